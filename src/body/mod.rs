@@ -1,0 +1,1 @@
+//! What is done with a response body: decode, cap, digest, keep.

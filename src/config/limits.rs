@@ -1,0 +1,77 @@
+//! How much at once, how often, and how much is held in memory.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Limits on requests in flight and on their starts.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Requests in flight over all hosts. Default 256. Each costs about 40 KiB (a connection's buffers) plus the
+    /// body as far as it is kept. Clamped to the socket budget.
+    pub concurrency: NonZeroU32,
+    /// Requests in flight per host (origin). Default 8. More than a server likes earns 429s, resets or bans.
+    pub per_host: NonZeroU32,
+    /// Requests in flight per address, over all hosts on it. Default: no limit. Exact only with one shard.
+    pub per_address: Option<NonZeroU32>,
+    /// Requests in flight per registrable domain. Default: no limit.
+    pub per_site: Option<NonZeroU32>,
+    /// Starts per second over all hosts. Default: no limit.
+    pub rate: Option<Rate>,
+    /// Starts per second per host. Default: no limit.
+    pub host_rate: Option<Rate>,
+    /// The least time between two starts on a host. Default 0. Strict: never shortened, whatever happens.
+    pub delay: Duration,
+    /// Whether each host's concurrency follows what the host stands: it starts low, rises by one per round of
+    /// successes and halves on overload. Default off: the per-host limit holds from the start.
+    pub adaptive: bool,
+    /// Threads that fetch. 0, the default, means one per core (one in all when `per_address` is set).
+    pub shards: usize,
+    /// Jobs read but not yet finished: the look-ahead that lets hosts interleave when the input is sorted by host.
+    /// Default 1,000,000. Each costs 40 bytes plus its URL plus an allocation's overhead: about 150 MB at the
+    /// default with 90-byte URLs. Less than the biggest host's share of a sorted input costs throughput.
+    pub window: usize,
+    /// Bytes of records finished but not yet written, over which no new request is started. Default 64 MiB.
+    pub sink_backlog: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: NonZeroU32::new(256).expect("not zero"),
+            per_host: NonZeroU32::new(8).expect("not zero"),
+            per_address: None,
+            per_site: None,
+            rate: None,
+            host_rate: None,
+            delay: Duration::ZERO,
+            adaptive: false,
+            shards: 0,
+            window: 1_000_000,
+            sink_backlog: 64 << 20,
+        }
+    }
+}
+
+/// A start rate: so many per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// `per_second` starts per second; `None` unless it is a positive, finite number.
+    #[must_use]
+    pub fn new(per_second: f64) -> Option<Self> {
+        (per_second.is_finite() && per_second > 0.0).then_some(Self(per_second))
+    }
+
+    /// Starts per second.
+    #[must_use]
+    pub const fn per_second(self) -> f64 {
+        self.0
+    }
+
+    /// The mean time between two starts.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::try_from_secs_f64(1.0 / self.0).unwrap_or(Duration::MAX)
+    }
+}

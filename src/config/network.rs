@@ -1,0 +1,197 @@
+//! Addresses, sockets, names, TLS and the connections that are kept.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::Scheme;
+
+/// Which address families are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FamilyPreference {
+    /// Both, raced (RFC 8305).
+    #[default]
+    Both,
+    /// IPv4 only: A records and IPv4 literals.
+    Ipv4Only,
+    /// IPv6 only.
+    Ipv6Only,
+}
+
+impl FamilyPreference {
+    /// Whether `address` may be used.
+    #[must_use]
+    pub const fn allows(self, address: IpAddr) -> bool {
+        matches!((self, address), (Self::Both, _) | (Self::Ipv4Only, IpAddr::V4(_)) | (Self::Ipv6Only, IpAddr::V6(_)))
+    }
+}
+
+/// `HOST:PORT:ADDR`: connections to host and port go to these addresses, without DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolveRule {
+    /// The host, lower-case; `None` (written `*`) matches every host.
+    pub host: Option<Box<str>>,
+    /// The port.
+    pub port: u16,
+    /// Where to connect, on the same port.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// `HOST1:PORT1:HOST2:PORT2`: connections meant for the first go to the second; `Host`, SNI and the URL stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectTo {
+    /// The host to match; `None` matches every host.
+    pub from_host: Option<Box<str>>,
+    /// The port to match; `None` matches every port.
+    pub from_port: Option<u16>,
+    /// Where to connect instead; `None` keeps the host.
+    pub to_host: Option<Box<str>>,
+    /// The port instead; `None` keeps the port.
+    pub to_port: Option<u16>,
+}
+
+/// Sockets and protocols.
+#[derive(Clone, Debug)]
+pub struct NetworkSettings {
+    /// Address families used. Default both.
+    pub family: FamilyPreference,
+    /// Local addresses to bind to, one per egress; `Egress(0)` is the first. Default empty: the system chooses.
+    pub local_addresses: Vec<IpAddr>,
+    /// A Unix socket to connect to instead of any address. Default none.
+    pub unix_socket: Option<PathBuf>,
+    /// Fixed addresses, first match wins.
+    pub resolve: Vec<ResolveRule>,
+    /// Redirected connections, first match wins.
+    pub connect_to: Vec<ConnectTo>,
+    /// Speak HTTP/2 to `http:` origins without asking (prior knowledge). Default false.
+    pub http2_prior_knowledge: bool,
+    /// Offer only HTTP/1.1. Default false.
+    pub http1_only: bool,
+    /// The wait before the next address is tried while earlier ones are still pending (RFC 8305 §5). Default 250 ms.
+    pub happy_eyeballs_delay: Duration,
+    /// Send `TCP_NODELAY`. Default true.
+    pub nodelay: bool,
+}
+
+impl NetworkSettings {
+    /// Whether connections to this scheme may become HTTP/2, so that one probe must find out first.
+    #[must_use]
+    pub const fn may_be_h2(&self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Http => self.http2_prior_knowledge,
+            Scheme::Https => !self.http1_only,
+        }
+    }
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            family: FamilyPreference::Both,
+            local_addresses: Vec::new(),
+            unix_socket: None,
+            resolve: Vec::new(),
+            connect_to: Vec::new(),
+            http2_prior_knowledge: false,
+            http1_only: false,
+            happy_eyeballs_delay: Duration::from_millis(250),
+            nodelay: true,
+        }
+    }
+}
+
+/// Connections kept and closed.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// How long an unused connection is kept. Default 15 s; a server's shorter `Keep-Alive: timeout` wins, less 1 s.
+    pub idle_timeout: Duration,
+    /// The longest life of a connection, shortened at random by up to a tenth. Default 10 minutes.
+    pub max_age: Duration,
+    /// Open sockets over all hosts. Default 0: derived from the descriptor limit.
+    pub max_sockets: usize,
+    /// HTTP/2 connections per origin. Default 4.
+    pub max_h2_connections: u32,
+    /// HTTP/2 streams in use per connection, whatever the peer allows. Default 100.
+    pub max_h2_streams: u32,
+    /// Whether connections are used again. Default true.
+    pub reuse: bool,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(15),
+            max_age: Duration::from_secs(600),
+            max_sockets: 0,
+            max_h2_connections: 4,
+            max_h2_streams: 100,
+            reuse: true,
+        }
+    }
+}
+
+/// Names.
+#[derive(Clone, Debug)]
+pub struct DnsSettings {
+    /// Name servers. Default empty: the system's (`/etc/resolv.conf`).
+    pub servers: Vec<SocketAddr>,
+    /// The time-out of one query. Default 3 s; [`crate::config::Timeouts::dns`] bounds all tries together.
+    pub query_timeout: Duration,
+    /// The shortest time an answer is used, whatever its TTL. Default 30 s.
+    pub min_ttl: Duration,
+    /// The longest. Default 1 hour.
+    pub max_ttl: Duration,
+    /// How long NXDOMAIN and "no address" are remembered. Default 60 s.
+    pub negative_ttl: Duration,
+    /// How long SERVFAIL and time-outs are remembered. Default 5 s.
+    pub failure_ttl: Duration,
+    /// How long after its end an answer may still be used while a fresh one is fetched. Default 1 minute.
+    pub stale_for: Duration,
+    /// Look-ups in flight per shard. Default 256: each may hold two sockets.
+    pub max_lookups: usize,
+    /// Names remembered per shard. Default 100,000: about 200 bytes each.
+    pub max_entries: usize,
+}
+
+impl Default for DnsSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            query_timeout: Duration::from_secs(3),
+            min_ttl: Duration::from_secs(30),
+            max_ttl: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(60),
+            failure_ttl: Duration::from_secs(5),
+            stale_for: Duration::from_secs(60),
+            max_lookups: 256,
+            max_entries: 100_000,
+        }
+    }
+}
+
+/// TLS.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// PEM files of extra roots (`--cacert`): they replace the platform's.
+    pub ca_files: Vec<PathBuf>,
+    /// PEM file of the client certificate chain.
+    pub client_certificate: Option<PathBuf>,
+    /// PEM file of the client certificate's key. Default: the certificate's file.
+    pub client_key: Option<PathBuf>,
+    /// Accept any certificate (`--insecure`). Default false.
+    pub insecure: bool,
+    /// Server names whose sessions are remembered for resumption. Default 10,000: about 2 KiB each when used.
+    pub session_hosts: usize,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            ca_files: Vec::new(),
+            client_certificate: None,
+            client_key: None,
+            insecure: false,
+            session_hosts: 10_000,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What is tried again, when, and how often; and when a host is given up.
+
+use std::time::Duration;
+
+/// Retries, back-off and the dead-host breaker.
+#[derive(Clone, Debug)]
+pub struct RetrySettings {
+    /// Retries per job after its first attempt. Default 2. 0 turns them off.
+    pub retries: u32,
+    /// Whether requests that are not idempotent (POST, PATCH) are repeated too. Default no: the peer may have acted.
+    pub unsafe_methods: bool,
+    /// The first wait before a retry, and of a host's back-off. Default 500 ms. Doubles each time, with jitter.
+    pub backoff_base: Duration,
+    /// The longest such wait. Default 60 s.
+    pub backoff_max: Duration,
+    /// The longest `Retry-After` that is obeyed. Default 1 hour; longer ones are cut to it.
+    pub retry_after_max: Duration,
+    /// Retries a host's successes pay for: each finished job adds this share of one retry. Default 0.2.
+    pub budget_ratio: f64,
+    /// Retries every host may have regardless of its successes. Default 10.
+    pub budget_floor: u32,
+    /// Failure events in a row (concurrent ones count once) after which a host is dead. Default 5. 0: never.
+    pub dead_after: u32,
+    /// How long a dead host stays dead before one probe is let through. Default 5 minutes.
+    pub dead_for: Duration,
+    /// How long an idle host's state (pace, back-off, protocol) is remembered. Default 5 minutes. About 300 bytes a
+    /// host.
+    pub host_memory: Duration,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            retries: 2,
+            unsafe_methods: false,
+            backoff_base: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(60),
+            retry_after_max: Duration::from_secs(3600),
+            budget_ratio: 0.2,
+            budget_floor: 10,
+            dead_after: 5,
+            dead_for: Duration::from_secs(300),
+            host_memory: Duration::from_secs(300),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! From an origin to an open, negotiated connection: addresses, race, sockets, TLS.

@@ -1,0 +1,1 @@
+//! Names to addresses: hickory behind a small cache.

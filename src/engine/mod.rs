@@ -1,0 +1,1 @@
+//! The only place where pure meets impure: shards, lanes, clock, shutdown.

@@ -1,0 +1,107 @@
+//! A job: one URL to fetch and what the user said about it.
+//!
+//! Most jobs are a URL and nothing else, so everything else lives behind one pointer that is usually empty. A
+//! queued job costs 40 bytes beyond its URL's bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::outcome::Attempt;
+use super::time::Time;
+use super::url::WebUrl;
+
+/// One URL to fetch.
+#[derive(Debug)]
+pub struct Job {
+    /// The position in the input, from 0.
+    pub seq: u64,
+    /// What to fetch now: the URL given, or the redirect target reached so far.
+    pub url: WebUrl,
+    /// When the job was read.
+    pub accepted: Time,
+    /// Everything most jobs don't have.
+    pub extra: Option<Box<Extra>>,
+}
+
+impl Job {
+    /// A plain GET of `url` (or whatever the run's defaults say).
+    #[must_use]
+    pub const fn new(seq: u64, url: WebUrl, accepted: Time) -> Self {
+        Self { seq, url, accepted, extra: None }
+    }
+
+    /// The rarely used part, made on first use.
+    pub fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// The URL as the user wrote it (without credentials).
+    #[must_use]
+    pub fn given(&self) -> &str {
+        self.extra.as_ref().and_then(|extra| extra.given.as_deref()).unwrap_or_else(|| self.url.as_str())
+    }
+
+    /// What differs from the run's default request.
+    #[must_use]
+    pub fn special(&self) -> Option<&Special> {
+        self.extra.as_ref().and_then(|extra| extra.special.as_deref())
+    }
+
+    /// Attempts that ended without being final.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |extra| extra.attempts)
+    }
+}
+
+/// The part of a job that most jobs don't have.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// The URL as given, when it differs from its normal form or a redirect replaced it.
+    pub given: Option<Box<str>>,
+    /// The user's own tag: a JSON value as text, copied to the record unchanged.
+    pub id: Option<Box<str>>,
+    /// What differs from the run's default request.
+    pub special: Option<Arc<Special>>,
+    /// Redirects followed so far.
+    pub hops: Vec<Hop>,
+    /// Attempts that ended without being final, over all hops.
+    pub attempts: u32,
+    /// Of these, the ones on the current hop: retries are counted per hop.
+    pub hop_attempts: u32,
+    /// What the last attempt brought, kept while the scheduler decides on another.
+    pub last: Option<Box<Attempt>>,
+}
+
+/// One redirect that was followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The URL that answered with the redirect.
+    pub url: WebUrl,
+    /// Its status: 301, 302, 303, 307 or 308.
+    pub status: u16,
+}
+
+/// A request that differs from the run's default.
+#[derive(Clone, Debug, Default)]
+pub struct Special {
+    /// The method, if it is not the default.
+    pub method: Option<Method>,
+    /// Headers that replace or are added to the default ones.
+    pub headers: HeaderMap,
+    /// The body, if not the default: held in memory, cheap to send again.
+    pub body: Option<Bytes>,
+    /// True when the run's default body and its describing headers must not be sent (a redirect dropped them).
+    pub without_body: bool,
+    /// True when the run's default credentials must not be sent (a redirect left the origin).
+    pub without_credentials: bool,
+    /// How the request leaves this machine.
+    pub egress: Egress,
+}
+
+/// How a request leaves this machine (local address, later proxy or TLS identity): an index into the settings'
+/// egress table. Together with the origin it is the connection pool's key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Egress(pub u16);

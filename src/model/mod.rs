@@ -1,0 +1,24 @@
+//! The vocabulary: what every other part talks about.
+//!
+//! Plain data and the traits at the edges. Nothing here knows tokio, hyper or the settings, and nothing here
+//! reads a clock.
+
+mod failure;
+mod job;
+mod outcome;
+mod ports;
+mod reason;
+mod site;
+mod time;
+mod timing;
+mod url;
+
+pub use failure::{Failure, FailureKind, Phase};
+pub use job::{Egress, Extra, Hop, Job, Special};
+pub use outcome::{Attempt, Outcome, Response};
+pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};
+pub use reason::{CloseReason, DeferReason, GiveUpReason};
+pub use site::site_of;
+pub use time::Time;
+pub use timing::Timings;
+pub use url::{Credentials, Scheme, UrlError, WebUrl};

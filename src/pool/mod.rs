@@ -1,0 +1,1 @@
+//! Which connection serves the next request: pure book-keeping over any connection handle.

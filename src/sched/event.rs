@@ -1,0 +1,179 @@
+//! The scheduler's whole vocabulary: what happened, and what to do.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::model::{FailureKind, GiveUpReason, Time};
+
+/// A host (origin) as the scheduler knows it: an index, given out by [`super::Scheduler::add_host`] and used again
+/// after [`Action::Forget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostId(pub u32);
+
+/// A named group of hosts with a common limit (a registrable domain, later any user-named group).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(pub u32);
+
+/// How an attempt ended, as far as the host's limits and the retry policy care.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// When the attempt was dispatched. Failures of attempts begun before the host's last failure event belong to
+    /// that event and don't count again.
+    pub started: Time,
+    /// What the peer made of it.
+    pub verdict: Verdict,
+}
+
+/// What the peer made of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A response that says nothing against the host.
+    Fine,
+    /// A response that asks for a retry (408, 502, 504) and is counted as a failure of the host.
+    Troubled,
+    /// 429 or 503: the host asks for less, for `Retry-After` if given.
+    PushedBack(Option<Duration>),
+    /// No response.
+    Failed(FailureKind),
+}
+
+/// What a failed attempt's job may still expect.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryFacts {
+    /// Attempts ended on this hop, this one included: 1 after the first.
+    pub attempt: u32,
+    /// The request may be sent again without harm: idempotent method, or certain not to have been acted on.
+    pub replayable: bool,
+    /// The failure is the connection's fault, not the host's (a kept-alive connection closed under the request, GOAWAY
+    /// before it was processed): one such retry is free, immediate, and says nothing about the host.
+    pub free: bool,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event<J> {
+    /// A new job for the host.
+    Arrived {
+        /// The host.
+        host: HostId,
+        /// The job.
+        job: J,
+    },
+    /// A job that was accepted earlier goes on here (a redirect's next hop): it goes to the head of the queue.
+    Continued {
+        /// The host.
+        host: HostId,
+        /// The job.
+        job: J,
+    },
+    /// The host's address is known (or has changed): its address gate opens, and its requests count on this address.
+    Resolved {
+        /// The host.
+        host: HostId,
+        /// The address its connections will go to first.
+        address: Option<IpAddr>,
+    },
+    /// The host's address can't be found.
+    Unresolved {
+        /// The host.
+        host: HostId,
+        /// NXDOMAIN and "no address" are final; others back the host off and are asked again.
+        kind: FailureKind,
+    },
+    /// How many requests the host's connections can carry at once: 1 while its protocol is being probed (the
+    /// protocol gate), `u32::MAX` for HTTP/1.1, streams × connections for HTTP/2.
+    Capacity {
+        /// The host.
+        host: HostId,
+        /// Requests at once, at least 1.
+        slots: u32,
+    },
+    /// An attempt ended and its job is done (or has moved to another host). Frees its permits.
+    Done {
+        /// The host.
+        host: HostId,
+        /// How.
+        report: Report,
+    },
+    /// An attempt ended badly and its job may be tried again: the scheduler keeps it, or answers
+    /// [`Action::GiveUp`]. Frees its permits.
+    Failed {
+        /// The host.
+        host: HostId,
+        /// The job, with its last result inside.
+        job: J,
+        /// How.
+        report: Report,
+        /// Whether to try again.
+        facts: RetryFacts,
+    },
+    /// A started job could not be sent for a reason that is ours (no descriptor): it goes back to the head of its
+    /// queue. Frees its permits; nobody is blamed.
+    Returned {
+        /// The host.
+        host: HostId,
+        /// The job.
+        job: J,
+    },
+    /// The shard's share of the global in-flight limit.
+    Concurrency(u32),
+    /// The shard's share of the global start rate, in nanoseconds between starts; `None`: no limit.
+    Interval(Option<Duration>),
+    /// Start nothing until [`Event::Resumed`] (the sink is behind).
+    Paused,
+    /// Go on.
+    Resumed,
+    /// The run is being stopped: every waiting job is handed back with [`GiveUpReason::Stopped`], nothing is
+    /// started, and failed jobs are not retried.
+    Stopped,
+    /// Time has passed; nothing else happened.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action<J> {
+    /// Find the host's address, then say [`Event::Resolved`] or [`Event::Unresolved`]. Asked once until answered.
+    Resolve {
+        /// The host.
+        host: HostId,
+    },
+    /// Send the job. Its permits (global, group, address, host) are taken until the attempt is reported.
+    Start {
+        /// The host.
+        host: HostId,
+        /// The job.
+        job: J,
+    },
+    /// The job is over: deliver its last result, or, when it has none, a failure that names the reason.
+    GiveUp {
+        /// The host.
+        host: HostId,
+        /// The job.
+        job: J,
+        /// Why.
+        reason: GiveUpReason,
+    },
+    /// The host has been idle past its memory: drop what is kept of it. Its id may be used again.
+    Forget {
+        /// The host.
+        host: HostId,
+    },
+}
+
+/// Who asked for the next deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// A host's pace allows its next start.
+    HostPace,
+    /// A host's back-off ends.
+    BackOff,
+    /// A job's retry is due.
+    Retry,
+    /// The global start rate allows the next start.
+    GlobalPace,
+    /// A dead host may be probed.
+    Probe,
+    /// An idle host's memory expires.
+    Expiry,
+}

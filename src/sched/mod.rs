@@ -1,0 +1,3 @@
+//! The scheduler.
+mod event;
+pub use event::{Action, Event, GroupId, HostId, Report, RetryFacts, Verdict, Wake};

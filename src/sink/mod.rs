@@ -1,0 +1,1 @@
+//! Where records go: one format per file.
