@@ -1,0 +1,199 @@
+use super::*;
+
+const KEY: u32 = 7;
+
+fn pool(budget: usize) -> Pool<u32> {
+    Pool::new(PoolSettings::default(), budget, 1)
+}
+
+fn ms(millis: u64) -> Time {
+    Time::from_millis(millis)
+}
+
+/// Dials one connection for `key` and leaves its first slot taken.
+fn open(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
+    assert!(matches!(pool.acquire(key, now), Acquired::Dial { .. }));
+    pool.dialed(key, slots, now)
+}
+
+#[test]
+fn an_idle_connection_is_used_again_and_never_raced_with_a_dial() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 1, ms(0));
+    assert!(matches!(pool.release(id, ms(1)), Released::Parked { .. }));
+    assert_eq!(pool.acquire(KEY, ms(2)), Acquired::Slot(id));
+    assert_eq!(pool.served(id), 2);
+    assert_eq!(pool.acquire(KEY, ms(2)), Acquired::Dial { evict: None }, "a busy connection has no room");
+}
+
+#[test]
+fn the_connection_used_last_is_used_first() {
+    let mut pool = pool(10);
+    let first = open(&mut pool, KEY, 1, ms(0));
+    let second = open(&mut pool, KEY, 1, ms(0));
+    pool.release(second, ms(1));
+    pool.release(first, ms(2));
+    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Slot(first));
+    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Slot(second));
+}
+
+#[test]
+fn an_idle_connection_is_parked_for_the_idle_timeout_or_the_peers_hint() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 1, ms(0));
+    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(16_000) });
+    assert_eq!(pool.acquire(KEY, ms(1000)), Acquired::Slot(id));
+    pool.keep_alive_hint(id, Duration::from_secs(5));
+    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(5000) });
+    assert_eq!(pool.acquire(KEY, ms(1000)), Acquired::Slot(id));
+    pool.keep_alive_hint(id, Duration::from_millis(300));
+    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(1000) }, "a hint below 1 s: no reuse");
+}
+
+#[test]
+fn a_connection_past_its_age_is_not_handed_out_and_closes_after_its_request() {
+    let mut pool = pool(10);
+    let idle = open(&mut pool, KEY, 1, ms(0));
+    let busy = open(&mut pool, KEY, 1, ms(0));
+    pool.release(idle, ms(1));
+    let late = ms(600_000);
+    assert_eq!(pool.acquire(KEY, late), Acquired::Dial { evict: None });
+    assert_eq!(pool.release(busy, late), Released::Close(CloseReason::MaxAge));
+    pool.closed(idle);
+    assert_eq!(pool.sockets(), 1, "only the dial is left");
+}
+
+#[test]
+fn streams_share_a_connection_up_to_its_limit() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 3, ms(0));
+    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Dial { evict: None }, "full: one more connection");
+    pool.dial_failed(KEY);
+    assert_eq!(pool.release(id, ms(1)), Released::Shared);
+    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(id));
+    pool.set_slots(id, 5);
+    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(id));
+    pool.set_slots(id, 2);
+    for _ in 0..2 {
+        pool.release(id, ms(2));
+    }
+    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Dial { evict: None }, "two in use of two allowed");
+}
+
+#[test]
+fn a_draining_connection_takes_nothing_new_and_closes_with_its_last_request() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 10, ms(0));
+    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
+    assert!(!pool.drain(id, CloseReason::GoAway));
+    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Dial { evict: None });
+    assert_eq!(pool.release(id, ms(1)), Released::Shared);
+    assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::GoAway));
+    assert_eq!(pool.sockets(), 1);
+}
+
+#[test]
+fn at_the_budget_the_oldest_idle_connection_of_any_host_makes_room() {
+    let mut pool = pool(3);
+    let old = open(&mut pool, 1, 1, ms(0));
+    let newer = open(&mut pool, 2, 1, ms(0));
+    let _busy = open(&mut pool, 3, 1, ms(0));
+    pool.release(old, ms(1));
+    pool.release(newer, ms(2));
+    assert_eq!(pool.acquire(4, ms(3)), Acquired::Dial { evict: Some(old) });
+    assert_eq!(pool.acquire(5, ms(3)), Acquired::Dial { evict: Some(newer) });
+    assert_eq!(pool.acquire(6, ms(3)), Acquired::NoSocket);
+    assert_eq!(pool.sockets(), 3);
+    pool.dial_failed(5);
+    assert_eq!(pool.acquire(6, ms(3)), Acquired::Dial { evict: None });
+}
+
+#[test]
+fn a_shrunk_budget_holds() {
+    let mut pool = pool(100);
+    let _one = open(&mut pool, 1, 1, ms(0));
+    pool.shrink_budget();
+    assert_eq!(pool.budget(), 1);
+    assert_eq!(pool.acquire(2, ms(0)), Acquired::NoSocket);
+}
+
+#[test]
+fn without_reuse_every_connection_serves_once() {
+    let settings = PoolSettings { reuse: false, ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let id = open(&mut pool, KEY, 1, ms(0));
+    assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Dial { evict: None });
+}
+
+/// Random operations against a naive model: counts never disagree, no slot is handed out twice, the budget holds.
+#[test]
+fn random_operations_keep_the_books() {
+    for seed in 0..300 {
+        random_run(seed);
+    }
+}
+
+fn random_run(seed: u64) {
+    const BUDGET: usize = 6;
+    let mut rng = Rng::with_seed(seed);
+    let mut pool: Pool<u32> = Pool::new(PoolSettings::default(), BUDGET, seed);
+    let mut used: HashMap<ConnId, (u32, u32, u32)> = HashMap::new(); // id → (key, used, slots)
+    let mut dialing: Vec<u32> = Vec::new();
+    let mut now = Time::ZERO;
+    for _ in 0..400 {
+        now = now + Duration::from_millis(rng.u64(0..2000));
+        let pick = (!used.is_empty()).then(|| *used.keys().min_by_key(|id| (id.0 + rng.u32(0..4)) % 5).expect("some"));
+        match (rng.u8(0..6), pick) {
+            (0 | 1, _) => {
+                let key = rng.u32(0..3);
+                match pool.acquire(key, now) {
+                    Acquired::Slot(id) => {
+                        let entry = used.get_mut(&id).expect("handed out only while live");
+                        entry.1 += 1;
+                        assert_eq!(entry.0, key);
+                        assert!(entry.1 <= entry.2, "seed {seed}: slot handed out twice");
+                    }
+                    Acquired::Dial { evict } => {
+                        if let Some(id) = evict {
+                            assert_eq!(used.remove(&id).expect("live").1, 0, "seed {seed}: evicted while busy");
+                        }
+                        dialing.push(key);
+                    }
+                    Acquired::NoSocket => assert_eq!(used.len() + dialing.len(), BUDGET),
+                }
+            }
+            (2, _) if !dialing.is_empty() => {
+                let key = dialing.swap_remove(rng.usize(0..dialing.len()));
+                if rng.bool() {
+                    let slots = rng.u32(1..4);
+                    let id = pool.dialed(key, slots, now);
+                    assert!(used.insert(id, (key, 1, slots)).is_none());
+                } else {
+                    pool.dial_failed(key);
+                }
+            }
+            (3 | 4, Some(id)) if used[&id].1 > 0 => match pool.release(id, now) {
+                Released::Close(_) => assert_eq!(used.remove(&id).expect("live").1, 1),
+                Released::Parked { until } => {
+                    let entry = used.get_mut(&id).expect("live");
+                    entry.1 -= 1;
+                    assert_eq!(entry.1, 0);
+                    assert!(until > now || entry.2 > 0);
+                }
+                Released::Shared => used.get_mut(&id).expect("live").1 -= 1,
+            },
+            (5, Some(id)) => {
+                pool.closed(id);
+                pool.closed(id);
+                used.remove(&id);
+            }
+            _ => {}
+        }
+        assert_eq!(pool.sockets(), used.len() + dialing.len(), "seed {seed}");
+        assert!(pool.sockets() <= BUDGET, "seed {seed}");
+        assert_eq!(pool.idle(), used.values().filter(|entry| entry.1 == 0).count(), "seed {seed}");
+    }
+}
