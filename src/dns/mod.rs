@@ -1,1 +1,240 @@
 //! Names to addresses: hickory behind a small cache.
+//!
+//! Owns the way from a name to a list of addresses: the cache, look-ups shared by all who ask for the same name, the
+//! cap on look-ups in flight, the race of A and AAAA. One [`Resolver`] per shard; nothing is shared between shards.
+//!
+//! Invariants: at most one look-up per name is in flight; at most [`crate::config::DnsSettings::max_lookups`] in
+//! all, the others wait in the order they were asked for (at most one per name); who stops waiting disturbs nobody.
+//!
+//! It must not know hosts, jobs or connections.
+
+mod cache;
+mod families;
+mod hickory;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use self::cache::{Answer, Cache, Cached};
+use self::families::{Families, Family, Fault, Found, Progress};
+use self::hickory::Upstream;
+use crate::config::{Config, FamilyPreference};
+use crate::model::{Failure, FailureKind, Phase, Resolve, Resolved, Time};
+
+/// What a resolver has done so far. Counts only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DnsStats {
+    /// Questions asked of the resolver.
+    pub asked: u64,
+    /// Of these, answered from memory: fresh answers, remembered failures, `localhost`, the hosts file.
+    pub hits: u64,
+    /// Of these, answered from memory with an answer past its time, while a fresh one was looked up.
+    pub stale: u64,
+    /// Of these, joined to a look-up already in flight.
+    pub joined: u64,
+    /// Look-ups begun. Each asks for A and AAAA, as far as both families are used.
+    pub lookups: u64,
+    /// Look-ups that brought no address.
+    pub failed: u64,
+    /// Time all look-ups together took, without waiting for their turn.
+    pub lookup_time: Duration,
+}
+
+/// Looks names up, for one thread. Cloning gives another handle to the same one.
+///
+/// Look-ups run as local tasks: [`Resolve::resolve`] has to be called inside a `LocalSet`.
+#[derive(Clone)]
+pub struct Resolver(Rc<Inner>);
+
+struct Inner {
+    upstream: Upstream,
+    family: FamilyPreference,
+    /// Bounds one look-up, all tries and both families together.
+    timeout: Duration,
+    /// How soon to ask again for an answer past its time.
+    stale_valid: Duration,
+    cache: RefCell<Cache>,
+    /// Who waits for each look-up in flight.
+    flights: RefCell<HashMap<Rc<str>, Vec<oneshot::Sender<Answer>>>>,
+    turns: Semaphore,
+    stats: Cell<DnsStats>,
+    clock: Box<dyn Fn() -> Time>,
+}
+
+impl Resolver {
+    /// A resolver with the DNS settings, address family and DNS time-out of `config`. Nothing is read or sent before
+    /// the first name is asked for. `clock` is the run's clock.
+    pub fn new(config: &Config, clock: impl Fn() -> Time + 'static) -> Self {
+        Self(Rc::new(Inner {
+            upstream: Upstream::new(&config.dns),
+            family: config.network.family,
+            timeout: config.timeouts.dns,
+            stale_valid: config.dns.failure_ttl,
+            cache: RefCell::new(Cache::new(&config.dns)),
+            flights: RefCell::default(),
+            turns: Semaphore::new(config.dns.max_lookups.clamp(1, Semaphore::MAX_PERMITS)),
+            stats: Cell::default(),
+            clock: Box::new(clock),
+        }))
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> DnsStats {
+        self.0.stats.get()
+    }
+
+    async fn answer(&self, name: &str) -> Answer {
+        let inner = &self.0;
+        inner.count(|stats| stats.asked += 1);
+        if let Some(known) = inner.known(name) {
+            return known;
+        }
+        let receiver = self.join(name);
+        receiver.await.unwrap_or_else(|_| Err(Fault::new(FailureKind::Cancelled, "the run was stopped".to_owned())))
+    }
+
+    /// Waits with the others for this name's look-up, which is begun if there is none.
+    fn join(&self, name: &str) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut flights = self.0.flights.borrow_mut();
+        if let Some(waiting) = flights.get_mut(name) {
+            waiting.push(sender);
+            self.0.count(|stats| stats.joined += 1);
+        } else {
+            let name: Rc<str> = name.into();
+            flights.insert(Rc::clone(&name), vec![sender]);
+            self.0.launch(name);
+        }
+        receiver
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Result<Resolved, Failure>> + 'a>> {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        Box::pin(async move {
+            match self.answer(name).await {
+                Ok((addresses, until)) => {
+                    let left = until.since((self.0.clock)());
+                    let valid_for = if left.is_zero() { self.0.stale_valid } else { left };
+                    Ok(Resolved { addresses, valid_for })
+                }
+                Err(fault) => Err(Failure::new(Phase::Dns, fault.kind, &*fault.message)),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn count(&self, add: impl FnOnce(&mut DnsStats)) {
+        let mut stats = self.stats.get();
+        add(&mut stats);
+        self.stats.set(stats);
+    }
+
+    /// The answer, when it takes no look-up.
+    fn known(self: &Rc<Self>, name: &str) -> Option<Answer> {
+        let now = (self.clock)();
+        if is_localhost(name) {
+            self.count(|stats| stats.hits += 1);
+            return Some(Ok((loopback(self.family), Time::NEVER)));
+        }
+        match self.cache.borrow_mut().get(name, now) {
+            Cached::Missing => {}
+            Cached::Fresh(answer) => {
+                self.count(|stats| stats.hits += 1);
+                return Some(answer);
+            }
+            Cached::Stale { addresses, refresh } => {
+                self.count(|stats| stats.stale += 1);
+                if refresh {
+                    self.refresh(name);
+                }
+                return Some(Ok((addresses, now)));
+            }
+        }
+        let found = self.upstream.from_hosts(name, self.family)?;
+        self.count(|stats| stats.hits += 1);
+        Some(self.cache.borrow_mut().put(name.into(), Ok(found), now))
+    }
+
+    /// Begins a look-up nobody waits for, unless one is in flight.
+    fn refresh(self: &Rc<Self>, name: &str) {
+        let mut flights = self.flights.borrow_mut();
+        if !flights.contains_key(name) {
+            let name: Rc<str> = name.into();
+            flights.insert(Rc::clone(&name), Vec::new());
+            self.launch(name);
+        }
+    }
+
+    fn launch(self: &Rc<Self>, name: Rc<str>) {
+        let inner = Rc::clone(self);
+        tokio::task::spawn_local(async move { inner.look_up(&name).await });
+    }
+
+    /// One look-up, from its turn to its answer. Ends after `timeout` at the latest.
+    async fn look_up(&self, name: &Rc<str>) {
+        let _turn = self.turns.acquire().await;
+        let begun = (self.clock)();
+        self.count(|stats| stats.lookups += 1);
+        let mut families = Families::new(self.family, begun + self.timeout);
+        let mut v6 = pin!(self.upstream.ask(name, Family::V6));
+        let mut v4 = pin!(self.upstream.ask(name, Family::V4));
+        let result = loop {
+            let until = match families.progress((self.clock)()) {
+                Progress::Whole(result) => break result,
+                Progress::Partial(found) => {
+                    self.deliver(name, Ok(found));
+                    continue;
+                }
+                Progress::Wait(until) => until,
+            };
+            let wait = until.since((self.clock)());
+            tokio::select! {
+                biased;
+                answer = &mut v6, if families.awaits(Family::V6) => families.arrived(Family::V6, answer, (self.clock)()),
+                answer = &mut v4, if families.awaits(Family::V4) => families.arrived(Family::V4, answer, (self.clock)()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        };
+        let result = result.map_err(|late| late.unwrap_or_else(|| self.upstream.timed_out(name, self.timeout)));
+        let took = (self.clock)().since(begun);
+        self.count(|stats| {
+            stats.failed += u64::from(result.is_err());
+            stats.lookup_time += took;
+        });
+        self.deliver(name, result);
+        self.flights.borrow_mut().remove(name);
+    }
+
+    /// Remembers the result and answers everyone who waits for it.
+    fn deliver(&self, name: &Rc<str>, result: Result<Found, Fault>) {
+        let answer = self.cache.borrow_mut().put(Rc::clone(name), result, (self.clock)());
+        let waiting = self.flights.borrow_mut().get_mut(name).map(std::mem::take).unwrap_or_default();
+        for sender in waiting {
+            // Who no longer waits has dropped the other end.
+            let _ = sender.send(answer.clone());
+        }
+    }
+}
+
+/// Names that mean this machine without asking anyone (RFC 6761 §6.3).
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// The loopback addresses. IPv4 first: most local servers listen there, and a refused `::1` costs a socket a time.
+fn loopback(family: FamilyPreference) -> Arc<[IpAddr]> {
+    let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    both.into_iter().filter(|ip| family.allows(*ip)).collect()
+}

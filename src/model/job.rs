@@ -80,6 +80,8 @@ pub struct Extra {
 pub struct Hop {
     /// The URL that answered with the redirect.
     pub url: WebUrl,
+    /// The method it was asked with: the same URL asked with another method is not a loop.
+    pub method: Method,
     /// Its status: 301, 302, 303, 307 or 308.
     pub status: u16,
 }

@@ -95,11 +95,21 @@ pub trait Sink: Send {
     /// When records can't be written. The run ends; nothing is silently lost.
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()>;
 
-    /// Called when no record came for a moment and at the end: hand on what is buffered.
+    /// Called when no record came for a moment: hand on what is buffered.
     ///
     /// # Errors
     /// As [`Self::write`].
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Called once, after the last record: write whatever is still held back, and hand it on. A sink that keeps
+    /// records until their turn comes can't know by itself that a turn never will.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn finish(&mut self, safe: &mut Vec<u64>) -> io::Result<()> {
+        let _ = safe;
+        self.flush()
+    }
 }
 
 /// The addresses of a name.

@@ -1,1 +1,20 @@
 //! Where jobs come from: one format per file.
+//!
+//! Owns reading and checking input: files, pipes, command-line arguments, any iterator. The invariant: every line
+//! that is neither blank nor a comment becomes exactly one job or one rejected entry, and `seq` counts both without a
+//! gap. Nothing here knows hosts, limits or the engine.
+
+mod entry;
+mod format;
+mod headers;
+mod inputs;
+mod json;
+mod lines;
+mod open;
+mod redact;
+mod urls;
+
+pub use entry::InputSettings;
+pub use headers::{HeaderError, basic_authorization, bearer_authorization, header};
+pub use inputs::{Input, Inputs};
+pub use urls::Urls;

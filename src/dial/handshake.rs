@@ -1,0 +1,92 @@
+//! The TLS handshake over an open stream, and what its errors mean.
+
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+pub(super) use tokio_rustls::client::TlsStream;
+
+use super::tls::Tls;
+use crate::model::{Failure, FailureKind, Phase};
+
+/// Shakes hands as a client of `host`.
+///
+/// # Errors
+/// A failure of phase `tls`.
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &Tls,
+    host: &str,
+    stream: S,
+) -> Result<TlsStream<S>, Failure> {
+    let name = server_name(host)?;
+    let connector = TlsConnector::from(std::sync::Arc::clone(tls.config()));
+    connector.connect(name, stream).await.map_err(|error| failure(host, &error))
+}
+
+/// The name to ask for and to check: without an IPv6 literal's brackets and a name's final dot.
+fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    ServerName::try_from(bare.to_owned()).map_err(|_| {
+        Failure::new(Phase::Tls, FailureKind::CertificateName, format!("'{host}' is not a name a certificate can have"))
+    })
+}
+
+/// What an error of the handshake means.
+fn failure(host: &str, error: &io::Error) -> Failure {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let (kind, text) = match inner {
+        Some(error) => tls_error(error),
+        None => io_error(error),
+    };
+    Failure::new(Phase::Tls, kind, format!("TLS handshake with {host}: {text}"))
+}
+
+fn io_error(error: &io::Error) -> (FailureKind, String) {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => (FailureKind::Closed, "the peer closed the connection".to_owned()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            (FailureKind::Reset, "the peer reset the connection".to_owned())
+        }
+        _ => (FailureKind::Io, error.to_string()),
+    }
+}
+
+fn tls_error(error: &Error) -> (FailureKind, String) {
+    match error {
+        Error::InvalidCertificate(reason) => certificate_error(reason),
+        Error::NoCertificatesPresented => {
+            (FailureKind::CertificateUntrusted, "the peer showed no certificate".to_owned())
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            (FailureKind::Handshake, "the peer wants a client certificate; give one with --cert and --key".to_owned())
+        }
+        Error::AlertReceived(alert) => (FailureKind::Handshake, format!("the peer sent the alert {alert:?}")),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            (FailureKind::Protocol, "the peer does not speak TLS; is it an http:// server?".to_owned())
+        }
+        other => (FailureKind::Handshake, other.to_string()),
+    }
+}
+
+fn certificate_error(reason: &CertificateError) -> (FailureKind, String) {
+    use CertificateError as Reason;
+    match reason {
+        Reason::Expired | Reason::ExpiredContext { .. } => {
+            (FailureKind::CertificateExpired, format!("{reason}; --insecure accepts it"))
+        }
+        Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
+            (FailureKind::CertificateExpired, format!("{reason}; check this machine's clock, or use --insecure"))
+        }
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
+            (FailureKind::CertificateName, format!("{reason}; --insecure accepts it"))
+        }
+        Reason::UnknownIssuer => (
+            FailureKind::CertificateUntrusted,
+            "the certificate's issuer is not trusted; name its root with --cacert FILE, or use --insecure".to_owned(),
+        ),
+        other => (FailureKind::CertificateUntrusted, format!("{other}; --insecure accepts it")),
+    }
+}

@@ -1,0 +1,47 @@
+//! The certificates that are trusted: from files, from the platform, or the bundled ones.
+
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::tls::TlsError;
+
+/// The roots in these PEM files, and no others.
+///
+/// # Errors
+/// A file that can't be read, is not PEM, or has no certificate or an unusable one.
+pub(super) fn from_files(paths: &[std::path::PathBuf]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for path in paths {
+        for certificate in certificates(path)? {
+            store.add(certificate).map_err(|error| TlsError::file(path, format!("has an unusable root: {error}")))?;
+        }
+    }
+    Ok(store)
+}
+
+/// The platform's roots; where it has none, Mozilla's as bundled. Unusable ones among them are left out, as other
+/// programs on the platform do.
+pub(super) fn from_platform() -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if store.is_empty() {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    store
+}
+
+/// The certificates in a PEM file: at least one.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let all = all.map_err(|error| TlsError::pem(path, &error))?;
+    if all.is_empty() {
+        return Err(TlsError::file(
+            path,
+            "has no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".to_owned(),
+        ));
+    }
+    Ok(all)
+}

@@ -1,0 +1,497 @@
+//! Where next? Reads a redirect by the Fetch standard ("HTTP-redirect fetch") and RFC 9110 §15.4, and rewrites the
+//! job for its next hop.
+//!
+//! Owns the redirect rules and the two lists of headers that are left behind. Invariant: what was stripped once stays
+//! stripped on all later hops. It must not know queues, sockets or how a request is written.
+//!
+//! Where the standards leave a choice:
+//! - Several `Location` headers with different values are refused, as browsers do: one of them may have been injected.
+//!   Equal ones count as one.
+//! - Bytes above 0x7f in a `Location` are percent-encoded one by one, as Chromium does. The server then gets back the
+//!   bytes it sent, whatever their charset; for UTF-8 this is what the URL standard does too.
+//! - User name and password in a `Location` are not used.
+//! - A step from `https:` down to `http:` is followed, as curl does, and is a change of origin like any other.
+//! - 303 drops the body even when the method stays (a GET with a body): the target is another resource.
+
+use std::sync::Arc;
+
+use http::header::{
+    AUTHORIZATION, COOKIE, EXPECT, HOST, LAST_MODIFIED, PROXY_AUTHORIZATION, TRAILER, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::model::{Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl};
+
+/// The request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its job, as it was when the request was sent.
+    pub job: &'a Job,
+    /// Its method: the job's own or the run's default.
+    pub method: &'a Method,
+    /// Redirects a job may follow; 0 means that redirects are results like any other.
+    pub max_redirects: u32,
+}
+
+/// What to do with a response.
+#[derive(Debug)]
+pub enum Decision {
+    /// It is the result: not a redirect, without `Location`, or redirects are not followed.
+    Stay,
+    /// Ask again elsewhere: [`follow`] does this to the job.
+    Follow(Step),
+    /// It is a redirect that can't be followed.
+    Refuse(Failure),
+}
+
+/// A redirect to be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where to.
+    pub url: WebUrl,
+    /// The status that said so: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// The method of the request that was answered.
+    pub asked_with: Method,
+    /// The method of the next request.
+    pub method: Method,
+    /// The next request has no body and no header that describes one.
+    pub drops_body: bool,
+    /// The target is another origin: credentials stay behind.
+    pub leaves_origin: bool,
+}
+
+/// Reads a response's status and its `Location` values, in the order they came.
+pub fn decide<'v>(asked: Asked<'_>, status: u16, locations: impl IntoIterator<Item = &'v [u8]>) -> Decision {
+    if asked.max_redirects == 0 || !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return Decision::Stay;
+    }
+    let target = match only(locations) {
+        Ok(None) => return Decision::Stay,
+        Ok(Some(location)) => target(&asked.job.url, location),
+        Err(failure) => Err(failure),
+    };
+    match target.and_then(|url| step(asked, status, url)) {
+        Ok(step) => Decision::Follow(step),
+        Err(failure) => Decision::Refuse(failure),
+    }
+}
+
+/// Makes `job` ask for the step's target next. The attempt that brought the redirect is over: it is counted, and the
+/// target starts with a fresh count of retries.
+pub fn follow(job: &mut Job, step: Step) {
+    let from = std::mem::replace(&mut job.url, step.url);
+    let extra = job.extra_mut();
+    extra.given.get_or_insert_with(|| from.as_str().into());
+    extra.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
+    extra.attempts = extra.attempts.saturating_add(1);
+    extra.hop_attempts = 0;
+    extra.last = None;
+    if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {
+        return;
+    }
+    let special = Arc::make_mut(extra.special.get_or_insert_default());
+    if step.method != step.asked_with {
+        special.method = Some(step.method);
+    }
+    if step.drops_body {
+        special.without_body = true;
+        special.body = None;
+        remove(&mut special.headers, describes_body);
+    }
+    if step.leaves_origin {
+        special.without_credentials = true;
+        remove(&mut special.headers, stays_with_origin);
+    }
+}
+
+/// Whether a header must not follow to another origin: it says who the user is, or names the old host.
+#[must_use]
+pub fn stays_with_origin(name: &HeaderName) -> bool {
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HOST].contains(name) || name == "cookie2"
+}
+
+/// Whether a header describes the request's body, and goes when the body goes.
+#[must_use]
+pub fn describes_body(name: &HeaderName) -> bool {
+    [TRANSFER_ENCODING, EXPECT, TRAILER, LAST_MODIFIED].contains(name)
+        || matches!(name.as_str(), "digest" | "repr-digest")
+        || name.as_str().starts_with("content-")
+}
+
+fn remove(headers: &mut HeaderMap, goes: fn(&HeaderName) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// The one value all of `locations` have.
+fn only<'v>(locations: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<&'v [u8]>, Failure> {
+    let mut locations = locations.into_iter();
+    let Some(first) = locations.next() else { return Ok(None) };
+    match locations.find(|other| *other != first) {
+        None => Ok(Some(first)),
+        Some(other) => Err(bad_location(format!(
+            "two different locations in one redirect: '{}' and '{}'",
+            excerpt(first),
+            excerpt(other)
+        ))),
+    }
+}
+
+fn target(base: &WebUrl, location: &[u8]) -> Result<WebUrl, Failure> {
+    let refuse = |error: UrlError| bad_location(format!("redirect to '{}': {error}", excerpt(location)));
+    base.join(&ascii(location)).map(|(url, _)| url).map_err(refuse)
+}
+
+fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
+    let method = next_method(status, asked.method);
+    let hops = asked.job.extra.as_ref().map_or(&[][..], |extra| &extra.hops);
+    let visited = |seen: &WebUrl, with: &Method| *seen == url && *with == method;
+    if visited(&asked.job.url, asked.method) || hops.iter().any(|hop| visited(&hop.url, &hop.method)) {
+        return Err(head(FailureKind::RedirectLoop, format!("redirected back to {url}, already visited")));
+    }
+    if hops.len() >= asked.max_redirects as usize {
+        let message = format!("more than {} redirects; raise max_redirects to follow them", asked.max_redirects);
+        return Err(head(FailureKind::RedirectLimit, message));
+    }
+    Ok(Step {
+        drops_body: status == 303 || method != *asked.method,
+        leaves_origin: url.origin() != asked.job.url.origin(),
+        asked_with: asked.method.clone(),
+        url,
+        status,
+        method,
+    })
+}
+
+fn next_method(status: u16, method: &Method) -> Method {
+    match status {
+        301 | 302 if *method == Method::POST => Method::GET,
+        303 if *method != Method::HEAD => Method::GET,
+        _ => method.clone(),
+    }
+}
+
+/// `bytes` with everything above 0x7f percent-encoded.
+fn ascii(bytes: &[u8]) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+        }
+    }
+    text
+}
+
+/// The beginning of a value from the peer, safe to print.
+fn excerpt(bytes: &[u8]) -> String {
+    const MOST: usize = 200;
+    let shown = bytes[..bytes.len().min(MOST)].escape_ascii();
+    if bytes.len() > MOST { format!("{shown}…") } else { shown.to_string() }
+}
+
+fn bad_location(message: String) -> Failure {
+    head(FailureKind::RedirectBadLocation, message)
+}
+
+fn head(kind: FailureKind, message: String) -> Failure {
+    Failure::new(Phase::Head, kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Special, Time};
+
+    fn job(url: &str) -> Job {
+        Job::new(7, WebUrl::parse(url).expect("valid").0, Time::ZERO)
+    }
+
+    fn ask(job: &Job, method: &Method, status: u16, locations: &[&[u8]]) -> Decision {
+        decide(Asked { job, method, max_redirects: 10 }, status, locations.iter().copied())
+    }
+
+    fn followed(job: &Job, method: &Method, status: u16, location: &[u8]) -> Step {
+        match ask(job, method, status, &[location]) {
+            Decision::Follow(step) => step,
+            other => panic!("{status} {method} {}: {other:?}", excerpt(location)),
+        }
+    }
+
+    fn refused(decision: Decision) -> FailureKind {
+        match decision {
+            Decision::Refuse(failure) => {
+                assert_eq!(failure.phase, Phase::Head);
+                failure.kind
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_status_and_method_has_its_next_method() {
+        use Method as M;
+        let custom = M::from_bytes(b"PROPFIND").expect("token");
+        let table: &[(u16, M, M, bool)] = &[
+            (301, M::GET, M::GET, false),
+            (301, M::HEAD, M::HEAD, false),
+            (301, M::POST, M::GET, true),
+            (301, M::PUT, M::PUT, false),
+            (301, custom.clone(), custom.clone(), false),
+            (302, M::GET, M::GET, false),
+            (302, M::HEAD, M::HEAD, false),
+            (302, M::POST, M::GET, true),
+            (302, M::DELETE, M::DELETE, false),
+            (303, M::GET, M::GET, true),
+            (303, M::HEAD, M::HEAD, true),
+            (303, M::POST, M::GET, true),
+            (303, M::PUT, M::GET, true),
+            (303, custom, M::GET, true),
+            (307, M::POST, M::POST, false),
+            (307, M::GET, M::GET, false),
+            (308, M::POST, M::POST, false),
+            (308, M::PUT, M::PUT, false),
+        ];
+        for (status, method, next, drops_body) in table {
+            let step = followed(&job("http://a.example/"), method, *status, b"/next");
+            assert_eq!((&step.method, step.drops_body), (next, *drops_body), "{status} {method}");
+            assert_eq!((&step.asked_with, step.status), (method, *status));
+        }
+    }
+
+    #[test]
+    fn other_statuses_and_redirects_without_location_are_results() {
+        for status in [200, 201, 204, 300, 304, 305, 306, 309, 399, 404, 500] {
+            assert!(
+                matches!(ask(&job("http://a.example/"), &Method::GET, status, &[b"/x"]), Decision::Stay),
+                "{status}"
+            );
+        }
+        assert!(matches!(ask(&job("http://a.example/"), &Method::GET, 302, &[]), Decision::Stay));
+        let job = job("http://a.example/");
+        let asked = Asked { job: &job, method: &Method::GET, max_redirects: 0 };
+        assert!(matches!(decide(asked, 302, [&b"/x"[..]]), Decision::Stay));
+        assert!(matches!(decide(asked, 302, [&b"ftp://x"[..]]), Decision::Stay));
+    }
+
+    #[test]
+    fn locations_are_resolved_as_browsers_resolve_them() {
+        let table: &[(&[u8], &str)] = &[
+            (b"/z", "http://a.example/z"),
+            (b"z", "http://a.example/x/z"),
+            (b"../z", "http://a.example/z"),
+            (b"?k=v", "http://a.example/x/y?k=v"),
+            (b"//b.example", "http://b.example/"),
+            (b"https://a.example:443/", "https://a.example/"),
+            (b"HTTP://B.Example/%7e", "http://b.example/%7e"),
+            (b" /z ", "http://a.example/z"),
+            (b"/z#frag", "http://a.example/z"),
+            (b"http://me:secret@b.example/", "http://b.example/"),
+            ("/é?ü".as_bytes(), "http://a.example/%C3%A9?%C3%BC"),
+            (b"/caf\xe9", "http://a.example/caf%E9"),
+            ("http://bücher.example/".as_bytes(), "http://xn--bcher-kva.example/"),
+            (b"/a b", "http://a.example/a%20b"),
+            (b"\\\\b.example\\z", "http://b.example/z"),
+        ];
+        for (location, expected) in table {
+            let step = followed(&job("http://a.example/x/y?q"), &Method::GET, 302, location);
+            assert_eq!(step.url.as_str(), *expected, "{}", excerpt(location));
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let table: &[(&str, &[u8], bool)] = &[
+            ("http://a.example/", b"/z", false),
+            ("http://a.example/", b"http://a.example:80/z", false),
+            ("http://a.example/", b"http://A.EXAMPLE/z", false),
+            ("http://a.example/", b"http://a.example:81/", true),
+            ("http://a.example/", b"https://a.example/", true),
+            ("https://a.example/", b"http://a.example/", true),
+            ("http://a.example/", b"http://www.a.example/", true),
+        ];
+        for (from, location, leaves) in table {
+            assert_eq!(followed(&job(from), &Method::GET, 301, location).leaves_origin, *leaves, "{from}");
+        }
+    }
+
+    #[test]
+    fn unusable_locations_are_refused() {
+        let bad: &[&[u8]] = &[
+            b"ftp://b.example/",
+            b"javascript:alert(1)",
+            b"http://",
+            b"http://b:0/",
+            b"http://b:99999/",
+            b"http://[::1",
+        ];
+        for location in bad {
+            let kind = refused(ask(&job("http://a.example/"), &Method::GET, 302, &[location]));
+            assert_eq!(kind, FailureKind::RedirectBadLocation, "{}", excerpt(location));
+        }
+        let two = ask(&job("http://a.example/"), &Method::GET, 302, &[b"/x", b"/x", b"/y"]);
+        assert_eq!(refused(two), FailureKind::RedirectBadLocation);
+        let same = ask(&job("http://a.example/"), &Method::GET, 302, &[b"/x", b"/x"]);
+        assert!(matches!(same, Decision::Follow(_)));
+    }
+
+    #[test]
+    fn a_message_shows_only_printable_text_and_not_too_much_of_it() {
+        let long = [b"ftp://\x1b[31m\xff".as_slice(), &[b'a'; 5000]].concat();
+        let Decision::Refuse(failure) = ask(&job("http://a.example/"), &Method::GET, 302, &[&long]) else { panic!() };
+        assert!(failure.message.chars().all(|c| !c.is_control()), "{failure}");
+        assert!(failure.message.len() < 400, "{}", failure.message.len());
+    }
+
+    /// Follows the locations one after another and says how it ended.
+    fn walk(job: &mut Job, method: Method, steps: &[(u16, &str)], max_redirects: u32) -> Option<FailureKind> {
+        let mut method = method;
+        for (status, location) in steps {
+            match decide(Asked { job, method: &method, max_redirects }, *status, [location.as_bytes()]) {
+                Decision::Follow(step) => {
+                    method = step.method.clone();
+                    follow(job, step);
+                }
+                other => return Some(refused(other)),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_url_asked_twice_with_one_method_is_a_loop() {
+        let kind = |method, steps: &[(u16, &str)]| walk(&mut job("http://a.example/a"), method, steps, 10);
+        let looped = Some(FailureKind::RedirectLoop);
+        assert_eq!(kind(Method::GET, &[(302, "/a")]), looped);
+        assert_eq!(kind(Method::GET, &[(302, "")]), looped);
+        assert_eq!(kind(Method::GET, &[(302, "#top")]), looped);
+        assert_eq!(kind(Method::GET, &[(302, "/b"), (302, "/c"), (302, "/b")]), looped);
+        assert_eq!(kind(Method::GET, &[(302, "/b"), (307, "/a")]), looped);
+        assert_eq!(kind(Method::POST, &[(302, "/a")]), None);
+        assert_eq!(kind(Method::POST, &[(302, "/b"), (302, "/a")]), None);
+        assert_eq!(kind(Method::POST, &[(302, "/a"), (302, "/a")]), looped);
+        assert_eq!(kind(Method::POST, &[(307, "/b"), (307, "/a")]), looped);
+        assert_eq!(kind(Method::GET, &[(302, "/a?1"), (302, "/a?2")]), None);
+    }
+
+    #[test]
+    fn exactly_the_allowed_redirects_are_followed() {
+        let steps = [(302, "/1"), (302, "/2"), (302, "/3")];
+        let mut within = job("http://a.example/0");
+        assert_eq!(walk(&mut within, Method::GET, &steps, 3), None);
+        assert_eq!(within.extra.expect("hops").hops.len(), 3);
+        let mut beyond = job("http://a.example/0");
+        assert_eq!(walk(&mut beyond, Method::GET, &steps, 2), Some(FailureKind::RedirectLimit));
+        assert_eq!(beyond.url.as_str(), "http://a.example/2");
+    }
+
+    /// A job with a body, credentials and a harmless header of its own.
+    fn laden() -> Job {
+        let mut job = job("http://a.example/");
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "cookie", "proxy-authorization", "host", "content-type", "content-md5", "x-mine"]
+        {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("v"));
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("w"));
+        }
+        let special = Special { headers, body: Some(Bytes::from_static(b"x")), ..Special::default() };
+        job.extra_mut().special = Some(Arc::new(special));
+        job
+    }
+
+    fn names(job: &Job) -> Vec<&str> {
+        job.special().expect("special").headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn the_job_keeps_what_the_next_request_may_carry() {
+        // status, method, location → body kept, credentials kept
+        let table = [
+            (307, Method::POST, "/z", true, true),
+            (307, Method::POST, "http://b.example/", true, false),
+            (302, Method::POST, "/z", false, true),
+            (302, Method::POST, "http://b.example/", false, false),
+            (302, Method::PUT, "/z", true, true),
+            (303, Method::PUT, "https://a.example/", false, false),
+            (308, Method::GET, "/z", true, true),
+        ];
+        for (status, method, location, keeps_body, keeps_credentials) in table {
+            let mut job = laden();
+            assert_eq!(walk(&mut job, method.clone(), &[(status, location)], 10), None);
+            let special = job.special().expect("special");
+            assert_eq!(special.body.is_some(), keeps_body, "{status} {location}");
+            assert_eq!(special.without_body, !keeps_body);
+            assert_eq!(special.without_credentials, !keeps_credentials);
+            let mut expected = vec!["x-mine"];
+            expected.extend(keeps_body.then_some(["content-type", "content-md5"]).iter().flatten());
+            let private = ["authorization", "cookie", "proxy-authorization", "host"];
+            expected.extend(keeps_credentials.then_some(private).iter().flatten());
+            let mut found = names(&job);
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{status} {method} {location}");
+            assert_eq!(special.headers.get_all("x-mine").iter().count(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_stripped_stays_stripped() {
+        let mut job = laden();
+        let there_and_back = [(307, "http://b.example/"), (307, "http://a.example/back"), (303, "/z"), (307, "/y")];
+        assert_eq!(walk(&mut job, Method::POST, &there_and_back, 10), None);
+        let special = job.special().expect("special");
+        assert!(special.without_credentials && special.without_body && special.body.is_none());
+        assert_eq!(special.method, Some(Method::GET));
+        assert_eq!(names(&job), ["x-mine"]);
+    }
+
+    #[test]
+    fn the_job_remembers_where_it_came_from() {
+        let mut job = job("http://a.example/0");
+        job.extra_mut().hop_attempts = 2;
+        job.extra_mut().attempts = 2;
+        assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
+        assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
+        assert_eq!(job.attempts(), 4);
+        let extra = job.extra.expect("hops");
+        let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
+        assert_eq!(hops, [("http://a.example/0", 301), ("http://a.example/1", 302)]);
+        assert_eq!(extra.hop_attempts, 0);
+    }
+
+    #[test]
+    fn a_plain_redirect_within_an_origin_needs_no_special_request() {
+        let mut job = job("http://a.example/0");
+        assert_eq!(walk(&mut job, Method::GET, &[(301, "/1")], 10), None);
+        assert!(job.special().is_none());
+    }
+
+    #[test]
+    fn shared_settings_of_other_jobs_are_left_alone() {
+        let mut job = laden();
+        let shared = Arc::clone(job.extra.as_ref().and_then(|extra| extra.special.as_ref()).expect("special"));
+        assert_eq!(walk(&mut job, Method::POST, &[(302, "http://b.example/")], 10), None);
+        assert!(shared.headers.contains_key("authorization") && shared.body.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_location_is_followed_or_refused(status in 0_u16..1000, location in prop::collection::vec(any::<u8>(), 0..200)) {
+            let job = job("http://a.example/x?y");
+            match ask(&job, &Method::POST, status, &[&location]) {
+                Decision::Follow(step) => prop_assert!(step.url.as_str().is_ascii()),
+                Decision::Refuse(failure) => prop_assert!(!failure.message.is_empty()),
+                Decision::Stay => prop_assert!(!matches!(status, 301 | 302 | 303 | 307 | 308)),
+            }
+        }
+    }
+}

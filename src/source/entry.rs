@@ -1,0 +1,239 @@
+//! What one line of input means: nothing, a job, or a rejected entry.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Method, header};
+use percent_encoding::percent_decode_str;
+
+use super::headers::basic_authorization;
+use super::json::{self, Refusal};
+use super::redact::without_credentials;
+use crate::model::{Credentials, Failure, FailureKind, Job, Phase, Rejected, Special, Time, WebUrl};
+
+/// How much of a line that can't be read goes into its record, in bytes.
+const EXCERPT: usize = 200;
+
+/// How input is read.
+#[derive(Clone, Debug)]
+pub struct InputSettings {
+    /// The longest line, in bytes. Default 1 MiB. A longer one is rejected. It bounds the memory that reading takes.
+    pub max_line: usize,
+    /// The method of a JSON line that has a body and names no method. Default POST. `None`: the run's own method.
+    pub body_method: Option<Method>,
+}
+
+impl Default for InputSettings {
+    fn default() -> Self {
+        Self { max_line: 1 << 20, body_method: Some(Method::POST) }
+    }
+}
+
+/// Where a text stands in the input.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// In a file: its name and the line's number, from 1.
+    Line(&'a str, u64),
+    /// On the command line or in an iterator: its number, from 1.
+    Item(u64),
+}
+
+impl Place<'_> {
+    const fn number(self) -> u64 {
+        match self {
+            Self::Line(_, number) | Self::Item(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(name, number) => write!(f, "{name}:{number}"),
+            Self::Item(number) => write!(f, "URL {number}"),
+        }
+    }
+}
+
+/// What an entry gets from its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub(super) seq: u64,
+    pub(super) place: Place<'a>,
+    pub(super) now: Time,
+}
+
+/// Reads one line. `None`: it is blank or a comment.
+pub(super) fn line(bytes: &[u8], at: At<'_>, settings: &InputSettings) -> Option<Result<Job, Rejected>> {
+    let bytes = bytes.trim_ascii();
+    if matches!(bytes.first(), None | Some(b'#')) {
+        return None;
+    }
+    Some(match std::str::from_utf8(bytes) {
+        Ok(text) if bytes[0] == b'{' => object(text, at, settings),
+        Ok(text) => url(text, at),
+        Err(error) => Err(invalid_utf8(bytes, error.valid_up_to(), at)),
+    })
+}
+
+/// Reads one URL.
+pub(super) fn url(text: &str, at: At<'_>) -> Result<Job, Rejected> {
+    job(text, None, at)
+}
+
+/// Reads one JSON object.
+fn object(text: &str, at: At<'_>, settings: &InputSettings) -> Result<Job, Rejected> {
+    let (id, request) = json::parse(text, settings.body_method.as_ref());
+    let id = id.map(Into::into);
+    match request.map_err(|refusal| refused(refusal, text, at)).and_then(|found| job(&found.url, found.special, at)) {
+        Ok(mut job) if id.is_some() => {
+            job.extra_mut().id = id;
+            Ok(job)
+        }
+        Ok(job) => Ok(job),
+        Err(rejected) => Err(Rejected { id, ..rejected }),
+    }
+}
+
+fn refused(refusal: Refusal<'_>, text: &str, at: At<'_>) -> Rejected {
+    let given = refusal.url.unwrap_or_else(|| excerpt(text.as_bytes()));
+    at.reject(&given, refusal.kind, &refusal.message)
+}
+
+/// A job from its URL and what else was said about it.
+fn job(text: &str, special: Option<Special>, at: At<'_>) -> Result<Job, Rejected> {
+    let (url, credentials) = WebUrl::parse(text).map_err(|error| at.reject(text, error.kind, &error.message))?;
+    let mut job = Job::new(at.seq, url, at.now);
+    if text != job.url.as_str() && credentials.is_none() {
+        job.extra_mut().given = Some(text.into());
+    }
+    let special = match credentials {
+        Some(credentials) => Some(authorized(special.unwrap_or_default(), &credentials)),
+        None => special,
+    };
+    if let Some(special) = special {
+        job.extra_mut().special = Some(Arc::new(special));
+    }
+    Ok(job)
+}
+
+/// Adds a URL's credentials, unless the job has an `authorization` header of its own.
+fn authorized(mut special: Special, credentials: &Credentials) -> Special {
+    let decode = |text: &str| Cow::<[u8]>::from(percent_decode_str(text)).into_owned();
+    special
+        .headers
+        .entry(header::AUTHORIZATION)
+        .or_insert_with(|| basic_authorization(&decode(&credentials.user), &decode(&credentials.password)));
+    special
+}
+
+/// A line over the cap, by its beginning.
+pub(super) fn too_long(start: &[u8], at: At<'_>, settings: &InputSettings) -> Rejected {
+    let message = format!("the line is longer than {} bytes; shorten it or raise the cap", settings.max_line);
+    at.reject(&excerpt(start), FailureKind::LineTooLong, &message)
+}
+
+fn invalid_utf8(bytes: &[u8], valid: usize, at: At<'_>) -> Rejected {
+    let message = format!("not UTF-8 at column {}; convert the input, for example with iconv", valid + 1);
+    at.reject(&excerpt(bytes), FailureKind::InvalidUtf8, &message)
+}
+
+/// The beginning of a line, as text.
+fn excerpt(bytes: &[u8]) -> Cow<'_, str> {
+    if bytes.len() <= EXCERPT {
+        return String::from_utf8_lossy(bytes);
+    }
+    Cow::Owned(format!("{}…", String::from_utf8_lossy(&bytes[..EXCERPT]).trim_end_matches('\u{fffd}')))
+}
+
+impl At<'_> {
+    fn reject(self, given: &str, kind: FailureKind, message: &str) -> Rejected {
+        Rejected {
+            seq: self.seq,
+            line: self.place.number(),
+            given: without_credentials(given).into(),
+            id: None,
+            failure: Failure::new(Phase::Input, kind, format!("{}: {message}", self.place)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: At<'static> = At { seq: 5, place: Place::Line("list", 7), now: Time::ZERO };
+
+    fn read(bytes: &[u8]) -> Result<Job, Rejected> {
+        line(bytes, AT, &InputSettings::default()).expect("not blank")
+    }
+
+    fn rejected(bytes: &[u8]) -> (FailureKind, String, String) {
+        let rejected = read(bytes).expect_err("bad");
+        assert_eq!((rejected.seq, rejected.line, rejected.failure.phase), (5, 7, Phase::Input));
+        (rejected.failure.kind, rejected.given.into(), rejected.failure.message.into())
+    }
+
+    #[test]
+    fn blank_lines_and_comments_are_nothing() {
+        for text in [&b""[..], b"  \t\r", b"# http://a.example/", b"   #"] {
+            assert!(line(text, AT, &InputSettings::default()).is_none());
+        }
+    }
+
+    #[test]
+    fn a_normal_url_is_all_that_its_job_holds() {
+        let job = read(b" http://a.example/x\r").expect("good");
+        assert_eq!((job.seq, job.url.as_str(), job.extra.is_none()), (5, "http://a.example/x", true));
+        assert_eq!(read(b"http://a.example#top").expect("good").given(), "http://a.example#top");
+    }
+
+    #[test]
+    fn credentials_become_a_header_and_are_not_given() {
+        let job = read(b"http://m%65:p%40ss@a.example/x").expect("good");
+        assert_eq!((job.url.as_str(), job.given()), ("http://a.example/x", "http://a.example/x"));
+        let authorization = &job.special().expect("credentials").headers["authorization"];
+        assert_eq!(authorization, basic_authorization(b"me", b"p@ss"));
+        let object = br#"{"url":"http://me:x@a.example/","headers":{"authorization":"Own"}}"#;
+        assert_eq!(read(object).expect("good").special().expect("header").headers["authorization"], "Own");
+    }
+
+    #[test]
+    fn an_object_brings_its_id_along_good_or_bad() {
+        let job = read(br#"{"id": {"n": 1}, "url": "http://a.example"}"#).expect("good");
+        assert_eq!(job.extra.expect("id").id.as_deref(), Some(r#"{"n": 1}"#));
+        let bad = read(br#"{"id": 7, "url": "ftp://a.example"}"#).expect_err("scheme");
+        assert_eq!((bad.id.as_deref(), &*bad.given), (Some("7"), "ftp://a.example"));
+        let bad = read(br#"{"id": 7, "url": "http://me:x@a.example/", "x": 1}"#).expect_err("field");
+        assert_eq!((bad.id.as_deref(), &*bad.given), (Some("7"), "http://a.example/"));
+    }
+
+    #[test]
+    fn a_bad_line_says_where_and_what() {
+        let (kind, given, message) = rejected(b"a.example/x");
+        assert_eq!((kind, &*given), (FailureKind::BadUrl, "a.example/x"));
+        assert_eq!(message, "list:7: not an absolute URL; write it with its scheme, as https://host/path");
+        let (kind, given, message) = rejected(b"http://a\xff.example/");
+        assert_eq!((kind, &*given), (FailureKind::InvalidUtf8, "http://a\u{fffd}.example/"));
+        assert!(message.starts_with("list:7: not UTF-8 at column 9"), "{message}");
+        let (kind, given, message) = rejected(br#"{"url": "http://me:x@a.example/" oops"#);
+        assert_eq!((kind, &*given), (FailureKind::BadJson, "http://a.example/"));
+        assert!(message.contains("column"), "{message}");
+        assert_eq!(rejected(b"http://me:secret@a.example:99999/").1, "http://a.example:99999/");
+    }
+
+    #[test]
+    fn a_long_bad_line_is_shown_by_its_beginning() {
+        let start = "é".repeat(5000);
+        let rejected = too_long(start.as_bytes(), AT, &InputSettings::default());
+        assert_eq!(rejected.failure.kind, FailureKind::LineTooLong);
+        assert_eq!(&*rejected.given, format!("{}…", "é".repeat(EXCERPT / 2)));
+        assert!(rejected.failure.message.contains("1048576 bytes"));
+        assert!(rejected_text_is_short(&format!("{{\"x\": \"{start}\"")));
+    }
+
+    fn rejected_text_is_short(text: &str) -> bool {
+        rejected(text.as_bytes()).1.len() < EXCERPT + 10
+    }
+}

@@ -1,0 +1,106 @@
+//! Checks one request header as a user writes it, and makes the headers that carry credentials.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{self, HeaderName, HeaderValue};
+use std::fmt;
+
+/// Headers that describe the connection or the message's length. haul writes them itself; one from a user would
+/// break the framing.
+const OURS: &[HeaderName] =
+    &[header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::TRAILER];
+
+/// Why a header can't be sent: what is wrong with it and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderError(Box<str>);
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for HeaderError {}
+
+/// A header from its name and value as text. White space around the value is dropped; text beyond ASCII is sent as
+/// UTF-8. Values of `authorization` and `cookie` are marked sensitive.
+///
+/// # Errors
+/// The name is not a token, the value holds a line break or another control character, or the header is one that haul
+/// must write itself.
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+        HeaderError(format!("'{}' is not a header name; use letters, digits and '-'", name.escape_debug()).into())
+    })?;
+    if OURS.contains(&parsed) {
+        return Err(HeaderError(format!("haul sets the header '{parsed}' itself; leave it out").into()));
+    }
+    let mut value = HeaderValue::from_bytes(value.trim_ascii().as_bytes()).map_err(|_| {
+        HeaderError(
+            format!("the value of header '{parsed}' holds a line break or another control character; take it out")
+                .into(),
+        )
+    })?;
+    value.set_sensitive(parsed == header::AUTHORIZATION || parsed == header::COOKIE);
+    Ok((parsed, value))
+}
+
+/// The `authorization` value of the Basic scheme (RFC 7617).
+#[must_use]
+pub fn basic_authorization(user: &[u8], password: &[u8]) -> HeaderValue {
+    let token = STANDARD.encode([user, b":", password].concat());
+    sensitive(&format!("Basic {token}"))
+}
+
+/// The `authorization` value of the Bearer scheme (RFC 6750).
+///
+/// # Errors
+/// The token holds characters that can't stand in a header.
+pub fn bearer_authorization(token: &str) -> Result<HeaderValue, HeaderError> {
+    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible {
+        return Ok(sensitive(&format!("Bearer {token}")));
+    }
+    Err(HeaderError("the bearer token must be visible ASCII characters without spaces".into()))
+}
+
+/// `value` is visible ASCII and spaces.
+fn sensitive(value: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(value).expect("visible ASCII");
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_taken_as_users_write_them() {
+        let (name, value) = header("X-Name", "  Zoë ").expect("valid");
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-name", "Zoë".as_bytes()));
+        assert!(header("Cookie", "a=b").expect("valid").1.is_sensitive());
+        assert_eq!(header("x-empty", "").expect("valid").1, "");
+    }
+
+    #[test]
+    fn what_would_break_the_message_is_refused() {
+        let refused = |name, value| header(name, value).expect_err(name).to_string();
+        assert!(refused("x-a", "one\r\nx-b: two").contains("line break"));
+        assert!(refused("x-a", "nul\0").contains("control character"));
+        assert!(refused("bad name", "x").contains("not a header name"));
+        assert!(refused("", "x").contains("not a header name"));
+        assert!(refused("Content-Length", "5").contains("haul sets"));
+        assert!(refused("transfer-encoding", "chunked").contains("haul sets"));
+    }
+
+    #[test]
+    fn credentials_become_authorization_values() {
+        let value = basic_authorization(b"Aladdin", b"open sesame");
+        assert_eq!(value, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(value.is_sensitive());
+        assert_eq!(bearer_authorization("abc").expect("valid"), "Bearer abc");
+        assert!(bearer_authorization("a b").is_err());
+        assert!(bearer_authorization("").is_err());
+    }
+}
