@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
+use crate::policy::{RetryFacts, Verdict};
 
 /// A host (origin) as the scheduler knows it: an index, given out by [`super::Scheduler::add_host`] and used again
 /// after [`Action::Forget`].
@@ -12,7 +13,7 @@ pub struct HostId(pub u32);
 
 /// A named group of hosts with a common limit (a registrable domain, later any user-named group).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GroupId(pub u32);
+pub struct GroupId(pub(super) u32);
 
 /// How an attempt ended, as far as the host's limits and the retry policy care.
 #[derive(Clone, Copy, Debug)]
@@ -22,31 +23,6 @@ pub struct Report {
     pub started: Time,
     /// What the peer made of it.
     pub verdict: Verdict,
-}
-
-/// What the peer made of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// A response that says nothing against the host.
-    Fine,
-    /// A response that asks for a retry (408, 502, 504) and is counted as a failure of the host.
-    Troubled,
-    /// 429 or 503: the host asks for less, for `Retry-After` if given.
-    PushedBack(Option<Duration>),
-    /// No response.
-    Failed(FailureKind),
-}
-
-/// What a failed attempt's job may still expect.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryFacts {
-    /// Attempts ended on this hop, this one included: 1 after the first.
-    pub attempt: u32,
-    /// The request may be sent again without harm: idempotent method, or certain not to have been acted on.
-    pub replayable: bool,
-    /// The failure is the connection's fault, not the host's (a kept-alive connection closed under the request, GOAWAY
-    /// before it was processed): one such retry is free, immediate, and says nothing about the host.
-    pub free: bool,
 }
 
 /// Something happened.
@@ -77,7 +53,7 @@ pub enum Event<J> {
     Unresolved {
         /// The host.
         host: HostId,
-        /// NXDOMAIN and "no address" are final; others back the host off and are asked again.
+        /// NXDOMAIN and "no address" make the host dead at once; others back it off, and it is asked for again.
         kind: FailureKind,
     },
     /// How many requests the host's connections can carry at once: 1 while its protocol is being probed (the
@@ -115,9 +91,9 @@ pub enum Event<J> {
         /// The job.
         job: J,
     },
-    /// The shard's share of the global in-flight limit.
+    /// The shard's share of the global in-flight limit. It may be less than what is in flight, or 0.
     Concurrency(u32),
-    /// The shard's share of the global start rate, in nanoseconds between starts; `None`: no limit.
+    /// The shard's share of the global start rate, as the mean time between starts; `None`: no limit.
     Interval(Option<Duration>),
     /// Start nothing until [`Event::Resumed`] (the sink is behind).
     Paused,
@@ -162,6 +138,9 @@ pub enum Action<J> {
 }
 
 /// Who asked for the next deadline.
+///
+/// There is none for a dead host: its jobs are given up at once, and the first that arrives when its time is over is
+/// the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wake {
     /// A host's pace allows its next start.
@@ -172,8 +151,6 @@ pub enum Wake {
     Retry,
     /// The global start rate allows the next start.
     GlobalPace,
-    /// A dead host may be probed.
-    Probe,
     /// An idle host's memory expires.
     Expiry,
 }

@@ -1,3 +1,249 @@
-//! The scheduler.
+//! The scheduler: which job of which host starts next, and when to look again.
+//!
+//! Pure, single-threaded and deterministic. It owns the queues, the limits, the clocks of the hosts and the jobs that
+//! wait for a retry. It knows no socket, no thread and no real time; a job is an opaque value to it.
+//!
+//! How it is built: every host is in exactly one place (idle, waiting for a time, waiting for a shared limit, ready …).
+//! After each event `place` works out where the host belongs now and moves it there. `turn` takes from these places
+//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped.
+
 mod event;
-pub use event::{Action, Event, GroupId, HostId, Report, RetryFacts, Verdict, Wake};
+mod health;
+mod host;
+mod limit;
+mod list;
+mod place;
+mod ready;
+mod report;
+mod retries;
+mod settings;
+mod turn;
+mod view;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::model::{DeferReason, GiveUpReason, Time};
+use crate::policy::Pace;
+pub use crate::policy::{RetryFacts, Verdict};
+
+pub use event::{Action, Event, GroupId, HostId, Report, Wake};
+pub use settings::{HostRules, SchedulerSettings};
+
+use host::Host;
+use limit::Limits;
+use list::{Links, List};
+use ready::Ready;
+use retries::Retries;
+use wait::Timers;
+
+/// What a host's service time is taken for until something has been measured, in microseconds.
+const UNMEASURED: u32 = 100_000;
+
+/// The scheduler of one shard.
+///
+/// # Contract
+///
+/// Three kinds of methods, after the manner of a protocol core:
+///
+/// - `add_*` and [`Self::handle`] say what happened. They never call back and never start anything.
+/// - [`Self::next_action`] says what to do. After each batch of the former, call it until it returns `None`. An action
+///   returned has been taken note of: a [`Action::Start`]'s permits are taken from that moment on.
+/// - [`Self::next_deadline`] says when to call next, if nothing happens before: with [`Event::Tick`] or without, what
+///   counts is that `next_action` is drained with a `now` at or past the deadline. Ask after draining.
+///
+/// `now` must not go backwards from call to call. Equal settings, seeds, events and times give equal actions.
+///
+/// Every accepted job ([`Event::Arrived`], [`Event::Continued`]) ends in exactly one of these ways: it is started and its
+/// attempt is reported [`Event::Done`], or it is handed back by [`Action::GiveUp`]. Every [`Action::Start`] is answered by
+/// exactly one of `Done`, `Failed` and `Returned`, every [`Action::Resolve`] by `Resolved` or `Unresolved`.
+///
+/// # Cost
+///
+/// `handle` and `next_action` are O(1), independent of the number of hosts, and allocate nothing once queues have
+/// grown to their size; a host with a delay costs one heap operation per start, O(log hosts). Three exceptions:
+/// `Stopped` looks at every host once; `Capacity`-like changes of address move a host's permits; and hosts that wait for
+/// a group as well as for an address may be moved from one waiting list to the other when a permit is freed, each at
+/// most once per permit.
+///
+/// # Bounds
+///
+/// Jobs kept = jobs accepted and not ended: the caller bounds them. Heap entries: at most twice the hosts (jobs waiting
+/// for a retry) plus 64. Answers not yet drained: at most one per handled event.
+///
+/// # Panics
+///
+/// All methods that take a [`HostId`] panic when it was never given out or has been forgotten, and `handle` panics on
+/// reports of attempts that were not started: those are faults of the caller, not of its input.
+#[derive(Debug)]
+pub struct Scheduler<J> {
+    settings: SchedulerSettings,
+    rng: fastrand::Rng,
+    hosts: Vec<Host<J>>,
+    vacant: Vec<u32>,
+    /// Links of the lists below, of the ready buckets and of the limits' waiters: a host is in at most one of these.
+    places: Links,
+    asking: List,
+    dying: List,
+    idle: List,
+    ready: Ready,
+    limits: Limits,
+    timers: Timers,
+    retries: Retries<J>,
+    /// Jobs given up while an event was handled.
+    given_up: VecDeque<(HostId, J, GiveUpReason)>,
+    pace: Pace,
+    limit: u32,
+    in_flight: u32,
+    queued: usize,
+    /// Mean service time over all hosts in microseconds.
+    usual_service: u32,
+    paused: bool,
+    stopped: bool,
+    deferred: [u64; DeferReason::ALL.len()],
+}
+
+impl<J> Scheduler<J> {
+    /// A scheduler without hosts. `seed` determines all jitter.
+    #[must_use]
+    pub fn new(settings: SchedulerSettings, seed: u64) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            hosts: Vec::new(),
+            vacant: Vec::new(),
+            places: Links::default(),
+            asking: List::EMPTY,
+            dying: List::EMPTY,
+            idle: List::EMPTY,
+            ready: Ready::new(),
+            limits: Limits::default(),
+            timers: Timers::default(),
+            retries: Retries::new(),
+            given_up: VecDeque::new(),
+            pace: Pace::new(Duration::ZERO, settings.interval),
+            limit: settings.concurrency.get(),
+            in_flight: 0,
+            queued: 0,
+            usual_service: UNMEASURED,
+            paused: false,
+            stopped: false,
+            deferred: [0; DeferReason::ALL.len()],
+            settings,
+        }
+    }
+
+    /// A group whose hosts together have at most `limit` requests in flight. It lives until [`Self::remove_group`].
+    pub fn add_group(&mut self, limit: NonZeroU32) -> GroupId {
+        GroupId(self.limits.add(limit.get(), None))
+    }
+
+    /// Drops a group, unless a host is in it; says whether it did. Its id may be given out again.
+    pub fn remove_group(&mut self, group: GroupId) -> bool {
+        self.limits.drop_empty(group.0)
+    }
+
+    /// A host. It is forgotten ([`Action::Forget`]) once it has been idle for long enough.
+    pub fn add_host(&mut self, rules: &HostRules, now: Time) -> HostId {
+        let host = Host::new(rules, &self.settings);
+        self.limits.join(host.group, 0);
+        let id = match self.vacant.pop() {
+            Some(id) => {
+                self.hosts[id as usize] = host;
+                id
+            }
+            None => self.grow(host),
+        };
+        self.settle(id, now);
+        HostId(id)
+    }
+
+    fn grow(&mut self, host: Host<J>) -> u32 {
+        let id = u32::try_from(self.hosts.len()).ok().filter(|id| *id != list::NONE);
+        self.hosts.push(host);
+        self.places.grow();
+        self.ready.grow();
+        self.timers.grow();
+        id.expect("2^32 hosts need more memory than there is")
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, event: Event<J>, now: Time) {
+        match event {
+            Event::Arrived { host, job } => {
+                self.host(host).queue.push_back(job);
+                self.queued += 1;
+                self.settle(host.0, now);
+            }
+            Event::Continued { host, job } => self.enqueue_first(host, job, now),
+            Event::Done { host, report } => self.done(host, report, now),
+            Event::Failed { host, job, report, facts } => self.failed(host, job, report, facts, now),
+            Event::Returned { host, job } => {
+                self.release(host, now);
+                self.enqueue_first(host, job, now);
+            }
+            Event::Resolved { host, address } => self.resolved(host, address, now),
+            Event::Unresolved { host, kind } => self.unresolved(host, kind, now),
+            Event::Capacity { host, slots } => {
+                self.host(host).set_capacity(slots);
+                self.settle(host.0, now);
+            }
+            Event::Concurrency(limit) => self.limit = limit,
+            Event::Interval(interval) => self.pace.set_interval(interval, now),
+            Event::Paused => self.paused = true,
+            Event::Resumed => self.paused = false,
+            Event::Stopped => self.stop(now),
+            Event::Tick => {}
+        }
+    }
+
+    /// What to do next; `None`: nothing until something happens or [`Self::next_deadline`] comes.
+    pub fn next_action(&mut self, now: Time) -> Option<Action<J>> {
+        loop {
+            let more = self.take_due(now);
+            if let Some(action) = self.take_action(now) {
+                return Some(action);
+            }
+            if !more {
+                return None;
+            }
+        }
+    }
+
+    /// When to call [`Self::next_action`] again if nothing happens before, and who asks for it. `None`: only an event can
+    /// bring anything. Ask after draining the actions.
+    pub fn next_deadline(&mut self) -> Option<(Time, Wake)> {
+        let wait = self.first_wait();
+        let retry = self.retries.first().map(|(due, _)| (due, Wake::Retry));
+        let held_by_pace = !self.ready.is_empty() && !self.paused && self.in_flight < self.limit;
+        let pace = held_by_pace.then(|| (self.pace.next(), Wake::GlobalPace));
+        let expiry = self.first_expiry().map(|(at, _)| (at, Wake::Expiry));
+        [wait, retry, pace, expiry].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// A host that was given out and not forgotten.
+    fn host(&mut self, id: HostId) -> &mut Host<J> {
+        let host = &mut self.hosts[id.0 as usize];
+        assert!(host.is_live(), "{id:?} has been forgotten");
+        host
+    }
+
+    fn enqueue_first(&mut self, id: HostId, job: J, now: Time) {
+        self.host(id).queue.push_front(job);
+        self.queued += 1;
+        self.settle(id.0, now);
+    }
+
+    fn stop(&mut self, now: Time) {
+        self.stopped = true;
+        for id in 0..self.hosts.len() {
+            if self.hosts[id].is_live() {
+                self.settle(id as u32, now);
+            }
+        }
+    }
+}

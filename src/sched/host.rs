@@ -1,0 +1,211 @@
+//! One host: its queue, its counts, its two clocks, and where it stands.
+
+use std::collections::VecDeque;
+
+use crate::config::Rate;
+use crate::model::{DeferReason, Time};
+use crate::policy::{Budget, Pace};
+
+use super::event::Wake;
+use super::health::Health;
+use super::list::NONE;
+use super::retries::OfHost;
+use super::settings::{HostRules, SchedulerSettings};
+
+/// Where a host is kept. At any time in exactly one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere: the number is free.
+    Vacant,
+    /// Nothing to do: in the list of idle hosts, by time.
+    Idle,
+    /// Nothing to do, and a clock that runs for longer than the memory: among the timers.
+    Resting,
+    /// Waiting for a report, a look-up or a job: in no list.
+    Busy,
+    /// In the list of hosts whose address is to be asked for.
+    Asking,
+    /// Waiting for a point in time: among the timers.
+    Waiting(Wake),
+    /// In the waiting list of its group.
+    InGroup,
+    /// In the waiting list of its address.
+    OnAddress,
+    /// In the ready lists, under this bucket, with a permit of its group and its address reserved.
+    Ready(u8),
+    /// In the list of hosts whose jobs are given up.
+    Dying,
+}
+
+/// The host's name look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Not asked for yet, or not since the last failure.
+    Closed,
+    /// Asked for; the answer will come.
+    Asked,
+    /// Known, or not needed.
+    Open,
+}
+
+#[derive(Debug)]
+pub(super) struct Host<J> {
+    pub(super) queue: VecDeque<J>,
+    pub(super) in_flight: u32,
+    concurrency: u32,
+    capacity: u32,
+    pub(super) retries: OfHost,
+    pub(super) budget: Budget,
+    /// Mean time from start to report in microseconds, weighing the newest with 1/8; 0: nothing known.
+    service: u32,
+    pub(super) group: u32,
+    pub(super) address: u32,
+    pub(super) gate: Gate,
+    pub(super) place: Place,
+    pub(super) pace: Pace,
+    pub(super) health: Health,
+    pub(super) idle_since: Time,
+}
+
+impl<J> Host<J> {
+    pub(super) fn new(rules: &HostRules, settings: &SchedulerSettings) -> Self {
+        let concurrency = rules.concurrency.get();
+        Self {
+            queue: VecDeque::new(),
+            in_flight: 0,
+            concurrency,
+            capacity: rules.capacity.max(1),
+            retries: OfHost::NONE,
+            budget: Budget::new(&settings.retries),
+            service: 0,
+            group: rules.group.map_or(NONE, |group| group.0),
+            address: NONE,
+            gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
+            place: Place::Busy,
+            pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
+            health: Health::new(concurrency),
+            idle_since: Time::ZERO,
+        }
+    }
+
+    pub(super) const fn is_live(&self) -> bool {
+        !matches!(self.place, Place::Vacant)
+    }
+
+    /// The fixed limit.
+    pub(super) const fn concurrency(&self) -> u32 {
+        self.concurrency
+    }
+
+    pub(super) fn set_capacity(&mut self, slots: u32) {
+        self.capacity = slots.max(1);
+    }
+
+    /// Which limit of the host's own, if any, keeps it from starting one more request.
+    pub(super) fn full(&self, adaptive: bool, now: Time) -> Option<DeferReason> {
+        let flying = self.in_flight;
+        if flying == 0 {
+            None
+        } else if self.health.breaker.half_open(now) {
+            Some(DeferReason::Probe)
+        } else if flying >= self.concurrency {
+            Some(DeferReason::HostLimit)
+        } else if flying >= self.capacity {
+            Some(DeferReason::Protocol)
+        } else if adaptive && flying >= self.health.adaptive.limit() {
+            Some(DeferReason::Adaptive)
+        } else {
+            None
+        }
+    }
+
+    /// Requests at once, by the host's own limits.
+    pub(super) fn allowed(&self, adaptive: bool, now: Time) -> u32 {
+        if self.health.breaker.half_open(now) {
+            return 1;
+        }
+        let own = self.concurrency.min(self.capacity);
+        if adaptive { own.min(self.health.adaptive.limit()) } else { own }
+    }
+
+    /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.
+    pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
+        let service = if self.service == 0 { usual } else { self.service };
+        let share = u64::from(service) * 1000 / u64::from(self.allowed(adaptive, now));
+        let each = share.max(self.pace.spacing());
+        (self.queue.len() as u64).saturating_mul(each)
+    }
+
+    /// Takes note of how long a request took.
+    pub(super) fn served(&mut self, micros: u32) {
+        self.service = blend(self.service, micros);
+    }
+
+    /// When both clocks have passed.
+    pub(super) fn clear_at(&self) -> Time {
+        self.pace.next().max(self.health.clear_at())
+    }
+}
+
+/// The mean after one more measurement, which weighs 1/8. Never 0, which means "none yet".
+pub(super) fn blend(mean: u32, micros: u32) -> u32 {
+    if mean == 0 {
+        return micros.max(1);
+    }
+    let blended = (u64::from(mean) * 7 + u64::from(micros)) / 8;
+    u32::try_from(blended).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Limits, RetrySettings};
+    use std::time::Duration;
+
+    fn host(rules: impl FnOnce(&mut HostRules)) -> Host<[u64; 5]> {
+        let settings = SchedulerSettings::new(&Limits::default(), &RetrySettings::default());
+        let mut own = settings.host.clone();
+        rules(&mut own);
+        Host::new(&own, &settings)
+    }
+
+    #[test]
+    fn a_host_fits_its_memory_budget() {
+        let size = size_of::<Host<[u64; 5]>>();
+        // Beside it: two list nodes of 8 bytes, an armed time of 8, and at most two timer entries of 16.
+        let with_links = size + 2 * 8 + 8 + 2 * 16;
+        println!("a host takes {size} bytes, {with_links} with its list links and timer entries");
+        assert!(with_links <= 300, "{with_links}");
+    }
+
+    #[test]
+    fn remaining_time_counts_concurrency_or_spacing_whichever_is_slower() {
+        let mut host = host(|rules| rules.concurrency = 4.try_into().expect("not zero"));
+        host.queue.extend([[0; 5]; 10]);
+        assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 25_000_000);
+        host.served(40_000);
+        assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 10_000_000);
+        host.pace = Pace::new(Duration::from_millis(30), None);
+        assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 30_000_000);
+    }
+
+    #[test]
+    fn the_tightest_of_the_hosts_own_limits_is_named() {
+        let mut host = host(|_| {});
+        host.in_flight = 8;
+        assert_eq!(host.full(false, Time::ZERO), Some(DeferReason::HostLimit));
+        host.in_flight = 2;
+        assert_eq!((host.full(false, Time::ZERO), host.allowed(false, Time::ZERO)), (None, 8));
+        assert_eq!((host.full(true, Time::ZERO), host.allowed(true, Time::ZERO)), (Some(DeferReason::Adaptive), 2));
+        host.set_capacity(0);
+        assert_eq!((host.full(true, Time::ZERO), host.allowed(true, Time::ZERO)), (Some(DeferReason::Protocol), 1));
+    }
+
+    #[test]
+    fn the_mean_follows_and_never_becomes_unknown() {
+        assert_eq!(blend(0, 800), 800);
+        assert_eq!(blend(800, 1600), 900);
+        assert_eq!(blend(1, 0), 1);
+        assert_eq!(blend(u32::MAX, u32::MAX), u32::MAX);
+    }
+}

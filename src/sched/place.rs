@@ -1,0 +1,169 @@
+//! Where does a host belong now? Works it out and moves the host there.
+
+use crate::model::{DeferReason, Time};
+
+use super::event::Wake;
+use super::host::{Gate, Place};
+use super::list::NONE;
+use super::ready::Ready;
+use super::{Host, Scheduler};
+
+impl<J> Scheduler<J> {
+    /// Moves the host to where it belongs. To be called after every change of a host; calling it once more does nothing.
+    pub(super) fn settle(&mut self, id: u32, now: Time) {
+        let from = self.hosts[id as usize].place;
+        let (to, until) = self.belongs(id, now);
+        match (from, to) {
+            (Place::Waiting(_) | Place::Resting, _) if from == to => self.timers.arm(id, until),
+            _ if from == to => {}
+            (Place::Ready(old), Place::Ready(new)) => {
+                self.ready.refile(&mut self.places, id, old, new);
+                self.hosts[id as usize].place = to;
+            }
+            _ => {
+                self.leave(id);
+                self.enter(id, to, until, now);
+                if matches!(from, Place::Ready(_)) {
+                    self.rouse_limits_of(id, now);
+                }
+            }
+        }
+    }
+
+    /// The place for a host as it is now, and until when, for places that have an end.
+    fn belongs(&self, id: u32, now: Time) -> (Place, Time) {
+        let host = &self.hosts[id as usize];
+        let dead = self.stopped || host.health.breaker.dead(now).is_some();
+        if dead && (!host.queue.is_empty() || host.retries.len() > 0) {
+            return (Place::Dying, Time::NEVER);
+        }
+        if host.queue.is_empty() {
+            return self.without_work(host, now);
+        }
+        if host.health.until > now {
+            return (Place::Waiting(Wake::BackOff), host.health.until);
+        }
+        match host.gate {
+            Gate::Closed => return (Place::Asking, Time::NEVER),
+            Gate::Asked => return (Place::Busy, Time::NEVER),
+            Gate::Open => {}
+        }
+        if host.full(self.settings.adaptive, now).is_some() {
+            return (Place::Busy, Time::NEVER);
+        }
+        if host.pace.next() > now {
+            return (Place::Waiting(Wake::HostPace), host.pace.next());
+        }
+        (self.among_others(host, now), Time::NEVER)
+    }
+
+    fn without_work(&self, host: &Host<J>, now: Time) -> (Place, Time) {
+        if host.in_flight > 0 || host.retries.len() > 0 || host.gate == Gate::Asked {
+            return (Place::Busy, Time::NEVER);
+        }
+        let clear = host.clear_at();
+        match host.place {
+            Place::Idle => (Place::Idle, Time::NEVER),
+            Place::Resting if clear > now => (Place::Resting, clear),
+            Place::Resting => (Place::Idle, Time::NEVER),
+            _ if clear > now + self.settings.retries.host_memory => (Place::Resting, clear),
+            _ => (Place::Idle, Time::NEVER),
+        }
+    }
+
+    /// The place for a host that could start a job as far as it alone is concerned.
+    fn among_others(&self, host: &Host<J>, now: Time) -> Place {
+        let reserved = matches!(host.place, Place::Ready(_));
+        if !reserved && !self.limits.has_room(host.group) {
+            Place::InGroup
+        } else if !reserved && !self.limits.has_room(host.address) {
+            Place::OnAddress
+        } else {
+            Place::Ready(Ready::bucket(host.remaining(self.settings.adaptive, self.usual_service, now)))
+        }
+    }
+
+    /// Takes the host out of where it is; it is busy then. Does not rouse those who wait for what it had reserved.
+    pub(super) fn leave(&mut self, id: u32) {
+        let host = &mut self.hosts[id as usize];
+        match host.place {
+            // Timers are left to come up: looking at a host once too often does no harm.
+            Place::Vacant | Place::Busy | Place::Waiting(_) | Place::Resting => {}
+            Place::Idle => self.idle.remove(&mut self.places, id),
+            Place::Asking => self.asking.remove(&mut self.places, id),
+            Place::Dying => self.dying.remove(&mut self.places, id),
+            Place::InGroup => self.limits.unpark(&mut self.places, host.group, id),
+            Place::OnAddress => self.limits.unpark(&mut self.places, host.address, id),
+            Place::Ready(bucket) => {
+                self.ready.remove(&mut self.places, id, bucket);
+                self.limits.unreserve(host.group);
+                self.limits.unreserve(host.address);
+            }
+        }
+        host.place = Place::Busy;
+    }
+
+    fn enter(&mut self, id: u32, place: Place, until: Time, now: Time) {
+        let host = &mut self.hosts[id as usize];
+        host.place = place;
+        match place {
+            Place::Vacant | Place::Busy => {}
+            Place::Idle | Place::Resting => {
+                host.idle_since = now;
+                host.queue.shrink_to_fit();
+                match place {
+                    Place::Idle => self.idle.push(&mut self.places, id),
+                    _ => self.timers.arm(id, until),
+                }
+            }
+            Place::Asking => self.asking.push(&mut self.places, id),
+            Place::Dying => self.dying.push(&mut self.places, id),
+            Place::Waiting(_) => self.timers.arm(id, until),
+            Place::InGroup => self.limits.park(&mut self.places, host.group, id),
+            Place::OnAddress => self.limits.park(&mut self.places, host.address, id),
+            Place::Ready(bucket) => {
+                self.limits.reserve(host.group);
+                self.limits.reserve(host.address);
+                self.ready.insert(&mut self.places, id, bucket);
+            }
+        }
+        self.count_deferral(id, now);
+    }
+
+    /// Hosts that wait for the limits of `id` take what has become free.
+    pub(super) fn rouse_limits_of(&mut self, id: u32, now: Time) {
+        let host = &self.hosts[id as usize];
+        let (group, address) = (host.group, host.address);
+        self.rouse(group, now);
+        self.rouse(address, now);
+    }
+
+    /// Hosts that wait for a limit take what has become free, longest-waiting first. Ends: each waiter is taken off the
+    /// list, and while there is room none is put back on it.
+    pub(super) fn rouse(&mut self, limit: u32, now: Time) {
+        if limit == NONE {
+            return;
+        }
+        while let Some(waiter) = self.limits.next_waiter(&mut self.places, limit) {
+            self.hosts[waiter as usize].place = Place::Busy;
+            self.settle(waiter, now);
+        }
+    }
+
+    fn count_deferral(&mut self, id: u32, now: Time) {
+        let host = &self.hosts[id as usize];
+        let reason = match host.place {
+            Place::Waiting(Wake::BackOff) => DeferReason::BackOff,
+            Place::Waiting(_) => DeferReason::Pace,
+            Place::Asking => DeferReason::Address,
+            Place::InGroup => DeferReason::GroupLimit,
+            Place::OnAddress => DeferReason::AddressLimit,
+            Place::Busy if !host.queue.is_empty() => match host.full(self.settings.adaptive, now) {
+                Some(reason) => reason,
+                None => return,
+            },
+            _ => return,
+        };
+        self.deferred[reason as usize] += 1;
+    }
+}

@@ -1,0 +1,107 @@
+//! What attempts and look-ups brought: permits freed, the host judged, the job's fate decided.
+
+use std::net::IpAddr;
+
+use crate::model::{FailureKind, GiveUpReason, Time};
+use crate::policy::{Decision, Verdict, decide};
+
+use super::event::{HostId, Report};
+use super::health::Bench;
+use super::host::{Gate, blend};
+use super::list::NONE;
+use super::{RetryFacts, Scheduler};
+
+impl<J> Scheduler<J> {
+    pub(super) fn done(&mut self, id: HostId, report: Report, now: Time) {
+        self.release(id, now);
+        self.note(id, report, now);
+        if report.verdict == Verdict::Fine {
+            self.hosts[id.0 as usize].budget.earn(&self.settings.retries);
+        }
+        self.settle(id.0, now);
+    }
+
+    pub(super) fn failed(&mut self, id: HostId, job: J, report: Report, facts: RetryFacts, now: Time) {
+        self.release(id, now);
+        if !facts.is_free() {
+            self.note(id, report, now);
+        }
+        match self.fate(id, report, facts, now) {
+            Ok(Decision::Free) => return self.enqueue_first(id, job, now),
+            Ok(_) => {
+                let due = now + self.settings.job_backoff().wait(facts.attempt, &mut self.rng);
+                let host = &mut self.hosts[id.0 as usize];
+                self.retries.insert(id.0, &mut host.retries, job, due);
+            }
+            Err(reason) => self.given_up.push_back((id, job, reason)),
+        }
+        self.settle(id.0, now);
+    }
+
+    /// Whether the job goes on. The reasons that lie in the job come first, then the run's, then the host's.
+    fn fate(&mut self, id: HostId, report: Report, facts: RetryFacts, now: Time) -> Result<Decision, GiveUpReason> {
+        let host = &mut self.hosts[id.0 as usize];
+        match decide(report.verdict, facts, &self.settings.retries) {
+            Decision::GiveUp(reason) => Err(reason),
+            _ if self.stopped => Err(GiveUpReason::Stopped),
+            decision => match (host.health.breaker.dead(now), decision) {
+                (Some(cause), _) => Err(GiveUpReason::HostDead(cause)),
+                (None, Decision::Later) if !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
+                (None, decision) => Ok(decision),
+            },
+        }
+    }
+
+    /// Gives an attempt's permits back. Those who wait for them come first, then the host itself.
+    pub(super) fn release(&mut self, id: HostId, now: Time) {
+        let host = self.host(id);
+        assert!(host.in_flight > 0, "{id:?} has nothing in flight that could end");
+        host.in_flight -= 1;
+        let (group, address) = (host.group, host.address);
+        self.in_flight -= 1;
+        self.limits.release(group);
+        self.limits.release(address);
+        self.rouse(group, now);
+        self.rouse(address, now);
+    }
+
+    fn note(&mut self, id: HostId, report: Report, now: Time) {
+        let micros = u32::try_from(now.since(report.started).as_micros()).unwrap_or(u32::MAX);
+        self.usual_service = blend(self.usual_service, micros);
+        let host = &mut self.hosts[id.0 as usize];
+        host.served(micros);
+        let max = host.concurrency();
+        host.health.note(report, max, Bench { settings: &self.settings, rng: &mut self.rng, now });
+    }
+
+    pub(super) fn resolved(&mut self, id: HostId, address: Option<IpAddr>, now: Time) {
+        self.host(id).gate = Gate::Open;
+        if let Some(limit) = self.settings.per_address {
+            let limit = address.map_or(NONE, |address| self.limits.of_address(address, limit.get()));
+            self.move_to_address(id.0, limit, now);
+        }
+        self.settle(id.0, now);
+    }
+
+    fn move_to_address(&mut self, id: u32, to: u32, now: Time) {
+        let (from, in_flight) = (self.hosts[id as usize].address, self.hosts[id as usize].in_flight);
+        if from == to {
+            return;
+        }
+        self.leave(id);
+        self.limits.leave(from, in_flight);
+        self.limits.join(to, in_flight);
+        self.hosts[id as usize].address = to;
+        self.settle(id, now);
+        let group = self.hosts[id as usize].group;
+        self.rouse(group, now);
+        self.rouse(from, now);
+    }
+
+    pub(super) fn unresolved(&mut self, id: HostId, kind: FailureKind, now: Time) {
+        self.host(id).gate = Gate::Closed;
+        let bench = Bench { settings: &self.settings, rng: &mut self.rng, now };
+        self.hosts[id.0 as usize].health.unresolved(kind, bench);
+        self.settle(id.0, now);
+    }
+}

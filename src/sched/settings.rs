@@ -1,0 +1,83 @@
+//! What the scheduler is told once, and what it is told of each host.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::config::{Config, Limits, Rate, RetrySettings};
+use crate::policy::{Backoff, Jitter};
+
+use super::event::GroupId;
+
+/// What holds for all hosts.
+#[derive(Clone, Debug)]
+pub struct SchedulerSettings {
+    /// Requests in flight over all hosts, to begin with: [`super::Event::Concurrency`] changes it.
+    pub concurrency: NonZeroU32,
+    /// The mean time between two starts over all hosts, to begin with: [`super::Event::Interval`] changes it.
+    pub interval: Option<Duration>,
+    /// Requests in flight per address.
+    pub per_address: Option<NonZeroU32>,
+    /// Whether each host's concurrency follows what the host stands.
+    pub adaptive: bool,
+    /// Retries, back-off, breaker, memory.
+    pub retries: RetrySettings,
+    /// What a host gets unless more is known of it.
+    pub host: HostRules,
+}
+
+impl SchedulerSettings {
+    /// The scheduler's part of the settings. Limits of the whole run are those of one scheduler: with several shards
+    /// the caller divides them.
+    #[must_use]
+    pub fn new(limits: &Limits, retries: &RetrySettings) -> Self {
+        Self {
+            concurrency: limits.concurrency,
+            interval: limits.rate.map(Rate::interval),
+            per_address: limits.per_address,
+            adaptive: limits.adaptive,
+            retries: retries.clone(),
+            host: HostRules {
+                concurrency: limits.per_host,
+                delay: limits.delay,
+                rate: limits.host_rate,
+                needs_address: true,
+                capacity: u32::MAX,
+                group: None,
+            },
+        }
+    }
+
+    /// How long a host rests after its n-th failure in a row.
+    pub(super) const fn host_backoff(&self) -> Backoff {
+        Backoff { base: self.retries.backoff_base, max: self.retries.backoff_max, jitter: Jitter::Equal }
+    }
+
+    /// How long a job waits after its n-th failed attempt.
+    pub(super) const fn job_backoff(&self) -> Backoff {
+        Backoff { base: self.retries.backoff_base, max: self.retries.backoff_max, jitter: Jitter::Full }
+    }
+}
+
+impl From<&Config> for SchedulerSettings {
+    fn from(config: &Config) -> Self {
+        Self::new(&config.limits, &config.retries)
+    }
+}
+
+/// What holds for one host.
+#[derive(Clone, Debug)]
+pub struct HostRules {
+    /// Requests in flight.
+    pub concurrency: NonZeroU32,
+    /// The least time between two starts.
+    pub delay: Duration,
+    /// Starts per second.
+    pub rate: Option<Rate>,
+    /// Whether the scheduler asks for the host's address ([`super::Action::Resolve`]) before it starts anything.
+    pub needs_address: bool,
+    /// Requests its connections can carry at once: 1 while the protocol is unknown, `u32::MAX` when that is no limit.
+    /// [`super::Event::Capacity`] changes it.
+    pub capacity: u32,
+    /// The group whose limit it shares.
+    pub group: Option<GroupId>,
+}

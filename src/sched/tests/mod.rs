@@ -1,0 +1,3 @@
+//! Stories of one scheduler, and the simulator.
+
+mod stories;

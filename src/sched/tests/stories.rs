@@ -1,0 +1,401 @@
+//! The scheduler by hand: one event at a time, every deadline stepped past.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::config::{Limits, Rate, RetrySettings};
+use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
+use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake};
+
+const fn ms(millis: u64) -> Time {
+    Time::from_millis(millis)
+}
+
+fn some(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).expect("not zero")
+}
+
+const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
+
+/// A scheduler at a point in time, for jobs that are numbers.
+struct Story {
+    scheduler: Scheduler<u32>,
+    now: Time,
+    rules: HostRules,
+}
+
+impl Story {
+    fn new(limits: Limits, retries: RetrySettings) -> Self {
+        let settings = SchedulerSettings::new(&limits, &retries);
+        let rules = HostRules { needs_address: false, ..settings.host.clone() };
+        Self { scheduler: Scheduler::new(settings, 1), now: Time::ZERO, rules }
+    }
+
+    fn plain() -> Self {
+        Self::new(Limits::default(), RetrySettings::default())
+    }
+
+    fn host(&mut self, change: impl FnOnce(&mut HostRules)) -> HostId {
+        let mut rules = self.rules.clone();
+        change(&mut rules);
+        self.scheduler.add_host(&rules, self.now)
+    }
+
+    fn tell(&mut self, event: Event<u32>) -> Vec<Action<u32>> {
+        self.scheduler.handle(event, self.now);
+        self.drain()
+    }
+
+    fn arrive(&mut self, host: HostId, jobs: impl IntoIterator<Item = u32>) -> Vec<Action<u32>> {
+        jobs.into_iter().for_each(|job| self.scheduler.handle(Event::Arrived { host, job }, self.now));
+        self.drain()
+    }
+
+    fn at(&mut self, now: Time) -> Vec<Action<u32>> {
+        self.now = now;
+        self.tell(Event::Tick)
+    }
+
+    fn drain(&mut self) -> Vec<Action<u32>> {
+        let now = self.now;
+        std::iter::from_fn(|| self.scheduler.next_action(now)).collect()
+    }
+
+    fn report(&self, verdict: Verdict) -> Report {
+        Report { started: self.now, verdict }
+    }
+
+    fn done(&mut self, host: HostId) -> Vec<Action<u32>> {
+        let report = self.report(Verdict::Fine);
+        self.tell(Event::Done { host, report })
+    }
+
+    fn fail(&mut self, host: HostId, job: u32, kind: FailureKind, facts: RetryFacts) -> Vec<Action<u32>> {
+        let report = self.report(Verdict::Failed(kind));
+        self.tell(Event::Failed { host, job, report, facts })
+    }
+}
+
+fn starts(actions: &[Action<u32>]) -> Vec<u32> {
+    let job = |action: &Action<u32>| match action {
+        Action::Start { job, .. } => Some(*job),
+        _ => None,
+    };
+    actions.iter().filter_map(job).collect()
+}
+
+#[test]
+fn permits_are_taken_at_dispatch_and_given_back_by_reports() {
+    let mut story =
+        Story::new(Limits { concurrency: some(3), per_host: some(2), ..Limits::default() }, RetrySettings::default());
+    let (a, b) = (story.host(|_| {}), story.host(|_| {}));
+    assert_eq!(starts(&story.arrive(a, 0..5)), [0, 1]);
+    assert_eq!(story.scheduler.why_deferred(a, story.now), Some(DeferReason::HostLimit));
+    assert_eq!(starts(&story.arrive(b, 10..15)), [10]);
+    assert_eq!(story.scheduler.why_deferred(b, story.now), Some(DeferReason::GlobalLimit));
+    assert!(story.scheduler.wants_more());
+    assert_eq!((story.scheduler.in_flight(), story.scheduler.queued()), (3, 7));
+    assert_eq!(starts(&story.done(a)).len(), 1);
+    story.tell(Event::Concurrency(1));
+    assert!(story.done(b).is_empty());
+    assert_eq!(starts(&story.tell(Event::Concurrency(9))).len(), 2);
+}
+
+#[test]
+fn a_slow_host_holds_no_permit_of_others() {
+    let mut story =
+        Story::new(Limits { concurrency: some(2), per_host: some(1), ..Limits::default() }, RetrySettings::default());
+    let (slow, quick) = (story.host(|_| {}), story.host(|_| {}));
+    assert_eq!(starts(&story.arrive(slow, 0..100)), [0]);
+    assert_eq!(starts(&story.arrive(quick, 100..110)), [100]);
+    for job in 101..110 {
+        assert_eq!(starts(&story.done(quick)), [job]);
+    }
+}
+
+#[test]
+fn the_delay_is_kept_and_its_deadline_named() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.delay = Duration::from_millis(50));
+    assert_eq!(starts(&story.arrive(host, 0..3)), [0]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Pace));
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(50), Wake::HostPace)));
+    assert!(story.at(ms(49)).is_empty());
+    assert_eq!(starts(&story.at(ms(50))), [1]);
+    assert_eq!(starts(&story.at(ms(170))), [2]);
+    assert_eq!(story.scheduler.next_deadline(), None);
+}
+
+#[test]
+fn rates_hold_per_host_and_for_the_run() {
+    let ten = Rate::new(10.0);
+    let mut story = Story::new(Limits { rate: ten, ..Limits::default() }, RetrySettings::default());
+    let (a, b) = (story.host(|_| {}), story.host(|_| {}));
+    assert_eq!(starts(&story.arrive(a, 0..1)), [0]);
+    assert!(story.arrive(b, 1..2).is_empty());
+    assert_eq!(story.scheduler.why_deferred(b, story.now), Some(DeferReason::GlobalPace));
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(96), Wake::GlobalPace)));
+    assert_eq!(starts(&story.at(ms(96))), [1]);
+    let mut story = Story::new(Limits { host_rate: ten, ..Limits::default() }, RetrySettings::default());
+    let (a, b) = (story.host(|_| {}), story.host(|_| {}));
+    assert_eq!(starts(&story.arrive(a, 0..2)), [0]);
+    assert_eq!(starts(&story.arrive(b, 2..3)), [2]);
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(96), Wake::HostPace)));
+}
+
+#[test]
+fn a_new_global_rate_counts_from_now() {
+    let mut story = Story::new(Limits { rate: Rate::new(0.001), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 0..9)), [0]);
+    assert!(story.tell(Event::Interval(Some(Duration::from_millis(10)))).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(6), Wake::GlobalPace)));
+    assert_eq!(starts(&story.tell(Event::Interval(None))).len(), 7);
+}
+
+#[test]
+fn an_address_is_asked_for_once_and_nothing_starts_before_it_is_known() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.needs_address = true);
+    assert_eq!(story.arrive(host, 0..2), [Action::Resolve { host }]);
+    assert!(story.arrive(host, 2..3).is_empty());
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Address));
+    assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [0, 1, 2]);
+}
+
+#[test]
+fn a_name_that_does_not_exist_ends_its_jobs_and_is_asked_for_again_later() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.needs_address = true);
+    story.arrive(host, 0..2);
+    let reason = GiveUpReason::HostDead(FailureKind::NameNotFound);
+    let unresolved = Event::Unresolved { host, kind: FailureKind::NameNotFound };
+    let gone = |job| Action::GiveUp { host, job, reason };
+    assert_eq!(story.tell(unresolved), [gone(0), gone(1)]);
+    assert_eq!(story.arrive(host, 2..3), [gone(2)]);
+    story.at(ms(299_999));
+    assert_eq!(story.arrive(host, 3..4), [gone(3)]);
+    story.at(ms(300_000));
+    assert_eq!(story.arrive(host, 4..6), [Action::Resolve { host }]);
+    assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [4]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Probe));
+    assert_eq!(starts(&story.done(host)), [5]);
+}
+
+#[test]
+fn a_failing_name_server_backs_the_host_off_while_its_jobs_wait() {
+    let mut story = Story::new(Limits::default(), RetrySettings { dead_after: 3, ..RetrySettings::default() });
+    let host = story.host(|rules| rules.needs_address = true);
+    story.arrive(host, 0..1);
+    for _ in 0..2 {
+        assert!(story.tell(Event::Unresolved { host, kind: FailureKind::ServerFailure }).is_empty());
+        assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
+        let (at, wake) = story.scheduler.next_deadline().expect("asks again");
+        assert_eq!(wake, Wake::BackOff);
+        assert_eq!(story.at(at), [Action::Resolve { host }]);
+    }
+    let reason = GiveUpReason::HostDead(FailureKind::ServerFailure);
+    let last = story.tell(Event::Unresolved { host, kind: FailureKind::ServerFailure });
+    assert_eq!(last, [Action::GiveUp { host, job: 0, reason }]);
+}
+
+#[test]
+fn a_failed_job_waits_apart_and_comes_back_first() {
+    let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 0..9)), [0]);
+    // A failure that says nothing against the host would be final; a truncated body asks for patience as well.
+    assert!(story.fail(host, 0, FailureKind::Truncated, ONCE).is_empty());
+    assert_eq!((story.scheduler.waiting_retries(), story.scheduler.host_retries(host)), (1, 1));
+    let mut order = Vec::new();
+    while let Some((at, wake)) = story.scheduler.next_deadline().filter(|(_, wake)| *wake != Wake::Expiry) {
+        assert!(matches!(wake, Wake::BackOff | Wake::Retry));
+        order.extend(starts(&story.at(at)));
+    }
+    assert!(order == [0] || order == [1], "{order:?}");
+    let next = starts(&story.done(host));
+    assert!(order == [0] || next == [0], "{order:?} {next:?}");
+}
+
+#[test]
+fn a_free_retry_is_immediate_and_blames_nobody() {
+    let mut story = Story::new(
+        Limits { per_host: some(1), ..Limits::default() },
+        RetrySettings { retries: 0, ..RetrySettings::default() },
+    );
+    let host = story.host(|_| {});
+    story.arrive(host, 0..2);
+    let free = RetryFacts { free: true, ..ONCE };
+    assert_eq!(starts(&story.fail(host, 0, FailureKind::Closed, free)), [0]);
+    let gone = story.fail(host, 0, FailureKind::Closed, RetryFacts { attempt: 2, ..free });
+    assert_eq!(gone, [Action::GiveUp { host, job: 0, reason: GiveUpReason::RetriesUsed }]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
+}
+
+#[test]
+fn retries_stop_when_the_hosts_account_is_empty() {
+    let retries = RetrySettings { budget_floor: 1, budget_ratio: 0.5, dead_after: 0, ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), retries);
+    let host = story.host(|_| {});
+    story.arrive(host, 0..5);
+    assert!(story.fail(host, 0, FailureKind::Reset, ONCE).is_empty());
+    let empty = |job| [Action::GiveUp { host, job, reason: GiveUpReason::BudgetEmpty }];
+    assert_eq!(story.fail(host, 1, FailureKind::Reset, ONCE), empty(1));
+    story.done(host);
+    story.done(host);
+    assert!(story.fail(host, 2, FailureKind::Reset, ONCE).is_empty());
+}
+
+#[test]
+fn a_dead_host_gives_up_its_queue_and_its_retries_then_probes_once() {
+    let mut story = Story::new(
+        Limits { per_host: some(2), ..Limits::default() },
+        RetrySettings { dead_after: 2, ..RetrySettings::default() },
+    );
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 0..6)), [0, 1]);
+    story.now = ms(10);
+    story.fail(host, 0, FailureKind::Refused, ONCE);
+    // Begun before the first event: belongs to it.
+    let report = Report { started: Time::ZERO, verdict: Verdict::Failed(FailureKind::Refused) };
+    assert!(story.tell(Event::Failed { host, job: 1, report, facts: ONCE }).is_empty());
+    let mut started = starts(&story.at(ms(3_000)));
+    started.sort_unstable();
+    assert_eq!(started.len(), 2);
+    let actions = story.fail(host, started[0], FailureKind::Timeout, RetryFacts { attempt: 2, ..ONCE });
+    let mut given_up: Vec<_> = actions
+        .iter()
+        .map(|action| match action {
+            Action::GiveUp { job, reason, .. } => {
+                assert_eq!(*reason, GiveUpReason::HostDead(FailureKind::Timeout));
+                *job
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    given_up.push(started[1]);
+    given_up.sort_unstable();
+    assert_eq!(given_up, [0, 1, 2, 3, 4, 5]);
+    // The straggler's answer shows it alive again.
+    story.done(host);
+    assert_eq!(starts(&story.arrive(host, 7..9)).len(), 0);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
+}
+
+#[test]
+fn shared_limits_hand_their_permits_round() {
+    let mut story = Story::plain();
+    let group = story.scheduler.add_group(some(2));
+    let hosts: Vec<_> = (0..4).map(|_| story.host(|rules| rules.group = Some(group))).collect();
+    let mut started = Vec::new();
+    for (host, first) in hosts.iter().zip([0, 10, 20, 30]) {
+        started.extend(starts(&story.arrive(*host, first..first + 3)));
+    }
+    assert_eq!(started, [0, 1]);
+    assert_eq!(story.scheduler.why_deferred(hosts[3], story.now), Some(DeferReason::GroupLimit));
+    let mut owner = vec![0, 0];
+    for _ in 0..10 {
+        let next = starts(&story.done(hosts[owner.remove(0)]));
+        assert_eq!(next.len(), 1);
+        owner.push((next[0] / 10) as usize);
+        started.extend(next);
+    }
+    assert_eq!(started, [0, 1, 2, 10, 20, 30, 11, 21, 31, 12, 22, 32]);
+    assert!(!story.scheduler.remove_group(group));
+}
+
+#[test]
+fn hosts_on_one_address_share_its_limit_and_a_move_frees_it() {
+    let mut story = Story::new(Limits { per_address: Some(some(1)), ..Limits::default() }, RetrySettings::default());
+    let (a, b) = (story.host(|_| {}), story.host(|_| {}));
+    let [here, there] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|octets| Some(octets.into()));
+    story.tell(Event::Resolved { host: a, address: here });
+    story.tell(Event::Resolved { host: b, address: here });
+    assert_eq!(starts(&story.arrive(a, 0..2)), [0]);
+    assert!(story.arrive(b, 10..12).is_empty());
+    assert_eq!(story.scheduler.why_deferred(b, story.now), Some(DeferReason::AddressLimit));
+    assert_eq!(starts(&story.tell(Event::Resolved { host: a, address: there })), [10]);
+    assert_eq!(starts(&story.done(a)), [1]);
+    assert!(story.tell(Event::Resolved { host: b, address: there }).is_empty());
+    // Two are on the new address now, one more than allowed: the next start waits for both.
+    assert!(story.done(a).is_empty());
+    assert_eq!(starts(&story.done(b)), [11]);
+}
+
+#[test]
+fn capacity_gates_the_fan_out_until_the_protocol_is_known() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.capacity = 1);
+    assert_eq!(starts(&story.arrive(host, 0..5)), [0]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Protocol));
+    assert_eq!(starts(&story.tell(Event::Capacity { host, slots: 3 })), [1, 2]);
+    assert_eq!(starts(&story.tell(Event::Capacity { host, slots: u32::MAX })), [3, 4]);
+}
+
+#[test]
+fn a_redirect_and_a_returned_job_go_to_the_head() {
+    let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    story.arrive(host, 0..3);
+    story.tell(Event::Continued { host, job: 9 });
+    assert_eq!(starts(&story.done(host)), [9]);
+    assert_eq!(starts(&story.tell(Event::Returned { host, job: 9 })), [9]);
+}
+
+#[test]
+fn an_idle_host_is_forgotten_after_its_memory_and_its_clocks() {
+    let memory = RetrySettings { host_memory: Duration::from_secs(10), ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), memory);
+    let (plain, paced) = (story.host(|_| {}), story.host(|rules| rules.delay = Duration::from_secs(60)));
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(10_000), Wake::Expiry)));
+    story.arrive(plain, 0..1);
+    story.arrive(paced, 1..2);
+    story.now = ms(5_000);
+    story.done(plain);
+    story.done(paced);
+    assert!(story.at(ms(14_999)).is_empty());
+    assert_eq!(story.at(ms(15_000)), [Action::Forget { host: plain }]);
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(60_000), Wake::Expiry)));
+    assert!(story.at(ms(60_000)).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(70_000), Wake::Expiry)));
+    assert_eq!(story.at(ms(70_000)), [Action::Forget { host: paced }]);
+    assert_eq!((story.scheduler.hosts(), story.scheduler.next_deadline()), (0, None));
+    assert_eq!(story.host(|_| {}), paced);
+}
+
+#[test]
+fn stopping_hands_everything_back_and_pausing_keeps_it() {
+    let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    story.tell(Event::Paused);
+    assert!(story.arrive(host, 0..4).is_empty());
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Paused));
+    assert_eq!(story.scheduler.next_deadline(), None);
+    assert_eq!(starts(&story.tell(Event::Resumed)), [0]);
+    story.fail(host, 0, FailureKind::Reset, ONCE);
+    let (at, _) = story.scheduler.next_deadline().expect("a retry or the back-off");
+    let started = starts(&story.at(at + Duration::from_secs(1)));
+    let stopped = |job| Action::GiveUp { host, job, reason: GiveUpReason::Stopped };
+    let back = story.tell(Event::Stopped);
+    assert_eq!(back.len(), 3);
+    assert!(back.iter().all(|action| matches!(action, Action::GiveUp { reason: GiveUpReason::Stopped, .. })));
+    let failed = story.fail(host, started[0], FailureKind::Reset, ONCE);
+    assert_eq!(failed, [stopped(started[0])]);
+    assert_eq!(story.arrive(host, 7..8), [stopped(7)]);
+}
+
+#[test]
+fn adaptive_concurrency_starts_low_and_grows() {
+    let mut story =
+        Story::new(Limits { adaptive: true, per_host: some(4), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 0..20)), [0, 1]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Adaptive));
+    story.done(host);
+    assert_eq!(starts(&story.done(host)).len(), 2);
+    assert_eq!(story.scheduler.host_limit(host, story.now), 3);
+    while story.scheduler.host_in_flight(host) > 0 {
+        story.done(host);
+    }
+    assert_eq!(story.scheduler.in_flight(), 0);
+}

@@ -1,0 +1,172 @@
+//! What is due and what can be done now.
+
+use crate::model::{DeferReason, GiveUpReason, Time};
+
+use super::Scheduler;
+use super::event::{Action, HostId, Wake};
+use super::host::{Gate, Place};
+
+/// Due hosts and retries looked at before actions are given out again, so that no call grows with the number of hosts
+/// whose time has come at once.
+const BATCH: usize = 16;
+
+impl<J> Scheduler<J> {
+    /// Moves what is due to where it can be taken; says whether there may be more.
+    pub(super) fn take_due(&mut self, now: Time) -> bool {
+        for _ in 0..BATCH {
+            if !(self.take_due_host(now) || self.take_due_retry(now)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take_due_host(&mut self, now: Time) -> bool {
+        let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now) else { return false };
+        self.timers.disarm_first();
+        if self.hosts[id as usize].is_live() {
+            self.settle(id, now);
+        }
+        true
+    }
+
+    fn take_due_retry(&mut self, now: Time) -> bool {
+        let Some((_, id)) = self.retries.first().filter(|(due, _)| *due <= now) else { return false };
+        let host = &mut self.hosts[id as usize];
+        if let Some(job) = self.retries.take_first(&mut host.retries) {
+            self.enqueue_first(HostId(id), job, now);
+        }
+        true
+    }
+
+    /// One action, if there is any.
+    pub(super) fn take_action(&mut self, now: Time) -> Option<Action<J>> {
+        if let Some((host, job, reason)) = self.given_up.pop_front() {
+            return Some(Action::GiveUp { host, job, reason });
+        }
+        self.give_up_one(now)
+            .or_else(|| self.ask_one(now))
+            .or_else(|| self.start_one(now))
+            .or_else(|| self.forget_one(now))
+    }
+
+    /// One job of a host whose jobs are all given up.
+    fn give_up_one(&mut self, now: Time) -> Option<Action<J>> {
+        while let Some(id) = self.dying.first() {
+            let host = &mut self.hosts[id as usize];
+            let reason = match host.health.breaker.dead(now) {
+                _ if self.stopped => GiveUpReason::Stopped,
+                Some(cause) => GiveUpReason::HostDead(cause),
+                // Its time was over before all were given up: the rest is tried again.
+                None => {
+                    self.settle(id, now);
+                    continue;
+                }
+            };
+            let queued = host.queue.pop_front();
+            self.queued -= usize::from(queued.is_some());
+            let job = queued.or_else(|| self.retries.take_of_host(&mut host.retries));
+            self.settle(id, now);
+            if let Some(job) = job {
+                return Some(Action::GiveUp { host: HostId(id), job, reason });
+            }
+        }
+        None
+    }
+
+    fn ask_one(&mut self, now: Time) -> Option<Action<J>> {
+        let id = self.asking.first()?;
+        self.hosts[id as usize].gate = Gate::Asked;
+        self.settle(id, now);
+        Some(Action::Resolve { host: HostId(id) })
+    }
+
+    fn start_one(&mut self, now: Time) -> Option<Action<J>> {
+        while let Some(id) = self.ready.next() {
+            if let Some(reason) = self.held_by_the_run(now) {
+                self.deferred[reason as usize] += 1;
+                return None;
+            }
+            let host = &self.hosts[id as usize];
+            if self.limits.is_full(host.group) || self.limits.is_full(host.address) {
+                // Another host moved to its address with requests in flight and took what was reserved.
+                self.leave(id);
+                self.settle(id, now);
+                self.rouse_limits_of(id, now);
+                continue;
+            }
+            return self.start(id, now);
+        }
+        None
+    }
+
+    /// What keeps every host from starting.
+    pub(super) fn held_by_the_run(&self, now: Time) -> Option<DeferReason> {
+        if self.paused {
+            Some(DeferReason::Paused)
+        } else if self.in_flight >= self.limit {
+            Some(DeferReason::GlobalLimit)
+        } else if self.pace.next() > now {
+            Some(DeferReason::GlobalPace)
+        } else {
+            None
+        }
+    }
+
+    fn start(&mut self, id: u32, now: Time) -> Option<Action<J>> {
+        let host = &mut self.hosts[id as usize];
+        let job = host.queue.pop_front()?;
+        if let Place::Ready(bucket) = host.place {
+            self.ready.remove(&mut self.places, id, bucket);
+            self.limits.commit(host.group);
+            self.limits.commit(host.address);
+        }
+        host.place = Place::Busy;
+        host.in_flight += 1;
+        host.pace.started(now);
+        self.ready.dispatched();
+        self.pace.started(now);
+        self.in_flight += 1;
+        self.queued -= 1;
+        self.settle(id, now);
+        Some(Action::Start { host: HostId(id), job })
+    }
+
+    fn forget_one(&mut self, now: Time) -> Option<Action<J>> {
+        let (_, id) = self.first_expiry().filter(|(at, _)| *at <= now)?;
+        self.leave(id);
+        let host = &mut self.hosts[id as usize];
+        host.place = Place::Vacant;
+        self.limits.leave(host.group, 0);
+        self.limits.leave(host.address, 0);
+        self.vacant.push(id);
+        Some(Action::Forget { host: HostId(id) })
+    }
+
+    /// The host that has been idle for longest, and when it is forgotten. A host whose clocks run on past that is not
+    /// in this list.
+    pub(super) fn first_expiry(&self) -> Option<(Time, u32)> {
+        let id = self.idle.first()?;
+        Some((self.hosts[id as usize].idle_since + self.settings.retries.host_memory, id))
+    }
+
+    /// The first host that waits for a point in time. Timers of hosts that no longer wait, or wait longer, are brought
+    /// up to date on the way; each is passed once.
+    pub(super) fn first_wait(&mut self) -> Option<(Time, Wake)> {
+        loop {
+            let (at, id) = self.timers.first()?;
+            let host = &self.hosts[id as usize];
+            let (until, wake) = match host.place {
+                Place::Waiting(Wake::BackOff) => (host.health.until, Wake::BackOff),
+                Place::Waiting(wake) => (host.pace.next(), wake),
+                Place::Resting => (host.clear_at(), Wake::Expiry),
+                _ => (Time::NEVER, Wake::Expiry),
+            };
+            if until <= at {
+                return Some((at, wake));
+            }
+            self.timers.disarm_first();
+            self.timers.arm(id, until);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Plain questions about the scheduler. None changes anything.
+
+use crate::model::{DeferReason, Time};
+
+use super::host::{Gate, Host};
+use super::{HostId, Scheduler};
+
+impl<J> Scheduler<J> {
+    /// Jobs in the hosts' queues.
+    #[must_use]
+    pub const fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Jobs waiting for their retry's time.
+    #[must_use]
+    pub const fn waiting_retries(&self) -> usize {
+        self.retries.len()
+    }
+
+    /// Requests in flight.
+    #[must_use]
+    pub const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// The global limit on requests in flight, as last set.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Hosts known.
+    #[must_use]
+    pub const fn hosts(&self) -> usize {
+        self.hosts.len() - self.vacant.len()
+    }
+
+    /// Hosts that could start a job but for the limits of the whole run.
+    #[must_use]
+    pub const fn ready(&self) -> u32 {
+        self.ready.len()
+    }
+
+    /// Whether it is the global limit that holds work back: a larger share of it would be used at once.
+    #[must_use]
+    pub const fn wants_more(&self) -> bool {
+        !self.ready.is_empty() && self.in_flight >= self.limit && !self.paused
+    }
+
+    /// How much of the global limit is not in use and wanted by nobody here now.
+    #[must_use]
+    pub const fn spare(&self) -> u32 {
+        if self.ready.is_empty() { self.limit.saturating_sub(self.in_flight) } else { 0 }
+    }
+
+    /// Jobs in the host's queue, not counting retries whose time has not come.
+    #[must_use]
+    pub fn host_queued(&self, host: HostId) -> usize {
+        self.view(host).queue.len()
+    }
+
+    /// The host's jobs waiting for their retry's time.
+    #[must_use]
+    pub fn host_retries(&self, host: HostId) -> u32 {
+        self.view(host).retries.len()
+    }
+
+    /// The host's requests in flight.
+    #[must_use]
+    pub fn host_in_flight(&self, host: HostId) -> u32 {
+        self.view(host).in_flight
+    }
+
+    /// How many requests at once the host's own limits allow now: the fixed one, its connections' capacity, the adaptive
+    /// one, one probe.
+    #[must_use]
+    pub fn host_limit(&self, host: HostId, now: Time) -> u32 {
+        self.view(host).allowed(self.settings.adaptive, now)
+    }
+
+    /// How often hosts were held back for `reason` so far. For the global reasons: how often that was found when asked
+    /// for an action.
+    #[must_use]
+    pub const fn deferred(&self, reason: DeferReason) -> u64 {
+        self.deferred[reason as usize]
+    }
+
+    /// Why the host, which has jobs queued, can't start one; `None` when it has none or can. The first reason on the
+    /// way outwards: the host itself, its group, its address, the run.
+    #[must_use]
+    pub fn why_deferred(&self, host: HostId, now: Time) -> Option<DeferReason> {
+        let host = self.view(host);
+        if host.queue.is_empty() {
+            return None;
+        }
+        self.held_by_itself(host, now).or_else(|| self.held_by_others(host)).or_else(|| self.held_by_the_run(now))
+    }
+
+    fn held_by_itself(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
+        if host.health.until > now {
+            Some(DeferReason::BackOff)
+        } else if host.gate != Gate::Open {
+            Some(DeferReason::Address)
+        } else {
+            host.full(self.settings.adaptive, now).or_else(|| (host.pace.next() > now).then_some(DeferReason::Pace))
+        }
+    }
+
+    fn held_by_others(&self, host: &Host<J>) -> Option<DeferReason> {
+        if self.limits.is_full(host.group) {
+            Some(DeferReason::GroupLimit)
+        } else if self.limits.is_full(host.address) {
+            Some(DeferReason::AddressLimit)
+        } else {
+            None
+        }
+    }
+
+    fn view(&self, host: HostId) -> &Host<J> {
+        &self.hosts[host.0 as usize]
+    }
+}
