@@ -144,6 +144,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_may_end_anywhere_even_where_a_piece_is_just_full() {
+        let data = sample(PIECE + 100, 1);
+        for form in Form::ALL {
+            let wire = form.encode(&data);
+            for cut in 1..wire.len() {
+                assert!(verdict(&[form], &wire, &[cut, usize::MAX]).as_ref() == Ok(&data), "{form:?} {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn codings_are_undone_in_reverse_order() {
         use Form::{Brotli, Gzip, RawDeflate, Zlib, Zstd};
         let data = sample(70_000, 2);
