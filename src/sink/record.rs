@@ -1,0 +1,362 @@
+//! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
+//!
+//! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
+//! `body`, `body_lossy`, `body_sha256`) and the two that mark a rarity (`body_complete_by_close`, `error.line`).
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, Version};
+use serde::Serialize;
+use serde::ser::Serializer;
+use serde_json::value::RawValue;
+
+use super::text::{body_text, header_text};
+use crate::model::{Failure, Hop, Outcome, Record, Rejected, Response, Timings};
+
+/// Which optional fields records have.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFields {
+    /// `headers`: the response headers. Needs them kept.
+    pub headers: bool,
+    /// `body`: the decoded body. Needs it kept; [`BodyForm::Text`] also needs the headers kept, for the charset.
+    pub body: Option<BodyForm>,
+    /// `body_sha256`. Needs the digest computed.
+    pub digest: bool,
+}
+
+/// How a body stands in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// As text, by the charset of its `content-type`, else as UTF-8.
+    Text,
+    /// As base64 (RFC 4648, with padding).
+    Base64,
+}
+
+/// Appends `record` to `line` as one line of JSON, with its line break.
+pub fn append_line(record: &Record, fields: &RecordFields, line: &mut Vec<u8>) {
+    let row = match record {
+        Record::Fetched(outcome) => Row::fetched(outcome, fields),
+        Record::Rejected(rejected) => Row::rejected(rejected, fields),
+    };
+    serde_json::to_writer(&mut *line, &row).expect("memory takes every byte, and every key is text");
+    line.push(b'\n');
+}
+
+/// One record. `Some(None)` is `null`; `None` is left out.
+#[derive(Serialize)]
+struct Row<'a> {
+    seq: u64,
+    id: Option<Id<'a>>,
+    url: &'a str,
+    final_url: Option<&'a str>,
+    status: Option<u16>,
+    version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Option<Headers<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Option<Body<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_lossy: Option<Option<bool>>,
+    body_bytes: Option<u64>,
+    wire_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_sha256: Option<Option<Hex<'a>>>,
+    #[serde(skip_serializing_if = "is_false")]
+    body_complete_by_close: bool,
+    redirects: Redirects<'a>,
+    attempts: u32,
+    remote_addr: Option<SocketAddr>,
+    reused: bool,
+    timings_us: Micros,
+    error: Option<Error<'a>>,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl<'a> Row<'a> {
+    fn fetched(outcome: &'a Outcome, fields: &RecordFields) -> Self {
+        let (job, last) = (&outcome.job, &outcome.last);
+        let response = last.result.as_ref().ok();
+        let body = fields.body.and_then(|form| Body::of(response?, form));
+        let extra = job.extra.as_deref();
+        Self {
+            seq: job.seq,
+            id: extra.and_then(|extra| extra.id.as_deref()).map(Id),
+            url: job.given(),
+            final_url: Some(job.url.as_str()),
+            status: response.map(|response| response.status),
+            version: response.map(|response| version_name(response.version)),
+            headers: fields.headers.then(|| response.and_then(|response| response.headers.as_ref()).map(Headers)),
+            body_lossy: (fields.body == Some(BodyForm::Text)).then(|| body.as_ref().and_then(Body::lossy)),
+            body: fields.body.map(|_| body),
+            body_bytes: response.map(|response| response.body_bytes),
+            wire_bytes: last.wire_bytes,
+            body_sha256: fields.digest.then(|| response.and_then(|response| response.sha256.as_ref()).map(Hex)),
+            body_complete_by_close: response.is_some_and(|response| response.close_delimited),
+            redirects: Redirects(extra.map_or(&[], |extra| &extra.hops)),
+            attempts: outcome.attempts,
+            remote_addr: last.remote,
+            reused: last.reused,
+            timings_us: Micros::of(&last.timings),
+            error: last.result.as_ref().err().map(|failure| Error::of(failure, None)),
+        }
+    }
+
+    fn rejected(rejected: &'a Rejected, fields: &RecordFields) -> Self {
+        Self {
+            seq: rejected.seq,
+            id: rejected.id.as_deref().map(Id),
+            url: &rejected.given,
+            final_url: None,
+            status: None,
+            version: None,
+            headers: fields.headers.then_some(None),
+            body: fields.body.map(|_| None),
+            body_lossy: (fields.body == Some(BodyForm::Text)).then_some(None),
+            body_bytes: None,
+            wire_bytes: 0,
+            body_sha256: fields.digest.then_some(None),
+            body_complete_by_close: false,
+            redirects: Redirects(&[]),
+            attempts: 0,
+            remote_addr: None,
+            reused: false,
+            timings_us: Micros::default(),
+            error: Some(Error::of(&rejected.failure, Some(rejected.line))),
+        }
+    }
+}
+
+/// The protocol's name as records have it.
+const fn version_name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// The user's tag: JSON text, copied unchanged. Line breaks in it (white space, by JSON's rules) would break the
+/// line, so they become spaces; what is no JSON at all becomes a string.
+struct Id<'a>(&'a str);
+
+impl Serialize for Id<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = match self.0.contains(['\n', '\r']) {
+            true => Cow::Owned(self.0.replace(['\n', '\r'], " ")),
+            false => Cow::Borrowed(self.0),
+        };
+        match serde_json::from_str::<&RawValue>(&text) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => serializer.serialize_str(self.0),
+        }
+    }
+}
+
+/// Headers as a list of [name, value].
+struct Headers<'a>(&'a HeaderMap);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(name, value)| (name.as_str(), header_text(value))))
+    }
+}
+
+/// A body in the form asked for.
+enum Body<'a> {
+    Text {
+        text: Cow<'a, str>,
+        /// Whether bytes that are no text were replaced.
+        lossy: bool,
+    },
+    Base64(&'a [u8]),
+}
+
+impl<'a> Body<'a> {
+    fn of(response: &'a Response, form: BodyForm) -> Option<Self> {
+        let body = response.body.as_deref()?;
+        Some(match form {
+            BodyForm::Base64 => Self::Base64(body),
+            BodyForm::Text => {
+                let (text, lossy) = body_text(body, response.headers.as_ref());
+                Self::Text { text, lossy }
+            }
+        })
+    }
+
+    const fn lossy(&self) -> Option<bool> {
+        match self {
+            Self::Text { lossy, .. } => Some(*lossy),
+            Self::Base64(_) => None,
+        }
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text { text, .. } => serializer.serialize_str(text),
+            Self::Base64(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
+        }
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+struct Hex<'a>(&'a [u8; 32]);
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        serializer.serialize_str(std::str::from_utf8(&text).expect("digits are ASCII"))
+    }
+}
+
+/// The redirects followed, in order.
+struct Redirects<'a>(&'a [Hop]);
+
+impl Serialize for Redirects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|hop| Redirect { url: hop.url.as_str(), status: hop.status }))
+    }
+}
+
+#[derive(Serialize)]
+struct Redirect<'a> {
+    url: &'a str,
+    status: u16,
+}
+
+/// Whole microseconds per phase; `null` where the phase did not happen.
+#[derive(Default, Serialize)]
+struct Micros {
+    queued: Option<u64>,
+    dns: Option<u64>,
+    connect: Option<u64>,
+    tls: Option<u64>,
+    first_byte: Option<u64>,
+    body: Option<u64>,
+    total: Option<u64>,
+}
+
+impl Micros {
+    fn of(timings: &Timings) -> Self {
+        Self {
+            queued: Some(micros(timings.queued)),
+            dns: timings.dns.map(micros),
+            connect: timings.connect.map(micros),
+            tls: timings.tls.map(micros),
+            first_byte: timings.first_byte.map(micros),
+            body: timings.body.map(micros),
+            total: Some(micros(timings.total)),
+        }
+    }
+}
+
+/// Whole microseconds, saturating after 584,000 years.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What went wrong.
+#[derive(Serialize)]
+struct Error<'a> {
+    phase: &'static str,
+    kind: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+}
+
+impl<'a> Error<'a> {
+    fn of(failure: &'a Failure, line: Option<u64>) -> Self {
+        Self { phase: failure.phase.name(), kind: failure.kind.name(), message: &failure.message, line }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::model::{Attempt, FailureKind, Job, Phase, Time, WebUrl};
+
+    fn rejected(id: Option<&str>) -> Record {
+        Record::Rejected(Rejected {
+            seq: 0,
+            line: 1,
+            given: "a\nb".into(),
+            id: id.map(Into::into),
+            failure: Failure::new(Phase::Input, FailureKind::BadUrl, "list:1: not an absolute URL"),
+        })
+    }
+
+    fn line(record: &Record, fields: &RecordFields) -> String {
+        let mut line = Vec::new();
+        append_line(record, fields, &mut line);
+        let text = String::from_utf8(line).expect("JSON is UTF-8");
+        assert_eq!(text.find('\n'), Some(text.len() - 1), "a record is one line: {text}");
+        text
+    }
+
+    fn response(response: Response) -> Record {
+        let (url, _) = WebUrl::parse("http://a.example/").expect("valid");
+        let job = Job::new(3, url, Time::ZERO);
+        let last = Attempt { result: Ok(response), ..Attempt::unsent(Failure::new(Phase::Queue, FailureKind::Io, "")) };
+        Record::Fetched(Outcome { job, attempts: 1, last })
+    }
+
+    #[test]
+    fn the_id_is_copied_and_never_breaks_the_line() {
+        let id = |text| {
+            let line = line(&rejected(Some(text)), &RecordFields::default());
+            line.split("\"id\":").nth(1).and_then(|rest| rest.split(",\"url\"").next()).expect("id").to_owned()
+        };
+        assert_eq!(id("{\"a\": 2.50}"), "{\"a\": 2.50}");
+        assert_eq!(id("[1,\n2]"), "[1, 2]");
+        assert_eq!(id("not JSON"), "\"not JSON\"");
+    }
+
+    #[test]
+    fn optional_fields_are_there_when_asked_for_even_if_null() {
+        let plain = line(&rejected(None), &RecordFields::default());
+        assert!(!plain.contains("\"headers\"") && !plain.contains("\"body\":null,\"body_bytes\""), "{plain}");
+        let all = RecordFields { headers: true, body: Some(BodyForm::Text), digest: true };
+        let full = line(&rejected(None), &all);
+        assert!(full.contains(r#""headers":null,"body":null,"body_lossy":null,"body_bytes":null"#), "{full}");
+        assert!(full.contains(r#""body_sha256":null"#), "{full}");
+        assert!(full.contains(r#""line":1"#), "{full}");
+    }
+
+    #[test]
+    fn bodies_and_digests_are_written_as_asked() {
+        let record = response(Response {
+            status: 200,
+            version: Version::HTTP_2,
+            headers: None,
+            body: Some(Bytes::from_static(b"\xff\x00")),
+            body_bytes: 2,
+            sha256: Some([0xab; 32]),
+            close_delimited: true,
+        });
+        let text = line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true });
+        assert!(text.contains("\"body\":\"\u{fffd}\\u0000\",\"body_lossy\":true"), "{text}");
+        assert!(text.contains(&"ab".repeat(32)) && text.contains("\"body_complete_by_close\":true"), "{text}");
+        assert!(text.contains("\"version\":\"HTTP/2\""), "{text}");
+        let base64 = line(&record, &RecordFields { body: Some(BodyForm::Base64), ..RecordFields::default() });
+        assert!(base64.contains("\"body\":\"/wA=\",\"body_bytes\":2"), "{base64}");
+    }
+}
