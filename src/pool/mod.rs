@@ -21,13 +21,19 @@ use crate::config::PoolSettings;
 use crate::model::{CloseReason, Time};
 use idle::{IdleLinks, IdleOrder};
 
-/// A connection as the pool knows it. Used again after [`Pool::closed`].
+/// A connection as the pool knows it. The index is used again; the birth number never is, so that a late word about a
+/// connection that is gone can't be taken for one about its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConnId(pub u32);
+pub struct ConnId {
+    index: u32,
+    birth: u64,
+}
 
 impl ConnId {
-    const fn index(self) -> usize {
-        self.0 as usize
+    /// A small number, unique among the live connections: the place to keep what belongs to it.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.index as usize
     }
 }
 
@@ -63,10 +69,12 @@ pub enum Released {
 #[derive(Debug)]
 struct Conn<K> {
     key: K,
+    birth: u64,
     slots: u32,
     used: u32,
     /// Requests served so far.
     served: u64,
+    idle_since: Time,
     idle_timeout: Duration,
     expires: Time,
     draining: Option<CloseReason>,
@@ -95,8 +103,14 @@ pub struct Pool<K> {
     idle: IdleOrder,
     dialing: usize,
     budget: usize,
+    births: u64,
     settings: PoolSettings,
     rng: Rng,
+}
+
+/// The connection, unless it is gone. Borrows only the slab, so that the other books stay within reach.
+fn live_mut<K>(conns: &mut Slab<Conn<K>>, id: ConnId) -> Option<&mut Conn<K>> {
+    conns.get_mut(id.index()).filter(|conn| conn.birth == id.birth)
 }
 
 impl<K: Copy + Eq + Hash> Pool<K> {
@@ -109,6 +123,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             idle: IdleOrder::default(),
             dialing: 0,
             budget: budget.max(1),
+            births: 0,
             settings,
             rng: Rng::with_seed(seed),
         }
@@ -146,7 +161,11 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// Requests a connection has served.
     #[must_use]
     pub fn served(&self, id: ConnId) -> u64 {
-        self.conns.get(id.index()).map_or(0, |conn| conn.served)
+        self.live(id).map_or(0, |conn| conn.served)
+    }
+
+    fn live(&self, id: ConnId) -> Option<&Conn<K>> {
+        self.conns.get(id.index()).filter(|conn| conn.birth == id.birth)
     }
 
     /// Finds a place for one request.
@@ -191,16 +210,20 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let shortened = age.mul_f64(1.0 - 0.1 * self.rng.f64());
         let conn = Conn {
             key,
+            birth: self.births,
             slots: slots.max(1),
             used: 1,
             served: 1,
+            idle_since: now,
             idle_timeout: self.settings.idle_timeout,
             expires: now + shortened,
             draining: (!self.settings.reuse).then_some(CloseReason::NotKeptAlive),
             links: IdleLinks::default(),
         };
         let roomy = conn.has_room();
-        let id = ConnId(u32::try_from(self.conns.insert(conn)).expect("sockets are fewer than 4 billion"));
+        let index = u32::try_from(self.conns.insert(conn)).expect("sockets are fewer than 4 billion");
+        let id = ConnId { index, birth: self.births };
+        self.births += 1;
         let bucket = self.buckets.entry(key).or_default();
         bucket.live += 1;
         if roomy {
@@ -224,14 +247,14 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// The peer's `Keep-Alive: timeout`: the connection is given up a second before the peer would.
     pub fn keep_alive_hint(&mut self, id: ConnId, timeout: Duration) {
-        if let Some(conn) = self.conns.get_mut(id.index()) {
+        if let Some(conn) = live_mut(&mut self.conns, id) {
             conn.idle_timeout = conn.idle_timeout.min(timeout.saturating_sub(Duration::from_secs(1)));
         }
     }
 
     /// The peer changed how many streams it allows.
     pub fn set_slots(&mut self, id: ConnId, slots: u32) {
-        let Some(conn) = self.conns.get_mut(id.index()) else { return };
+        let Some(conn) = live_mut(&mut self.conns, id) else { return };
         let had_room = conn.has_room();
         conn.slots = slots;
         let has_room = conn.has_room();
@@ -245,7 +268,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// No new request may go on this connection; it closes when its last one ends. Returns whether that is now.
     pub fn drain(&mut self, id: ConnId, why: CloseReason) -> bool {
-        let Some(conn) = self.conns.get_mut(id.index()) else { return false };
+        let Some(conn) = live_mut(&mut self.conns, id) else { return false };
         conn.draining.get_or_insert(why);
         let idle = conn.used == 0;
         let key = conn.key;
@@ -260,7 +283,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// A request on the connection ended and the connection is sound.
     pub fn release(&mut self, id: ConnId, now: Time) -> Released {
-        let Some(conn) = self.conns.get_mut(id.index()) else { return Released::Close(CloseReason::Evicted) };
+        let Some(conn) = live_mut(&mut self.conns, id) else { return Released::Close(CloseReason::Evicted) };
         let had_room = conn.has_room();
         conn.used -= 1;
         if now >= conn.expires {
@@ -282,6 +305,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
                 if in_use {
                     return Released::Shared;
                 }
+                conn.idle_since = now;
                 self.idle.push_newest(&mut self.conns, id);
                 Released::Parked { until }
             }
@@ -290,9 +314,20 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// The connection is gone (failed, closed by the peer, idle for too long). Harmless when it already was.
     pub fn closed(&mut self, id: ConnId) {
-        if self.conns.contains(id.index()) {
+        if self.live(id).is_some() {
             self.remove(id);
         }
+    }
+
+    /// Closes the connection if it has been idle for as long as it may; returns whether it is gone.
+    pub fn expire(&mut self, id: ConnId, now: Time) -> bool {
+        let Some(conn) = self.live(id) else { return true };
+        let due = conn.expires.min(conn.idle_since + conn.idle_timeout);
+        let expired = conn.used == 0 && now >= due;
+        if expired {
+            self.remove(id);
+        }
+        expired
     }
 
     fn remove(&mut self, id: ConnId) {

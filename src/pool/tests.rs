@@ -64,6 +64,30 @@ fn a_connection_past_its_age_is_not_handed_out_and_closes_after_its_request() {
 }
 
 #[test]
+fn an_idle_connection_expires_and_a_busy_one_does_not() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 2, ms(0));
+    assert!(!pool.expire(id, ms(60_000)), "busy");
+    pool.release(id, ms(60_000));
+    assert!(!pool.expire(id, ms(74_999)));
+    assert!(pool.expire(id, ms(75_000)));
+    assert_eq!(pool.sockets(), 0);
+}
+
+#[test]
+fn a_late_word_about_a_closed_connection_does_not_touch_its_successor() {
+    let mut pool = pool(10);
+    let gone = open(&mut pool, KEY, 2, ms(0));
+    pool.closed(gone);
+    let next = open(&mut pool, KEY, 2, ms(0));
+    assert_eq!(gone.index(), next.index());
+    pool.closed(gone);
+    pool.set_slots(gone, 0);
+    assert!(matches!(pool.release(gone, ms(1)), Released::Close(_)));
+    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(next));
+}
+
+#[test]
 fn streams_share_a_connection_up_to_its_limit() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 3, ms(0));
@@ -145,7 +169,8 @@ fn random_run(seed: u64) {
     let mut now = Time::ZERO;
     for _ in 0..400 {
         now = now + Duration::from_millis(rng.u64(0..2000));
-        let pick = (!used.is_empty()).then(|| *used.keys().min_by_key(|id| (id.0 + rng.u32(0..4)) % 5).expect("some"));
+        let pick =
+            (!used.is_empty()).then(|| *used.keys().min_by_key(|id| (id.index + rng.u32(0..4)) % 5).expect("some"));
         match (rng.u8(0..6), pick) {
             (0 | 1, _) => {
                 let key = rng.u32(0..3);
