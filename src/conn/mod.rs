@@ -1,1 +1,27 @@
 //! One exchange on one connection: HTTP/1.1 driven inline, HTTP/2 by streams.
+//!
+//! A lane owns an [`H1`] or shares an [`H2`] and sends one request at a time; [`exchange`](exchange::exchange) is the
+//! same for both. An HTTP/1.1 connection has no task of its own: whoever waits for the response polls it, so a
+//! request costs one write, one read and no task switch.
+//!
+//! Owns: hyper's settings, the phase time-outs of an exchange, the mapping of hyper's errors to failures, the framing
+//! rules hyper leaves to us. Must not know: the scheduler, the pool, which request comes next.
+
+mod error;
+mod exchange;
+mod framing;
+mod h1;
+mod h2;
+mod request;
+mod timer;
+mod watch;
+mod wire;
+
+pub use exchange::{Context, Exchanged, Sent};
+pub use h1::H1;
+pub use h2::H2;
+pub use request::RequestTemplate;
+pub use timer::LazyTimer;
+
+/// What is sent as a request body: held whole in memory, cheap to send again.
+pub type RequestBody = http_body_util::Full<bytes::Bytes>;

@@ -71,6 +71,8 @@ pub struct Extra {
     pub attempts: u32,
     /// Of these, the ones on the current hop: retries are counted per hop.
     pub hop_attempts: u32,
+    /// Attempts that failed by the fault of a kept-alive connection and were made again for free.
+    pub free_retries: u8,
     /// What the last attempt brought, kept while the scheduler decides on another.
     pub last: Option<Box<Attempt>>,
 }

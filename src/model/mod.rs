@@ -3,6 +3,7 @@
 //! Plain data and the traits at the edges. Nothing here knows tokio, hyper or the settings, and nothing here
 //! reads a clock.
 
+mod clock;
 mod failure;
 mod job;
 mod outcome;
@@ -13,6 +14,7 @@ mod time;
 mod timing;
 mod url;
 
+pub use clock::Clock;
 pub use failure::{Failure, FailureKind, Phase};
 pub use job::{Egress, Extra, Hop, Job, Special};
 pub use outcome::{Attempt, Outcome, Response};

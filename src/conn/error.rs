@@ -1,0 +1,93 @@
+//! hyper's and h2's errors as failures: a phase, a kind, a sentence.
+
+use std::error::Error;
+use std::io;
+
+use crate::model::{Failure, FailureKind, Phase};
+
+/// What an error means for the attempt.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) failure: Failure,
+    /// The peer said that it has not acted on the request (GOAWAY, REFUSED_STREAM): sending it again is safe.
+    pub(super) unprocessed: bool,
+}
+
+/// Maps an error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
+pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
+    let (kind, unprocessed) = kind_of(error, phase);
+    Mapped { failure: Failure::new(phase, kind, describe(error, kind, phase)), unprocessed }
+}
+
+fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
+    if let Some(h2) = source::<h2::Error>(error) {
+        return h2_kind(h2, phase);
+    }
+    if let Some(io) = source::<io::Error>(error) {
+        return (io_kind(io, phase), false);
+    }
+    let kind = if error.is_parse_too_large() {
+        FailureKind::HeadTooLarge
+    } else if error.is_parse() {
+        FailureKind::Malformed
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        cut_off(phase)
+    } else if phase == Phase::Body {
+        // hyper reports invalid chunk sizes and the like without a kind of their own.
+        FailureKind::Malformed
+    } else {
+        FailureKind::Protocol
+    };
+    (kind, false)
+}
+
+/// A connection that ended early: the head is missing, or the body is cut off.
+const fn cut_off(phase: Phase) -> FailureKind {
+    if matches!(phase, Phase::Body) { FailureKind::Truncated } else { FailureKind::Closed }
+}
+
+fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+            FailureKind::Reset
+        }
+        io::ErrorKind::UnexpectedEof => cut_off(phase),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
+        _ => FailureKind::Io,
+    }
+}
+
+fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
+    if let Some(io) = error.get_io() {
+        return (io_kind(io, phase), false);
+    }
+    let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let leaving = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
+    if refused || leaving {
+        return (FailureKind::Closed, true);
+    }
+    if error.is_remote() { (FailureKind::Reset, false) } else { (FailureKind::Malformed, false) }
+}
+
+fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    match (kind, phase) {
+        (FailureKind::Closed, _) => format!("the server closed the connection before a complete response head{cause}"),
+        (FailureKind::Truncated, _) => format!("the body ended before its end{cause}"),
+        (FailureKind::HeadTooLarge, _) => {
+            String::from("the response head has more bytes or headers than allowed (--max-head, --max-headers)")
+        }
+        _ => format!("{error}{cause}"),
+    }
+}

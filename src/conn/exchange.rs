@@ -1,0 +1,211 @@
+//! One request and its response, whatever the protocol: send, wait for the head, judge the framing, receive the body.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::response::Parts;
+use http::{Method, Request, Response as HttpResponse};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+
+use super::watch::Watch;
+use super::{RequestBody, error, framing};
+use crate::body::{self, BodyError, BodyPlan};
+use crate::config::{BodySettings, Timeouts};
+use crate::model::{Clock, Failure, Phase, Response, Time};
+
+/// What an exchange needs to know beside the request.
+#[derive(Debug)]
+pub struct Context<'a, C> {
+    /// The time.
+    pub clock: &'a C,
+    /// The phases' time-outs.
+    pub timeouts: &'a Timeouts,
+    /// What is done with the body.
+    pub body: &'a BodySettings,
+    /// When the attempt as a whole is over.
+    pub total: Time,
+    /// What is done with the bodies of redirects that are followed: they are read, so that the connection can be used
+    /// again, and dropped. `None`: redirects are results like any other.
+    pub redirect_body: Option<&'a BodySettings>,
+}
+
+/// What the peer can have made of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Nothing: it was never written, or the peer said that it was not processed. Sending it again is safe.
+    No,
+    /// It may have been processed, and not a byte of an answer came.
+    Unanswered,
+    /// An answer began.
+    Answered,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// The complete response, or why there is none.
+    pub result: Result<Response, Failure>,
+    /// The response head, when it was received: redirects, retry hints and keep-alive hints are in it.
+    pub head: Option<Parts>,
+    /// What the peer can have made of the request.
+    pub sent: Sent,
+    /// From sending to the complete head.
+    pub first_byte: Option<Duration>,
+    /// From the head to the end of the body.
+    pub body: Option<Duration>,
+    /// Body bytes off the wire.
+    pub wire_bytes: u64,
+}
+
+impl Exchanged {
+    /// An exchange that failed before anything was sent.
+    #[must_use]
+    pub fn unsent(failure: Failure) -> Self {
+        Self { result: Err(failure), head: None, sent: Sent::No, first_byte: None, body: None, wire_bytes: 0 }
+    }
+
+    /// The peer's `Keep-Alive: timeout`.
+    #[must_use]
+    pub fn keep_alive_timeout(&self) -> Option<Duration> {
+        framing::keep_alive_timeout(&self.head.as_ref()?.headers)
+    }
+}
+
+/// What an exchange has reached so far: it outlives the exchange's future, which a time-out drops.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    head: RefCell<Option<(Parts, Time)>>,
+}
+
+impl Reached {
+    pub(super) fn has_head(&self) -> bool {
+        self.head.borrow().is_some()
+    }
+
+    /// Puts together what the exchange came to. `answered`: a byte of an answer came.
+    pub(super) fn exchanged(
+        self,
+        outcome: Result<Response, ExchangeError>,
+        answered: bool,
+        watch: &Watch<'_>,
+        started: Time,
+        ended: Time,
+    ) -> Exchanged {
+        let sent = match &outcome {
+            Err(error) if error.unprocessed => Sent::No,
+            Err(_) if !answered => Sent::Unanswered,
+            _ => Sent::Answered,
+        };
+        let head = self.head.into_inner();
+        let head_at = head.as_ref().map(|(_, at)| *at);
+        Exchanged {
+            result: outcome.map_err(|error| error.failure),
+            head: head.map(|(head, _)| head),
+            sent,
+            first_byte: head_at.map(|at| at.since(started)),
+            body: head_at.map(|at| ended.since(at)),
+            wire_bytes: watch.wire_bytes.get(),
+        }
+    }
+}
+
+/// The error of an exchange: what failed, and whether the request certainly was not processed.
+pub(super) struct ExchangeError {
+    pub(super) failure: Failure,
+    pub(super) unprocessed: bool,
+}
+
+impl From<Failure> for ExchangeError {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unprocessed: false }
+    }
+}
+
+impl From<error::Mapped> for ExchangeError {
+    fn from(mapped: error::Mapped) -> Self {
+        Self { failure: mapped.failure, unprocessed: mapped.unprocessed }
+    }
+}
+
+/// Waits for the response that `sending` brings, and receives its body.
+pub(super) async fn exchange<C: Clock>(
+    sending: impl Future<Output = Result<HttpResponse<Incoming>, TrySendError<Request<RequestBody>>>>,
+    method: &Method,
+    context: &Context<'_, C>,
+    watch: &Watch<'_>,
+    reached: &Reached,
+) -> Result<Response, ExchangeError> {
+    let response = sending.await.map_err(|mut error| {
+        let handed_back = error.take_message().is_some();
+        let mut mapped = error::map(&error.into_error(), Phase::Head);
+        mapped.unprocessed |= handed_back;
+        mapped
+    })?;
+    let now = context.clock.now();
+    watch.enter_body(now);
+    let (head, incoming) = response.into_parts();
+    let framing = framing::check(&head);
+    let close_delimited = framing::close_delimited(&head, method);
+    let settings = context.redirect_body.filter(|_| is_redirect(&head)).unwrap_or(context.body);
+    let plan = BodyPlan::new(settings, &head.headers);
+    let (status, version) = (head.status.as_u16(), head.version);
+    *reached.head.borrow_mut() = Some((head, now));
+    framing?;
+    let metered = Metered { incoming, watch, clock: context.clock };
+    let received = body::receive(metered, plan, &watch.wire_bytes).await.map_err(|error| match error {
+        BodyError::Transport(error) => ExchangeError::from(error::map(&error, Phase::Body)),
+        BodyError::Refused(failure) => ExchangeError::from(failure),
+    })?;
+    Ok(Response {
+        status,
+        version,
+        headers: None,
+        body: received.body,
+        body_bytes: received.body_bytes,
+        sha256: received.sha256,
+        close_delimited,
+    })
+}
+
+/// Whether the response names another place to go to.
+fn is_redirect(head: &Parts) -> bool {
+    head.status.is_redirection() && head.headers.contains_key(LOCATION)
+}
+
+/// A response body that reports its progress.
+struct Metered<'a, C> {
+    incoming: Incoming,
+    watch: &'a Watch<'a>,
+    clock: &'a C,
+}
+
+impl<C: Clock> Body for Metered<'_, C> {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_))) = &polled {
+            self.watch.progress(self.clock.now());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

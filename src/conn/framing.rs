@@ -1,0 +1,103 @@
+//! The framing rules hyper leaves to us, judged on the response head. Pure.
+
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+
+use crate::model::{Failure, FailureKind, Phase};
+
+/// Checks that the head gives the body one unambiguous length.
+///
+/// # Errors
+/// * a `Transfer-Encoding` other than exactly one `chunked` (RFC 9112 §6.1, §6.3): hyper would read until close;
+/// * `101 Switching Protocols` nobody asked for (RFC 9110 §15.2.2).
+pub(super) fn check(head: &Parts) -> Result<(), Failure> {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Failure::new(
+            Phase::Head,
+            FailureKind::Protocol,
+            "the server switched protocols without being asked (101)",
+        ));
+    }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(first) = codings.next() else { return Ok(()) };
+    if codings.next().is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Phase::Head,
+        FailureKind::BadFraming,
+        "transfer-encoding is not exactly one 'chunked', so the body's end is unknown",
+    ))
+}
+
+/// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
+pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
+    let bodiless = method == Method::HEAD
+        || head.status.is_informational()
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED;
+    head.version < Version::HTTP_2
+        && !bodiless
+        && !head.headers.contains_key(TRANSFER_ENCODING)
+        && !head.headers.contains_key(CONTENT_LENGTH)
+}
+
+/// The `timeout` parameter of `Keep-Alive` (RFC 2068 §19.7.1), when the response also keeps the connection open.
+pub(super) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
+    let closing = headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    let seconds = value.split(',').find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;
+    (!closing).then_some(Duration::from_secs(seconds.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    fn head(status: u16, headers: &[(&str, &str)]) -> Parts {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response.body(()).expect("valid").into_parts().0
+    }
+
+    #[test]
+    fn only_one_chunked_is_a_transfer_encoding() {
+        assert!(check(&head(200, &[])).is_ok());
+        assert!(check(&head(200, &[("transfer-encoding", " Chunked ")])).is_ok());
+        for bad in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "", "chunked;q=1"] {
+            let failure = check(&head(200, &[("transfer-encoding", bad)])).expect_err(bad);
+            assert_eq!(failure.kind, FailureKind::BadFraming);
+        }
+        let twice = head(200, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
+        assert!(check(&twice).is_err());
+        assert_eq!(check(&head(101, &[])).expect_err("101").kind, FailureKind::Protocol);
+    }
+
+    #[test]
+    fn a_body_without_a_length_ends_with_the_connection() {
+        assert!(close_delimited(&head(200, &[]), &Method::GET));
+        assert!(!close_delimited(&head(200, &[("content-length", "0")]), &Method::GET));
+        assert!(!close_delimited(&head(200, &[("transfer-encoding", "chunked")]), &Method::GET));
+        assert!(!close_delimited(&head(200, &[]), &Method::HEAD));
+        assert!(!close_delimited(&head(204, &[]), &Method::GET));
+        assert!(!close_delimited(&head(304, &[]), &Method::GET));
+    }
+
+    #[test]
+    fn the_keep_alive_hint_is_read() {
+        let timeout = |pairs: &[(&str, &str)]| keep_alive_timeout(&head(200, pairs).headers);
+        assert_eq!(timeout(&[("keep-alive", "timeout=5, max=100")]), Some(Duration::from_secs(5)));
+        assert_eq!(timeout(&[("keep-alive", "max=100, timeout=7")]), Some(Duration::from_secs(7)));
+        assert_eq!(timeout(&[("keep-alive", "timeout=x")]), None);
+        assert_eq!(timeout(&[("keep-alive", "timeout=5"), ("connection", "close")]), None);
+        assert_eq!(timeout(&[]), None);
+    }
+}

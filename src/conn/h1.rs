@@ -1,0 +1,148 @@
+//! An HTTP/1.1 connection without a task of its own: whoever waits for its response drives it.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use http::{Method, Request};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::{self, Context, Exchanged, Reached};
+use super::watch::Watch;
+use super::wire::{Tap, Wire};
+use super::{LazyTimer, RequestBody, error};
+use crate::config::BodySettings;
+use crate::model::{Clock, CloseReason, Failure, Phase};
+
+/// One HTTP/1.1 connection, for one request at a time.
+#[derive(Debug)]
+pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
+    sender: SendRequest<RequestBody>,
+    connection: Connection<TokioIo<Wire<T>>, RequestBody>,
+    tap: Rc<Tap>,
+    /// Set once hyper's connection future has ended; it must not be polled again.
+    ended: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
+    /// Wraps an open stream. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// None in practice: hyper's HTTP/1 handshake does no input or output.
+    pub async fn new(io: T, body: &BodySettings) -> Result<Self, Failure> {
+        let tap = Rc::new(Tap::default());
+        let mut builder = http1::Builder::new();
+        // Sloppy servers are many and harmless here: what matters for framing is checked apart.
+        builder
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .max_header_size(body.max_head)
+            .max_buf_size(body.max_head.max(64 << 10));
+        if body.max_headers != HYPER_MAX_HEADERS {
+            builder.max_headers(body.max_headers);
+        }
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
+            .await
+            .map_err(|error| error::map(&error, Phase::Connect).failure)?;
+        Ok(Self { sender, connection, tap, ended: false })
+    }
+
+    /// Sends `request` and receives its response, within the context's time-outs.
+    ///
+    /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::reusable`] refuses.
+    pub async fn exchange<C: Clock>(
+        &mut self,
+        request: Request<RequestBody>,
+        method: &Method,
+        context: &Context<'_, C>,
+        timer: &mut LazyTimer,
+    ) -> Exchanged {
+        let started = context.clock.now();
+        let watch = Watch::new(context.timeouts, context.total, started);
+        let reached = Reached::default();
+        let received_before = self.tap.received();
+        let outcome = {
+            let sending = self.sender.try_send_request(request);
+            let exchange = exchange::exchange(sending, method, context, &watch, &reached);
+            let driver = Driver { connection: &mut self.connection, ended: &mut self.ended };
+            drive(driver, exchange, &watch, timer, context.clock).await
+        };
+        let answered = self.tap.received() > received_before;
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+    }
+
+    /// Whether the connection can take another request: the last response ended where its framing said, and hyper has
+    /// sent all of the request (hyper#4176).
+    #[must_use]
+    pub fn reusable(&self) -> bool {
+        !self.ended && self.sender.is_ready()
+    }
+
+    /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
+    pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+        if self.ended {
+            return Poll::Ready(CloseReason::PeerClosed);
+        }
+        match Pin::new(&mut self.connection).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(result) => {
+                self.ended = true;
+                let unsolicited = result.is_err_and(|error| !error.is_incomplete_message() && !error.is_closed());
+                Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
+            }
+        }
+    }
+}
+
+/// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
+const HYPER_MAX_HEADERS: usize = 100;
+
+struct Driver<'a, T: AsyncRead + AsyncWrite + Unpin> {
+    connection: &'a mut Connection<TokioIo<Wire<T>>, RequestBody>,
+    ended: &'a mut bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Driver<'_, T> {
+    fn poll(&mut self, cx: &mut task::Context<'_>) {
+        if !*self.ended && Pin::new(&mut *self.connection).poll(cx).is_ready() {
+            *self.ended = true;
+        }
+    }
+}
+
+/// Polls connection and exchange in one task until the exchange ends or its time is up.
+async fn drive<T, R, C>(
+    mut driver: Driver<'_, T>,
+    exchange: impl Future<Output = Result<R, exchange::ExchangeError>>,
+    watch: &Watch<'_>,
+    timer: &mut LazyTimer,
+    clock: &C,
+) -> Result<R, exchange::ExchangeError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: Clock,
+{
+    let mut exchange = pin!(exchange);
+    std::future::poll_fn(|cx| {
+        // The connection brings the head in one step and the body in the next, so a small response is complete after
+        // two rounds. More rounds would starve the other lanes; fewer cost a turn through the run queue.
+        for _ in 0..ROUNDS {
+            driver.poll(cx);
+            if let Poll::Ready(result) = exchange.as_mut().poll(cx) {
+                // One more turn lets hyper see the end of the message and become ready for the next request.
+                driver.poll(cx);
+                return Poll::Ready(result);
+            }
+        }
+        watch.poll_timeout(cx, timer, clock).map(|failure| Err(failure.into()))
+    })
+    .await
+}
+
+/// Polls of connection and exchange per wake-up.
+const ROUNDS: usize = 2;

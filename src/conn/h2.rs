@@ -1,0 +1,132 @@
+//! An HTTP/2 connection: one driver task, any number of exchanges within the peer's stream limit.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::{Method, Request};
+use hyper::client::conn::http2::{self, Connection, SendRequest};
+use hyper::rt::bounds::Http2ClientConnExec;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::{self, Context, Exchanged, Reached};
+use super::watch::Watch;
+use super::{LazyTimer, RequestBody, error};
+use crate::config::BodySettings;
+use crate::model::{Clock, Failure, Phase};
+
+/// The sending side of one HTTP/2 connection; clones share it.
+pub struct H2<T, E>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+{
+    sender: SendRequest<RequestBody>,
+    /// Shared with the driver task, to read the peer's settings from.
+    connection: Rc<RefCell<Connection<TokioIo<T>, RequestBody, E>>>,
+}
+
+impl<T, E> Clone for H2<T, E>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+{
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
+    }
+}
+
+impl<T, E> fmt::Debug for H2<T, E>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("H2").field("closed", &self.sender.is_closed()).finish_non_exhaustive()
+    }
+}
+
+impl<T, E> H2<T, E>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Clone + Unpin + 'static,
+{
+    /// Speaks the preface on an open stream. The future returned drives the connection until it is closed: the caller
+    /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too.
+    ///
+    /// # Errors
+    /// When the preface can't be written.
+    pub async fn new(
+        io: T,
+        executor: E,
+        body: &BodySettings,
+    ) -> Result<(Self, impl Future<Output = ()> + use<T, E> + 'static), Failure> {
+        let (sender, connection) = http2::Builder::new(executor)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
+            .max_frame_size(FRAME_SIZE)
+            // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
+            // late frames into connection errors.
+            .max_concurrent_reset_streams(1024)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|error| error::map(&error, Phase::Connect).failure)?;
+        let connection = Rc::new(RefCell::new(connection));
+        let driven = Rc::clone(&connection);
+        let driver = async move {
+            // How the connection ended reaches every exchange on it; here it is only driven.
+            let _ = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx)).await;
+        };
+        Ok((Self { sender, connection }, driver))
+    }
+
+    /// Whether the connection is gone or going.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// How many streams the peer allows now; 100 until its settings have arrived.
+    #[must_use]
+    pub fn streams_allowed(&self) -> usize {
+        self.connection.borrow().current_max_send_streams()
+    }
+
+    /// Sends `request` on a stream of its own and receives its response, within the context's time-outs. Dropping the
+    /// future resets the stream and leaves the connection as it is.
+    pub async fn exchange<C: Clock>(
+        &mut self,
+        request: Request<RequestBody>,
+        method: &Method,
+        context: &Context<'_, C>,
+        timer: &mut LazyTimer,
+    ) -> Exchanged {
+        let started = context.clock.now();
+        let watch = Watch::new(context.timeouts, context.total, started);
+        let reached = Reached::default();
+        let outcome = {
+            let sending = self.sender.try_send_request(request);
+            let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
+            std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => watch.poll_timeout(cx, timer, context.clock).map(|failure| Err(failure.into())),
+            })
+            .await
+        };
+        let answered = reached.has_head();
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+    }
+}
+
+/// What one stream may have in flight towards us: a page of ordinary size without a stall.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// What all streams of a connection may: the most a peer can make us hold.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Larger frames mean fewer of them; 16 KiB is the protocol's default.
+const FRAME_SIZE: u32 = 64 << 10;

@@ -1,0 +1,208 @@
+//! From a job to the request on the wire. Pure.
+
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION,
+};
+use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::Full;
+
+use super::RequestBody;
+use crate::config::RequestSettings;
+use crate::model::{Job, Scheme, Special};
+
+/// What all requests of a run have in common, made once.
+#[derive(Debug)]
+pub struct RequestTemplate {
+    method: Method,
+    /// `Host` first (its value is set per host), then haul's own headers, then the user's.
+    headers: HeaderMap,
+    /// The user's own `Host`, if any.
+    host: Option<HeaderValue>,
+    body: Bytes,
+}
+
+impl RequestTemplate {
+    /// The run's default request, with `own` as haul's headers, which the user's replace.
+    #[must_use]
+    pub fn new(settings: &RequestSettings, own: &[(http::HeaderName, HeaderValue)]) -> Self {
+        let mut headers = HeaderMap::with_capacity(settings.headers.len() + own.len() + 1);
+        headers.insert(HOST, HeaderValue::from_static("-"));
+        for (name, value) in own {
+            headers.insert(name.clone(), value.clone());
+        }
+        let host = settings.headers.get(HOST).cloned();
+        replace(&mut headers, &settings.headers);
+        Self { method: settings.method.clone(), headers, host, body: settings.body.clone().unwrap_or_default() }
+    }
+
+    /// The method `job` is sent with.
+    #[must_use]
+    pub fn method<'a>(&'a self, job: &'a Job) -> &'a Method {
+        job.special().and_then(|special| special.method.as_ref()).unwrap_or(&self.method)
+    }
+
+    /// Whether `job` is sent with a body.
+    #[must_use]
+    pub fn has_body(&self, job: &Job) -> bool {
+        match job.special() {
+            Some(special) if special.without_body => false,
+            Some(Special { body: Some(body), .. }) => !body.is_empty(),
+            _ => !self.body.is_empty(),
+        }
+    }
+
+    /// The request for `job`, whose host's `Host` value is `authority`: origin form for HTTP/1.1, absolute form (which
+    /// becomes the pseudo-headers) for HTTP/2.
+    ///
+    /// `None` when the path can't be put into HTTP, which the URL parser rules out.
+    #[must_use]
+    pub fn build(&self, job: &Job, authority: &HeaderValue, version: Version) -> Option<Request<RequestBody>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert(HOST, self.host.as_ref().unwrap_or(authority).clone());
+        if let Some(special) = job.special() {
+            specialise(&mut request, special, authority);
+        }
+        let path = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(job.url.target().as_bytes())).ok()?;
+        *request.uri_mut() = if version == Version::HTTP_2 {
+            *request.version_mut() = Version::HTTP_2;
+            let host = request.headers_mut().remove(HOST)?;
+            absolute(job.url.scheme(), &host, path)?
+        } else {
+            Uri::from(path)
+        };
+        Some(request)
+    }
+}
+
+/// The URI HTTP/2's `:scheme`, `:authority` and `:path` are taken from.
+fn absolute(scheme: Scheme, host: &HeaderValue, path: PathAndQuery) -> Option<Uri> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(match scheme {
+        Scheme::Http => UriScheme::HTTP,
+        Scheme::Https => UriScheme::HTTPS,
+    });
+    parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).ok()
+}
+
+/// Applies what the job says differently from the run.
+fn specialise(request: &mut Request<RequestBody>, special: &Special, authority: &HeaderValue) {
+    if let Some(method) = &special.method {
+        *request.method_mut() = method.clone();
+    }
+    let headers = request.headers_mut();
+    if special.without_credentials {
+        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            headers.remove(name);
+        }
+        // A `Host` of the user's own was meant for the origin that the redirect has left.
+        headers.insert(HOST, authority.clone());
+    }
+    if special.without_body {
+        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE] {
+            headers.remove(name);
+        }
+        replace(headers, &special.headers);
+        *request.body_mut() = Full::default();
+    } else {
+        replace(headers, &special.headers);
+        if let Some(body) = &special.body {
+            *request.body_mut() = Full::new(body.clone());
+        }
+    }
+}
+
+/// Puts `own` in the place of headers of the same name.
+fn replace(headers: &mut HeaderMap, own: &HeaderMap) {
+    for name in own.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in own {
+        headers.append(name.clone(), value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body::Body;
+
+    use super::*;
+    use crate::model::{Time, WebUrl};
+
+    fn job(url: &str) -> Job {
+        Job::new(0, WebUrl::parse(url).expect("valid").0, Time::ZERO)
+    }
+
+    fn template(headers: &[(&str, &str)]) -> RequestTemplate {
+        let mut settings = RequestSettings { body: Some(Bytes::from_static(b"run")), ..RequestSettings::default() };
+        for (name, value) in headers {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).expect("name");
+            settings.headers.append(name, HeaderValue::from_str(value).expect("value"));
+        }
+        RequestTemplate::new(&settings, &[(http::header::ACCEPT, HeaderValue::from_static("*/*"))])
+    }
+
+    fn build(template: &RequestTemplate, job: &Job, version: Version) -> Request<RequestBody> {
+        let authority = HeaderValue::from_str(job.url.authority()).expect("valid");
+        template.build(job, &authority, version).expect("valid")
+    }
+
+    #[test]
+    fn http1_gets_origin_form_with_host_first_and_http2_gets_the_pseudo_headers() {
+        let job = job("https://a.example:8443/p?q=1");
+        let request = build(&template(&[("x-a", "1")]), &job, Version::HTTP_11);
+        assert_eq!(request.uri(), "/p?q=1");
+        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["host", "accept", "x-a"]);
+        assert_eq!(request.headers()[HOST], "a.example:8443");
+        let request = build(&template(&[]), &job, Version::HTTP_2);
+        assert_eq!(request.uri(), "https://a.example:8443/p?q=1");
+        assert!(!request.headers().contains_key(HOST));
+    }
+
+    #[test]
+    fn the_users_headers_replace_hauls_and_the_jobs_replace_both() {
+        let mut job = job("http://a.example/");
+        let mut special = Special { method: Some(Method::PUT), ..Special::default() };
+        special.headers.insert("x-b", HeaderValue::from_static("job"));
+        special.body = Some(Bytes::from_static(b"own body"));
+        let template = template(&[("accept", "text/html"), ("x-b", "run"), ("host", "other.example")]);
+        let request = build(&template, &job, Version::HTTP_11);
+        assert_eq!((&request.headers()["accept"], &request.headers()["x-b"]), (&"text/html", &"run"));
+        assert_eq!(request.headers()[HOST], "other.example");
+        assert_eq!(request.body().size_hint().exact(), Some(3));
+        job.extra_mut().special = Some(Arc::new(special));
+        let request = build(&template, &job, Version::HTTP_11);
+        assert_eq!((request.method(), &request.headers()["x-b"]), (&Method::PUT, &"job"));
+        assert_eq!(request.body().size_hint().exact(), Some(8));
+        assert!(template.has_body(&job));
+    }
+
+    #[test]
+    fn what_a_redirect_dropped_stays_dropped() {
+        let mut job = job("http://b.example/");
+        job.extra_mut().special =
+            Some(Arc::new(Special { without_body: true, without_credentials: true, ..Special::default() }));
+        let template = template(&[
+            ("authorization", "Basic eA=="),
+            ("cookie", "a=b"),
+            ("content-type", "text/plain"),
+            ("host", "a.example"),
+            ("x-keep", "1"),
+        ]);
+        let request = build(&template, &job, Version::HTTP_11);
+        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert!(names.contains(&"x-keep") && !names.contains(&"authorization") && !names.contains(&"cookie"));
+        assert!(!names.contains(&"content-type"));
+        assert_eq!(request.headers()[HOST], "b.example");
+        assert_eq!(request.body().size_hint().exact(), Some(0));
+        assert!(!template.has_body(&job));
+    }
+}

@@ -1,0 +1,63 @@
+//! One timer per lane, armed rarely.
+//!
+//! A request's deadline is nearly always later than the one before it. So the timer is left where it is when a deadline
+//! moves out, and only when it fires is it moved: at a steady state that is once per time-out, not once per request.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::watch::Watch;
+use crate::model::{Clock, Failure, Time};
+
+/// A timer that is moved only when it has to be.
+#[derive(Debug)]
+pub struct LazyTimer {
+    sleep: Pin<Box<Sleep>>,
+    armed: Time,
+}
+
+impl LazyTimer {
+    /// A timer first due at `due`.
+    pub fn new(clock: &impl Clock, due: Time) -> Self {
+        Self { sleep: Box::pin(sleep_until(Instant::from_std(clock.instant(due)))), armed: due }
+    }
+
+    /// Ready once the clock has reached `due`. May be asked with another `due` each time.
+    pub fn poll_due(&mut self, cx: &mut Context<'_>, due: Time, clock: &impl Clock) -> Poll<()> {
+        if due < self.armed {
+            self.arm(due, clock);
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if clock.now() >= due {
+                return Poll::Ready(());
+            }
+            self.arm(due, clock);
+        }
+    }
+
+    fn arm(&mut self, due: Time, clock: &impl Clock) {
+        self.sleep.as_mut().reset(Instant::from_std(clock.instant(due)));
+        self.armed = due;
+    }
+}
+
+impl Watch<'_> {
+    /// Ready with the failure that time has brought.
+    pub(super) fn poll_timeout(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut LazyTimer,
+        clock: &impl Clock,
+    ) -> Poll<Failure> {
+        loop {
+            ready!(timer.poll_due(cx, self.due(), clock));
+            if let Some(failure) = self.check(clock.now()) {
+                return Poll::Ready(failure);
+            }
+        }
+    }
+}

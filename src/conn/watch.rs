@@ -1,0 +1,181 @@
+//! When an exchange has taken too long, and which time-out says so. Pure: the clock is an argument.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::config::Timeouts;
+use crate::model::{Failure, FailureKind, Phase, Time};
+
+/// Where an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Body { since: Time },
+}
+
+/// The deadlines of one exchange. Shared by reference between the exchange, which reports progress, and its driver,
+/// which waits: hence cells.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    timeouts: &'a Timeouts,
+    /// When the attempt as a whole is over.
+    total: Time,
+    stage: Cell<Stage>,
+    /// When the current stage, or the pause since its last progress, is over.
+    stage_due: Cell<Time>,
+    /// Body bytes off the wire so far.
+    pub(super) wire_bytes: Cell<u64>,
+}
+
+impl<'a> Watch<'a> {
+    /// A watch over an exchange whose request is sent now and which must end by `total`.
+    pub(super) fn new(timeouts: &'a Timeouts, total: Time, now: Time) -> Self {
+        Self {
+            timeouts,
+            total,
+            stage: Cell::new(Stage::Head),
+            stage_due: Cell::new(now + timeouts.first_byte),
+            wire_bytes: Cell::new(0),
+        }
+    }
+
+    /// The head is complete; the body is awaited.
+    pub(super) fn enter_body(&self, now: Time) {
+        self.stage.set(Stage::Body { since: now });
+        self.stage_due.set(now + self.timeouts.idle);
+    }
+
+    /// A piece of the body arrived.
+    pub(super) fn progress(&self, now: Time) {
+        self.stage_due.set(now + self.timeouts.idle);
+    }
+
+    /// When to look again at the latest.
+    pub(super) fn due(&self) -> Time {
+        self.total.min(self.stage_due.get()).min(self.rate_due())
+    }
+
+    /// The failure that time has brought, if any. When there is none, [`Self::due`] is later than `now`.
+    pub(super) fn check(&self, now: Time) -> Option<Failure> {
+        if now >= self.total {
+            return Some(self.total_timeout());
+        }
+        if now >= self.stage_due.get() {
+            return Some(self.stage_timeout());
+        }
+        (now >= self.rate_due()).then(|| self.too_slow(now))
+    }
+
+    /// When the bytes received so far stop being enough for the minimum rate: the body may pause until then.
+    fn rate_due(&self) -> Time {
+        let Stage::Body { since } = self.stage.get() else { return Time::NEVER };
+        if self.timeouts.min_rate == 0 {
+            return Time::NEVER;
+        }
+        let paid_for = Duration::from_secs_f64(self.wire_bytes.get() as f64 / self.timeouts.min_rate as f64);
+        since + paid_for.max(self.timeouts.min_rate_after)
+    }
+
+    const fn phase(&self) -> Phase {
+        match self.stage.get() {
+            Stage::Head => Phase::Head,
+            Stage::Body { .. } => Phase::Body,
+        }
+    }
+
+    fn total_timeout(&self) -> Failure {
+        Failure::new(
+            self.phase(),
+            FailureKind::TotalTimeout,
+            "the attempt did not end within its total time-out (--timeout)",
+        )
+    }
+
+    fn stage_timeout(&self) -> Failure {
+        match self.stage.get() {
+            Stage::Head => Failure::new(
+                Phase::Head,
+                FailureKind::Timeout,
+                format!("no complete response head within {:?} (--first-byte-timeout)", self.timeouts.first_byte),
+            ),
+            Stage::Body { .. } => Failure::new(
+                Phase::Body,
+                FailureKind::Timeout,
+                format!("no body bytes for {:?} (--idle-timeout)", self.timeouts.idle),
+            ),
+        }
+    }
+
+    fn too_slow(&self, now: Time) -> Failure {
+        let Stage::Body { since } = self.stage.get() else { return self.stage_timeout() };
+        Failure::new(
+            Phase::Body,
+            FailureKind::TooSlow,
+            format!(
+                "{} body bytes in {:?} is below {} bytes/s (--min-rate)",
+                self.wire_bytes.get(),
+                now.since(since),
+                self.timeouts.min_rate
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeouts() -> Timeouts {
+        Timeouts {
+            first_byte: Duration::from_secs(3),
+            idle: Duration::from_secs(2),
+            min_rate: 100,
+            min_rate_after: Duration::from_secs(5),
+            ..Timeouts::default()
+        }
+    }
+
+    fn s(secs: u64) -> Time {
+        Time::from_millis(secs * 1000)
+    }
+
+    fn verdict(watch: &Watch<'_>, now: Time) -> Option<(Phase, FailureKind)> {
+        let verdict = watch.check(now).map(|failure| (failure.phase, failure.kind));
+        assert_eq!(verdict.is_some(), watch.due() <= now, "due and check agree");
+        verdict
+    }
+
+    #[test]
+    fn each_deadline_ends_the_exchange_with_its_own_name() {
+        let timeouts = timeouts();
+        let watch = Watch::new(&timeouts, s(60), s(10));
+        assert_eq!(verdict(&watch, s(12)), None);
+        assert_eq!(verdict(&watch, s(13)), Some((Phase::Head, FailureKind::Timeout)));
+
+        let watch = Watch::new(&timeouts, s(12), s(10));
+        assert_eq!(verdict(&watch, s(12)), Some((Phase::Head, FailureKind::TotalTimeout)));
+
+        let watch = Watch::new(&timeouts, s(60), s(10));
+        watch.enter_body(s(11));
+        assert_eq!(verdict(&watch, s(12)), None);
+        assert_eq!(verdict(&watch, s(13)), Some((Phase::Body, FailureKind::Timeout)));
+    }
+
+    #[test]
+    fn a_drip_keeps_the_idle_clock_quiet_and_trips_the_rate() {
+        let timeouts = timeouts();
+        let watch = Watch::new(&timeouts, s(600), s(0));
+        watch.enter_body(s(0));
+        for second in 1..5 {
+            watch.wire_bytes.set(second);
+            watch.progress(s(second));
+            assert_eq!(verdict(&watch, s(second)), None, "second {second}");
+        }
+        assert_eq!(verdict(&watch, s(5)), Some((Phase::Body, FailureKind::TooSlow)));
+        watch.wire_bytes.set(604);
+        watch.progress(s(5));
+        assert_eq!(verdict(&watch, s(6)), None, "604 bytes pay for six seconds");
+        watch.progress(s(6));
+        assert_eq!(verdict(&watch, s(7)), Some((Phase::Body, FailureKind::TooSlow)));
+    }
+}
