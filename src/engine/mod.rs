@@ -1,1 +1,217 @@
 //! The only place where pure meets impure: shards, lanes, clock, shutdown.
+//!
+//! Four kinds of threads: one intake reads the source, one or more shards fetch, one outlet writes to the sink, and the
+//! caller's waits for the end. They meet in [`shared::Shared`], in batches.
+//!
+//! Owns the conservation law: accepted = succeeded + failed + cancelled, asserted at the end of each run. Must not know:
+//! formats, flags, standard output.
+
+mod backlog;
+mod clock;
+mod counters;
+mod descriptors;
+mod handle;
+mod intake;
+mod lease;
+mod mailbox;
+mod message;
+mod outlet;
+mod report;
+mod shard;
+mod shared;
+mod template;
+mod window;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::{self, JoinHandle};
+
+pub use self::handle::{Handle, Snapshot};
+pub use self::report::{Latency, RunReport};
+
+use self::backlog::Backlog;
+use self::clock::SystemClock;
+use self::counters::{IntakeCounters, ShardCounters};
+use self::lease::Lease;
+use self::message::{Message, ToOutlet};
+use self::outlet::OutletReport;
+use self::shard::ShardReport;
+use self::shared::{Shared, Wiring};
+use self::window::Window;
+use crate::config::Config;
+use crate::dial::Tls;
+use crate::model::{Sink, Source};
+
+/// A run, ready to go.
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// Checks the settings, reads the TLS material, raises the descriptor limit.
+    ///
+    /// # Errors
+    /// When settings contradict each other or a certificate file can't be used; the message says what to change.
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        let shards = shards(&config)?;
+        let tls =
+            Tls::new(&config.tls, config.network.http1_only).map_err(|error| StartError::new(error.to_string()))?;
+        let sockets = descriptors::socket_budget(config.pool.max_sockets, config.dns.max_lookups * shards);
+        let most = u32::try_from(sockets).unwrap_or(u32::MAX).max(1);
+        let wanted = config.limits.concurrency.get();
+        if wanted > most {
+            tracing::warn!(wanted, most, "concurrency is limited by the descriptor limit; raise it with ulimit -n");
+        }
+        let shared = Shared {
+            clock: SystemClock::start(),
+            tls: Arc::new(tls),
+            shards,
+            sockets,
+            window: Window::new(config.limits.window),
+            backlog: Backlog::new(config.limits.sink_backlog),
+            lease: Lease::new(wanted.min(most), shards),
+            intake: IntakeCounters::default(),
+            counters: (0..shards).map(|_| ShardCounters::default()).collect(),
+            undeliverable: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            wiring: OnceLock::new(),
+            config,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The reins of this run.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// Fetches everything `source` gives and writes everything to `sink`; blocks until all of it is done, or the run
+    /// is stopped.
+    ///
+    /// # Panics
+    /// When a job was lost or counted twice: that is a defect of haul, and no report would be true.
+    #[must_use]
+    pub fn run(self, mut source: Box<dyn Source>, sink: Box<dyn Sink>) -> RunReport {
+        let shared = self.shared;
+        let acknowledge = source.acknowledger();
+        let (inboxes, receivers): (Vec<_>, Vec<_>) =
+            (0..shared.shards).map(|_| tokio::sync::mpsc::unbounded_channel()).unzip();
+        let (to_outlet, outlet_inbox) = mpsc::channel();
+        let wired = shared.wiring.set(Wiring { shards: inboxes, outlet: to_outlet.clone() });
+        assert!(wired.is_ok(), "an engine runs once: run() consumes it");
+        let outlet = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || outlet::run(shared, &outlet_inbox, sink, acknowledge))
+        };
+        let shards: Vec<_> = receivers
+            .into_iter()
+            .enumerate()
+            .map(|(index, inbox)| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || shard::run(index, &shared, inbox))
+            })
+            .collect();
+        let intake = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let read = intake::run(&shared, source);
+                shared.window.close();
+                read
+            })
+        };
+        shared.window.wait_until_idle();
+        shared.send_all(None, || Message::End);
+        let shards = shards.into_iter().map(joined).collect();
+        // Nobody delivers any more: a stopped intake finds the window closed.
+        let _ = to_outlet.send(ToOutlet::End);
+        let outlet = joined(outlet);
+        // After a stop the intake may still wait for a line that never comes; it is left to the process's end.
+        let read = if intake.is_finished() { joined(intake) } else { Ok(()) };
+        conclude(&shared, shards, outlet, read.err())
+    }
+}
+
+fn joined<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Puts the report together and checks the books.
+fn conclude(
+    shared: &Shared,
+    shards: Vec<ShardReport>,
+    outlet: OutletReport,
+    source_error: Option<io::Error>,
+) -> RunReport {
+    let totals = shared.snapshot();
+    let ended = totals.succeeded + totals.failed + totals.cancelled;
+    assert_eq!(
+        totals.accepted, ended,
+        "haul lost or doubled a job: accepted = succeeded + failed + cancelled is broken"
+    );
+    let mut failures = outlet.rejections;
+    let mut latency = ShardReport::default().latency;
+    for shard in shards {
+        for (what, count) in shard.failures {
+            *failures.entry(what).or_default() += count;
+        }
+        // Both histograms resize themselves and have the same precision, so that adding can't fail.
+        let _ = latency.add(&shard.latency);
+    }
+    RunReport {
+        totals,
+        failures,
+        latency: Latency::of(&latency),
+        stopped: shared.is_stopped(),
+        left: totals.cancelled,
+        unwritten: outlet.unwritten,
+        source_error,
+        sink_error: outlet.error,
+    }
+}
+
+/// How many shards a run has.
+fn shards(config: &Config) -> Result<usize, StartError> {
+    let limits = &config.limits;
+    let wanted = limits.shards;
+    if limits.per_address.is_some() && wanted > 1 {
+        return Err(StartError::new(
+            "a limit per address needs one shard, because hosts of several shards may share an address: use --shards 1 \
+             or leave out --per-address",
+        ));
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let shards = if limits.per_address.is_some() {
+        1
+    } else if wanted == 0 {
+        cores
+    } else {
+        wanted
+    };
+    let concurrency = usize::try_from(limits.concurrency.get()).unwrap_or(usize::MAX);
+    Ok(shards.min(concurrency).clamp(1, MAX_SHARDS))
+}
+
+/// More threads than this only cost memory.
+const MAX_SHARDS: usize = 1024;
+
+/// Why a run can't start.
+#[derive(Debug)]
+pub struct StartError(Box<str>);
+
+impl StartError {
+    fn new(message: impl Into<Box<str>>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for StartError {}

@@ -1,0 +1,134 @@
+//! The reins of a run: how far it is, and how to end it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::counters::ShardCounters;
+use super::message::Message;
+use super::shared::Shared;
+use crate::model::{Clock, Time};
+
+/// Watches and stops a run from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Ends the run in good order: no more input is read, nothing more is started, what is in flight may finish
+    /// within `grace`, and its records are written. Waiting jobs are counted as cancelled.
+    pub fn stop(&self, grace: Duration) {
+        self.shared.stop();
+        let shared = Arc::clone(&self.shared);
+        std::thread::spawn(move || {
+            std::thread::sleep(grace);
+            shared.stop_now();
+        });
+    }
+
+    /// Ends the run at once: what is in flight is dropped and counted as cancelled.
+    pub fn stop_now(&self) {
+        self.shared.stop_now();
+    }
+
+    /// How far the run is.
+    #[must_use]
+    pub fn progress(&self) -> Snapshot {
+        self.shared.snapshot()
+    }
+}
+
+/// The counts of a run at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Lines read: jobs and rejected ones.
+    pub accepted: u64,
+    /// Lines that could not become jobs; they are among the failed.
+    pub rejected: u64,
+    /// Jobs that ended with a response.
+    pub succeeded: u64,
+    /// Jobs that ended with a failure.
+    pub failed: u64,
+    /// Jobs that ended without a record because the run was stopped.
+    pub cancelled: u64,
+    /// Jobs waiting to be dispatched.
+    pub queued: u64,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Hosts known.
+    pub hosts: u64,
+    /// Connections opened.
+    pub connections_opened: u64,
+    /// Requests sent on a connection that was open already.
+    pub connections_reused: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// Redirects followed.
+    pub redirects: u64,
+    /// Body bytes received, before decoding.
+    pub wire_bytes: u64,
+    /// Body bytes after decoding, of the responses delivered.
+    pub body_bytes: u64,
+    /// Responses delivered by their status's first digit.
+    pub status: [u64; 6],
+    /// Since the run's start.
+    pub elapsed: Duration,
+}
+
+impl Snapshot {
+    /// Records written or to be written.
+    #[must_use]
+    pub const fn done(&self) -> u64 {
+        self.succeeded + self.failed
+    }
+
+    fn add(&mut self, shard: &ShardCounters) {
+        self.succeeded += shard.succeeded.get();
+        self.failed += shard.failed.get();
+        self.cancelled += shard.cancelled.get();
+        self.queued += shard.queued.get();
+        self.in_flight += shard.in_flight.get();
+        self.hosts += shard.hosts.get();
+        self.connections_opened += shard.connections_opened.get();
+        self.connections_reused += shard.reused.get();
+        self.retries += shard.retries.get();
+        self.redirects += shard.redirects.get();
+        self.wire_bytes += shard.wire_bytes.get();
+        self.body_bytes += shard.body_bytes.get();
+        for (total, count) in self.status.iter_mut().zip(&shard.status) {
+            *total += count.get();
+        }
+    }
+}
+
+impl Shared {
+    fn stop(&self) {
+        if !self.stopped.swap(true, Ordering::AcqRel) {
+            self.window.close();
+            self.send_all(None, || Message::Stop);
+        }
+    }
+
+    pub(super) fn stop_now(&self) {
+        self.stop();
+        self.send_all(None, || Message::End);
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            accepted: self.intake.accepted.get(),
+            rejected: self.intake.rejected.get(),
+            failed: self.intake.rejected.get(),
+            cancelled: self.undeliverable.load(Ordering::Acquire),
+            elapsed: self.clock.now().since(Time::ZERO),
+            ..Snapshot::default()
+        };
+        self.counters.iter().for_each(|shard| snapshot.add(shard));
+        snapshot
+    }
+}

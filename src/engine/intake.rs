@@ -1,0 +1,54 @@
+//! The intake thread: reads the source, sends each job to the shard that owns its host.
+
+use std::io;
+use std::sync::Arc;
+
+use super::message::Message;
+use super::shared::Shared;
+use crate::model::{Clock, Job, More, Record, Rejected, Source};
+
+/// Entries per read: enough to make a hand-over cheap, few enough that the first ones are fetched at once.
+const BATCH: usize = 256;
+
+/// Reads `source` to its end, or until the run is stopped. Returns how reading ended.
+pub(super) fn run(shared: &Arc<Shared>, mut source: Box<dyn Source>) -> io::Result<()> {
+    let mut entries = Vec::with_capacity(BATCH);
+    loop {
+        let more = source.read(BATCH, shared.clock.now(), &mut entries);
+        if !entries.is_empty() && !hand_over(shared, &mut entries) {
+            return Ok(());
+        }
+        match more {
+            Ok(More::Yes) if !shared.is_stopped() => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Sends entries on their way once the window has room; false when the run is being stopped.
+fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool {
+    if !shared.window.admit(entries.len()) {
+        return false;
+    }
+    shared.intake.accepted.add(entries.len() as u64);
+    let mut jobs: Vec<Vec<Job>> = Vec::new();
+    jobs.resize_with(shared.shards, Vec::new);
+    let mut rejected = Vec::new();
+    for entry in entries.drain(..) {
+        match entry {
+            Ok(job) => jobs[shared.shard_of(&job.url)].push(job),
+            Err(line) => rejected.push(Record::Rejected(line)),
+        }
+    }
+    if !rejected.is_empty() {
+        let lines = rejected.len();
+        shared.intake.rejected.add(lines as u64);
+        shared.deliver(rejected);
+        shared.window.ended(lines);
+    }
+    for (shard, jobs) in jobs.into_iter().enumerate().filter(|(_, jobs)| !jobs.is_empty()) {
+        shared.send(shard, Message::Jobs(jobs));
+    }
+    true
+}

@@ -1,0 +1,43 @@
+//! What shards and the outlet are told.
+
+use crate::model::{Job, Record};
+
+/// A message to a shard.
+///
+/// The channels have no bound of their own: every job in them is held by the window, and the other messages are at
+/// most one per shard and turn.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// New jobs of this shard's hosts.
+    Jobs(Vec<Job>),
+    /// A job whose redirect leads to a host of this shard.
+    Continued(Job),
+    /// Another shard wants permits, or has given some up.
+    Traded,
+    /// The sink has caught up: start requests again.
+    SinkCaughtUp,
+    /// Start nothing more; hand back what waits.
+    Stop,
+    /// End now; what is in flight is dropped and counted as cancelled.
+    End,
+}
+
+impl Message {
+    /// The jobs in it.
+    pub(super) fn jobs(&self) -> usize {
+        match self {
+            Self::Jobs(jobs) => jobs.len(),
+            Self::Continued(_) => 1,
+            Self::Traded | Self::SinkCaughtUp | Self::Stop | Self::End => 0,
+        }
+    }
+}
+
+/// A message to the outlet. Bounded by the window too: every record in it is held.
+#[derive(Debug)]
+pub(super) enum ToOutlet {
+    /// Records to write.
+    Records(Vec<Record>),
+    /// That was the last.
+    End,
+}

@@ -1,0 +1,117 @@
+//! The sink's thread: writes records, says which are safe, lets the window move on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use super::message::{Message, ToOutlet};
+use super::shard::cost;
+use super::shared::Shared;
+use crate::model::{Acknowledge, FailureKind, Phase, Record, Sink};
+
+/// What the sink's thread has to tell at its end.
+#[derive(Debug, Default)]
+pub(super) struct OutletReport {
+    /// Why writing ended early, if it did.
+    pub(super) error: Option<io::Error>,
+    /// Records that could not be written.
+    pub(super) unwritten: u64,
+    /// Rejected lines by why.
+    pub(super) rejections: BTreeMap<(Phase, FailureKind), u64>,
+}
+
+struct Outlet {
+    shared: Arc<Shared>,
+    sink: Box<dyn Sink>,
+    acknowledge: Option<Box<dyn Acknowledge>>,
+    safe: Vec<u64>,
+    report: OutletReport,
+}
+
+/// Writes what comes until the end is announced.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    inbox: &Receiver<ToOutlet>,
+    sink: Box<dyn Sink>,
+    acknowledge: Option<Box<dyn Acknowledge>>,
+) -> OutletReport {
+    let mut outlet = Outlet { shared, sink, acknowledge, safe: Vec::new(), report: OutletReport::default() };
+    while let Some(ToOutlet::Records(batch)) = outlet.next(inbox) {
+        outlet.write(batch);
+    }
+    outlet.finish()
+}
+
+impl Outlet {
+    /// The next message; what is written so far is handed on before waiting for it.
+    fn next(&mut self, inbox: &Receiver<ToOutlet>) -> Option<ToOutlet> {
+        match inbox.try_recv() {
+            Ok(message) => Some(message),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                self.flush();
+                inbox.recv().ok()
+            }
+        }
+    }
+
+    fn write(&mut self, mut batch: Vec<Record>) {
+        let count = batch.len();
+        let mut bytes = 0;
+        for record in &batch {
+            match record {
+                Record::Fetched(outcome) => bytes += cost(outcome),
+                Record::Rejected(line) => {
+                    *self.report.rejections.entry((line.failure.phase, line.failure.kind)).or_default() += 1;
+                }
+            }
+        }
+        if self.report.error.is_none() {
+            let written = self.sink.write(&mut batch, &mut self.safe);
+            self.settle();
+            self.check(written);
+        } else {
+            // Nothing can be written any more: the records are counted, and the run winds down.
+            self.report.unwritten += count as u64;
+            self.shared.window.safe(count);
+        }
+        if self.shared.backlog.sub(bytes) {
+            self.shared.send_all(None, || Message::SinkCaughtUp);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.report.error.is_none() {
+            let flushed = self.sink.flush();
+            self.check(flushed);
+        }
+    }
+
+    fn finish(mut self) -> OutletReport {
+        if self.report.error.is_none() {
+            let finished = self.sink.finish(&mut self.safe);
+            self.settle();
+            self.check(finished);
+        }
+        self.report
+    }
+
+    /// Tells window and source which records are safe.
+    fn settle(&mut self) {
+        if !self.safe.is_empty() {
+            self.shared.window.safe(self.safe.len());
+            if let Some(acknowledge) = &mut self.acknowledge {
+                acknowledge.acknowledge(&self.safe);
+            }
+            self.safe.clear();
+        }
+    }
+
+    fn check(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.report.error = Some(error);
+            self.shared.stop_now();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A turn: do what the scheduler says until it has nothing more to say.
+
+use std::rc::Rc;
+
+use super::hosts::Trouble;
+use super::lane::{Carrier, Flight, Parcel};
+use super::{PoolKey, Shard};
+use crate::dial::{Route, Target};
+use crate::model::{Clock, Job, Resolve, Time};
+use crate::pool::{Acquired, ConnId};
+use crate::sched::{Action, Event, HostId};
+
+/// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
+/// so even while a dead host's queue of a million is handed back.
+const MAX_ACTIONS: usize = 512;
+
+impl Shard {
+    /// Carries out the scheduler's actions, then sees that it is woken in time.
+    pub(super) fn turn(self: &Rc<Self>) {
+        let now = self.clock.now();
+        self.pause_if_sink_is_behind(now);
+        let mut left = MAX_ACTIONS;
+        while left > 0 {
+            match self.next_action(now) {
+                Some(action) => self.act(action, now),
+                None if self.take_more_permits(now) => {}
+                None => break,
+            }
+            left -= 1;
+        }
+        self.trade();
+        let due = if left == 0 { now } else { self.next_deadline() };
+        self.alarm.set(due);
+        self.count();
+    }
+
+    fn next_deadline(&self) -> Time {
+        self.sched.borrow_mut().next_deadline().map_or(Time::NEVER, |(due, _)| due)
+    }
+
+    fn count(&self) {
+        let counters = &self.shared.counters[self.index];
+        let sched = self.sched.borrow();
+        counters.queued.set((sched.queued() + sched.waiting_retries()) as u64);
+        counters.in_flight.set(u64::from(sched.in_flight()));
+    }
+
+    fn act(self: &Rc<Self>, action: Action<Job>, now: Time) {
+        match action {
+            Action::Start { host, job } => self.start(Flight::new(host, job, now)),
+            Action::Resolve { host } => {
+                tokio::task::spawn_local(Rc::clone(self).resolve(host));
+            }
+            Action::GiveUp { host, job, reason } => self.give_up(host, job, reason),
+            Action::Forget { host } => {
+                let mut hosts = self.hosts.borrow_mut();
+                hosts.remove(host);
+                self.shared.counters[self.index].hosts.set(hosts.len() as u64);
+            }
+        }
+    }
+
+    /// Puts a flight on a connection: an open one, or a new one.
+    pub(super) fn start(self: &Rc<Self>, flight: Flight) {
+        let key = self.pool_key(&flight);
+        let acquired = self.pool.borrow_mut().acquire(key, self.clock.now());
+        match acquired {
+            Acquired::Slot(id) => self.board(id, flight),
+            Acquired::Dial { evict } => {
+                if let Some(carrier) = evict.and_then(|id| self.unregister(id)) {
+                    carrier.dismiss();
+                }
+                tokio::task::spawn_local(Rc::clone(self).open(key, flight));
+            }
+            Acquired::NoSocket => self.hand_back(flight),
+        }
+    }
+
+    /// Returns a flight to its queue because we have no socket for it, and lowers the limit to what we have.
+    pub(super) fn hand_back(&self, flight: Flight) {
+        let now = self.clock.now();
+        let mut sched = self.sched.borrow_mut();
+        sched.handle(Event::Returned { host: flight.host, job: flight.job }, now);
+        let limit = sched.in_flight().max(1);
+        self.shared.lease.lose(self.index, limit);
+        sched.handle(Event::Concurrency(limit), now);
+    }
+
+    fn pool_key(&self, flight: &Flight) -> PoolKey {
+        let serial = self.hosts.borrow().get(flight.host).map_or(0, |host| host.serial);
+        let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
+        (serial, egress)
+    }
+
+    /// Hands a flight to an open connection with a free slot.
+    fn board(self: &Rc<Self>, id: ConnId, flight: Flight) {
+        let carriers = self.carriers.borrow();
+        let carrier = carriers.get(id.index()).and_then(Option::as_ref);
+        match &carrier.expect("the pool hands out only connections that are registered").1 {
+            Carrier::H1(mailbox) => {
+                let earlier = mailbox.put(Parcel::Flight(flight));
+                debug_assert!(earlier.is_none(), "a slot was handed out twice");
+            }
+            Carrier::H2(shared) => {
+                if let Some(flight) = shared.borrow_mut().wake_idle(flight) {
+                    tokio::task::spawn_local(Rc::clone(self).stream_lane(id, shared.clone(), flight));
+                }
+            }
+        }
+    }
+
+    /// Finds a host's address, so that its first connection finds it cached.
+    async fn resolve(self: Rc<Self>, host: HostId) {
+        let Some(url) = self.hosts.borrow().get(host).map(|host| host.url.clone()) else { return };
+        let started = self.clock.now();
+        let answer = match self.dialer.route(&Target::of(&url)) {
+            Route::Name { host: name, .. } => self.resolver.resolve(name).await,
+            _ => return,
+        };
+        let now = self.clock.now();
+        let event = match answer {
+            Ok(resolved) => {
+                let address = resolved.addresses.first().copied();
+                Event::Resolved { host, address }
+            }
+            Err(failure) => {
+                let kind = failure.kind;
+                if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
+                    host.trouble = Some(Trouble::of(&failure));
+                }
+                Event::Unresolved { host, kind }
+            }
+        };
+        if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
+            host.lookup = Some(now.since(started));
+        }
+        self.sched.borrow_mut().handle(event, now);
+        self.turn();
+    }
+}

@@ -1,0 +1,128 @@
+//! Outcomes on their way to the sink: counted, batched, handed over.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::Shard;
+use crate::model::{FailureKind, Outcome, Phase, Record};
+
+/// Records per hand-over: one lock and one wake-up for so many.
+const BATCH: usize = 256;
+/// The longest time the histogram tells apart; it takes 180 KiB.
+const HOUR_IN_MICROS: u64 = 3_600_000_000;
+/// How long a record may wait for company.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// What a shard has to tell at its end.
+#[derive(Debug)]
+pub(in crate::engine) struct ShardReport {
+    /// Failures by where and why.
+    pub(in crate::engine) failures: BTreeMap<(Phase, FailureKind), u64>,
+    /// The attempts' total times of all jobs with a response, in microseconds.
+    pub(in crate::engine) latency: Histogram<u64>,
+}
+
+impl Default for ShardReport {
+    fn default() -> Self {
+        let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
+        Self { failures: BTreeMap::new(), latency }
+    }
+}
+
+/// Records that wait for the hand-over.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    records: Vec<Record>,
+    report: ShardReport,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Shard {
+    /// Counts an outcome and queues its record.
+    pub(super) fn deliver(&self, outcome: Outcome) {
+        self.count_outcome(&outcome);
+        let mut outbox = self.outbox.borrow_mut();
+        self.shared.backlog.add(cost(&outcome));
+        outbox.records.push(Record::Fetched(outcome));
+        if outbox.records.len() >= BATCH {
+            drop(outbox);
+            self.flush_outbox();
+        } else if outbox.records.len() == 1
+            && let Some(waker) = outbox.waker.borrow().as_ref()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn count_outcome(&self, outcome: &Outcome) {
+        let counters = &self.shared.counters[self.index];
+        let mut outbox = self.outbox.borrow_mut();
+        counters.retries.add(retries(outcome));
+        match &outcome.last.result {
+            Ok(response) => {
+                counters.succeeded.add(1);
+                counters.body_bytes.add(response.body_bytes);
+                counters.status[usize::from(response.status / 100).min(5)].add(1);
+                let micros = u64::try_from(outcome.last.timings.total.as_micros()).unwrap_or(u64::MAX);
+                outbox.report.latency.saturating_record(micros);
+            }
+            Err(failure) => {
+                counters.failed.add(1);
+                *outbox.report.failures.entry((failure.phase, failure.kind)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Jobs that end without a record: the run was stopped before they were tried.
+    pub(super) fn cancelled(&self, jobs: usize) {
+        self.shared.counters[self.index].cancelled.add(jobs as u64);
+        self.shared.window.cancelled(jobs);
+    }
+
+    /// Hands the queued records over.
+    pub(super) fn flush_outbox(&self) {
+        let records = std::mem::take(&mut self.outbox.borrow_mut().records);
+        if !records.is_empty() {
+            let jobs = records.len();
+            self.shared.deliver(records);
+            self.shared.window.ended(jobs);
+        }
+    }
+
+    /// Hands records over soon after they came; runs for as long as the shard.
+    pub(super) async fn delivery_loop(self: Rc<Self>) {
+        loop {
+            std::future::poll_fn(|cx| {
+                let outbox = self.outbox.borrow();
+                *outbox.waker.borrow_mut() = Some(cx.waker().clone());
+                if outbox.records.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            tokio::time::sleep(LINGER).await;
+            self.flush_outbox();
+        }
+    }
+
+    /// What the shard has to tell at its end.
+    pub(super) fn report(&self) -> ShardReport {
+        std::mem::take(&mut self.outbox.borrow_mut().report)
+    }
+}
+
+/// Attempts beyond one per hop.
+fn retries(outcome: &Outcome) -> u64 {
+    let hops = outcome.job.extra.as_ref().map_or(0, |extra| extra.hops.len()) as u64;
+    u64::from(outcome.attempts).saturating_sub(hops + 1)
+}
+
+/// What a record holds in memory until it is written, about.
+pub(in crate::engine) fn cost(outcome: &Outcome) -> usize {
+    let body =
+        outcome.last.result.as_ref().ok().and_then(|response| response.body.as_ref()).map_or(0, bytes::Bytes::len);
+    size_of::<Record>() + outcome.job.url.as_str().len() + body
+}

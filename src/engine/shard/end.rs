@@ -1,0 +1,273 @@
+//! The end of an attempt: what it means for the connection, the host and the job.
+
+use std::rc::Rc;
+
+use http::header::{LOCATION, RETRY_AFTER};
+use http::response::Parts;
+use http::{Method, Request, StatusCode, Version};
+
+use super::Shard;
+use super::lane::{Flight, Next, Parcel};
+use crate::conn::{Context, Exchanged, RequestBody, Sent};
+use crate::engine::clock::SystemClock;
+use crate::engine::mailbox::Mailbox;
+use crate::model::{Attempt, Clock, Failure, FailureKind, GiveUpReason, Job, Outcome, Phase, Time, Timings};
+use crate::policy::redirect::{self, Asked, Decision};
+use crate::policy::{RetryFacts, Verdict, retry_after};
+use crate::pool::{ConnId, Released};
+use crate::sched::{Event, HostId, Report};
+
+/// Retries that are the connection's fault and therefore free, per job: more than one, because a server may close
+/// several idle connections at once.
+const FREE_RETRIES: u8 = 3;
+
+impl Shard {
+    /// The request of a flight, and its method.
+    pub(super) fn prepare(&self, flight: &Flight, version: Version) -> Result<(Request<RequestBody>, Method), Failure> {
+        let hosts = self.hosts.borrow();
+        let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
+        let request = self.template.build(&flight.job, &host.authority, version).ok_or_else(|| {
+            Failure::new(
+                Phase::Send,
+                FailureKind::BadRequest,
+                "the URL's path or host can't be put into an HTTP request",
+            )
+        })?;
+        let method = request.method().clone();
+        Ok((request, method))
+    }
+
+    /// What its exchange has to know.
+    pub(super) fn context(&self, flight: &Flight) -> Context<'_, SystemClock> {
+        let config = &self.shared.config;
+        Context {
+            clock: &self.clock,
+            timeouts: &config.timeouts,
+            body: &config.body,
+            total: self.due(flight),
+            redirect_body: (config.request.max_redirects > 0).then_some(&self.redirect_body),
+        }
+    }
+
+    /// When the attempt is over at the latest.
+    pub(super) fn due(&self, flight: &Flight) -> Time {
+        flight.dispatched + self.shared.config.timeouts.total
+    }
+
+    /// A request on the connection ended: frees its slot, settles its job, and finds the lane's next.
+    pub(super) fn ended(
+        self: &Rc<Self>,
+        id: ConnId,
+        sound: bool,
+        remote: Option<std::net::SocketAddr>,
+        flight: Flight,
+        exchanged: Exchanged,
+        mailbox: &Mailbox<Parcel>,
+    ) -> Next {
+        let now = self.clock.now();
+        let next = self.release(id, sound, &exchanged, now);
+        self.conclude(flight, remote, exchanged, now);
+        self.turn();
+        match mailbox.take() {
+            Some(Parcel::Flight(flight)) => Next::Flight(flight),
+            Some(Parcel::Leave) => Next::Close,
+            None => next,
+        }
+    }
+
+    fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
+        if !sound {
+            self.closed(id);
+            return Next::Close;
+        }
+        let mut pool = self.pool.borrow_mut();
+        if let Some(timeout) = exchanged.keep_alive_timeout() {
+            pool.keep_alive_hint(id, timeout);
+        }
+        match pool.release(id, now) {
+            Released::Parked { until } => Next::Park(until),
+            Released::Shared => Next::Park(now + self.shared.config.pool.idle_timeout),
+            Released::Close(_) => {
+                drop(pool);
+                self.unregister(id);
+                Next::Close
+            }
+        }
+    }
+
+    /// The peer may have changed how many streams it allows.
+    pub(super) fn update_streams(self: &Rc<Self>, id: ConnId, allowed: usize, host: HostId) {
+        let slots = self.streams(allowed);
+        self.pool.borrow_mut().set_slots(id, slots);
+        self.learn_capacity(host, self.host_streams(slots));
+    }
+
+    /// Settles an attempt: on to the next hop, done, or back to the scheduler for another try.
+    pub(super) fn conclude(
+        self: &Rc<Self>,
+        mut flight: Flight,
+        remote: Option<std::net::SocketAddr>,
+        exchanged: Exchanged,
+        now: Time,
+    ) {
+        let reused = flight.dial.is_none();
+        if reused {
+            self.shared.counters[self.index].reused.add(1);
+        }
+        let verdict = verdict(&exchanged);
+        let facts = self.facts(&mut flight.job, &exchanged, reused);
+        let report = Report { started: flight.dispatched, verdict };
+        let host = flight.host;
+        let mut attempt = Attempt {
+            timings: timings(&flight, &exchanged, now),
+            result: exchanged.result,
+            remote,
+            reused,
+            wire_bytes: exchanged.wire_bytes,
+        };
+        self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
+        if attempt.result.is_ok()
+            && let Some(head) = &exchanged.head
+        {
+            match self.redirect(&flight.job, head) {
+                Decision::Stay => {}
+                Decision::Follow(step) => return self.follow(host, flight.job, step, report, now),
+                Decision::Refuse(failure) => attempt.result = Err(failure),
+            }
+        }
+        self.keep_head(&mut attempt, exchanged.head);
+        if verdict == Verdict::Fine {
+            self.sched.borrow_mut().handle(Event::Done { host, report }, now);
+            let attempts = flight.job.attempts() + 1;
+            self.deliver(Outcome { job: flight.job, attempts, last: attempt });
+        } else {
+            let extra = flight.job.extra_mut();
+            extra.attempts += 1;
+            extra.last = Some(Box::new(attempt));
+            self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
+        }
+    }
+
+    /// Keeps the headers where the record, or the decoding of a text body, needs them.
+    fn keep_head(&self, attempt: &mut Attempt, head: Option<Parts>) {
+        let body = &self.shared.config.body;
+        if (body.keep_headers || body.keep)
+            && let (Ok(response), Some(head)) = (&mut attempt.result, head)
+        {
+            response.headers = Some(head.headers);
+        }
+    }
+
+    fn facts(&self, job: &mut Job, exchanged: &Exchanged, reused: bool) -> RetryFacts {
+        let idempotent = self.template.method(job).is_idempotent();
+        let cut = matches!(&exchanged.result, Err(failure) if matches!(failure.kind, FailureKind::Closed | FailureKind::Reset));
+        let replayable = idempotent || exchanged.sent == Sent::No || self.shared.config.retries.unsafe_methods;
+        let stale = reused && exchanged.sent != Sent::Answered && idempotent;
+        if verdict(exchanged) == Verdict::Fine {
+            return RetryFacts { attempt: 1, replayable, free: false };
+        }
+        let extra = job.extra_mut();
+        let free = cut
+            && (stale || exchanged.sent == Sent::No)
+            && extra.hop_attempts == 0
+            && extra.free_retries < FREE_RETRIES;
+        if free {
+            extra.free_retries += 1;
+        } else {
+            extra.hop_attempts += 1;
+        }
+        RetryFacts { attempt: extra.hop_attempts.max(1), replayable, free }
+    }
+
+    fn redirect(&self, job: &Job, head: &Parts) -> Decision {
+        if !head.status.is_redirection() {
+            return Decision::Stay;
+        }
+        let asked =
+            Asked { job, method: self.template.method(job), max_redirects: self.shared.config.request.max_redirects };
+        let locations = head.headers.get_all(LOCATION).iter().map(http::HeaderValue::as_bytes);
+        redirect::decide(asked, head.status.as_u16(), locations)
+    }
+
+    /// Sends the job on to the next hop's host.
+    fn follow(self: &Rc<Self>, host: HostId, mut job: Job, step: redirect::Step, report: Report, now: Time) {
+        self.sched.borrow_mut().handle(Event::Done { host, report }, now);
+        self.shared.counters[self.index].redirects.add(1);
+        redirect::follow(&mut job, step);
+        let shard = self.shared.shard_of(&job.url);
+        if shard == self.index {
+            self.continued(job, now);
+        } else {
+            self.shared.send(shard, crate::engine::message::Message::Continued(job));
+        }
+    }
+
+    /// The scheduler gives a job back: its last attempt is its result, or the reason is.
+    pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
+        let attempts = job.attempts();
+        match job.extra.as_mut().and_then(|extra| extra.last.take()) {
+            Some(last) => self.deliver(Outcome { job, attempts, last: *last }),
+            None if reason == GiveUpReason::Stopped => self.cancelled(1),
+            None => {
+                let last = Attempt::unsent(self.untried(host, reason));
+                self.deliver(Outcome { job, attempts, last });
+            }
+        }
+    }
+
+    /// The failure of a job that was given up without an attempt of its own.
+    fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
+        let hosts = self.hosts.borrow();
+        let trouble = hosts.get(host).and_then(|host| host.trouble.as_ref());
+        match (trouble, reason) {
+            // What is known of a name holds for every URL under it.
+            (Some(trouble), _) if trouble.phase == Phase::Dns => {
+                Failure::new(trouble.phase, trouble.kind, trouble.message.clone())
+            }
+            (Some(trouble), _) => Failure::new(
+                Phase::Queue,
+                FailureKind::HostDead,
+                format!("not tried: the host failed too often in a row (--dead-after); last: {}", trouble.message),
+            ),
+            (None, reason) => Failure::new(
+                Phase::Queue,
+                FailureKind::HostDead,
+                format!("not tried: the host was given up ({reason})"),
+            ),
+        }
+    }
+}
+
+/// What an exchange says about its host.
+fn verdict(exchanged: &Exchanged) -> Verdict {
+    match &exchanged.result {
+        Err(failure) => Verdict::Failed(failure.kind),
+        Ok(response) => match StatusCode::from_u16(response.status) {
+            Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                Verdict::PushedBack(retry_after(exchanged))
+            }
+            Ok(StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
+                Verdict::Troubled
+            }
+            _ => Verdict::Fine,
+        },
+    }
+}
+
+fn retry_after(exchanged: &Exchanged) -> Option<std::time::Duration> {
+    let value = exchanged.head.as_ref()?.headers.get(RETRY_AFTER)?;
+    retry_after::parse(value.as_bytes(), SystemClock::date())
+}
+
+fn timings(flight: &Flight, exchanged: &Exchanged, now: Time) -> Timings {
+    let dial = flight.dial.unwrap_or_default();
+    Timings {
+        queued: flight.dispatched.since(flight.job.accepted),
+        dns: dial.dns,
+        connect: dial.connect,
+        tls: dial.tls,
+        first_byte: exchanged.first_byte,
+        body: exchanged.body,
+        total: now.since(flight.dispatched),
+    }
+}

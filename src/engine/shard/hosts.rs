@@ -1,0 +1,136 @@
+//! The hosts of a shard: origin text to number and back.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use http::HeaderValue;
+
+use super::Shard;
+use crate::dial::{Route, Target};
+use crate::model::{Failure, Job, Time, WebUrl, site_of};
+use crate::sched::{Event, GroupId, HostId, HostRules};
+
+/// What the engine keeps of a host beside what scheduler and pool keep.
+#[derive(Debug)]
+pub(super) struct Host {
+    /// Any URL of the origin: where to connect.
+    pub(super) url: WebUrl,
+    /// The `Host` header's value.
+    pub(super) authority: HeaderValue,
+    /// The origin's number in the pool: never used for another origin.
+    pub(super) serial: u64,
+    /// Requests its connections can carry at once, as last told to the scheduler.
+    pub(super) capacity: u32,
+    /// How long the name's look-up took, until a connection has reported it.
+    pub(super) lookup: Option<Duration>,
+    /// The last failure of the host itself: what jobs that were never tried are told.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// A failure of a host that other jobs of it are told about.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) phase: crate::model::Phase,
+    pub(super) kind: crate::model::FailureKind,
+    pub(super) message: Box<str>,
+}
+
+impl Trouble {
+    pub(super) fn of(failure: &Failure) -> Self {
+        Self { phase: failure.phase, kind: failure.kind, message: failure.message.clone() }
+    }
+}
+
+/// The host table.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    by_origin: HashMap<Box<str>, HostId, RandomState>,
+    groups: HashMap<Box<str>, GroupId, RandomState>,
+    hosts: Vec<Option<Host>>,
+    serials: u64,
+}
+
+impl Hosts {
+    pub(super) fn get(&self, id: HostId) -> Option<&Host> {
+        self.hosts.get(id.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
+        self.hosts.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_origin.len()
+    }
+
+    fn insert(&mut self, id: HostId, host: Host) {
+        let index = id.0 as usize;
+        if self.hosts.len() <= index {
+            self.hosts.resize_with(index + 1, || None);
+        }
+        self.by_origin.insert(host.url.origin().into(), id);
+        self.hosts[index] = Some(host);
+    }
+
+    /// Forgets a host; its number may be given to another.
+    pub(super) fn remove(&mut self, id: HostId) {
+        if let Some(host) = self.hosts.get_mut(id.0 as usize).and_then(Option::take) {
+            self.by_origin.remove(host.url.origin());
+        }
+    }
+}
+
+impl Shard {
+    /// The host of `job`'s URL, made known to the scheduler on first sight.
+    pub(super) fn host_of(self: &Rc<Self>, job: &Job, now: Time) -> HostId {
+        if let Some(id) = self.hosts.borrow().by_origin.get(job.url.origin()) {
+            return *id;
+        }
+        let network = &self.shared.config.network;
+        let limits = &self.shared.config.limits;
+        // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
+        let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
+        let group = limits.per_site.map(|limit| self.group(site_of(job.url.host()), limit));
+        let target = Target::of(&job.url);
+        let route = self.dialer.route(&target);
+        let rules = HostRules {
+            concurrency: limits.per_host,
+            delay: limits.delay,
+            rate: limits.host_rate,
+            needs_address: matches!(route, Route::Name { .. }),
+            capacity,
+            group,
+        };
+        let id = self.sched.borrow_mut().add_host(&rules, now);
+        if let Route::Addresses { addresses, .. } = &route {
+            let address = addresses.first().copied();
+            self.sched.borrow_mut().handle(Event::Resolved { host: id, address }, now);
+        }
+        let mut hosts = self.hosts.borrow_mut();
+        hosts.serials += 1;
+        let host = Host {
+            // An allocation of its own size: the job's URL may be long, and the host outlives it.
+            url: job.url.join("/").map_or_else(|_| job.url.clone(), |(root, _)| root),
+            authority: HeaderValue::from_str(job.url.authority()).unwrap_or_else(|_| HeaderValue::from_static("")),
+            serial: hosts.serials,
+            capacity,
+            lookup: None,
+            trouble: None,
+        };
+        hosts.insert(id, host);
+        self.shared.counters[self.index].hosts.set(hosts.len() as u64);
+        id
+    }
+
+    fn group(&self, site: &str, limit: std::num::NonZeroU32) -> GroupId {
+        let mut hosts = self.hosts.borrow_mut();
+        if let Some(group) = hosts.groups.get(site) {
+            return *group;
+        }
+        let group = self.sched.borrow_mut().add_group(limit);
+        hosts.groups.insert(site.into(), group);
+        group
+    }
+}

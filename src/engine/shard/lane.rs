@@ -1,0 +1,245 @@
+//! Lanes: the tasks that carry one request after another over a connection.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use http::Version;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Shard;
+use super::spawner::LocalSpawner;
+use crate::conn::{Exchanged, H1, H2, LazyTimer};
+use crate::dial::{DialTimes, Io};
+use crate::engine::mailbox::Mailbox;
+use crate::model::{Clock, CloseReason, Job, Time};
+use crate::pool::ConnId;
+use crate::sched::HostId;
+
+/// A job on its way: dispatched, its permits taken.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) host: HostId,
+    pub(super) job: Job,
+    /// When it was dispatched.
+    pub(super) dispatched: Time,
+    /// How long its own connection took to open; `None` on one that was open already.
+    pub(super) dial: Option<DialTimes>,
+}
+
+impl Flight {
+    pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
+        Self { host, job, dispatched, dial: None }
+    }
+}
+
+/// What a lane finds in its mailbox.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// The next job.
+    Flight(Flight),
+    /// Its place is needed: close.
+    Leave,
+}
+
+/// A live connection, as far as the shard has to reach it.
+pub(super) enum Carrier {
+    /// Its lane's mailbox.
+    H1(Rc<Mailbox<Parcel>>),
+    /// What its stream lanes share.
+    H2(Rc<RefCell<Streams>>),
+}
+
+impl Carrier {
+    /// Tells the lanes of an idle connection to close it.
+    pub(super) fn dismiss(self) {
+        match self {
+            Self::H1(mailbox) => {
+                mailbox.put(Parcel::Leave);
+            }
+            Self::H2(streams) => streams.borrow_mut().dismiss(),
+        }
+    }
+}
+
+/// An HTTP/2 connection and the lanes that wait for a request on it.
+pub(super) struct Streams {
+    pub(super) h2: H2<Io, LocalSpawner>,
+    pub(super) remote: Option<std::net::SocketAddr>,
+    idle: Vec<Rc<Mailbox<Parcel>>>,
+}
+
+impl Streams {
+    pub(super) const fn new(h2: H2<Io, LocalSpawner>, remote: Option<std::net::SocketAddr>) -> Self {
+        Self { h2, remote, idle: Vec::new() }
+    }
+
+    /// Gives the flight to a waiting lane, or back when none waits.
+    pub(super) fn wake_idle(&mut self, flight: Flight) -> Option<Flight> {
+        let Some(mailbox) = self.idle.pop() else { return Some(flight) };
+        mailbox.put(Parcel::Flight(flight));
+        None
+    }
+
+    fn dismiss(&mut self) {
+        for mailbox in self.idle.drain(..) {
+            mailbox.put(Parcel::Leave);
+        }
+    }
+}
+
+/// What a lane does after a request.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Carry this.
+    Flight(Flight),
+    /// Wait, until the given time at most.
+    Park(Time),
+    /// Close.
+    Close,
+}
+
+impl Shard {
+    /// Carries requests over an HTTP/1.1 connection until it closes.
+    pub(super) async fn h1_lane<T>(
+        self: &Rc<Self>,
+        id: ConnId,
+        mut h1: H1<T>,
+        mailbox: &Mailbox<Parcel>,
+        remote: Option<std::net::SocketAddr>,
+        first: Flight,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let mut timer = LazyTimer::new(&self.clock, self.due(&first));
+        let mut next = Next::Flight(first);
+        loop {
+            next = match next {
+                Next::Flight(flight) => {
+                    let exchanged = match self.prepare(&flight, Version::HTTP_11) {
+                        Ok((request, method)) => {
+                            let context = self.context(&flight);
+                            h1.exchange(request, &method, &context, &mut timer).await
+                        }
+                        Err(failure) => Exchanged::unsent(failure),
+                    };
+                    self.ended(id, h1.reusable(), remote, flight, exchanged, mailbox)
+                }
+                Next::Park(until) => {
+                    let parked = std::future::poll_fn(|cx| self.poll_parked(cx, until, &mut h1, mailbox, &mut timer));
+                    match parked.await {
+                        Ok(parcel) => self.wake(id, &mut h1, parcel).await,
+                        Err(_reason) => {
+                            self.leave(id, mailbox);
+                            Next::Close
+                        }
+                    }
+                }
+                Next::Close => return,
+            };
+        }
+    }
+
+    /// Waits for a parcel while watching the connection: a peer that closes it, or sends bytes nobody asked for, ends
+    /// the lane at once, so that no half-closed socket lingers.
+    fn poll_parked<T>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        until: Time,
+        h1: &mut H1<T>,
+        mailbox: &Mailbox<Parcel>,
+        timer: &mut LazyTimer,
+    ) -> Poll<Result<Parcel, CloseReason>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        if let Some(parcel) = mailbox.take() {
+            return Poll::Ready(Ok(parcel));
+        }
+        mailbox.register(cx);
+        if let Poll::Ready(reason) = h1.poll_idle(cx) {
+            return Poll::Ready(Err(reason));
+        }
+        timer.poll_due(cx, until, &self.clock).map(|()| Err(CloseReason::IdleTimeout))
+    }
+
+    /// Looks at the connection once more before a parked lane uses it: what the peer did while the parcel was on its way
+    /// must not become the request's failure.
+    async fn wake<T>(self: &Rc<Self>, id: ConnId, h1: &mut H1<T>, parcel: Parcel) -> Next
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let Parcel::Flight(flight) = parcel else { return Next::Close };
+        let alive = std::future::poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await;
+        if alive {
+            return Next::Flight(flight);
+        }
+        self.closed(id);
+        self.start(flight);
+        Next::Close
+    }
+
+    /// An idle lane gives up its connection. A flight that was handed to it in the same moment goes elsewhere.
+    fn leave(self: &Rc<Self>, id: ConnId, mailbox: &Mailbox<Parcel>) {
+        let parcel = mailbox.take();
+        if !matches!(parcel, Some(Parcel::Leave)) {
+            self.closed(id);
+        }
+        if let Some(Parcel::Flight(flight)) = parcel {
+            self.start(flight);
+        }
+    }
+
+    /// Carries requests over streams of an HTTP/2 connection, one at a time, until the lane has been idle for a while.
+    pub(super) async fn stream_lane(self: Rc<Self>, id: ConnId, streams: Rc<RefCell<Streams>>, first: Flight) {
+        let mailbox = Rc::new(Mailbox::default());
+        let (mut h2, remote) = {
+            let streams = streams.borrow();
+            (streams.h2.clone(), streams.remote)
+        };
+        let mut timer = LazyTimer::new(&self.clock, self.due(&first));
+        let mut next = Next::Flight(first);
+        loop {
+            next = match next {
+                Next::Flight(flight) => {
+                    let exchanged = match self.prepare(&flight, Version::HTTP_2) {
+                        Ok((request, method)) => {
+                            let context = self.context(&flight);
+                            h2.exchange(request, &method, &context, &mut timer).await
+                        }
+                        Err(failure) => Exchanged::unsent(failure),
+                    };
+                    self.update_streams(id, h2.streams_allowed(), flight.host);
+                    streams.borrow_mut().idle.push(Rc::clone(&mailbox));
+                    let next = self.ended(id, !h2.is_closed(), remote, flight, exchanged, &mailbox);
+                    if !matches!(next, Next::Park(_)) {
+                        streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
+                    }
+                    next
+                }
+                Next::Park(until) => {
+                    let parcel = std::future::poll_fn(|cx| match mailbox.take() {
+                        Some(parcel) => Poll::Ready(Some(parcel)),
+                        None => {
+                            mailbox.register(cx);
+                            timer.poll_due(cx, until, &self.clock).map(|()| None)
+                        }
+                    })
+                    .await;
+                    match parcel {
+                        Some(Parcel::Flight(flight)) => Next::Flight(flight),
+                        Some(Parcel::Leave) => Next::Close,
+                        None => {
+                            streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
+                            if self.pool.borrow_mut().expire(id, self.clock.now()) {
+                                self.unregister(id);
+                            }
+                            Next::Close
+                        }
+                    }
+                }
+                Next::Close => return,
+            };
+        }
+    }
+}

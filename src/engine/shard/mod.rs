@@ -1,0 +1,216 @@
+//! A shard: one thread that owns whole hosts and everything of theirs.
+//!
+//! It ties the pure scheduler and pool to lanes and dials. Everything here runs on one thread and never holds a borrow
+//! across an await; a lane that ends a request reports, lets the scheduler decide, and takes the next job in the same
+//! turn.
+//!
+//! Owns: the host table, the lanes, the outbox. Must not know: sources, sinks, other shards' hosts.
+
+mod act;
+mod alarm;
+mod deliver;
+mod end;
+mod hosts;
+mod lane;
+mod open;
+mod spawner;
+mod trade;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::LocalSet;
+
+use self::alarm::Alarm;
+use self::deliver::Outbox;
+pub(super) use self::deliver::{ShardReport, cost};
+use self::hosts::Hosts;
+use self::lane::Carrier;
+use super::clock::SystemClock;
+use super::message::Message;
+use super::shared::Shared;
+use crate::config::BodySettings;
+use crate::conn::RequestTemplate;
+use crate::dial::Dialer;
+use crate::dns::Resolver;
+use crate::model::{Clock, Egress, Job, Resolve, Time};
+use crate::pool::{ConnId, Pool};
+use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
+
+/// What connections are kept under: an origin's number, which is never used again, and how requests leave.
+type PoolKey = (u64, Egress);
+
+/// One shard, shared by the tasks of its thread.
+pub(super) struct Shard {
+    index: usize,
+    shared: Arc<Shared>,
+    clock: SystemClock,
+    sched: RefCell<Scheduler<Job>>,
+    pool: RefCell<Pool<PoolKey>>,
+    hosts: RefCell<Hosts>,
+    /// The live connections, by the pool's ids.
+    carriers: RefCell<Vec<Option<(ConnId, Carrier)>>>,
+    outbox: RefCell<Outbox>,
+    alarm: Alarm,
+    dialer: Dialer,
+    resolver: Rc<Resolver>,
+    template: RequestTemplate,
+    /// What is done with the bodies of redirects: read and dropped.
+    redirect_body: BodySettings,
+    paused: Cell<bool>,
+    /// Whether this shard counts as one that has work, and among how many it divides the global rate.
+    active: Cell<bool>,
+    rate_sharers: Cell<usize>,
+}
+
+/// Runs a shard on this thread until it is told to end.
+pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiver<Message>) -> ShardReport {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .build()
+        .expect("a shard can't live without its runtime; the system refused an epoll descriptor");
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        let shard = Rc::new(Shard::new(index, Arc::clone(shared)));
+        tokio::task::spawn_local(Rc::clone(&shard).alarm_loop());
+        tokio::task::spawn_local(Rc::clone(&shard).delivery_loop());
+        shard.inbox_loop(&mut inbox).await;
+        shard.finish(&mut inbox);
+        shard.report()
+    })
+}
+
+/// Polls of tasks between two looks at the sockets. tokio's default.
+const EVENT_INTERVAL: u32 = 61;
+
+impl Shard {
+    fn new(index: usize, shared: Arc<Shared>) -> Self {
+        let config = &shared.config;
+        let clock = shared.clock;
+        let resolver = Rc::new(Resolver::new(config, move || clock.now()));
+        let settings = SchedulerSettings::new(&config.limits, &config.retries);
+        let shards = shared.shards;
+        let seed = config.seed.wrapping_add(index as u64);
+        let shard = Self {
+            index,
+            clock,
+            sched: RefCell::new(Scheduler::new(settings, seed)),
+            pool: RefCell::new(Pool::new(config.pool.clone(), shared.sockets / shards, seed)),
+            hosts: RefCell::new(Hosts::default()),
+            carriers: RefCell::default(),
+            outbox: RefCell::default(),
+            alarm: Alarm::default(),
+            dialer: Dialer::new(config, Arc::clone(&shared.tls), Rc::clone(&resolver) as Rc<dyn Resolve>, move || {
+                clock.now()
+            }),
+            resolver,
+            redirect_body: BodySettings { decode: false, keep: false, digest: false, ..config.body.clone() },
+            template: super::template::request_template(config),
+            paused: Cell::new(false),
+            active: Cell::new(false),
+            rate_sharers: Cell::new(1),
+            shared,
+        };
+        shard.take_share();
+        shard
+    }
+
+    async fn inbox_loop(self: &Rc<Self>, inbox: &mut UnboundedReceiver<Message>) {
+        while let Some(message) = inbox.recv().await {
+            let now = self.clock.now();
+            match message {
+                Message::Jobs(jobs) => jobs.into_iter().for_each(|job| self.arrived(job, now)),
+                Message::Continued(job) => self.continued(job, now),
+                Message::Traded => self.trade(),
+                Message::SinkCaughtUp => self.resume(now),
+                Message::Stop => self.stop(now),
+                Message::End => break,
+            }
+            self.turn();
+        }
+    }
+
+    fn arrived(self: &Rc<Self>, job: Job, now: Time) {
+        let host = self.host_of(&job, now);
+        self.sched.borrow_mut().handle(Event::Arrived { host, job }, now);
+    }
+
+    fn continued(self: &Rc<Self>, job: Job, now: Time) {
+        let host = self.host_of(&job, now);
+        self.sched.borrow_mut().handle(Event::Continued { host, job }, now);
+    }
+
+    fn stop(&self, now: Time) {
+        self.sched.borrow_mut().handle(Event::Stopped, now);
+    }
+
+    fn resume(&self, now: Time) {
+        if self.paused.replace(false) {
+            self.sched.borrow_mut().handle(Event::Resumed, now);
+        }
+    }
+
+    /// Stops the start of requests while the sink is too far behind.
+    fn pause_if_sink_is_behind(&self, now: Time) {
+        if !self.paused.get() && self.shared.backlog.is_over() {
+            self.paused.set(true);
+            self.sched.borrow_mut().handle(Event::Paused, now);
+            // The sink may have caught up between the two lines above; it tells only those it sees waiting.
+            if self.shared.backlog.wait() {
+                self.resume(now);
+            }
+        }
+    }
+
+    /// The end of the shard. Whatever is still under way, when the run is stopped at once, is counted as cancelled: what
+    /// is in the inbox, in the queues, in flight.
+    fn finish(&self, inbox: &mut UnboundedReceiver<Message>) {
+        inbox.close();
+        while let Ok(message) = inbox.try_recv() {
+            self.cancelled(message.jobs());
+        }
+        let now = self.clock.now();
+        self.stop(now);
+        while let Some(action) = self.next_action(now) {
+            if let Action::GiveUp { host, job, reason } = action {
+                self.give_up(host, job, reason);
+            }
+        }
+        self.cancelled(self.sched.borrow().in_flight() as usize);
+        self.flush_outbox();
+    }
+
+    fn next_action(&self, now: Time) -> Option<Action<Job>> {
+        self.sched.borrow_mut().next_action(now)
+    }
+
+    /// Makes a new connection reachable.
+    fn register(&self, id: ConnId, carrier: Carrier) {
+        let mut carriers = self.carriers.borrow_mut();
+        if carriers.len() <= id.index() {
+            carriers.resize_with(id.index() + 1, || None);
+        }
+        carriers[id.index()] = Some((id, carrier));
+    }
+
+    /// Takes a connection that the pool has dropped out of reach. Harmless when it is gone already.
+    fn unregister(&self, id: ConnId) -> Option<Carrier> {
+        let mut carriers = self.carriers.borrow_mut();
+        let place = carriers.get_mut(id.index())?;
+        if place.as_ref().is_some_and(|(live, _)| *live == id) {
+            place.take().map(|(_, carrier)| carrier)
+        } else {
+            None
+        }
+    }
+
+    /// Closes a connection's books: it failed, was closed by its peer, or has been idle for too long.
+    fn closed(&self, id: ConnId) {
+        self.pool.borrow_mut().closed(id);
+        self.unregister(id);
+    }
+}

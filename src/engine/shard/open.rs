@@ -1,0 +1,131 @@
+//! From a dispatched job to a lane on a new connection.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::hosts::Trouble;
+use super::lane::{Carrier, Flight, Streams};
+use super::spawner::LocalSpawner;
+use super::{PoolKey, Shard};
+use crate::conn::{Exchanged, H1, H2};
+use crate::dial::{Cause, DialError, Dialed, Target};
+use crate::engine::mailbox::Mailbox;
+use crate::model::{Clock, Failure, Scheme};
+use crate::sched::{Event, HostId};
+
+impl Shard {
+    /// Dials for `flight` and, once connected, becomes the lane of the connection.
+    pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
+        let Some(url) = self.hosts.borrow().get(flight.host).map(|host| host.url.clone()) else { return };
+        let total = flight.dispatched + self.shared.config.timeouts.total;
+        let budget = total.since(self.clock.now());
+        // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
+        let dialed = Box::pin(self.dialer.dial(&Target::of(&url), key.1, budget)).await;
+        match dialed {
+            Ok(dialed) => {
+                let mut times = dialed.times;
+                times.dns = self.lookup_time(flight.host).or(times.dns);
+                flight.dial = Some(times);
+                self.shared.counters[self.index].connections_opened.add(1);
+                let prior_knowledge = url.scheme() == Scheme::Http && self.shared.config.network.http2_prior_knowledge;
+                if dialed.alpn_h2 || prior_knowledge {
+                    self.open_h2(key, dialed, flight).await;
+                } else {
+                    self.open_h1(key, dialed, flight).await;
+                }
+            }
+            Err(error) => self.dial_failed(key, error, flight),
+        }
+    }
+
+    /// How long the host's look-up took, told once: to the first connection after it.
+    fn lookup_time(&self, host: HostId) -> Option<std::time::Duration> {
+        self.hosts.borrow_mut().get_mut(host).and_then(|host| host.lookup.take())
+    }
+
+    async fn open_h1(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
+        let remote = dialed.remote;
+        match H1::new(dialed.io, &self.shared.config.body).await {
+            Ok(h1) => {
+                let id = self.pool.borrow_mut().dialed(key, 1, self.clock.now());
+                let mailbox = Rc::new(Mailbox::default());
+                self.register(id, Carrier::H1(Rc::clone(&mailbox)));
+                self.learn_capacity(flight.host, u32::MAX);
+                self.h1_lane(id, h1, &mailbox, remote, flight).await;
+            }
+            Err(failure) => self.attempt_failed(key, flight, failure),
+        }
+    }
+
+    async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
+        let remote = dialed.remote;
+        match H2::new(dialed.io, LocalSpawner, &self.shared.config.body).await {
+            Ok((h2, driver)) => {
+                let slots = self.streams(h2.streams_allowed());
+                let id = self.pool.borrow_mut().dialed(key, slots, self.clock.now());
+                let streams = Rc::new(RefCell::new(Streams::new(h2, remote)));
+                self.register(id, Carrier::H2(Rc::clone(&streams)));
+                let shard = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    driver.await;
+                    shard.pool.borrow_mut().closed(id);
+                    if let Some(carrier) = shard.unregister(id) {
+                        carrier.dismiss();
+                    }
+                });
+                self.learn_capacity(flight.host, self.host_streams(slots));
+                Rc::clone(self).stream_lane(id, streams, flight).await;
+            }
+            Err(failure) => self.attempt_failed(key, flight, failure),
+        }
+    }
+
+    /// Streams used on one connection whose peer allows so many.
+    pub(super) fn streams(&self, allowed: usize) -> u32 {
+        let max = self.shared.config.pool.max_h2_streams.max(1);
+        u32::try_from(allowed).unwrap_or(u32::MAX).clamp(1, max)
+    }
+
+    /// Streams used on all connections of a host together.
+    pub(super) fn host_streams(&self, per_connection: u32) -> u32 {
+        per_connection.saturating_mul(self.shared.config.pool.max_h2_connections.max(1))
+    }
+
+    /// What the host's connections can carry is known, or has changed: its protocol gate follows.
+    pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, slots: u32) {
+        let news = match self.hosts.borrow_mut().get_mut(id) {
+            Some(host) => std::mem::replace(&mut host.capacity, slots) != slots,
+            None => false,
+        };
+        if news {
+            self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, self.clock.now());
+            self.turn();
+        }
+    }
+
+    fn dial_failed(self: &Rc<Self>, key: PoolKey, error: DialError, mut flight: Flight) {
+        flight.dial = Some(error.times);
+        match error.cause {
+            Cause::Peer(failure) => self.attempt_failed(key, flight, failure),
+            exhausted => {
+                tracing::warn!(cause = ?exhausted, "out of sockets: going on with those that are open");
+                let mut pool = self.pool.borrow_mut();
+                pool.dial_failed(key);
+                pool.shrink_budget();
+                drop(pool);
+                self.hand_back(flight);
+                self.turn();
+            }
+        }
+    }
+
+    /// An attempt that ended before there was a connection to send it on.
+    fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
+        self.pool.borrow_mut().dial_failed(key);
+        if let Some(host) = self.hosts.borrow_mut().get_mut(flight.host) {
+            host.trouble = Some(Trouble::of(&failure));
+        }
+        self.conclude(flight, None, Exchanged::unsent(failure), self.clock.now());
+        self.turn();
+    }
+}

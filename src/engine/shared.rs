@@ -1,0 +1,86 @@
+//! What the threads of a run share. Nothing here is touched per request; all of it per batch or per change.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
+
+use foldhash::fast::FixedState;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::error::SendError;
+
+use super::backlog::Backlog;
+use super::clock::SystemClock;
+use super::counters::{IntakeCounters, ShardCounters};
+use super::lease::Lease;
+use super::message::{Message, ToOutlet};
+use super::window::Window;
+use crate::config::Config;
+use crate::dial::Tls;
+use crate::model::{Record, WebUrl, site_of};
+
+/// What intake, shards, sink and handle share.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) clock: SystemClock,
+    pub(super) tls: Arc<Tls>,
+    pub(super) shards: usize,
+    /// Sockets for all shards together.
+    pub(super) sockets: usize,
+    pub(super) window: Window,
+    pub(super) backlog: Backlog,
+    pub(super) lease: Lease,
+    pub(super) intake: IntakeCounters,
+    pub(super) counters: Vec<ShardCounters>,
+    /// Jobs sent to shards that had ended.
+    pub(super) undeliverable: AtomicU64,
+    pub(super) stopped: AtomicBool,
+    /// Set when the run begins.
+    pub(super) wiring: OnceLock<Wiring>,
+}
+
+/// The channels of a run.
+pub(super) struct Wiring {
+    pub(super) shards: Vec<UnboundedSender<Message>>,
+    pub(super) outlet: Sender<ToOutlet>,
+}
+
+impl Shared {
+    /// The shard that owns a URL's host. Hosts of one site are on one shard, so that site limits are exact.
+    pub(super) fn shard_of(&self, url: &WebUrl) -> usize {
+        if self.shards == 1 {
+            return 0;
+        }
+        let hash = FixedState::default().hash_one(site_of(url.host()));
+        usize::try_from(hash % self.shards as u64).unwrap_or(0)
+    }
+
+    /// Sends to a shard. Jobs for one that has ended, because the run was stopped, are counted as cancelled.
+    pub(super) fn send(&self, shard: usize, message: Message) {
+        let Some(wiring) = self.wiring.get() else { return };
+        if let Err(SendError(message)) = wiring.shards[shard].send(message) {
+            let jobs = message.jobs();
+            self.undeliverable.fetch_add(jobs as u64, Ordering::AcqRel);
+            self.window.cancelled(jobs);
+        }
+    }
+
+    /// Sends to all shards but `except`.
+    pub(super) fn send_all(&self, except: Option<usize>, message: impl Fn() -> Message) {
+        for shard in (0..self.shards).filter(|shard| Some(*shard) != except) {
+            self.send(shard, message());
+        }
+    }
+
+    /// Hands records to the sink's thread, which outlives the shards.
+    pub(super) fn deliver(&self, records: Vec<Record>) {
+        if let Some(wiring) = self.wiring.get() {
+            let sent = wiring.outlet.send(ToOutlet::Records(records));
+            debug_assert!(sent.is_ok(), "the outlet outlives everyone who delivers");
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}

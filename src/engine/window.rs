@@ -1,0 +1,124 @@
+//! How much work is under way, and who has to wait: the one bound on everything between source and sink.
+//!
+//! The intake waits while too many jobs are *held* (read, and their record not yet safe with the sink). Every queue in
+//! the engine holds only such jobs, so this bounds them all. A run is over when no job is *active* (read, and neither
+//! ended nor cancelled) and none can come.
+
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+#[derive(Debug, Default)]
+struct State {
+    active: u64,
+    held: u64,
+    /// No more jobs will be admitted.
+    closed: bool,
+}
+
+/// The count of jobs under way, shared by intake, shards and sink, which touch it once per batch.
+#[derive(Debug)]
+pub(super) struct Window {
+    limit: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Window {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit: limit.max(1) as u64, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Takes `jobs` more in, once there is room; false when the window is closed.
+    pub(super) fn admit(&self, jobs: usize) -> bool {
+        let mut state = self.state();
+        while state.held >= self.limit && !state.closed {
+            state = self.changed.wait(state).expect("no holder of this lock panics");
+        }
+        if state.closed {
+            return false;
+        }
+        state.active += jobs as u64;
+        state.held += jobs as u64;
+        true
+    }
+
+    /// `jobs` have ended: delivered or cancelled.
+    pub(super) fn ended(&self, jobs: usize) {
+        let mut state = self.state();
+        state.active -= jobs as u64;
+        if state.active == 0 && state.closed {
+            self.changed.notify_all();
+        }
+    }
+
+    /// `jobs` have ended without a record.
+    pub(super) fn cancelled(&self, jobs: usize) {
+        self.ended(jobs);
+        self.safe(jobs);
+    }
+
+    /// The records of `jobs` are safe, or will never be written.
+    pub(super) fn safe(&self, jobs: usize) {
+        let mut state = self.state();
+        let was_full = state.held >= self.limit;
+        state.held -= jobs as u64;
+        if was_full && state.held < self.limit {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Admits nothing more: the input has ended, or the run is being stopped.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the window is closed and nothing is active.
+    pub(super) fn wait_until_idle(&self) {
+        let mut state = self.state();
+        while !(state.closed && state.active == 0) {
+            state = self.changed.wait(state).expect("no holder of this lock panics");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_full_window_makes_the_intake_wait_until_records_are_safe() {
+        let window = Arc::new(Window::new(2));
+        assert!(window.admit(2));
+        let waiting = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || window.admit(1))
+        };
+        window.ended(2);
+        assert!(!waiting.is_finished(), "ended is not yet safe");
+        window.safe(1);
+        assert!(waiting.join().expect("no panic"));
+        window.close();
+        assert!(!window.admit(1), "closed");
+        window.ended(1);
+        window.wait_until_idle();
+    }
+
+    #[test]
+    fn closing_frees_a_waiting_intake() {
+        let window = Arc::new(Window::new(1));
+        assert!(window.admit(1));
+        let waiting = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || window.admit(1))
+        };
+        window.close();
+        assert!(!waiting.join().expect("no panic"));
+    }
+}
