@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul::model::{
-    Attempt, Failure, FailureKind, Hop, Job, Outcome, Phase, Record, Rejected, Response, Time, Timings, WebUrl,
+    Attempt, Failure, FailureKind, HeaderList, Hop, Job, Outcome, Phase, Record, Rejected, Response, Time, Timings,
+    WebUrl,
 };
 use haul::sink::{BodyForm, RecordFields, append_line};
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use serde_json::Value;
 
 fn url(text: &str) -> WebUrl {
@@ -39,7 +40,7 @@ fn response() -> Response {
     Response {
         status: 200,
         version: Version::HTTP_2,
-        headers: Some(headers),
+        headers: Some(HeaderList::from(&headers)),
         body: Some(Bytes::from_static(b"<p>caf\xe9\n\"\x00\x80</p>")),
         body_bytes: 17,
         sha256: Some(std::array::from_fn(|at| u8::try_from(at * 7).expect("below 256"))),
@@ -54,8 +55,8 @@ fn records() -> Vec<Record> {
     redirected.extra_mut().given = Some("HTTP://Example.com".into());
     redirected.extra_mut().id = Some(r#"{"row": 1.50}"#.into());
     redirected.extra_mut().hops = vec![
-        Hop { url: url("http://example.com/"), status: 301 },
-        Hop { url: url("https://example.com/"), status: 308 },
+        Hop { url: url("http://example.com/"), method: Method::GET, status: 301 },
+        Hop { url: url("https://example.com/"), method: Method::GET, status: 308 },
     ];
     let remote = Some("[2001:db8::7]:443".parse().expect("an address"));
     let first = Attempt { result: Ok(response()), timings: timings(), remote, reused: false, wire_bytes: 23 };
@@ -65,7 +66,7 @@ fn records() -> Vec<Record> {
     let plain = Response {
         status: 404,
         version: Version::HTTP_11,
-        headers: Some(HeaderMap::new()),
+        headers: Some(HeaderList::default()),
         body: Some(Bytes::new()),
         body_bytes: 0,
         ..response()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::response::Parts;
-use http::{Method, Request, Response as HttpResponse};
+use http::{HeaderName, Method, Request, Response as HttpResponse};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -54,6 +54,8 @@ pub struct Exchanged {
     pub result: Result<Response, Failure>,
     /// The response head, when it was received: redirects, retry hints and keep-alive hints are in it.
     pub head: Option<Parts>,
+    /// The headers' names in the order they came, where the headers are kept (HTTP/1.x only).
+    pub order: Option<Vec<HeaderName>>,
     /// What the peer can have made of the request.
     pub sent: Sent,
     /// From sending to the complete head.
@@ -68,7 +70,15 @@ impl Exchanged {
     /// An exchange that failed before anything was sent.
     #[must_use]
     pub fn unsent(failure: Failure) -> Self {
-        Self { result: Err(failure), head: None, sent: Sent::No, first_byte: None, body: None, wire_bytes: 0 }
+        Self {
+            result: Err(failure),
+            head: None,
+            order: None,
+            sent: Sent::No,
+            first_byte: None,
+            body: None,
+            wire_bytes: 0,
+        }
     }
 
     /// The peer's `Keep-Alive: timeout`.
@@ -108,6 +118,7 @@ impl Reached {
         Exchanged {
             result: outcome.map_err(|error| error.failure),
             head: head.map(|(head, _)| head),
+            order: None,
             sent,
             first_byte: head_at.map(|at| at.since(started)),
             body: head_at.map(|at| ended.since(at)),

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::watch::Watch;
 use super::wire::{Tap, Wire};
-use super::{LazyTimer, RequestBody, error};
+use super::{LazyTimer, RequestBody, error, head};
 use crate::config::BodySettings;
 use crate::model::{Clock, CloseReason, Failure, Phase};
 
@@ -66,6 +66,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let watch = Watch::new(context.timeouts, context.total, started);
         let reached = Reached::default();
         let received_before = self.tap.received();
+        if context.body.keep_headers {
+            self.tap.collect_head();
+        }
         let outcome = {
             let sending = self.sender.try_send_request(request);
             let exchange = exchange::exchange(sending, method, context, &watch, &reached);
@@ -73,7 +76,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             drive(driver, exchange, &watch, timer, context.clock).await
         };
         let answered = self.tap.received() > received_before;
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let order = self.tap.take_head().map(|bytes| head::names(&bytes));
+        Exchanged { order, ..reached.exchanged(outcome, answered, &watch, started, context.clock.now()) }
     }
 
     /// Whether the connection can take another request: the last response ended where its framing said, and hyper has

@@ -12,6 +12,7 @@ mod exchange;
 mod framing;
 mod h1;
 mod h2;
+mod head;
 mod request;
 mod timer;
 mod watch;

@@ -5,6 +5,7 @@
 
 mod clock;
 mod failure;
+mod headers;
 mod job;
 mod outcome;
 mod ports;
@@ -16,6 +17,7 @@ mod url;
 
 pub use clock::Clock;
 pub use failure::{Failure, FailureKind, Phase};
+pub use headers::HeaderList;
 pub use job::{Egress, Extra, Hop, Job, Special};
 pub use outcome::{Attempt, Outcome, Response};
 pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};

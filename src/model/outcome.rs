@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Version};
+use http::Version;
 
 use super::failure::Failure;
+use super::headers::HeaderList;
 use super::job::Job;
 use super::timing::Timings;
 
@@ -51,7 +52,7 @@ pub struct Response {
     /// The protocol it came over.
     pub version: Version,
     /// The headers, where the run keeps them.
-    pub headers: Option<HeaderMap>,
+    pub headers: Option<HeaderList>,
     /// The decoded body, where the run keeps it.
     pub body: Option<Bytes>,
     /// Decoded body bytes, kept or not.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Version};
+use http::Version;
 use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
 
 use super::text::{body_text, header_text};
-use crate::model::{Failure, Hop, Outcome, Record, Rejected, Response, Timings};
+use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 
 /// Which optional fields records have.
 #[derive(Clone, Debug, Default)]
@@ -163,7 +163,7 @@ impl Serialize for Id<'_> {
 }
 
 /// Headers as a list of [name, value].
-struct Headers<'a>(&'a HeaderMap);
+struct Headers<'a>(&'a HeaderList);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

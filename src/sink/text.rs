@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
+
+use crate::model::HeaderList;
 
 /// A header value as text: UTF-8 where it is, else each byte as the character of the same number (Latin-1).
 pub(super) fn header_text(value: &HeaderValue) -> Cow<'_, str> {
@@ -17,9 +19,9 @@ pub(super) fn header_text(value: &HeaderValue) -> Cow<'_, str> {
 /// charset were replaced.
 ///
 /// A byte order mark wins over the header, as in browsers, and is not part of the text.
-pub(super) fn body_text<'a>(body: &'a [u8], headers: Option<&HeaderMap>) -> (Cow<'a, str>, bool) {
+pub(super) fn body_text<'a>(body: &'a [u8], headers: Option<&HeaderList>) -> (Cow<'a, str>, bool) {
     let named = headers
-        .and_then(|headers| headers.get(header::CONTENT_TYPE))
+        .and_then(|headers| headers.get(&header::CONTENT_TYPE))
         .and_then(|value| charset(value.as_bytes()))
         .and_then(|label| Encoding::for_label_no_replacement(&label));
     let (text, _, lossy) = named.unwrap_or(UTF_8).decode(body);
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     fn text(body: &[u8], content_type: &'static str) -> (String, bool) {
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let headers = HeaderList::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         let (text, lossy) = body_text(body, Some(&headers));
         (text.into_owned(), lossy)
     }

@@ -4,14 +4,16 @@ use std::rc::Rc;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::response::Parts;
-use http::{Method, Request, StatusCode, Version};
+use http::{HeaderName, Method, Request, StatusCode, Version};
 
 use super::Shard;
 use super::lane::{Flight, Next, Parcel};
 use crate::conn::{Context, Exchanged, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
-use crate::model::{Attempt, Clock, Failure, FailureKind, GiveUpReason, Job, Outcome, Phase, Time, Timings};
+use crate::model::{
+    Attempt, Clock, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
+};
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Released};
@@ -135,7 +137,7 @@ impl Shard {
                 Decision::Refuse(failure) => attempt.result = Err(failure),
             }
         }
-        self.keep_head(&mut attempt, exchanged.head);
+        self.keep_head(&mut attempt, exchanged.head, exchanged.order);
         if verdict == Verdict::Fine {
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             let attempts = flight.job.attempts() + 1;
@@ -149,12 +151,15 @@ impl Shard {
     }
 
     /// Keeps the headers where the record, or the decoding of a text body, needs them.
-    fn keep_head(&self, attempt: &mut Attempt, head: Option<Parts>) {
+    fn keep_head(&self, attempt: &mut Attempt, head: Option<Parts>, order: Option<Vec<HeaderName>>) {
         let body = &self.shared.config.body;
         if (body.keep_headers || body.keep)
             && let (Ok(response), Some(head)) = (&mut attempt.result, head)
         {
-            response.headers = Some(head.headers);
+            response.headers = Some(match order {
+                Some(names) => HeaderList::in_order(&head.headers, names),
+                None => HeaderList::from(&head.headers),
+            });
         }
     }
 
