@@ -1,0 +1,492 @@
+//! The engine as a library, against an origin that misbehaves to order.
+
+mod support {
+    pub mod origin;
+}
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::num::NonZeroU32;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use haul::config::{Config, Rate};
+use haul::engine::{Engine, Handle, RunReport};
+use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
+use support::origin::Origin;
+
+/// Jobs from a list.
+struct List {
+    urls: Vec<String>,
+    special: Option<Special>,
+    next: u64,
+}
+
+impl List {
+    fn of(urls: impl IntoIterator<Item = String>) -> Box<Self> {
+        Box::new(Self { urls: urls.into_iter().collect(), special: None, next: 0 })
+    }
+}
+
+impl Source for List {
+    fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+        for _ in 0..max {
+            let Some(url) = self.urls.get(usize::try_from(self.next).expect("small")) else { return Ok(More::No) };
+            let mut job = Job::new(self.next, WebUrl::parse(url).expect("valid").0, now);
+            if let Some(special) = &self.special {
+                job.extra_mut().special = Some(special.clone().into());
+            }
+            into.push(Ok(job));
+            self.next += 1;
+        }
+        Ok(More::Yes)
+    }
+}
+
+/// Sends records to the test.
+struct Tap(Sender<Outcome>);
+
+impl Sink for Tap {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        for record in batch.drain(..) {
+            safe.push(record.seq());
+            if let Record::Fetched(outcome) = record {
+                let _ = self.0.send(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.limits.shards = 1;
+    config.retries.backoff_base = Duration::from_millis(20);
+    config
+}
+
+fn count(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).expect("not zero")
+}
+
+/// Runs `source` to its end; the outcomes come in input order.
+fn run_source(config: Config, source: Box<dyn Source>) -> (Vec<Outcome>, RunReport) {
+    let (sender, receiver) = channel();
+    let report = Engine::new(config).expect("valid settings").run(source, Box::new(Tap(sender)));
+    let mut outcomes: Vec<_> = receiver.iter().collect();
+    outcomes.sort_by_key(|outcome| outcome.job.seq);
+    (outcomes, report)
+}
+
+fn run(config: Config, urls: impl IntoIterator<Item = String>) -> (Vec<Outcome>, RunReport) {
+    run_source(config, List::of(urls))
+}
+
+fn one(config: Config, url: String) -> Outcome {
+    run(config, [url]).0.pop().expect("one record")
+}
+
+fn status(outcome: &Outcome) -> Option<u16> {
+    outcome.last.result.as_ref().ok().map(|response| response.status)
+}
+
+fn failure(outcome: &Outcome) -> Option<(Phase, FailureKind)> {
+    outcome.last.result.as_ref().err().map(|failure| (failure.phase, failure.kind))
+}
+
+#[test]
+fn every_job_has_one_record_and_connections_are_used_again() {
+    let origin = Origin::start();
+    let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "localhost"];
+    let urls = (0..2000).map(|n| origin.url_on(hosts[n % hosts.len()], &format!("/page/{n}")));
+    let (outcomes, report) = run(config(), urls);
+    let seqs: HashSet<_> = outcomes.iter().map(|outcome| outcome.job.seq).collect();
+    assert_eq!((outcomes.len(), seqs.len()), (2000, 2000));
+    assert!(outcomes.iter().all(|outcome| status(outcome) == Some(200) && outcome.attempts == 1));
+    assert!(origin.connections() <= 4 * 8, "{} connections for 4 hosts of 8", origin.connections());
+    assert_eq!(report.totals.connections_opened + report.totals.connections_reused, 2000);
+    let fresh = outcomes.iter().filter(|outcome| !outcome.last.reused).count() as u64;
+    assert_eq!(fresh, report.totals.connections_opened);
+}
+
+#[test]
+fn each_misbehaviour_has_its_phase_and_kind() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.retries.retries = 0;
+    config.timeouts.first_byte = Duration::from_millis(300);
+    config.timeouts.idle = Duration::from_millis(300);
+    config.body.max_wire = 5000;
+    let cases = [
+        ("/drop/99", Phase::Head, FailureKind::Closed),
+        ("/partial", Phase::Body, FailureKind::Truncated),
+        ("/badchunk", Phase::Body, FailureKind::Malformed),
+        ("/cutchunk", Phase::Body, FailureKind::Truncated),
+        ("/te", Phase::Head, FailureKind::BadFraming),
+        ("/switch", Phase::Head, FailureKind::Protocol),
+        ("/garbage", Phase::Head, FailureKind::Malformed),
+        ("/bighead", Phase::Head, FailureKind::HeadTooLarge),
+        ("/slow/900", Phase::Head, FailureKind::Timeout),
+        ("/stall", Phase::Body, FailureKind::Timeout),
+        ("/bytes/5001", Phase::Body, FailureKind::TooLarge),
+        ("/redirect/302?ftp://x/", Phase::Head, FailureKind::RedirectBadLocation),
+        ("/redirect/302?/redirect/302?/redirect/302", Phase::Head, FailureKind::RedirectLoop),
+    ];
+    let (outcomes, report) = run(config, cases.iter().map(|(path, ..)| origin.url(path)));
+    let got: Vec<_> = outcomes.iter().map(failure).collect();
+    for ((path, phase, kind), got) in cases.iter().zip(got) {
+        if *path != "/redirect/302?/redirect/302?/redirect/302" {
+            assert_eq!(got, Some((*phase, *kind)), "{path}");
+        }
+    }
+    assert_eq!(report.totals.accepted, cases.len() as u64);
+}
+
+#[test]
+fn well_framed_bodies_of_every_form_are_complete() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.body.keep = true;
+    let cases = [("/chunks", "wikipedia"), ("/eof", "until the end"), ("/close", "ok"), ("/bytes/3", "xxx")];
+    let (outcomes, _) = run(config, cases.iter().map(|(path, _)| origin.url(path)));
+    for ((path, body), outcome) in cases.iter().zip(&outcomes) {
+        let response = outcome.last.result.as_ref().expect(path);
+        assert_eq!(response.body.as_deref(), Some(body.as_bytes()), "{path}");
+        assert_eq!(response.close_delimited, *path == "/eof");
+    }
+}
+
+#[test]
+fn a_connection_that_the_server_closes_silently_costs_no_request() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.retries.retries = 0;
+    config.limits.per_host = count(4);
+    let (outcomes, _) = run(config, (0..300).map(|n| origin.url(&format!("/hangup/{n}"))));
+    let failed: Vec<_> = outcomes.iter().filter_map(failure).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn bytes_nobody_asked_for_are_never_taken_for_the_next_response() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.per_host = count(1);
+    config.body.keep = true;
+    let paths = (0..40).map(|n| origin.url(&if n % 2 == 0 { format!("/extra/{n}") } else { format!("/page/{n}") }));
+    let (outcomes, _) = run(config, paths);
+    for outcome in &outcomes {
+        let response = outcome.last.result.as_ref().expect("a response");
+        assert_eq!(response.body.as_deref(), Some(&b"ok"[..]), "seq {}", outcome.job.seq);
+    }
+}
+
+#[test]
+fn redirects_are_followed_over_hosts_and_recorded() {
+    let origin = Origin::start();
+    let last = origin.url_on("127.0.0.3", "/page");
+    let middle = origin.url_on("127.0.0.2", &format!("/redirect/307?{last}"));
+    let first = origin.url(&format!("/redirect/301?{middle}"));
+    let outcome = one(config(), first.clone());
+    assert_eq!(status(&outcome), Some(200));
+    assert_eq!(outcome.job.url.as_str(), last);
+    assert_eq!(outcome.job.given(), first);
+    let extra = outcome.job.extra.as_ref().expect("hops");
+    let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.status, hop.url.as_str())).collect();
+    assert_eq!(hops, [(301, &*first), (307, &*middle)]);
+    assert_eq!(outcome.attempts, 3);
+
+    let mut stay = config();
+    stay.request.max_redirects = 0;
+    let outcome = one(stay, first.clone());
+    assert_eq!((status(&outcome), outcome.attempts), (Some(301), 1));
+
+    let mut short = config();
+    short.request.max_redirects = 1;
+    assert_eq!(failure(&one(short, first)), Some((Phase::Head, FailureKind::RedirectLimit)));
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_what_may_do_harm_is_not() {
+    let origin = Origin::start();
+    let outcome = one(config(), origin.url("/retry/503/2"));
+    assert_eq!((status(&outcome), outcome.attempts), (Some(200), 3));
+    let outcome = one(config(), origin.url("/retry/502/9"));
+    assert_eq!((status(&outcome), outcome.attempts), (Some(502), 3), "the last response is the record");
+    let outcome = one(config(), origin.url("/drop/1"));
+    assert_eq!((status(&outcome), outcome.attempts), (Some(200), 2));
+    let mut posting = List::of([origin.url("/drop/1?post")]);
+    posting.special = Some(Special { method: Some(http::Method::POST), ..Special::default() });
+    let (outcomes, _) = run_source(config(), posting);
+    assert_eq!((failure(&outcomes[0]), outcomes[0].attempts), (Some((Phase::Head, FailureKind::Closed)), 1));
+}
+
+#[test]
+fn retry_after_holds_the_whole_host_back() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.per_host = count(1);
+    let mut urls = vec![origin.url("/retry/429/1?Retry-After:%201").replace("%20", "")];
+    urls.extend((0..5).map(|n| origin.url(&format!("/page/{n}"))));
+    let (outcomes, _) = run(config, urls);
+    assert!(outcomes.iter().all(|outcome| status(outcome) == Some(200)));
+    let seen = origin.seen();
+    let pushed_back = seen.iter().position(|seen| seen.target.starts_with("/retry")).expect("asked");
+    let pause = seen[pushed_back + 1].at - seen[pushed_back].at;
+    assert!(pause >= Duration::from_millis(990), "the next request came after {pause:?}");
+}
+
+#[test]
+fn limits_hold_as_the_origin_sees_them() {
+    let origin = Origin::start();
+    let mut limited = config();
+    limited.limits.concurrency = count(5);
+    let urls = |millis: u32| {
+        let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
+        (0..60).map(move |n| (hosts[n % 4], format!("/slow/{millis}/{n}")))
+    };
+    run(limited, urls(10).map(|(host, path)| origin.url_on(host, &path)));
+    assert_eq!(origin.most_in_flight(), 5, "global");
+
+    let origin = Origin::start();
+    let mut limited = config();
+    limited.limits.per_host = count(2);
+    run(limited, urls(10).map(|(host, path)| origin.url_on(host, &path)));
+    assert_eq!(origin.most_in_flight(), 4 * 2, "per host");
+
+    let origin = Origin::start();
+    let mut limited = config();
+    limited.limits.shards = 0;
+    limited.limits.per_address = Some(count(3));
+    run(
+        limited,
+        (0..40).map(|n| origin.url_on(["localhost", "a.localhost", "127.0.0.1"][n % 3], &format!("/slow/10/{n}"))),
+    );
+    assert!(origin.most_in_flight() <= 6, "per address: {}", origin.most_in_flight());
+}
+
+#[test]
+fn several_shards_keep_one_global_limit_and_lose_nothing() {
+    let origin = Origin::start();
+    let mut sharded = config();
+    sharded.limits.shards = 3;
+    sharded.limits.concurrency = count(7);
+    let urls = (0..600).map(|n| origin.url_on(&format!("127.0.1.{}", n % 23 + 1), &format!("/slow/2/{n}")));
+    let (outcomes, _) = run(sharded, urls);
+    assert_eq!(outcomes.iter().filter(|outcome| status(outcome) == Some(200)).count(), 600);
+    assert!(origin.most_in_flight() <= 7, "{}", origin.most_in_flight());
+}
+
+#[test]
+fn redirects_cross_shards() {
+    let origin = Origin::start();
+    let mut sharded = config();
+    sharded.limits.shards = 4;
+    let urls = (0..100).map(|n| {
+        let target = origin.url_on(&format!("127.0.2.{}", n % 17 + 1), "/page");
+        origin.url_on(&format!("127.0.1.{}", n % 13 + 1), &format!("/redirect/302?{target}"))
+    });
+    let (outcomes, report) = run(sharded, urls);
+    assert!(outcomes.iter().all(|outcome| status(outcome) == Some(200)));
+    assert_eq!(report.totals.redirects, 100);
+}
+
+#[test]
+fn starts_on_a_host_are_the_delay_apart() {
+    let origin = Origin::start();
+    let mut paced = config();
+    paced.limits.delay = Duration::from_millis(30);
+    run(paced, (0..10).map(|n| origin.url(&format!("/page/{n}"))));
+    let mut at: Vec<_> = origin.seen().iter().map(|seen| seen.at).collect();
+    at.sort();
+    let gaps: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // The origin's clock is read after its thread woke up: the gap it sees may be off by that.
+    let whole = *at.last().expect("ten") - at[0];
+    assert!(whole >= Duration::from_millis(9 * 30 - 15), "{gaps:?}");
+}
+
+#[test]
+fn the_global_rate_is_shared_by_all_shards() {
+    let origin = Origin::start();
+    let mut paced = config();
+    paced.limits.shards = 2;
+    paced.limits.rate = Rate::new(100.0);
+    run(paced, (0..60).map(|n| origin.url_on(&format!("127.0.3.{}", n % 7 + 1), "/page")));
+    let mut at: Vec<_> = origin.seen().iter().map(|seen| seen.at).collect();
+    at.sort();
+    let whole = *at.last().expect("sixty") - at[0];
+    assert!(whole >= Duration::from_millis(500), "60 starts at 100/s took {whole:?}");
+}
+
+#[test]
+fn a_drip_ends_at_the_total_time_out_or_the_minimum_rate() {
+    let origin = Origin::start();
+    let mut total = config();
+    total.retries.retries = 0;
+    total.timeouts.total = Duration::from_millis(400);
+    assert_eq!(failure(&one(total, origin.url("/drip/20/1000"))), Some((Phase::Body, FailureKind::TotalTimeout)));
+    let mut rate = config();
+    rate.retries.retries = 0;
+    rate.timeouts.min_rate = 1000;
+    rate.timeouts.min_rate_after = Duration::from_millis(200);
+    assert_eq!(failure(&one(rate, origin.url("/drip/20/1000"))), Some((Phase::Body, FailureKind::TooSlow)));
+}
+
+#[test]
+fn headers_come_in_wire_order() {
+    let origin = Origin::start();
+    let mut keeping = config();
+    keeping.body.keep_headers = true;
+    let (outcomes, _) = run(keeping, [origin.url("/order"), origin.url("/order")]);
+    for outcome in outcomes {
+        let headers = outcome.last.result.expect("a response").headers.expect("kept");
+        let pairs: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+        let expected = [("set-cookie", "a"), ("b", "1"), ("set-cookie", "b"), ("a", "2"), ("content-length", "0")];
+        assert_eq!(pairs, expected);
+    }
+}
+
+#[test]
+fn a_dead_host_is_given_up_and_the_rest_is_not_delayed() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.concurrency = count(8);
+    config.retries.dead_after = 3;
+    let dead = (0..200).map(|n| format!("http://127.0.0.9:1/{n}"));
+    let alive = (0..200).map(|n| origin.url(&format!("/page/{n}")));
+    let (outcomes, report) = run(config, dead.chain(alive));
+    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
+    for outcome in &outcomes[..200] {
+        *kinds.entry(failure(outcome).expect("dead")).or_default() += 1;
+    }
+    assert!(
+        kinds
+            .keys()
+            .all(|kind| matches!(kind, (Phase::Connect, FailureKind::Refused) | (Phase::Queue, FailureKind::HostDead)))
+    );
+    assert!(kinds[&(Phase::Queue, FailureKind::HostDead)] > 100, "{kinds:?}");
+    assert!(outcomes[200..].iter().all(|outcome| status(outcome) == Some(200)));
+    assert_eq!(report.totals.failed, 200);
+}
+
+/// Stops a run once the first record is there.
+struct StopAtFirst {
+    handle: Handle,
+    grace: Option<Duration>,
+    records: Sender<u64>,
+}
+
+impl Sink for StopAtFirst {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        match self.grace {
+            Some(grace) => self.handle.stop(grace),
+            None => self.handle.stop_now(),
+        }
+        for record in batch.drain(..) {
+            safe.push(record.seq());
+            let _ = self.records.send(record.seq());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn stopped_run(grace: Option<Duration>) -> (Vec<u64>, RunReport) {
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.shards = 2;
+    config.limits.window = 3000;
+    let engine = Engine::new(config).expect("valid");
+    let (records, seqs) = channel();
+    let sink = StopAtFirst { handle: engine.handle(), grace, records };
+    let urls = (0..5000).map(|n| origin.url_on(&format!("127.0.4.{}", n % 9 + 1), &format!("/slow/20/{n}")));
+    let report = engine.run(List::of(urls), Box::new(sink));
+    (seqs.iter().collect(), report)
+}
+
+#[test]
+fn a_graceful_stop_finishes_what_is_in_flight_and_counts_the_rest() {
+    let (seqs, report) = stopped_run(Some(Duration::from_secs(10)));
+    assert!(report.stopped);
+    assert_eq!(report.totals.succeeded, seqs.len() as u64);
+    assert_eq!(report.left, report.totals.accepted - report.totals.succeeded);
+    assert!(report.left > 1000 && report.totals.failed == 0, "{report:?}");
+}
+
+#[test]
+fn an_abrupt_stop_loses_no_count() {
+    let (seqs, report) = stopped_run(None);
+    assert!(report.stopped);
+    assert_eq!(report.totals.succeeded, seqs.len() as u64);
+    assert_eq!(report.left + report.totals.succeeded, report.totals.accepted);
+}
+
+/// A sink that breaks after some records.
+struct Breaks(usize);
+
+impl Sink for Breaks {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        if self.0 < batch.len() {
+            return Err(io::Error::other("the disk is full"));
+        }
+        self.0 -= batch.len();
+        safe.extend(batch.drain(..).map(|record| record.seq()));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_broken_sink_ends_the_run_with_its_error() {
+    let origin = Origin::start();
+    let urls = (0..2000).map(|n| origin.url(&format!("/page/{n}")));
+    let mut small = config();
+    small.limits.window = 500;
+    let report = Engine::new(small).expect("valid").run(List::of(urls), Box::new(Breaks(100)));
+    assert_eq!(report.sink_error.map(|error| error.to_string()).as_deref(), Some("the disk is full"));
+    assert!(report.stopped);
+}
+
+#[test]
+fn a_sink_that_is_behind_holds_the_run_back_and_lets_it_go_on() {
+    struct Slow(Tap);
+    impl Sink for Slow {
+        fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+            std::thread::sleep(Duration::from_millis(5));
+            self.0.write(batch, safe)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.shards = 2;
+    config.limits.sink_backlog = 20_000;
+    config.body.keep = true;
+    let (sender, receiver) = channel();
+    let urls = (0..300).map(|n| origin.url_on(&format!("127.0.5.{}", n % 5 + 1), "/bytes/3000"));
+    let report = Engine::new(config).expect("valid").run(List::of(urls), Box::new(Slow(Tap(sender))));
+    assert_eq!(receiver.iter().count(), 300);
+    assert_eq!(report.totals.succeeded, 300);
+}
+
+#[test]
+fn contradictory_settings_are_refused_with_a_way_out() {
+    let mut config = config();
+    config.limits.shards = 2;
+    config.limits.per_address = Some(count(1));
+    let error = Engine::new(config).err().expect("refused").to_string();
+    assert!(error.contains("--shards 1"), "{error}");
+}
