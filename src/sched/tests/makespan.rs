@@ -1,0 +1,1 @@
+//! How long a run takes against how long it must take.
