@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Rate;
 use crate::model::{DeferReason, GiveUpReason, Time};
 use crate::sched::host::Place;
-use crate::sched::ready::ROUND_ROBIN;
+use crate::sched::ready::LATEST_TURN;
 use crate::sched::{HostId, Scheduler};
 
 use super::model::History;
@@ -249,7 +249,7 @@ impl Ledger {
                 continue;
             }
             let Some(bound) = book.may_wait else {
-                book.may_wait = Some(ROUND_ROBIN * (scheduler.ready() + 1));
+                book.may_wait = Some(LATEST_TURN * (scheduler.ready() + 1));
                 book.waited = 0;
                 continue;
             };
