@@ -101,6 +101,8 @@ pub struct Scheduler<J> {
     limit: u32,
     in_flight: u32,
     queued: usize,
+    /// The host that gave the last permit back, until the next start.
+    freed: Option<u32>,
     /// Mean service time over all hosts in microseconds.
     usual_service: u32,
     paused: bool,
@@ -129,6 +131,7 @@ impl<J> Scheduler<J> {
             limit: settings.concurrency.get(),
             in_flight: 0,
             queued: 0,
+            freed: None,
             usual_service: UNMEASURED,
             paused: false,
             stopped: false,

@@ -1,16 +1,21 @@
 //! Which ready host is next? The one with the most work left, in time; and now and then the one that waited longest.
 //!
 //! Ready hosts stand in two lists each: one per power of two of remaining time, with a bitmap of those that are not
-//! empty, and one of all of them in the order of their last turn. Every eighth dispatch takes the head of the latter,
-//! so a host that stays ready with `k` others before it in that order is served within `8 · (k + 1)` dispatches:
-//! whoever joins later stands behind it. All operations are O(1). Owns no host and knows no limit.
+//! empty, and one of all of them in the order of their last turn. About every eighth dispatch takes the head of the
+//! latter, at the latest every sixteenth: a host that stays ready with `k` others before it in that order is served
+//! within `16 · (k + 1)` dispatches, because whoever joins later stands behind it. All operations are O(1). Owns no host
+//! and knows no limit.
 
 use super::list::{Links, List};
 
-/// One dispatch in this many goes round-robin. The rest go to the longest remaining time: this shortens the tail of a
-/// run, because the host that bounds it starts first and never idles. More round-robin costs the tail, less lets small
-/// hosts wait longer for their first byte.
-pub(super) const ROUND_ROBIN: u32 = 8;
+/// After this many dispatches less one it is the turn of the host that waited longest. The rest go to the longest
+/// remaining time: this shortens the tail of a run, because the host that bounds it starts first and never idles. A
+/// smaller number costs the tail, a larger one lets small hosts wait longer for their first byte.
+const TURN: u32 = 8;
+
+/// The turn is put off this far while the host with the longest remaining time has itself just freed the permit. When
+/// many requests end together and its own come last, the next permit to become free would be a whole round away.
+pub(super) const LATEST_TURN: u32 = 2 * TURN;
 
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -19,7 +24,8 @@ pub(super) struct Ready {
     turns: Links,
     order: List,
     len: u32,
-    dispatches: u32,
+    /// Dispatches since the head of `order` was last served.
+    since_turn: u32,
 }
 
 impl Ready {
@@ -30,7 +36,7 @@ impl Ready {
             turns: Links::default(),
             order: List::EMPTY,
             len: 0,
-            dispatches: 0,
+            since_turn: 0,
         }
     }
 
@@ -72,18 +78,17 @@ impl Ready {
         self.file(places, id, to);
     }
 
-    /// The next host. Stays the same until it is removed or [`Self::dispatched`] is called.
-    pub(super) fn next(&self) -> Option<u32> {
-        if self.dispatches % ROUND_ROBIN == ROUND_ROBIN - 1 {
-            return self.order.first();
-        }
+    /// The next host; `freed` is the host that has just given its permit back, if any.
+    pub(super) fn next(&self, freed: Option<u32>) -> Option<u32> {
         let fullest = 63_u32.checked_sub(self.filled.leading_zeros())?;
-        self.buckets[fullest as usize].first()
+        let fullest = self.buckets[fullest as usize].first();
+        let dispatch = self.since_turn + 1;
+        if dispatch < TURN || (dispatch < LATEST_TURN && fullest == freed) { fullest } else { self.order.first() }
     }
 
-    /// A dispatch was made.
-    pub(super) const fn dispatched(&mut self) {
-        self.dispatches = self.dispatches.wrapping_add(1);
+    /// `id`, still in, is being dispatched.
+    pub(super) fn dispatched(&mut self, id: u32) {
+        self.since_turn = if self.order.first() == Some(id) { 0 } else { self.since_turn + 1 };
     }
 
     fn file(&mut self, places: &mut Links, id: u32, bucket: u8) {
@@ -119,32 +124,47 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 1023, 1024, u64::MAX].map(Ready::bucket), [0, 0, 1, 1, 2, 9, 10, 63]);
     }
 
+    /// Serves `turns` dispatches of hosts that stay ready.
+    fn serve(buckets: &[u8], turns: usize, freed: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
+        let (mut ready, mut places) = ready(buckets);
+        let mut last = u32::MAX;
+        (0..turns)
+            .map(|_| {
+                last = ready.next(freed(last)).expect("never empty");
+                ready.dispatched(last);
+                let bucket = buckets[last as usize];
+                ready.remove(&mut places, last, bucket);
+                ready.insert(&mut places, last, bucket);
+                last
+            })
+            .collect()
+    }
+
     #[test]
     fn most_remaining_first_and_every_eighth_in_turn() {
-        let (mut ready, mut places) = ready(&[3, 63, 0, 63]);
-        let mut served = Vec::new();
-        for _ in 0..16 {
-            let id = ready.next().expect("never empty");
-            ready.dispatched();
-            served.push(id);
-            let bucket = [3, 63, 0, 63][id as usize];
-            ready.remove(&mut places, id, bucket);
-            ready.insert(&mut places, id, bucket);
-        }
-        assert_eq!(served, [1, 3, 1, 3, 1, 3, 1, 0, 3, 1, 3, 1, 3, 1, 3, 2]);
+        let served = serve(&[3, 63, 0, 60], 24, |_| None);
+        assert_eq!(served, [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 3]);
+    }
+
+    #[test]
+    fn the_fullest_host_replaces_itself_but_not_for_ever() {
+        let served = serve(&[0, 63], 40, Some);
+        let turns: Vec<_> = (0..40).filter(|at| served[*at] == 0).collect();
+        // After its turn it stands behind the other, which is served at once: 1 + 16.
+        assert_eq!(turns, [15, 32]);
     }
 
     #[test]
     fn a_refiled_host_keeps_its_turn_and_the_empty_set_has_no_next() {
         let (mut ready, mut places) = ready(&[5, 6]);
         ready.refile(&mut places, 0, 5, 7);
-        assert_eq!(ready.next(), Some(0));
-        (0..7).for_each(|_| ready.dispatched());
-        assert_eq!(ready.next(), Some(0));
-        ready.remove(&mut places, 0, 7);
+        assert_eq!(ready.next(None), Some(0));
+        ready.refile(&mut places, 0, 7, 0);
+        assert_eq!(ready.next(None), Some(1));
+        (0..7).for_each(|_| ready.dispatched(1));
+        assert_eq!(ready.next(None), Some(0));
+        ready.remove(&mut places, 0, 0);
         ready.remove(&mut places, 1, 6);
-        assert!(ready.is_empty() && ready.next().is_none());
-        ready.dispatched();
-        assert_eq!(ready.next(), None);
+        assert!(ready.is_empty() && ready.next(None).is_none());
     }
 }

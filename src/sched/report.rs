@@ -59,6 +59,7 @@ impl<J> Scheduler<J> {
         host.in_flight -= 1;
         let (group, address) = (host.group, host.address);
         self.in_flight -= 1;
+        self.freed = Some(id.0);
         self.limits.release(group);
         self.limits.release(address);
         self.rouse(group, now);

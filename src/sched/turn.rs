@@ -82,7 +82,7 @@ impl<J> Scheduler<J> {
     }
 
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {
-        while let Some(id) = self.ready.next() {
+        while let Some(id) = self.ready.next(self.freed) {
             if let Some(reason) = self.held_by_the_run(now) {
                 self.deferred[reason as usize] += 1;
                 return None;
@@ -117,6 +117,7 @@ impl<J> Scheduler<J> {
         let host = &mut self.hosts[id as usize];
         let job = host.queue.pop_front()?;
         if let Place::Ready(bucket) = host.place {
+            self.ready.dispatched(id);
             self.ready.remove(&mut self.places, id, bucket);
             self.limits.commit(host.group);
             self.limits.commit(host.address);
@@ -124,10 +125,10 @@ impl<J> Scheduler<J> {
         host.place = Place::Busy;
         host.in_flight += 1;
         host.pace.started(now);
-        self.ready.dispatched();
         self.pace.started(now);
         self.in_flight += 1;
         self.queued -= 1;
+        self.freed = None;
         self.settle(id, now);
         Some(Action::Start { host: HostId(id), job })
     }

@@ -1,0 +1,113 @@
+//! What one scheduler decision costs, by the number of hosts.
+//!
+//! `decision`: a request ends, its host gets a new job, the next request starts. All hosts have work, 256 requests are in
+//! flight, the clock moves 10 µs a decision. Consecutive decisions concern different hosts, so that at a million hosts
+//! nothing is in the processor's caches: this is the worst case, not the usual one.
+//!
+//! `same host`: the same with one host busy among idle ones, the usual case of a lane that goes on with its host.
+//!
+//! `paced`: every host has a delay, so each decision takes a host off the timers and puts it back.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use haul::config::{Limits, RetrySettings};
+use haul::model::Time;
+use haul::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+
+/// As large as the engine's job.
+type Job = [u64; 5];
+
+const SIZES: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
+const TURN: Duration = Duration::from_micros(10);
+
+struct Bench {
+    scheduler: Scheduler<Job>,
+    flying: VecDeque<(HostId, Time)>,
+    now: Time,
+}
+
+impl Bench {
+    /// So many hosts, of which so many have jobs.
+    fn new(hosts: usize, busy: usize, delay: Duration) -> Self {
+        let retries = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
+        let settings = SchedulerSettings::new(&Limits::default(), &retries);
+        let rules = HostRules { needs_address: false, delay, ..settings.host.clone() };
+        let scheduler = Scheduler::new(settings, 0);
+        let mut bench = Self { scheduler, flying: VecDeque::with_capacity(256), now: Time::ZERO };
+        let ids: Vec<_> = (0..hosts).map(|_| bench.scheduler.add_host(&rules, bench.now)).collect();
+        let jobs = if busy == 1 { 1000 } else { 4 };
+        for id in &ids[..busy] {
+            (0..jobs).for_each(|_| bench.arrive(*id));
+        }
+        bench.drain();
+        bench
+    }
+
+    fn arrive(&mut self, host: HostId) {
+        self.scheduler.handle(Event::Arrived { host, job: [0; 5] }, self.now);
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.scheduler.next_action(self.now) {
+            if let Action::Start { host, job } = action {
+                black_box(job);
+                self.flying.push_back((host, self.now));
+            }
+        }
+    }
+
+    /// One request ends, one job arrives, one request starts.
+    fn turn(&mut self) {
+        self.now = self.now + TURN;
+        let (host, started) = self.flying.pop_front().expect("some are in flight");
+        self.arrive(host);
+        let report = Report { started, verdict: Verdict::Fine };
+        self.scheduler.handle(Event::Done { host, report }, self.now);
+        self.drain();
+    }
+
+    /// The next host's delay is over: one request starts, and ends at once.
+    fn paced_turn(&mut self) {
+        if let Some((at, _)) = self.scheduler.next_deadline() {
+            self.now = self.now.max(at);
+        }
+        self.drain();
+        while let Some((host, started)) = self.flying.pop_front() {
+            self.arrive(host);
+            let report = Report { started, verdict: Verdict::Fine };
+            self.scheduler.handle(Event::Done { host, report }, self.now);
+        }
+    }
+}
+
+fn scheduler(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision");
+    for size in SIZES {
+        let mut bench = Bench::new(size, size, Duration::ZERO);
+        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.turn()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("same host");
+    for size in SIZES {
+        let mut bench = Bench::new(size, 1, Duration::ZERO);
+        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.turn()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("paced");
+    for size in SIZES {
+        let mut bench = Bench::new(size, size, Duration::from_secs(1));
+        // Spread the hosts over the second, as latencies do.
+        (0..size).for_each(|_| {
+            bench.now = bench.now + Duration::from_nanos(1_000_000_000 / size as u64);
+            bench.paced_turn();
+        });
+        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.paced_turn()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, scheduler);
+criterion_main!(benches);

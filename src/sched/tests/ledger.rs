@@ -1,0 +1,325 @@
+//! The simulator's own books, kept from events and actions alone, and the invariants checked against them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::config::Rate;
+use crate::model::{DeferReason, GiveUpReason, Time};
+use crate::sched::host::Place;
+use crate::sched::ready::LATEST_TURN;
+use crate::sched::{HostId, Scheduler};
+
+use super::model::History;
+use super::ops::Plan;
+use super::sim::Ticket;
+use super::world::Name;
+
+/// The slack that rates may take.
+const SLACK: Duration = Duration::from_millis(4);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Queued,
+    Retrying,
+    Flying,
+    /// Reported; must be handed back for this reason before anything else happens.
+    Condemned(GiveUpReason),
+    Ended,
+}
+
+#[derive(Debug)]
+pub(super) struct JobBook {
+    pub(super) state: State,
+    /// On its first host, never sent so far: such jobs keep their order.
+    fresh: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct HostBook {
+    pub(super) id: Option<HostId>,
+    pub(super) in_flight: u32,
+    pub(super) queued: usize,
+    pub(super) retrying: u32,
+    pub(super) asked: bool,
+    pub(super) resolved: bool,
+    pub(super) capacity: u32,
+    pub(super) address: Option<u8>,
+    pub(super) lookups: u32,
+    pub(super) history: History,
+    pub(super) pushed_until: Time,
+    starts: Vec<Time>,
+    last_fresh: Option<u32>,
+    /// Dispatches of others since it became ready, and how many may come first.
+    waited: u32,
+    may_wait: Option<u32>,
+}
+
+/// What was seen over all seeds, so that nothing interesting stays unreached.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) deferrals: BTreeSet<&'static str>,
+    pub(super) give_ups: BTreeSet<&'static str>,
+    pub(super) wakes: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) plan: Plan,
+    pub(super) hosts: Vec<HostBook>,
+    pub(super) jobs: Vec<JobBook>,
+    pub(super) limit: u32,
+    interval: Option<Duration>,
+    /// When the interval was last changed: up to one new interval may have been owed then.
+    interval_since: Option<Time>,
+    pub(super) paused: bool,
+    pub(super) stopped: bool,
+    pub(super) seen: Seen,
+    starts: Vec<Time>,
+    most_retries: usize,
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Plan) -> Self {
+        let host = |script: &super::world::Script| HostBook {
+            resolved: !script.rules.needs_address,
+            capacity: script.rules.capacity,
+            ..HostBook::default()
+        };
+        Self {
+            hosts: plan.hosts.iter().map(host).collect(),
+            jobs: Vec::new(),
+            limit: plan.settings.concurrency.get(),
+            interval: plan.settings.interval,
+            interval_since: None,
+            paused: false,
+            stopped: false,
+            seen: Seen::default(),
+            starts: Vec::new(),
+            most_retries: 0,
+            plan,
+        }
+    }
+
+    pub(super) fn all_ended(&self) -> bool {
+        self.jobs.iter().all(|job| job.state == State::Ended)
+    }
+
+    pub(super) fn accept(&mut self, host: usize) -> u32 {
+        self.jobs.push(JobBook { state: State::Queued, fresh: true });
+        self.hosts[host].queued += 1;
+        self.jobs.len() as u32 - 1
+    }
+
+    /// A start: every limit must have had room for it, and every clock must have allowed it.
+    pub(super) fn started(&mut self, host: usize, ticket: &Ticket, now: Time) {
+        self.leave_queue(host, ticket.job);
+        let job = &mut self.jobs[ticket.job as usize];
+        job.state = State::Flying;
+        if std::mem::take(&mut job.fresh) {
+            let last = self.hosts[host].last_fresh.replace(ticket.job);
+            assert!(last < Some(ticket.job), "host {host} starts {ticket:?} after {last:?}");
+        }
+        assert!(!self.paused && !self.stopped, "a start while paused or stopped");
+        assert!(self.in_flight() < self.limit, "global limit");
+        assert_eq!(self.own_limit(host), None, "host {host}'s own limit");
+        assert!(!self.group_full(host) && !self.address_full(host), "shared limit of host {host}");
+        assert!(self.hosts[host].resolved, "host {host} has no address yet");
+        assert!(!self.host_pace(host, now), "host {host} paces");
+        assert!(!breaks_rate(&self.starts, self.interval, now), "the run paces");
+        assert!(now >= self.hosts[host].pushed_until, "host {host} asked for a pause");
+        let retries = &self.plan.settings.retries;
+        assert_eq!(self.hosts[host].history.dead(retries, now), None, "host {host} is dead");
+        let book = &mut self.hosts[host];
+        assert!(book.history.death(retries).is_none() || book.in_flight == 0, "host {host}: two probes");
+        book.in_flight += 1;
+        book.starts.push(now);
+        self.starts.push(now);
+    }
+
+    /// A job handed back.
+    pub(super) fn given_up(&mut self, host: usize, ticket: &Ticket, reason: GiveUpReason, now: Time) {
+        self.seen.give_ups.insert(reason.name());
+        match self.jobs[ticket.job as usize].state {
+            State::Condemned(expected) => assert_eq!(reason, expected, "{ticket:?}"),
+            State::Queued | State::Retrying => {
+                let cause = self.hosts[host].history.dead(&self.plan.settings.retries, now);
+                let expected =
+                    if self.stopped { Some(GiveUpReason::Stopped) } else { cause.map(GiveUpReason::HostDead) };
+                assert_eq!(Some(reason), expected, "{ticket:?}");
+                self.leave_queue(host, ticket.job);
+            }
+            other => panic!("{ticket:?} was {other:?}"),
+        }
+        self.jobs[ticket.job as usize].state = State::Ended;
+    }
+
+    fn leave_queue(&mut self, host: usize, job: u32) {
+        match self.jobs[job as usize].state {
+            State::Queued => self.hosts[host].queued -= 1,
+            State::Retrying => self.hosts[host].retrying -= 1,
+            other => panic!("job {job} was {other:?}"),
+        }
+    }
+
+    /// A host dropped: it had nothing to do, and no clock runs.
+    pub(super) fn forgotten(&mut self, host: usize, now: Time) {
+        let paced = self.host_pace(host, now);
+        let script = &self.plan.hosts[host];
+        let book = &mut self.hosts[host];
+        assert!(book.queued == 0 && book.in_flight == 0 && book.retrying == 0 && !book.asked, "{book:?}");
+        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
+        assert_eq!(book.history.dead(&self.plan.settings.retries, now), None);
+        *book = HostBook {
+            resolved: !script.rules.needs_address,
+            capacity: script.rules.capacity,
+            lookups: book.lookups,
+            ..HostBook::default()
+        };
+    }
+
+    /// Everything that must hold when all actions have been taken.
+    pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
+        self.check_counts(scheduler);
+        self.check_work_is_conserved(scheduler, now);
+        let condemned = self.jobs.iter().position(|job| matches!(job.state, State::Condemned(_)));
+        assert_eq!(condemned, None, "a job was neither kept nor handed back");
+        if let Some((at, wake)) = scheduler.next_deadline() {
+            assert!(at > now, "{wake:?} at {at} is not in the future of {now}: the caller would spin");
+        }
+    }
+
+    fn check_counts(&mut self, scheduler: &Scheduler<Ticket>) {
+        let retrying: u32 = self.hosts.iter().map(|host| host.retrying).sum();
+        let queued: usize = self.hosts.iter().map(|host| host.queued).sum();
+        // A retry whose time has come is in a queue; the books don't know which.
+        assert_eq!(scheduler.queued() + scheduler.waiting_retries(), queued + retrying as usize);
+        assert!(scheduler.waiting_retries() <= retrying as usize);
+        assert_eq!(scheduler.in_flight(), self.in_flight());
+        assert!(scheduler.given_up.is_empty());
+        self.most_retries = self.most_retries.max(scheduler.waiting_retries());
+        assert!(scheduler.retries.entries() <= 2 * self.most_retries + 64 + 1, "dead retries pile up");
+        assert!(scheduler.timers.entries() <= 2 * scheduler.hosts.len() + 64 + 1, "dead timers pile up");
+        for book in &self.hosts {
+            let Some(id) = book.id else { continue };
+            assert_eq!(scheduler.host_in_flight(id), book.in_flight);
+            let waiting = scheduler.host_queued(id) + scheduler.host_retries(id) as usize;
+            assert_eq!(waiting, book.queued + book.retrying as usize);
+        }
+    }
+
+    /// No host that could start something is left waiting, and the reason given is true by our own books.
+    fn check_work_is_conserved(&mut self, scheduler: &Scheduler<Ticket>, now: Time) {
+        for host in 0..self.hosts.len() {
+            let Some(id) = self.hosts[host].id.filter(|id| scheduler.host_queued(*id) > 0) else { continue };
+            let Some(reason) = scheduler.why_deferred(id, now) else {
+                panic!("host {host} could start a job and does not: {:?}", scheduler.hosts[id.0 as usize]);
+            };
+            self.seen.deferrals.insert(reason.name());
+            assert!(self.is_true(host, reason, now), "host {host} is said to wait for {reason} at {now}");
+        }
+    }
+
+    fn is_true(&self, host: usize, reason: DeferReason, now: Time) -> bool {
+        let book = &self.hosts[host];
+        match reason {
+            DeferReason::Address => book.asked,
+            DeferReason::Protocol => book.in_flight >= book.capacity,
+            DeferReason::Pace => self.host_pace(host, now),
+            DeferReason::BackOff => !book.history.is_clean(),
+            DeferReason::Probe => book.in_flight > 0 && book.history.death(&self.plan.settings.retries).is_some(),
+            DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
+            DeferReason::Adaptive => self.plan.settings.adaptive && book.in_flight > 0,
+            DeferReason::GroupLimit => self.group_full(host),
+            DeferReason::AddressLimit => self.address_full(host),
+            DeferReason::GlobalLimit => self.in_flight() >= self.limit,
+            DeferReason::GlobalPace => {
+                let owed = self.interval_since.into_iter().chain(self.starts.iter().copied());
+                breaks_rate(&owed.collect::<Vec<_>>(), self.interval, now)
+            }
+            DeferReason::Paused => self.paused,
+        }
+    }
+
+    /// No host stays ready for longer than its turn.
+    pub(super) fn check_turns(&mut self, scheduler: &Scheduler<Ticket>, served: usize) {
+        for (host, book) in self.hosts.iter_mut().enumerate() {
+            let place = book.id.map(|id| scheduler.hosts[id.0 as usize].place);
+            if host == served || !matches!(place, Some(Place::Ready(_))) {
+                book.may_wait = None;
+                continue;
+            }
+            let Some(bound) = book.may_wait else {
+                book.may_wait = Some(LATEST_TURN * (scheduler.ready() + 1));
+                book.waited = 0;
+                continue;
+            };
+            book.waited += 1;
+            assert!(book.waited <= bound, "host {host} was ready during {} dispatches", book.waited);
+        }
+    }
+
+    /// Its turn starts over: it was taken out and put back for another reason.
+    pub(super) fn reset_turn(&mut self, host: usize) {
+        self.hosts[host].may_wait = None;
+    }
+
+    pub(super) fn in_flight(&self) -> u32 {
+        self.hosts.iter().map(|host| host.in_flight).sum()
+    }
+
+    pub(super) fn set_interval(&mut self, interval: Option<Duration>, now: Time) {
+        self.interval = interval;
+        self.interval_since = Some(now);
+        self.starts.clear();
+    }
+
+    fn own_limit(&self, host: usize) -> Option<&'static str> {
+        let book = &self.hosts[host];
+        if book.in_flight >= self.plan.hosts[host].rules.concurrency.get() {
+            Some("concurrency")
+        } else if book.in_flight >= book.capacity {
+            Some("capacity")
+        } else {
+            None
+        }
+    }
+
+    fn group_full(&self, host: usize) -> bool {
+        let Some(group) = self.plan.group_of[host] else { return false };
+        let of_group = |(at, _): &(usize, &HostBook)| self.plan.group_of[*at] == Some(group);
+        let flying: u32 = self.hosts.iter().enumerate().filter(of_group).map(|(_, book)| book.in_flight).sum();
+        flying >= self.plan.groups[group]
+    }
+
+    fn address_full(&self, host: usize) -> bool {
+        let (Some(limit), Some(address)) = (self.plan.settings.per_address, self.hosts[host].address) else {
+            return false;
+        };
+        let here = self.hosts.iter().filter(|book| book.address == Some(address));
+        here.map(|book| book.in_flight).sum::<u32>() >= limit.get()
+    }
+
+    fn host_pace(&self, host: usize, now: Time) -> bool {
+        let rules = &self.plan.hosts[host].rules;
+        let starts = &self.hosts[host].starts;
+        let too_soon = !rules.delay.is_zero() && starts.last().is_some_and(|last| now < *last + rules.delay);
+        too_soon || breaks_rate(starts, rules.rate.map(Rate::interval), now)
+    }
+
+    /// Whether look-up number `n` of this host fails, and how.
+    pub(super) fn lookup_fails(&self, host: usize) -> Option<crate::model::FailureKind> {
+        match self.plan.hosts[host].name {
+            Name::Known => None,
+            Name::FailsFirst(count, kind) => (self.hosts[host].lookups <= count).then_some(kind),
+            Name::FailsAlways(kind) => Some(kind),
+        }
+    }
+}
+
+/// Whether one more start now would be too many for some span that ends now: `k` starts since the `k`th last need at
+/// least `k` intervals, less the slack.
+fn breaks_rate(starts: &[Time], interval: Option<Duration>, now: Time) -> bool {
+    let Some(interval) = interval else { return false };
+    let needed = |k: u32| interval.saturating_mul(k).saturating_sub(SLACK);
+    starts.iter().rev().zip(1..).any(|(start, k)| now.since(*start) < needed(k))
+}

@@ -1,0 +1,194 @@
+//! How long a run takes against how long it must take, in virtual time: the same figures on every machine.
+//!
+//! The bound is `LB = max( max_h T_h, max_g T_g, W/K, N/R )` with `T_h = max( ⌈n/c⌉·s, (n−1)·d + s )`. The table stands
+//! in docs/SCHEDULER.md; a test keeps it true. `HAUL_BLESS=1` writes it anew.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::config::{Limits, Rate, RetrySettings};
+use crate::model::Time;
+use crate::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SCHEDULER.md");
+const BEGIN: &str = "<!-- makespan: written by a test, HAUL_BLESS=1 renews it -->\n";
+const END: &str = "<!-- makespan: end -->\n";
+
+/// One kind of host: so many of them, each with so many jobs.
+#[derive(Clone, Copy)]
+struct Hosts {
+    count: u32,
+    jobs: u32,
+    concurrency: u32,
+    delay: Duration,
+    service: Duration,
+    grouped: bool,
+}
+
+struct Scenario {
+    name: &'static str,
+    slots: u32,
+    rate: Option<f64>,
+    group: Option<u32>,
+    hosts: Vec<Hosts>,
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const fn hosts(count: u32, jobs: u32, service: u64) -> Hosts {
+    Hosts { count, jobs, concurrency: 8, delay: Duration::ZERO, service: ms(service), grouped: false }
+}
+
+fn scenario(name: &'static str, slots: u32, hosts: Vec<Hosts>) -> Scenario {
+    Scenario { name, slots, rate: None, group: None, hosts }
+}
+
+/// Each near its own worst balance: what bounds it is almost matched by something else that wants the same slots.
+fn scenarios() -> Vec<Scenario> {
+    let zipf = |most: u32, service| (1..=1000).map(|rank| hosts(1, most / rank, service)).collect::<Vec<_>>();
+    let spread = |at: u32| hosts(1, 40, 10 + 20 * u64::from(at));
+    vec![
+        scenario("uniform: 1,000 hosts of 100 jobs", 64, vec![hosts(1000, 100, 100)]),
+        scenario("Zipf over 1,000 hosts, biggest first", 64, zipf(20_000, 100)),
+        scenario("Zipf over 1,000 hosts, smallest first", 64, zipf(20_000, 100).into_iter().rev().collect()),
+        scenario("one giant behind 2,000 small hosts", 64, vec![hosts(2000, 28, 50), hosts(1, 8000, 50)]),
+        scenario(
+            "one giant, one request at a time",
+            8,
+            vec![hosts(500, 16, 50), Hosts { concurrency: 1, ..hosts(1, 1000, 50) }],
+        ),
+        scenario("delay of 1 s on 500 hosts", 64, vec![Hosts { delay: ms(1000), ..hosts(500, 60, 100) }]),
+        scenario(
+            "one big host with a delay among many without",
+            32,
+            vec![hosts(800, 20, 100), Hosts { delay: ms(100), ..hosts(1, 600, 100) }],
+        ),
+        Scenario { rate: Some(500.0), ..scenario("global rate of 500/s", 64, vec![hosts(200, 100, 100)]) },
+        scenario("50,000 hosts of one job", 256, vec![hosts(50_000, 1, 80)]),
+        scenario("1,000 hosts, 10 ms to 20 s each", 256, (0..1000).map(spread).collect()),
+        scenario(
+            "one slow host among 1,000 quick ones",
+            32,
+            vec![hosts(1000, 50, 20), Hosts { concurrency: 2, ..hosts(1, 12, 5000) }],
+        ),
+        Scenario {
+            group: Some(4),
+            ..scenario(
+                "ten hosts of one site with 4 permits, and others",
+                32,
+                vec![hosts(500, 28, 100), Hosts { grouped: true, ..hosts(10, 200, 100) }],
+            )
+        },
+    ]
+}
+
+impl Scenario {
+    /// Seconds no schedule can stay under.
+    fn bound(&self) -> f64 {
+        let (mut longest, mut work, mut jobs, mut grouped) = (0.0_f64, 0.0, 0.0, 0.0);
+        for kind in &self.hosts {
+            let service = kind.service.as_secs_f64();
+            let rounds = f64::from(kind.jobs.div_ceil(kind.concurrency)) * service;
+            let paced = f64::from(kind.jobs - 1) * kind.delay.as_secs_f64() + service;
+            longest = longest.max(rounds).max(paced);
+            let all = f64::from(kind.count * kind.jobs);
+            jobs += all;
+            work += all * service;
+            grouped += if kind.grouped { all * service } else { 0.0 };
+        }
+        longest
+            .max(work / f64::from(self.slots))
+            .max(self.rate.map_or(0.0, |rate| jobs / rate))
+            .max(self.group.map_or(0.0, |group| grouped / f64::from(group)))
+    }
+
+    /// Seconds the scheduler takes.
+    fn run(&self) -> f64 {
+        let limits = Limits {
+            concurrency: NonZeroU32::new(self.slots).expect("not zero"),
+            rate: self.rate.and_then(Rate::new),
+            ..Limits::default()
+        };
+        let settings = SchedulerSettings::new(&limits, &RetrySettings::default());
+        let mut services = Vec::new();
+        let mut scheduler = Scheduler::new(settings.clone(), 0);
+        let group = self.group.and_then(NonZeroU32::new).map(|limit| scheduler.add_group(limit));
+        for kind in &self.hosts {
+            let rules = HostRules {
+                concurrency: NonZeroU32::new(kind.concurrency).expect("not zero"),
+                delay: kind.delay,
+                needs_address: false,
+                group: group.filter(|_| kind.grouped),
+                ..settings.host.clone()
+            };
+            for _ in 0..kind.count {
+                let host = scheduler.add_host(&rules, Time::ZERO);
+                services.push(kind.service);
+                (0..kind.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job }, Time::ZERO));
+            }
+        }
+        play(&mut scheduler, &services).as_nanos() as f64 / 1e9
+    }
+}
+
+/// Runs everything that was accepted; says when the last job ended.
+fn play(scheduler: &mut Scheduler<u32>, services: &[Duration]) -> Time {
+    let mut flying: BinaryHeap<Reverse<(Time, HostId, Time)>> = BinaryHeap::new();
+    let (mut now, mut ended) = (Time::ZERO, Time::ZERO);
+    loop {
+        while let Some(action) = scheduler.next_action(now) {
+            if let Action::Start { host, .. } = action {
+                flying.push(Reverse((now + services[host.0 as usize], host, now)));
+            }
+        }
+        let end = flying.peek().map(|Reverse((at, ..))| *at);
+        let deadline = scheduler.next_deadline().map(|(at, _)| at);
+        now = match (end, deadline) {
+            (Some(end), Some(deadline)) => end.min(deadline),
+            (Some(end), None) => end,
+            _ if scheduler.queued() == 0 => return ended,
+            (None, at) => at.expect("jobs wait, so something must wake them"),
+        };
+        if end == Some(now) {
+            let Reverse((_, host, started)) = flying.pop().expect("peeked");
+            ended = now;
+            scheduler.handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine } }, now);
+        }
+    }
+}
+
+fn table() -> String {
+    let mut table = String::from("| scenario | bound | taken | bound / taken |\n|---|---:|---:|---:|\n");
+    for scenario in scenarios() {
+        let (bound, taken) = (scenario.bound(), scenario.run());
+        let efficiency = bound / taken;
+        writeln!(table, "| {} | {bound:.2} s | {taken:.2} s | {efficiency:.3} |", scenario.name).expect("a string");
+        assert!(efficiency >= 0.95, "{}: {bound} s are enough, {taken} s were taken", scenario.name);
+        assert!(efficiency <= 1.0 + 1e-9, "{}: the bound is wrong", scenario.name);
+    }
+    table
+}
+
+#[test]
+fn makespan_is_near_its_bound_and_the_document_says_so() {
+    let table = table();
+    println!("{table}");
+    let text = std::fs::read_to_string(DOCUMENT).expect("docs/SCHEDULER.md");
+    let (before, rest) = text.split_once(BEGIN).expect("the begin mark");
+    let (committed, after) = rest.split_once(END).expect("the end mark");
+    if blessed() {
+        std::fs::write(DOCUMENT, format!("{before}{BEGIN}{table}{END}{after}")).expect("docs/SCHEDULER.md is writable");
+    } else {
+        assert_eq!(committed, table, "the table in docs/SCHEDULER.md is stale: run the test with HAUL_BLESS=1");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that can renew the document it checks has to be told to")]
+fn blessed() -> bool {
+    std::env::var("HAUL_BLESS").is_ok()
+}
