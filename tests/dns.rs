@@ -7,16 +7,17 @@ mod support {
     pub(crate) mod unbound;
 }
 
+use std::cell::Cell;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use haul::config::{Config, FamilyPreference};
 use haul::dns::Resolver;
-use haul::model::{Failure, FailureKind, Phase, Resolve};
+use haul::model::{Failure, FailureKind, Phase, Resolve, Time};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
-use support::clock::TestClock;
 use support::fake_dns::{self, Reply};
 use support::unbound;
 use tokio::task::LocalSet;
@@ -35,9 +36,27 @@ fn config(server: SocketAddr) -> Config {
     config
 }
 
-fn resolver(config: &Config) -> (Resolver, TestClock) {
-    let clock = TestClock::new();
-    (Resolver::new(config, clock.function()), clock)
+fn resolver(config: &Config) -> (Resolver, Clock) {
+    let clock = Clock { running: Rc::new(support::clock::running()), ahead: Rc::default() };
+    let given = clock.clone();
+    (Resolver::new(config, move || given.now()), clock)
+}
+
+/// The clock of a resolver. It can be put forward; timers don't notice.
+#[derive(Clone)]
+struct Clock {
+    running: Rc<dyn Fn() -> Time>,
+    ahead: Rc<Cell<Duration>>,
+}
+
+impl Clock {
+    fn now(&self) -> Time {
+        (self.running)() + self.ahead.get()
+    }
+
+    fn skip(&self, by: Duration) {
+        self.ahead.set(self.ahead.get() + by);
+    }
 }
 
 async fn addresses(resolver: &Resolver, name: &str) -> Vec<IpAddr> {
