@@ -1,5 +1,7 @@
 //! The dialer against sockets and TLS servers in this process, and, for names, a real name server.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+
 mod support {
     pub(crate) mod certs;
     pub(crate) mod clock;

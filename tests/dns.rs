@@ -1,5 +1,7 @@
 //! The resolver against a real name server (unbound) and against one that misbehaves to order.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+
 mod support {
     pub(crate) mod clock;
     pub(crate) mod fake_dns;
