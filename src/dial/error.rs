@@ -168,3 +168,63 @@ pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
     let failure = Failure::new(Phase::Connect, telling.kind(), message);
     if telling == Telling::NoDescriptors { Cause::NoDescriptors(failure) } else { Cause::Peer(failure) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::libc;
+
+    use super::*;
+    use crate::model::{Scheme, Time};
+
+    const TARGET: Target<'_> = Target { scheme: Scheme::Http, host: "a.test", port: 80 };
+
+    fn losses(errors: &[Option<i32>]) -> Losses {
+        let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let tried = errors.iter().map(|code| (address, code.map(io::Error::from_raw_os_error))).collect();
+        Losses { tried, timed_out: errors.contains(&None) }
+    }
+
+    fn bound(total: Time) -> Bound {
+        Bound::new(Phase::Connect, Time::ZERO, Duration::from_secs(10), total)
+    }
+
+    #[test]
+    fn the_most_telling_error_names_the_failure() {
+        for (errors, kind) in [
+            (&[Some(libc::ECONNREFUSED), None][..], FailureKind::Refused),
+            (&[Some(libc::ENETUNREACH), Some(libc::ETIMEDOUT)], FailureKind::Unreachable),
+            (&[Some(libc::ENETUNREACH), Some(libc::ECONNREFUSED)], FailureKind::Refused),
+            (&[Some(libc::EHOSTUNREACH), Some(libc::ECONNRESET)], FailureKind::Reset),
+            (&[None, None], FailureKind::Timeout),
+            (&[], FailureKind::Timeout),
+        ] {
+            let Cause::Peer(failure) = losses(errors).into_cause(&TARGET, bound(Time::NEVER)) else { panic!() };
+            assert_eq!(failure.kind, kind, "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_total_time_out_is_one_whatever_was_tried() {
+        let errors = [Some(libc::ECONNREFUSED), None];
+        let failure = losses(&errors).into_cause(&TARGET, bound(Time::from_millis(5))).into_failure();
+        assert_eq!(failure.kind, FailureKind::TotalTimeout);
+    }
+
+    #[test]
+    fn what_our_machine_lacks_is_told_apart() {
+        let cause = |code| losses(&[Some(libc::ECONNREFUSED), Some(code)]).into_cause(&TARGET, bound(Time::NEVER));
+        assert!(matches!(cause(libc::EMFILE), Cause::NoDescriptors(_)));
+        assert!(matches!(cause(libc::ENFILE), Cause::NoDescriptors(_)));
+        assert!(matches!(cause(libc::EADDRNOTAVAIL), Cause::NoPorts(_)));
+        assert!(matches!(cause(libc::EADDRINUSE), Cause::NoPorts(_)));
+    }
+
+    #[test]
+    fn the_message_names_the_first_four_addresses() {
+        let message = losses(&[Some(libc::ECONNREFUSED); 6]).into_cause(&TARGET, bound(Time::NEVER)).into_failure();
+        assert_eq!(message.message.matches("connection refused").count(), 4);
+        assert!(message.message.ends_with("and 2 more"), "{message}");
+    }
+}

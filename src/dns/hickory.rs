@@ -49,7 +49,7 @@ impl Upstream {
     }
 
     /// What the hosts file says of `name`. A file that can't be read says nothing.
-    pub(super) fn from_hosts(&self, name: &str, family: FamilyPreference) -> Option<Found> {
+    pub(super) fn known_locally(&self, name: &str, family: FamilyPreference) -> Option<Found> {
         let hosts = self.hosts.get_or_init(|| Hosts::from_system().unwrap_or_default());
         let name = Name::from_ascii(name).ok()?;
         let addresses: Vec<_> = [RecordType::AAAA, RecordType::A]

@@ -162,7 +162,7 @@ impl Inner {
                 return Some(Ok((addresses, now)));
             }
         }
-        let found = self.upstream.from_hosts(name, self.family)?;
+        let found = self.upstream.known_locally(name, self.family)?;
         self.count(|stats| stats.hits += 1);
         Some(self.cache.borrow_mut().put(name.into(), Ok(found), now))
     }

@@ -1,0 +1,623 @@
+//! The dialer against sockets and TLS servers in this process, and, for names, a real name server.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+
+mod support {
+    pub(crate) mod certs;
+    pub(crate) mod clock;
+    pub(crate) mod dialing;
+    pub(crate) mod server;
+    pub(crate) mod tls_server;
+    pub(crate) mod unbound;
+}
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul::config::{Config, ConnectTo, FamilyPreference, ResolveRule};
+use haul::dial::{Cause, DialError, Dialed, Io, Route, Target, Tls};
+use haul::dns::Resolver;
+use haul::model::{Egress, FailureKind, Phase, Scheme};
+use rustls::HandshakeKind;
+use support::certs::{Authority, Leaf};
+use support::dialing::{Names, dial, dialer};
+use support::{tls_server, unbound};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::task::LocalSet;
+
+async fn local<T>(test: impl Future<Output = T>) -> T {
+    LocalSet::new().run_until(test).await
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn no_names() -> Rc<Names> {
+    Rc::new(Names::default())
+}
+
+fn names(name: &'static str, addresses: &[&str]) -> Rc<Names> {
+    Rc::new(Names([(name, addresses.iter().map(|text| ip(text)).collect())].into()))
+}
+
+/// A listener on this address and a free port. Connections are accepted by the system, not by us.
+async fn listen(address: &str) -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// The failure of a dial, which must be the peer's.
+#[track_caller]
+fn peer_failure(result: Result<Dialed, DialError>, phase: Phase, kind: FailureKind) -> String {
+    match result.expect_err("the dial must fail").cause {
+        Cause::Peer(failure) => {
+            assert_eq!((failure.phase, failure.kind), (phase, kind), "{failure}");
+            failure.message.into()
+        }
+        other => panic!("not the peer's fault: {other:?}"),
+    }
+}
+
+/// A listener that accepts no more: the next connect to it gets no answer. The streams fill its queue.
+async fn black_hole(address: &str) -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(ip(address), 0)).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    for _ in 0..200 {
+        match tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            Ok(stream) => queue.push(stream.unwrap()),
+            Err(_) => return (listener, queue, address),
+        }
+    }
+    panic!("the queue of a listener with a backlog of 1 took 200 connections");
+}
+
+mod plain {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_literal_is_connected_to_without_dns_and_bytes_pass() {
+        let (listener, address) = listen("127.0.0.1").await;
+        let dialer = dialer(&Config::default(), no_names());
+        let mut dialed = dial(&dialer, Scheme::Http, "127.0.0.1", address).await.unwrap();
+        assert_eq!((dialed.remote, dialed.alpn_h2, dialed.resumed), (Some(address), false, false));
+        assert!(dialed.times.dns.is_none() && dialed.times.connect.is_some() && dialed.times.tls.is_none());
+        assert!(matches!(dialed.io, Io::Tcp(_)) && dialed.io.is_write_vectored());
+        let Io::Tcp(stream) = &dialed.io else { unreachable!() };
+        assert!(stream.nodelay().unwrap());
+        let (mut peer, _) = listener.accept().await.unwrap();
+        dialed.io.write_all(b"ping").await.unwrap();
+        dialed.io.flush().await.unwrap();
+        let mut bytes = [0; 4];
+        peer.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"ping");
+        peer.write_all(b"pong").await.unwrap();
+        dialed.io.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"pong");
+        dialed.io.shutdown().await.unwrap();
+        assert_eq!(peer.read(&mut bytes).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_resolved_first() {
+        let (_listener, address) = listen("127.0.0.1").await;
+        let dialer = dialer(&Config::default(), names("a.test", &["127.0.0.1"]));
+        let dialed = dial(&dialer, Scheme::Http, "a.test", address).await.unwrap();
+        assert!(dialed.times.dns.is_some());
+        let failure = dial(&dialer, Scheme::Http, "b.test", address).await;
+        peer_failure(failure, Phase::Dns, FailureKind::NameNotFound);
+    }
+
+    #[tokio::test]
+    async fn rules_say_where_to_go_and_whether_dns_is_needed() {
+        let (_listener, address) = listen("127.0.0.5").await;
+        let mut config = Config::default();
+        config.network.resolve =
+            vec![ResolveRule { host: None, port: address.port(), addresses: vec![ip("127.0.0.5")] }];
+        config.network.connect_to = vec![ConnectTo {
+            from_host: Some("far.test".into()),
+            from_port: None,
+            to_host: Some("near.test".into()),
+            to_port: Some(address.port()),
+        }];
+        let dialer = dialer(&config, no_names());
+        let far = Target { scheme: Scheme::Http, host: "far.test", port: 80 };
+        assert!(matches!(dialer.route(&far), Route::Addresses { port, .. } if port == address.port()));
+        let dialed = dialer.dial(&far, Egress::default(), Duration::from_secs(5)).await.unwrap();
+        assert_eq!(dialed.remote, Some(address));
+        let other = Target { host: "other.test", ..far };
+        assert_eq!(dialer.route(&other), Route::Name { host: "other.test", port: 80 });
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_with_the_address() {
+        let closed = SocketAddr::from(([127, 0, 0, 1], support::server::free_port()));
+        let dialer = dialer(&Config::default(), names("a.test", &["127.0.0.1"]));
+        let failure = dial(&dialer, Scheme::Http, "a.test", closed).await;
+        assert!(failure.as_ref().unwrap_err().times.connect.is_some());
+        let message = peer_failure(failure, Phase::Connect, FailureKind::Refused);
+        assert!(message.contains(&closed.to_string()) && message.contains("connection refused"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_ends_with_the_connect_time_out() {
+        let (_listener, _queue, address) = black_hole("127.0.0.1").await;
+        let mut config = Config::default();
+        config.timeouts.connect = Duration::from_millis(200);
+        let dialer = dialer(&config, no_names());
+        let message =
+            peer_failure(dial(&dialer, Scheme::Http, "127.0.0.1", address).await, Phase::Connect, FailureKind::Timeout);
+        assert!(message.contains("no answer within 200ms"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn the_callers_budget_ends_a_dial_in_any_phase() {
+        let (_listener, _queue, address) = black_hole("127.0.0.1").await;
+        let dialer = dialer(&Config::default(), names("silent.test", &[]));
+        let budget = Duration::from_millis(100);
+        for (host, phase) in [("127.0.0.1", Phase::Connect), ("silent.test", Phase::Dns)] {
+            let target = Target { scheme: Scheme::Http, host, port: address.port() };
+            let failure = dialer.dial(&target, Egress::default(), budget).await;
+            peer_failure(failure, phase, FailureKind::TotalTimeout);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_never_answers_ends_with_the_dns_time_out() {
+        let mut config = Config::default();
+        config.timeouts.dns = Duration::from_millis(100);
+        let dialer = dialer(&config, names("silent.test", &[]));
+        let target = Target { scheme: Scheme::Http, host: "silent.test", port: 80 };
+        let failure = dialer.dial(&target, Egress::default(), Duration::from_secs(10)).await;
+        peer_failure(failure, Phase::Dns, FailureKind::Timeout);
+    }
+
+    #[tokio::test]
+    async fn the_local_address_of_the_egress_is_what_the_peer_sees() {
+        let (listener, address) = listen("127.0.0.1").await;
+        let mut config = Config::default();
+        config.network.local_addresses = vec![ip("127.0.0.7"), ip("127.0.0.8"), ip("192.0.2.1")];
+        let dialer = dialer(&config, no_names());
+        for (egress, seen) in [(0, "127.0.0.7"), (1, "127.0.0.8")] {
+            let target = Target { scheme: Scheme::Http, host: "127.0.0.1", port: address.port() };
+            let _dialed = dialer.dial(&target, Egress(egress), Duration::from_secs(5)).await.unwrap();
+            assert_eq!(listener.accept().await.unwrap().1.ip(), ip(seen));
+        }
+        let target = Target { scheme: Scheme::Http, host: "127.0.0.1", port: address.port() };
+        let failure = dialer.dial(&target, Egress(2), Duration::from_secs(5)).await;
+        let message = peer_failure(failure, Phase::Connect, FailureKind::Io);
+        assert!(message.contains("192.0.2.1 is not on this machine"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn families_can_be_ruled_out_for_literals_and_names() {
+        let (_listener, address) = listen("127.0.0.1").await;
+        let mut config = Config::default();
+        config.network.family = FamilyPreference::Ipv6Only;
+        let v6 = dialer(&config, names("a.test", &["127.0.0.1"]));
+        for host in ["127.0.0.1", "a.test"] {
+            let failure = dial(&v6, Scheme::Http, host, address).await;
+            let message = peer_failure(failure, Phase::Connect, FailureKind::NoAddress);
+            assert!(message.contains("--ipv6"), "{message}");
+        }
+        config.network.family = FamilyPreference::Ipv4Only;
+        let v4 = dialer(&config, names("a.test", &["::1", "127.0.0.1"]));
+        assert_eq!(dial(&v4, Scheme::Http, "a.test", address).await.unwrap().remote, Some(address));
+        let failure = dial(&v4, Scheme::Http, "[::1]", address).await;
+        peer_failure(failure, Phase::Connect, FailureKind::NoAddress);
+    }
+
+    #[tokio::test]
+    async fn ipv6_works_where_the_machine_has_it() {
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else { return support::server::skip("IPv6 loopback") };
+        let address = listener.local_addr().unwrap();
+        let dialer = dialer(&Config::default(), names("a.test", &["::1", "127.0.0.1"]));
+        for host in ["[::1]", "a.test"] {
+            assert_eq!(dial(&dialer, Scheme::Http, host, address).await.unwrap().remote, Some(address));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_address_filter_judges_literals_and_names_alike() {
+        let (_listener, address) = listen("127.0.0.1").await;
+        let dialer = dialer(&Config::default(), names("a.test", &["127.0.0.1"]))
+            .with_filter(Rc::new(|ip: IpAddr| !ip.is_loopback()));
+        for host in ["127.0.0.1", "a.test", "[::ffff:127.0.0.1]"] {
+            let failure = dial(&dialer, Scheme::Http, host, address).await;
+            let message = peer_failure(failure, Phase::Connect, FailureKind::AddressRefused);
+            assert!(message.contains("127.0.0.1"), "{message}");
+        }
+    }
+}
+
+mod dead_addresses {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_first_address_that_refuses_leaves_the_second() {
+        let (_listener, address) = listen("127.0.0.3").await;
+        let dialer = dialer(&Config::default(), names("two.test", &["127.0.0.2", "127.0.0.3"]));
+        assert_eq!(dial(&dialer, Scheme::Http, "two.test", address).await.unwrap().remote, Some(address));
+    }
+
+    #[tokio::test]
+    async fn a_first_address_that_is_a_black_hole_costs_the_pace_and_no_more() {
+        let (_hole, _queue, dead) = black_hole("127.0.0.2").await;
+        let listener = TcpListener::bind(("127.0.0.3", dead.port())).await.unwrap();
+        let mut config = Config::default();
+        config.network.happy_eyeballs_delay = Duration::from_millis(100);
+        let dialer = dialer(&config, names("two.test", &["127.0.0.2", "127.0.0.3"]));
+        let dialed = dial(&dialer, Scheme::Http, "two.test", dead).await.unwrap();
+        assert_eq!(dialed.remote, Some(listener.local_addr().unwrap()));
+        assert!(dialed.times.connect.unwrap() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn all_dead_is_one_failure_that_lists_them() {
+        let port = support::server::free_port();
+        let addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"];
+        let dialer = dialer(&Config::default(), names("dead.test", &addresses));
+        let failure = dial(&dialer, Scheme::Http, "dead.test", SocketAddr::new(ip("127.0.0.2"), port)).await;
+        let message = peer_failure(failure, Phase::Connect, FailureKind::Refused);
+        assert!(message.contains(&format!("127.0.0.5:{port} connection refused")), "{message}");
+        assert!(message.ends_with("and 1 more"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_name_from_a_real_server_with_one_live_address_connects() {
+        let Some((_server, dns)) = unbound::start() else { return };
+        local(async {
+            let (_listener, address) = listen("127.0.0.3").await;
+            let mut config = Config::default();
+            config.dns.servers = vec![dns];
+            let resolver = Resolver::new(&config, support::clock::running());
+            let dialer = dialer(&config, Rc::new(resolver));
+            for _ in 0..4 {
+                assert_eq!(dial(&dialer, Scheme::Http, "two.test", address).await.unwrap().remote, Some(address));
+            }
+        })
+        .await;
+    }
+}
+
+mod unix {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_unix_socket_takes_the_place_of_every_address_with_and_without_tls() {
+        local(async {
+            let authority = Authority::new();
+            let server = tls_server::config(&authority.issue(&["a.test"], |_| {}), &["h2"], None);
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("socket");
+            let listener = UnixListener::bind(&path).unwrap();
+            let mut config = Config::default();
+            config.network.unix_socket = Some(path.clone());
+            config.tls.ca_files = vec![authority.file()];
+            let dialer = dialer(&config, no_names());
+            let anywhere = SocketAddr::from(([127, 0, 0, 1], 1));
+            let dialed = dial(&dialer, Scheme::Http, "a.test", anywhere).await.unwrap();
+            assert!(matches!(dialed.io, Io::Unix(_)) && dialed.remote.is_none() && dialed.times.dns.is_none());
+            drop(listener.accept().await.unwrap());
+            tokio::task::spawn_local(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                tls_server::serve(stream, server, tls_server::Handshakes::default()).await;
+            });
+            let mut dialed = dial(&dialer, Scheme::Https, "a.test", anywhere).await.unwrap();
+            assert!(matches!(dialed.io, Io::TlsUnix(_)) && dialed.alpn_h2);
+            let mut hello = [0; 5];
+            dialed.io.read_exact(&mut hello).await.unwrap();
+            assert_eq!(&hello, b"hello");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_dead_unix_socket_is_told_with_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let mut config = Config::default();
+        config.network.unix_socket = Some(path.clone());
+        let dialer = dialer(&config, no_names());
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let message =
+            peer_failure(dial(&dialer, Scheme::Http, "a.test", anywhere).await, Phase::Connect, FailureKind::Io);
+        assert!(message.contains(&path.display().to_string()) && message.contains("--unix-socket"), "{message}");
+        drop(UnixListener::bind(&path).unwrap());
+        let failure = dial(&dialer, Scheme::Http, "a.test", anywhere).await;
+        peer_failure(failure, Phase::Connect, FailureKind::Refused);
+    }
+}
+
+mod tls {
+    use super::*;
+
+    /// A server with a certificate for `a.test`, a configuration that trusts it, and names that lead to it.
+    async fn site(alpn: &[&str]) -> (Authority, Config, SocketAddr, tls_server::Handshakes) {
+        let authority = Authority::new();
+        let leaf = authority.issue(&["a.test"], |_| {});
+        let (address, handshakes) = tls_server::start(tls_server::config(&leaf, alpn, None)).await;
+        let mut config = Config::default();
+        config.tls.ca_files = vec![authority.file()];
+        (authority, config, address, handshakes)
+    }
+
+    fn a_test() -> Rc<Names> {
+        names("a.test", &["127.0.0.1"])
+    }
+
+    async fn connect(config: &Config, host: &str, address: SocketAddr) -> Result<Dialed, DialError> {
+        let names = Names([("a.test", vec![address.ip()]), ("b.test", vec![address.ip()])].into());
+        dial(&dialer(config, Rc::new(names)), Scheme::Https, host, address).await
+    }
+
+    async fn serve(leaf: &Leaf) -> SocketAddr {
+        tls_server::start(tls_server::config(leaf, &[], None)).await.0
+    }
+
+    async fn greeting(dialed: &mut Dialed) -> String {
+        let mut bytes = [0; 5];
+        dialed.io.read_exact(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes).into()
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_a_given_authority_is_accepted() {
+        local(async {
+            let (_authority, config, address, _) = site(&[]).await;
+            for host in ["a.test", "a.test."] {
+                let names = names(if host == "a.test" { "a.test" } else { "a.test." }, &["127.0.0.1"]);
+                let dialer = dialer(&config, names);
+                let mut dialed = dial(&dialer, Scheme::Https, host, address).await.unwrap();
+                assert!(matches!(dialed.io, Io::TlsTcp(_)) && dialed.io.is_write_vectored());
+                assert_eq!((dialed.remote, dialed.alpn_h2), (Some(address), false));
+                assert!(dialed.times.tls.is_some());
+                assert_eq!(greeting(&mut dialed).await, "hello");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn alpn_decides_between_h2_and_http1() {
+        local(async {
+            for (offered, http1_only, h2) in [
+                (&["h2", "http/1.1"][..], false, true),
+                (&["h2", "http/1.1"], true, false),
+                (&["http/1.1"], false, false),
+                (&[], false, false),
+            ] {
+                let (_authority, mut config, address, _) = site(offered).await;
+                config.network.http1_only = http1_only;
+                let dialed = connect(&config, "a.test", address).await.unwrap();
+                assert_eq!(dialed.alpn_h2, h2, "{offered:?}, http1_only {http1_only}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_fault_of_a_certificate_has_its_kind_and_insecure_accepts_it() {
+        local(async {
+            let authority = Authority::new();
+            let stranger = Authority::new();
+            let expired = authority.issue(&["a.test"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+            let expired = serve(&expired).await;
+            let early = authority.issue(&["a.test"], |params| params.not_before = rcgen::date_time_ymd(4000, 1, 1));
+            let early = serve(&early).await;
+            let other = serve(&authority.issue(&["b.test"], |_| {})).await;
+            let unknown = serve(&stranger.issue(&["a.test"], |_| {})).await;
+            let mut config = Config::default();
+            config.tls.ca_files = vec![authority.file()];
+            for (address, kind, says) in [
+                (expired, FailureKind::CertificateExpired, "--insecure"),
+                (early, FailureKind::CertificateExpired, "clock"),
+                (other, FailureKind::CertificateName, "a.test"),
+                (unknown, FailureKind::CertificateUntrusted, "--cacert"),
+            ] {
+                let failure = connect(&config, "a.test", address).await;
+                let error = failure.as_ref().unwrap_err();
+                assert_eq!(error.remote, Some(address));
+                assert!(error.times.connect.is_some() && error.times.tls.is_some());
+                let message = peer_failure(failure, Phase::Tls, kind);
+                assert!(message.contains(says), "{message}");
+            }
+            config.tls.insecure = true;
+            for address in [expired, early, other, unknown] {
+                assert_eq!(greeting(&mut connect(&config, "a.test", address).await.unwrap()).await, "hello");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn without_a_given_authority_the_platform_s_are_asked_and_a_stranger_is_refused() {
+        local(async {
+            let (_authority, mut config, address, _) = site(&[]).await;
+            config.tls.ca_files.clear();
+            let failure = connect(&config, "a.test", address).await;
+            peer_failure(failure, Phase::Tls, FailureKind::CertificateUntrusted);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_address_can_be_what_the_certificate_is_for() {
+        local(async {
+            let authority = Authority::new();
+            let address = serve(&authority.issue(&["127.0.0.1"], |_| {})).await;
+            let mut config = Config::default();
+            config.tls.ca_files = vec![authority.file()];
+            assert!(connect(&config, "127.0.0.1", address).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_is_shown_when_the_server_asks() {
+        local(async {
+            let authority = Authority::new();
+            let leaf = authority.issue(&["a.test"], |_| {});
+            let (address, handshakes) = tls_server::start(tls_server::config(&leaf, &[], Some(&authority))).await;
+            let mut config = Config::default();
+            config.tls.ca_files = vec![authority.file()];
+            let client = authority.issue(&["client.test"], |_| {});
+            config.tls.client_certificate = Some(client.certificate.clone());
+            config.tls.client_key = Some(client.key.clone());
+            assert_eq!(greeting(&mut connect(&config, "a.test", address).await.unwrap()).await, "hello");
+            assert_eq!(handshakes.borrow().len(), 1);
+            config.tls.client_certificate = None;
+            config.tls.client_key = None;
+            // With TLS 1.3 the client learns of the refusal with its first read.
+            let mut dialed = connect(&config, "a.test", address).await.unwrap();
+            let refused = dialed.io.read(&mut [0; 1]).await.unwrap_err();
+            assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
+            assert_eq!(handshakes.borrow().len(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_second_connection_resumes_the_session_of_the_first() {
+        local(async {
+            let (_authority, config, address, handshakes) = site(&[]).await;
+            let dialer = dialer(&config, a_test());
+            for _ in 0..2 {
+                // The ticket comes with the first bytes.
+                let mut dialed = dial(&dialer, Scheme::Https, "a.test", address).await.unwrap();
+                greeting(&mut dialed).await;
+            }
+            let third = dial(&dialer, Scheme::Https, "a.test", address).await.unwrap();
+            assert!(third.resumed);
+            tokio::task::yield_now().await;
+            let kinds = handshakes.borrow().clone();
+            assert_eq!(kinds[..2], [HandshakeKind::Full, HandshakeKind::Resumed]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn sessions_are_remembered_for_as_many_names_as_asked() {
+        local(async {
+            const NAMES: usize = 50;
+            let authority = Authority::new();
+            let address = serve(&authority.issue(&["*.many.test"], |_| {})).await;
+            let resumed = async |session_hosts: usize| {
+                let mut config = Config::default();
+                config.tls.ca_files = vec![authority.file()];
+                config.tls.session_hosts = session_hosts;
+                config.network.resolve =
+                    vec![ResolveRule { host: None, port: address.port(), addresses: vec![address.ip()] }];
+                let dialer = dialer(&config, no_names());
+                let mut resumed = 0;
+                for round in 0..2 {
+                    for n in 0..NAMES {
+                        let host = format!("n{n}.many.test");
+                        let mut dialed = dial(&dialer, Scheme::Https, &host, address).await.unwrap();
+                        assert_eq!(greeting(&mut dialed).await, "hello");
+                        resumed += usize::from(round == 1 && dialed.resumed);
+                    }
+                }
+                resumed
+            };
+            assert_eq!(resumed(NAMES).await, NAMES);
+            assert_eq!(resumed(0).await, 0);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_handshake_that_stalls_ends_with_the_tls_time_out() {
+        let (_listener, address) = listen("127.0.0.1").await;
+        let mut config = Config::default();
+        config.tls.insecure = true;
+        config.timeouts.tls = Duration::from_millis(100);
+        let failure = connect(&config, "a.test", address).await;
+        assert_eq!(failure.as_ref().unwrap_err().remote, Some(address));
+        let message = peer_failure(failure, Phase::Tls, FailureKind::Timeout);
+        assert!(message.contains("100ms"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_up_or_speaks_something_else_is_told_apart() {
+        local(async {
+            let mut config = Config::default();
+            config.tls.insecure = true;
+            for (answer, kind) in
+                [(&b""[..], FailureKind::Closed), (b"HTTP/1.1 400 Bad Request\r\n\r\n", FailureKind::Protocol)]
+            {
+                let (listener, address) = listen("127.0.0.1").await;
+                tokio::task::spawn_local(async move {
+                    let (mut peer, _) = listener.accept().await.unwrap();
+                    let _ = peer.read(&mut [0; 2048]).await;
+                    let _ = peer.write_all(answer).await;
+                });
+                peer_failure(connect(&config, "a.test", address).await, Phase::Tls, kind);
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_reset_in_the_handshake_is_a_reset() {
+        local(async {
+            let mut config = Config::default();
+            config.tls.insecure = true;
+            let (listener, address) = listen("127.0.0.1").await;
+            tokio::task::spawn_local(async move {
+                let (peer, _) = listener.accept().await.unwrap();
+                peer.set_zero_linger().unwrap();
+            });
+            peer_failure(connect(&config, "a.test", address).await, Phase::Tls, FailureKind::Reset);
+        })
+        .await;
+    }
+
+    #[test]
+    fn wrong_files_are_told_with_their_names() {
+        let authority = Authority::new();
+        let (one, two) = (authority.issue(&["one.test"], |_| {}), authority.issue(&["two.test"], |_| {}));
+        let empty = authority.file().with_file_name("empty.pem");
+        std::fs::write(&empty, "not PEM at all").unwrap();
+        let missing = authority.file().with_file_name("missing.pem");
+        let base = Config::default().tls;
+        let mut settings = Vec::new();
+        for file in [&missing, &empty] {
+            let mut broken = base.clone();
+            broken.ca_files = vec![file.clone()];
+            settings.push((broken, file));
+            let mut broken = base.clone();
+            broken.client_certificate = Some(file.clone());
+            settings.push((broken, file));
+            let mut broken = base.clone();
+            broken.client_certificate = Some(one.certificate.clone());
+            broken.client_key = Some(file.clone());
+            settings.push((broken, file));
+        }
+        let mut mixed = base.clone();
+        mixed.client_certificate = Some(one.certificate.clone());
+        mixed.client_key = Some(two.key.clone());
+        settings.push((mixed, &two.key));
+        let mut alone = base;
+        alone.client_key = Some(one.key.clone());
+        settings.push((alone, &one.key));
+        for (settings, file) in settings {
+            let error = Tls::new(&settings, false).map(|_| ()).expect_err("must not be accepted").to_string();
+            assert!(error.contains(&file.display().to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_configuration_serves_several_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        shared(&Arc::new(Tls::new(&Config::default().tls, false).unwrap()));
+    }
+}

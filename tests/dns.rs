@@ -1,0 +1,411 @@
+//! The resolver against a real name server (unbound) and against one that misbehaves to order.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
+
+mod support {
+    pub(crate) mod clock;
+    pub(crate) mod fake_dns;
+    pub(crate) mod server;
+    pub(crate) mod unbound;
+}
+
+use std::cell::Cell;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use haul::config::{Config, FamilyPreference};
+use haul::dns::Resolver;
+use haul::model::{Failure, FailureKind, Phase, Resolve, Time};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
+use support::fake_dns::{self, Reply};
+use support::unbound;
+use tokio::task::LocalSet;
+
+async fn local<T>(test: impl Future<Output = T>) -> T {
+    LocalSet::new().run_until(test).await
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn config(server: SocketAddr) -> Config {
+    let mut config = Config::default();
+    config.dns.servers = vec![server];
+    config
+}
+
+fn resolver(config: &Config) -> (Resolver, Clock) {
+    let clock = Clock { running: Rc::new(support::clock::running()), ahead: Rc::default() };
+    let given = clock.clone();
+    (Resolver::new(config, move || given.now()), clock)
+}
+
+/// The clock of a resolver. It can be put forward; timers don't notice.
+#[derive(Clone)]
+struct Clock {
+    running: Rc<dyn Fn() -> Time>,
+    ahead: Rc<Cell<Duration>>,
+}
+
+impl Clock {
+    fn now(&self) -> Time {
+        (self.running)() + self.ahead.get()
+    }
+
+    fn skip(&self, by: Duration) {
+        self.ahead.set(self.ahead.get() + by);
+    }
+}
+
+async fn addresses(resolver: &Resolver, name: &str) -> Vec<IpAddr> {
+    let resolved = resolver.resolve(name).await.unwrap_or_else(|failure| panic!("{failure}"));
+    resolved.addresses.to_vec()
+}
+
+async fn failure(resolver: &Resolver, name: &str) -> Failure {
+    match resolver.resolve(name).await {
+        Ok(resolved) => panic!("{name} has {:?}", resolved.addresses),
+        Err(failure) => {
+            assert_eq!(failure.phase, Phase::Dns);
+            assert!(failure.message.contains(name), "{failure}");
+            failure
+        }
+    }
+}
+
+/// A reply with the address of the family asked for.
+fn loopback(kind: RecordType, ttl: u32) -> Reply {
+    let address = if kind == RecordType::A { ip("127.0.0.1") } else { ip("::1") };
+    Reply::Address(address, ttl, Duration::ZERO)
+}
+
+#[tokio::test]
+async fn names_have_the_addresses_the_server_says() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let (resolver, _) = resolver(&config(address));
+        assert_eq!(addresses(&resolver, "both.test").await, [ip("::1"), ip("127.0.0.2")]);
+        assert_eq!(addresses(&resolver, "four.test").await, [ip("127.0.0.3")]);
+        assert_eq!(addresses(&resolver, "six.test").await, [ip("::1")]);
+        assert_eq!(addresses(&resolver, "alias.test").await, [ip("127.0.0.3")]);
+        let mut two = addresses(&resolver, "two.test.").await;
+        two.sort();
+        assert_eq!(two, [ip("127.0.0.2"), ip("127.0.0.3")]);
+        let stats = resolver.stats();
+        assert_eq!((stats.asked, stats.lookups, stats.hits, stats.failed), (5, 5, 0, 0));
+        assert!(stats.lookup_time > Duration::ZERO);
+        addresses(&resolver, "two.test").await;
+        assert_eq!(resolver.stats().hits, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_too_long_for_udp_is_fetched_over_tcp() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let (resolver, _) = resolver(&config(address));
+        assert_eq!(addresses(&resolver, "large.test").await.len(), unbound::LARGE);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_wanted_family_is_asked_for() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let mut config = config(address);
+        config.network.family = FamilyPreference::Ipv4Only;
+        let (v4, _) = resolver(&config);
+        assert_eq!(addresses(&v4, "both.test").await, [ip("127.0.0.2")]);
+        assert_eq!(failure(&v4, "six.test").await.kind, FailureKind::NoAddress);
+        config.network.family = FamilyPreference::Ipv6Only;
+        let (v6, _) = resolver(&config);
+        assert_eq!(addresses(&v6, "both.test").await, [ip("::1")]);
+        assert_eq!(failure(&v6, "four.test").await.kind, FailureKind::NoAddress);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_way_to_have_no_address_is_told_apart() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let (resolver, _) = resolver(&config(address));
+        for (name, kind, says) in [
+            ("missing.test", FailureKind::NameNotFound, "NXDOMAIN"),
+            ("text.test", FailureKind::NoAddress, "NODATA"),
+            ("www.refused", FailureKind::ServerFailure, "Refused"),
+            ("www.broken", FailureKind::ServerFailure, "Server Failure"),
+        ] {
+            let failure = failure(&resolver, name).await;
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(failure.message.contains(says), "{failure}");
+            assert!(failure.message.contains(&address.to_string()), "{failure}");
+        }
+        assert_eq!((resolver.stats().lookups, resolver.stats().failed), (4, 4));
+        assert_eq!(failure(&resolver, "missing.test").await.kind, FailureKind::NameNotFound);
+        assert_eq!(resolver.stats().lookups, 4, "remembered");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_short_ttl_is_asked_again_after_its_end() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let mut config = config(address);
+        config.dns.min_ttl = Duration::ZERO;
+        config.dns.stale_for = Duration::ZERO;
+        let (resolver, clock) = resolver(&config);
+        let first = resolver.resolve("short.test").await.unwrap();
+        assert!(first.valid_for <= Duration::from_secs(1), "{:?}", first.valid_for);
+        clock.skip(Duration::from_millis(500));
+        addresses(&resolver, "short.test").await;
+        assert_eq!(resolver.stats().lookups, 1);
+        clock.skip(Duration::from_millis(600));
+        addresses(&resolver, "short.test").await;
+        assert_eq!(resolver.stats().lookups, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_first_server_leaves_the_second() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut config = config(silent.local_addr().unwrap());
+        config.dns.servers.push(address);
+        config.dns.query_timeout = Duration::from_millis(200);
+        let (resolver, _) = resolver(&config);
+        for name in ["four.test", "both.test", "two.test"] {
+            assert!(!addresses(&resolver, name).await.is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_fails_leaves_the_next_one() {
+    let Some((_server, address)) = unbound::start() else { return };
+    local(async {
+        let (failing, _) = fake_dns::start(|_, _| Reply::Code(ResponseCode::ServFail)).await;
+        let mut config = config(failing);
+        config.dns.servers.push(address);
+        let (resolver, _) = resolver(&config);
+        for name in ["four.test", "both.test", "two.test"] {
+            assert!(!addresses(&resolver, name).await.is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_server_is_a_time_out_remembered_for_a_while() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, _| Reply::Silence).await;
+        let mut config = config(address);
+        config.dns.query_timeout = Duration::from_secs(30);
+        config.timeouts.dns = Duration::from_millis(300);
+        let (resolver, clock) = resolver(&config);
+        let before = clock.now();
+        let first = failure(&resolver, "silent.test").await;
+        assert_eq!(first.kind, FailureKind::Timeout);
+        assert!(first.message.contains(&address.to_string()), "{first}");
+        assert!(first.message.contains("--dns-server"), "{first}");
+        assert!(clock.now().since(before) >= config.timeouts.dns);
+        assert!(!asked.borrow().is_empty());
+        failure(&resolver, "silent.test").await;
+        assert_eq!(resolver.stats().lookups, 1);
+        clock.skip(config.dns.failure_ttl);
+        failure(&resolver, "silent.test").await;
+        assert_eq!(resolver.stats().lookups, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_at_the_server_s_port_is_a_server_failure() {
+    local(async {
+        let port = support::server::free_port();
+        let mut config = config(SocketAddr::from(([127, 0, 0, 1], port)));
+        config.dns.query_timeout = Duration::from_millis(300);
+        let (resolver, _) = resolver(&config);
+        let failure = failure(&resolver, "a.test").await;
+        assert!(matches!(failure.kind, FailureKind::ServerFailure | FailureKind::Timeout), "{failure}");
+        assert!(failure.message.contains(&port.to_string()), "{failure}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_family_failing_does_not_fail_the_other() {
+    local(async {
+        let (address, _) = fake_dns::start(|_, kind| match kind {
+            RecordType::AAAA => Reply::Code(ResponseCode::ServFail),
+            _ => Reply::Address(ip("127.0.0.9"), 60, Duration::from_millis(100)),
+        })
+        .await;
+        let (resolver, _) = resolver(&config(address));
+        assert_eq!(addresses(&resolver, "half.test").await, [ip("127.0.0.9")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_family_is_not_waited_for_and_joins_the_answer_when_it_comes() {
+    local(async {
+        let (address, _) = fake_dns::start(|_, kind| match kind {
+            RecordType::AAAA => Reply::Address(ip("::1"), 60, Duration::from_millis(400)),
+            _ => loopback(kind, 60),
+        })
+        .await;
+        let (resolver, clock) = resolver(&config(address));
+        let before = clock.now();
+        assert_eq!(addresses(&resolver, "late.test").await, [ip("127.0.0.1")]);
+        assert!(clock.now().since(before) < Duration::from_millis(400));
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(addresses(&resolver, "late.test").await, [ip("::1"), ip("127.0.0.1")]);
+        assert_eq!(resolver.stats().lookups, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_who_ask_for_a_name_share_one_look_up_and_may_leave() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, kind| match loopback(kind, 60) {
+            Reply::Address(ip, ttl, _) => Reply::Address(ip, ttl, Duration::from_millis(100)),
+            other => other,
+        })
+        .await;
+        let (resolver, _) = resolver(&config(address));
+        let ask = || {
+            let resolver = resolver.clone();
+            tokio::task::spawn_local(async move { addresses(&resolver, "shared.test").await.len() })
+        };
+        let asking: Vec<_> = (0..50).map(|_| ask()).collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for leaving in asking.iter().take(25) {
+            leaving.abort();
+        }
+        for (at, task) in asking.into_iter().enumerate() {
+            match task.await {
+                Ok(count) => assert_eq!((count, at >= 25), (2, true)),
+                Err(error) => assert!(error.is_cancelled() && at < 25),
+            }
+        }
+        let stats = resolver.stats();
+        assert_eq!((stats.asked, stats.lookups, stats.joined), (50, 1, 49));
+        assert_eq!(asked.borrow().len(), 2, "one question a family");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_up_everyone_left_still_fills_the_memory() {
+    local(async {
+        let (address, _) = fake_dns::start(|_, kind| match loopback(kind, 60) {
+            Reply::Address(ip, ttl, _) => Reply::Address(ip, ttl, Duration::from_millis(100)),
+            other => other,
+        })
+        .await;
+        let (resolver, _) = resolver(&config(address));
+        let asking = tokio::time::timeout(Duration::from_millis(20), resolver.resolve("left.test")).await;
+        assert!(asking.is_err());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(addresses(&resolver, "left.test").await.len(), 2);
+        assert_eq!((resolver.stats().lookups, resolver.stats().hits), (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn look_ups_in_flight_are_capped_and_the_others_wait_in_order() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, _| Reply::Silence).await;
+        let mut config = config(address);
+        config.network.family = FamilyPreference::Ipv4Only;
+        config.dns.max_lookups = 2;
+        config.timeouts.dns = Duration::from_millis(200);
+        let (resolver, _) = resolver(&config);
+        let asking: Vec<_> = (0..5)
+            .map(|n| {
+                let resolver = resolver.clone();
+                tokio::task::spawn_local(async move { failure(&resolver, &format!("n{n}.test")).await.kind })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let names = |asked: &fake_dns::Asked| {
+            let mut names: Vec<String> = asked.borrow().iter().map(|(name, _)| name.clone()).collect();
+            names.dedup();
+            names
+        };
+        assert_eq!(names(&asked), ["n0.test", "n1.test"]);
+        for task in asking {
+            // Waiting for a turn is not counted: every name has its whole time.
+            assert_eq!(task.await.unwrap(), FailureKind::Timeout);
+        }
+        assert_eq!(resolver.stats().lookups, 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_given_at_once_and_refreshed_once() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, kind| loopback(kind, 60)).await;
+        let mut config = config(address);
+        config.network.family = FamilyPreference::Ipv4Only;
+        let (resolver, clock) = resolver(&config);
+        addresses(&resolver, "stale.test").await;
+        clock.skip(Duration::from_secs(61));
+        for _ in 0..5 {
+            let resolved = resolver.resolve("stale.test").await.unwrap();
+            assert!(resolved.valid_for > Duration::ZERO);
+        }
+        assert_eq!((resolver.stats().stale, resolver.stats().hits), (5, 0));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(asked.borrow().len(), 2);
+        addresses(&resolver, "stale.test").await;
+        assert_eq!((resolver.stats().stale, resolver.stats().hits), (5, 1));
+        clock.skip(Duration::from_secs(60) + config.dns.stale_for);
+        addresses(&resolver, "stale.test").await;
+        assert_eq!((resolver.stats().stale, resolver.stats().lookups), (5, 3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn localhost_is_this_machine_and_asks_nobody() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, _| Reply::Code(ResponseCode::NXDomain)).await;
+        let mut config = config(address);
+        let (both, _) = resolver(&config);
+        assert_eq!(addresses(&both, "localhost").await, [ip("127.0.0.1"), ip("::1")]);
+        assert_eq!(addresses(&both, "a.localhost.").await, [ip("127.0.0.1"), ip("::1")]);
+        config.network.family = FamilyPreference::Ipv6Only;
+        let (v6, _) = resolver(&config);
+        assert_eq!(addresses(&v6, "localhost").await, [ip("::1")]);
+        assert_eq!(failure(&both, "notlocalhost").await.kind, FailureKind::NameNotFound);
+        assert!(asked.borrow().iter().all(|(name, _)| name == "notlocalhost"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_dns_can_t_carry_is_not_found() {
+    local(async {
+        let (address, asked) = fake_dns::start(|_, _| Reply::Silence).await;
+        let (resolver, _) = resolver(&config(address));
+        let long = format!("{}.test", "x".repeat(64));
+        assert_eq!(failure(&resolver, &long).await.kind, FailureKind::NameNotFound);
+        assert!(asked.borrow().is_empty());
+    })
+    .await;
+}
