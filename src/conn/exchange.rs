@@ -64,12 +64,14 @@ pub struct Exchanged {
     pub body: Option<Duration>,
     /// Body bytes off the wire.
     pub wire_bytes: u64,
+    /// When it ended.
+    pub ended: Time,
 }
 
 impl Exchanged {
     /// An exchange that failed before anything was sent.
     #[must_use]
-    pub fn unsent(failure: Failure) -> Self {
+    pub fn unsent(failure: Failure, ended: Time) -> Self {
         Self {
             result: Err(failure),
             head: None,
@@ -78,6 +80,7 @@ impl Exchanged {
             first_byte: None,
             body: None,
             wire_bytes: 0,
+            ended,
         }
     }
 
@@ -123,6 +126,7 @@ impl Reached {
             first_byte: head_at.map(|at| at.since(started)),
             body: head_at.map(|at| ended.since(at)),
             wire_bytes: watch.wire_bytes.get(),
+            ended,
         }
     }
 }
@@ -169,7 +173,7 @@ pub(super) async fn exchange<C: Clock>(
     let (status, version) = (head.status.as_u16(), head.version);
     *reached.head.borrow_mut() = Some((head, now));
     framing?;
-    let metered = Metered { incoming, watch, clock: context.clock };
+    let metered = Metered { incoming, watch };
     let received = body::receive(metered, plan, &watch.wire_bytes).await.map_err(|error| match error {
         BodyError::Transport(error) => ExchangeError::from(error::map(&error, Phase::Body)),
         BodyError::Refused(failure) => ExchangeError::from(failure),
@@ -191,13 +195,12 @@ fn is_redirect(head: &Parts) -> bool {
 }
 
 /// A response body that reports its progress.
-struct Metered<'a, C> {
+struct Metered<'a> {
     incoming: Incoming,
     watch: &'a Watch<'a>,
-    clock: &'a C,
 }
 
-impl<C: Clock> Body for Metered<'_, C> {
+impl Body for Metered<'_> {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -207,7 +210,7 @@ impl<C: Clock> Body for Metered<'_, C> {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if let Poll::Ready(Some(Ok(_))) = &polled {
-            self.watch.progress(self.clock.now());
+            self.watch.progress();
         }
         polled
     }

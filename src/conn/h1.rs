@@ -40,6 +40,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .allow_spaces_after_header_name_in_responses(true)
             .allow_obsolete_multiline_headers_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
+            // Heads and bodies are small and in one buffer each: a plain send does.
+            .writev(false)
             .max_header_size(body.max_head)
             .max_buf_size(body.max_head.max(64 << 10));
         if body.max_headers != HYPER_MAX_HEADERS {

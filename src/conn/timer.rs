@@ -53,6 +53,7 @@ impl Watch<'_> {
         timer: &mut LazyTimer,
         clock: &impl Clock,
     ) -> Poll<Failure> {
+        self.pause(|| clock.now());
         loop {
             ready!(timer.poll_due(cx, self.due(), clock));
             if let Some(failure) = self.check(clock.now()) {

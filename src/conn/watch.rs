@@ -23,6 +23,9 @@ pub(super) struct Watch<'a> {
     stage: Cell<Stage>,
     /// When the current stage, or the pause since its last progress, is over.
     stage_due: Cell<Time>,
+    /// Something arrived since the pause was last measured. Only then is the clock read: a body that comes at once
+    /// with its head costs no reading.
+    progressed: Cell<bool>,
     /// Body bytes off the wire so far.
     pub(super) wire_bytes: Cell<u64>,
 }
@@ -35,6 +38,7 @@ impl<'a> Watch<'a> {
             total,
             stage: Cell::new(Stage::Head),
             stage_due: Cell::new(now + timeouts.first_byte),
+            progressed: Cell::new(false),
             wire_bytes: Cell::new(0),
         }
     }
@@ -46,8 +50,15 @@ impl<'a> Watch<'a> {
     }
 
     /// A piece of the body arrived.
-    pub(super) fn progress(&self, now: Time) {
-        self.stage_due.set(now + self.timeouts.idle);
+    pub(super) fn progress(&self) {
+        self.progressed.set(true);
+    }
+
+    /// The exchange waits: a pause begins now if something arrived before it.
+    pub(super) fn pause(&self, now: impl FnOnce() -> Time) {
+        if self.progressed.replace(false) {
+            self.stage_due.set(now() + self.timeouts.idle);
+        }
     }
 
     /// When to look again at the latest.
@@ -168,14 +179,17 @@ mod tests {
         watch.enter_body(s(0));
         for second in 1..5 {
             watch.wire_bytes.set(second);
-            watch.progress(s(second));
+            watch.progress();
+            watch.pause(|| s(second));
             assert_eq!(verdict(&watch, s(second)), None, "second {second}");
         }
         assert_eq!(verdict(&watch, s(5)), Some((Phase::Body, FailureKind::TooSlow)));
         watch.wire_bytes.set(604);
-        watch.progress(s(5));
+        watch.progress();
+        watch.pause(|| s(5));
         assert_eq!(verdict(&watch, s(6)), None, "604 bytes pay for six seconds");
-        watch.progress(s(6));
+        watch.progress();
+        watch.pause(|| s(6));
         assert_eq!(verdict(&watch, s(7)), Some((Phase::Body, FailureKind::TooSlow)));
     }
 }

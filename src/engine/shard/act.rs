@@ -16,8 +16,7 @@ const MAX_ACTIONS: usize = 512;
 
 impl Shard {
     /// Carries out the scheduler's actions, then sees that it is woken in time.
-    pub(super) fn turn(self: &Rc<Self>) {
-        let now = self.clock.now();
+    pub(super) fn turn(self: &Rc<Self>, now: Time) {
         self.pause_if_sink_is_behind(now);
         let mut left = MAX_ACTIONS;
         while left > 0 {
@@ -28,7 +27,7 @@ impl Shard {
             }
             left -= 1;
         }
-        self.trade();
+        self.trade(now);
         let due = if left == 0 { now } else { self.next_deadline() };
         self.alarm.set(due);
         self.count();
@@ -47,7 +46,7 @@ impl Shard {
 
     fn act(self: &Rc<Self>, action: Action<Job>, now: Time) {
         match action {
-            Action::Start { host, job } => self.start(Flight::new(host, job, now)),
+            Action::Start { host, job } => self.start(Flight::new(host, job, now), now),
             Action::Resolve { host } => {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
             }
@@ -61,9 +60,9 @@ impl Shard {
     }
 
     /// Puts a flight on a connection: an open one, or a new one.
-    pub(super) fn start(self: &Rc<Self>, flight: Flight) {
+    pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
         let key = self.pool_key(&flight);
-        let acquired = self.pool.borrow_mut().acquire(key, self.clock.now());
+        let acquired = self.pool.borrow_mut().acquire(key, now);
         match acquired {
             Acquired::Slot(id) => self.board(id, flight),
             Acquired::Dial { evict } => {
@@ -72,13 +71,12 @@ impl Shard {
                 }
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
-            Acquired::NoSocket => self.hand_back(flight),
+            Acquired::NoSocket => self.hand_back(flight, now),
         }
     }
 
     /// Returns a flight to its queue because we have no socket for it, and lowers the limit to what we have.
-    pub(super) fn hand_back(&self, flight: Flight) {
-        let now = self.clock.now();
+    pub(super) fn hand_back(&self, flight: Flight, now: Time) {
         let mut sched = self.sched.borrow_mut();
         sched.handle(Event::Returned { host: flight.host, job: flight.job }, now);
         let limit = sched.in_flight().max(1);
@@ -135,6 +133,6 @@ impl Shard {
             host.lookup = Some(now.since(started));
         }
         self.sched.borrow_mut().handle(event, now);
-        self.turn();
+        self.turn(now);
     }
 }

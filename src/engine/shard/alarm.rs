@@ -49,8 +49,9 @@ impl Shard {
         loop {
             std::future::poll_fn(|cx| self.alarm.poll(cx, &mut timer, &self.clock)).await;
             self.alarm.due.set(Time::NEVER);
-            self.sched.borrow_mut().handle(Event::Tick, self.clock.now());
-            self.turn();
+            let now = self.clock.now();
+            self.sched.borrow_mut().handle(Event::Tick, now);
+            self.turn(now);
             // A turn may leave work for another turn at once; lanes and sockets come in between.
             tokio::task::yield_now().await;
         }

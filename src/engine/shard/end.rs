@@ -12,7 +12,7 @@ use crate::conn::{Context, Exchanged, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, Clock, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
+    Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{RetryFacts, Verdict, retry_after};
@@ -66,10 +66,10 @@ impl Shard {
         exchanged: Exchanged,
         mailbox: &Mailbox<Parcel>,
     ) -> Next {
-        let now = self.clock.now();
-        let next = self.release(id, sound, &exchanged, now);
-        self.conclude(flight, remote, exchanged, now);
-        self.turn();
+        let now = exchanged.ended;
+        let next = self.release(id, sound, &exchanged);
+        self.conclude(flight, remote, exchanged);
+        self.turn(now);
         match mailbox.take() {
             Some(Parcel::Flight(flight)) => Next::Flight(flight),
             Some(Parcel::Leave) => Next::Close,
@@ -77,7 +77,8 @@ impl Shard {
         }
     }
 
-    fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
+    fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged) -> Next {
+        let now = exchanged.ended;
         if !sound {
             self.closed(id);
             return Next::Close;
@@ -110,8 +111,8 @@ impl Shard {
         mut flight: Flight,
         remote: Option<std::net::SocketAddr>,
         exchanged: Exchanged,
-        now: Time,
     ) {
+        let now = exchanged.ended;
         let reused = flight.dial.is_none();
         if reused {
             self.shared.counters[self.index].reused.add(1);

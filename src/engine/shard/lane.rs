@@ -121,7 +121,7 @@ impl Shard {
                             let context = self.context(&flight);
                             h1.exchange(request, &method, &context, &mut timer).await
                         }
-                        Err(failure) => Exchanged::unsent(failure),
+                        Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
                     self.ended(id, h1.reusable(), remote, flight, exchanged, mailbox)
                 }
@@ -175,7 +175,7 @@ impl Shard {
             return Next::Flight(flight);
         }
         self.closed(id);
-        self.start(flight);
+        self.start(flight, self.clock.now());
         Next::Close
     }
 
@@ -186,7 +186,7 @@ impl Shard {
             self.closed(id);
         }
         if let Some(Parcel::Flight(flight)) = parcel {
-            self.start(flight);
+            self.start(flight, self.clock.now());
         }
     }
 
@@ -207,7 +207,7 @@ impl Shard {
                             let context = self.context(&flight);
                             h2.exchange(request, &method, &context, &mut timer).await
                         }
-                        Err(failure) => Exchanged::unsent(failure),
+                        Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
                     self.update_streams(id, h2.streams_allowed(), flight.host);
                     streams.borrow_mut().idle.push(Rc::clone(&mailbox));

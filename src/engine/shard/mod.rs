@@ -125,12 +125,12 @@ impl Shard {
             match message {
                 Message::Jobs(jobs) => jobs.into_iter().for_each(|job| self.arrived(job, now)),
                 Message::Continued(job) => self.continued(job, now),
-                Message::Traded => self.trade(),
+                Message::Traded => self.trade(now),
                 Message::SinkCaughtUp => self.resume(now),
                 Message::Stop => self.stop(now),
                 Message::End => break,
             }
-            self.turn();
+            self.turn(now);
         }
     }
 

@@ -98,8 +98,9 @@ impl Shard {
             None => false,
         };
         if news {
-            self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, self.clock.now());
-            self.turn();
+            let now = self.clock.now();
+            self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, now);
+            self.turn(now);
         }
     }
 
@@ -113,8 +114,9 @@ impl Shard {
                 pool.dial_failed(key);
                 pool.shrink_budget();
                 drop(pool);
-                self.hand_back(flight);
-                self.turn();
+                let now = self.clock.now();
+                self.hand_back(flight, now);
+                self.turn(now);
             }
         }
     }
@@ -125,7 +127,8 @@ impl Shard {
         if let Some(host) = self.hosts.borrow_mut().get_mut(flight.host) {
             host.trouble = Some(Trouble::of(&failure));
         }
-        self.conclude(flight, None, Exchanged::unsent(failure), self.clock.now());
-        self.turn();
+        let now = self.clock.now();
+        self.conclude(flight, None, Exchanged::unsent(failure, now));
+        self.turn(now);
     }
 }

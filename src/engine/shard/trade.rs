@@ -31,11 +31,10 @@ impl Shard {
     }
 
     /// Gives up permits that others want, and follows the number of shards that share the global rate.
-    pub(super) fn trade(&self) {
+    pub(super) fn trade(&self, now: Time) {
         if self.shared.shards == 1 {
             return;
         }
-        let now = self.clock.now();
         if self.shared.lease.wanted() {
             let in_flight = self.sched.borrow().in_flight();
             let (limit, given) = self.shared.lease.give(self.index, in_flight);
