@@ -1,7 +1,7 @@
 //! The engine as a library, against an origin that misbehaves to order.
 
 mod support {
-    pub mod origin;
+    pub(crate) mod origin;
 }
 
 use std::collections::{BTreeMap, HashSet};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use http::{Method, header};
 use percent_encoding::percent_decode_str;
 
-use super::headers::basic_authorization;
 use super::json::{self, Refusal};
 use super::redact::without_credentials;
+use super::request::basic_authorization;
 use crate::model::{Credentials, Failure, FailureKind, Job, Phase, Rejected, Special, Time, WebUrl};
 
 /// How much of a line that can't be read goes into its record, in bytes.

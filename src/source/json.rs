@@ -15,7 +15,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use super::headers::header;
+use super::request::{header, method};
 use crate::model::{FailureKind, Special};
 
 /// The fields of an input object.
@@ -104,7 +104,10 @@ impl<'a> Fields<'a> {
         let mut headers = self.headers()?;
         let body = self.body(&mut headers)?;
         let method = match self.raw("method") {
-            Some(raw) => Some(method(&string("method", raw)?)?),
+            Some(raw) => Some(
+                method(&string("method", raw)?)
+                    .map_err(|error| Refusal::request(format!("field 'method': {error}")))?,
+            ),
             None => body_method.filter(|_| body.is_some()).cloned(),
         };
         let plain = method.is_none() && body.is_none() && headers.is_empty();
@@ -149,19 +152,6 @@ fn string<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Refusal<'a>> {
     serde_json::from_str::<Text<'_>>(raw)
         .map(|text| text.0)
         .map_err(|error| Refusal::json(format!("field '{field}': {}", located(&error))))
-}
-
-/// The method. The six common ones are meant whatever their case, as in browsers; others are taken as they stand.
-fn method(name: &str) -> Result<Method, Refusal<'static>> {
-    const COMMON: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
-    if let Some(common) = COMMON.into_iter().find(|common| common.as_str().eq_ignore_ascii_case(name)) {
-        return Ok(common);
-    }
-    match Method::from_bytes(name.as_bytes()) {
-        Ok(Method::CONNECT) => Err(Refusal::request("field 'method': CONNECT opens a tunnel, which haul can't record")),
-        Ok(method) => Ok(method),
-        Err(_) => Err(Refusal::request(format!("field 'method': '{}' is not an HTTP method", name.escape_debug()))),
-    }
 }
 
 /// What to say about a field haul does not know.

@@ -6,15 +6,15 @@
 
 mod entry;
 mod format;
-mod headers;
 mod inputs;
 mod json;
 mod lines;
 mod open;
 mod redact;
+mod request;
 mod urls;
 
 pub use entry::InputSettings;
-pub use headers::{HeaderError, basic_authorization, bearer_authorization, header};
 pub use inputs::{Input, Inputs};
+pub use request::{RequestError, basic_authorization, bearer_authorization, header, method};
 pub use urls::Urls;

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 /// A request as the origin saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub at: Instant,
-    pub method: String,
-    pub target: String,
-    pub host: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) at: Instant,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) host: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// The connection it came on, counted from 0.
-    pub connection: usize,
+    pub(crate) connection: usize,
 }
 
 #[derive(Default)]
@@ -44,14 +44,14 @@ impl Book {
 }
 
 /// The origin; it stops accepting when dropped.
-pub struct Origin {
-    pub port: u16,
+pub(crate) struct Origin {
+    pub(crate) port: u16,
     book: Arc<Book>,
 }
 
 impl Origin {
     /// Listens on a free port of all loopback addresses (127.0.0.0/8).
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let book = Arc::new(Book::default());
@@ -71,24 +71,24 @@ impl Origin {
     }
 
     /// `http://127.0.0.1:port` + path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         self.url_on("127.0.0.1", path)
     }
 
     /// The same on another host.
-    pub fn url_on(&self, host: &str, path: &str) -> String {
+    pub(crate) fn url_on(&self, host: &str, path: &str) -> String {
         format!("http://{host}:{}{path}", self.port)
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.book.seen.lock().expect("lock").clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.book.connections.load(Ordering::SeqCst)
     }
 
-    pub fn most_in_flight(&self) -> usize {
+    pub(crate) fn most_in_flight(&self) -> usize {
         self.book.most_in_flight.load(Ordering::SeqCst)
     }
 }

@@ -11,9 +11,7 @@ use super::lane::{Flight, Next, Parcel};
 use crate::conn::{Context, Exchanged, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
-use crate::model::{
-    Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
-};
+use crate::model::{Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings};
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Released};

@@ -1,26 +1,48 @@
-//! Checks one request header as a user writes it, and makes the headers that carry credentials.
+//! Checks the parts of a request as users write them, and makes the headers that carry credentials.
+
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use http::header::{self, HeaderName, HeaderValue};
-use std::fmt;
 
 /// Headers that describe the connection or the message's length. haul writes them itself; one from a user would
 /// break the framing.
 const OURS: &[HeaderName] =
     &[header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::TRAILER];
 
-/// Why a header can't be sent: what is wrong with it and how to mend it.
+/// Why a method or header can't be sent: what is wrong with it and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderError(Box<str>);
+pub struct RequestError(Box<str>);
 
-impl fmt::Display for HeaderError {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for HeaderError {}
+impl std::error::Error for RequestError {}
+
+/// A method from its name. The six common ones are meant whatever their case, as in browsers; others are taken as
+/// they stand.
+///
+/// # Errors
+/// It is not a token, or it is CONNECT.
+pub fn method(name: &str) -> Result<Method, RequestError> {
+    const COMMON: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
+    if let Some(common) = COMMON.into_iter().find(|common| common.as_str().eq_ignore_ascii_case(name)) {
+        return Ok(common);
+    }
+    match Method::from_bytes(name.as_bytes()) {
+        Ok(Method::CONNECT) => Err(RequestError("CONNECT opens a tunnel, which haul can't record".into())),
+        Ok(method) => Ok(method),
+        Err(_) => {
+            let message = format!("'{}' is not an HTTP method; write it like GET or POST", name.escape_debug());
+            Err(RequestError(message.into()))
+        }
+    }
+}
 
 /// A header from its name and value as text. White space around the value is dropped; text beyond ASCII is sent as
 /// UTF-8. Values of `authorization` and `cookie` are marked sensitive.
@@ -28,15 +50,15 @@ impl std::error::Error for HeaderError {}
 /// # Errors
 /// The name is not a token, the value holds a line break or another control character, or the header is one that haul
 /// must write itself.
-pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-        HeaderError(format!("'{}' is not a header name; use letters, digits and '-'", name.escape_debug()).into())
+        RequestError(format!("'{}' is not a header name; use letters, digits and '-'", name.escape_debug()).into())
     })?;
     if OURS.contains(&parsed) {
-        return Err(HeaderError(format!("haul sets the header '{parsed}' itself; leave it out").into()));
+        return Err(RequestError(format!("haul sets the header '{parsed}' itself; leave it out").into()));
     }
     let mut value = HeaderValue::from_bytes(value.trim_ascii().as_bytes()).map_err(|_| {
-        HeaderError(
+        RequestError(
             format!("the value of header '{parsed}' holds a line break or another control character; take it out")
                 .into(),
         )
@@ -56,12 +78,12 @@ pub fn basic_authorization(user: &[u8], password: &[u8]) -> HeaderValue {
 ///
 /// # Errors
 /// The token holds characters that can't stand in a header.
-pub fn bearer_authorization(token: &str) -> Result<HeaderValue, HeaderError> {
+pub fn bearer_authorization(token: &str) -> Result<HeaderValue, RequestError> {
     let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if visible {
         return Ok(sensitive(&format!("Bearer {token}")));
     }
-    Err(HeaderError("the bearer token must be visible ASCII characters without spaces".into()))
+    Err(RequestError("the bearer token must be visible ASCII characters without spaces".into()))
 }
 
 /// `value` is visible ASCII and spaces.
@@ -92,6 +114,15 @@ mod tests {
         assert!(refused("", "x").contains("not a header name"));
         assert!(refused("Content-Length", "5").contains("haul sets"));
         assert!(refused("transfer-encoding", "chunked").contains("haul sets"));
+    }
+
+    #[test]
+    fn methods_are_tokens_and_the_common_ones_have_no_case() {
+        assert_eq!(method("post"), Ok(Method::POST));
+        assert_eq!(method("Purge").expect("a token").as_str(), "Purge");
+        for name in ["", "GET /", "CONNECT", "G\u{e9}T"] {
+            assert!(method(name).is_err(), "{name}");
+        }
     }
 
     #[test]

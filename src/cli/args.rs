@@ -1,0 +1,319 @@
+//! The flags, raw: what was written, not yet what it means. `plan` checks and joins them.
+//!
+//! Each flag is one line of help with its unit and default. A test holds the defaults named here against the
+//! library's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use haul::config::{ConnectTo, Rate, ResolveRule};
+use http::{HeaderName, HeaderValue, Method};
+
+use super::values;
+
+/// Fetches a great many URLs.
+#[derive(Debug, Parser)]
+#[command(name = "haul", version, about, max_term_width = 120)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Fetch URLs and write one JSON record per URL.
+    #[command(after_help = EXAMPLES)]
+    Get(Box<GetArgs>),
+}
+
+const EXAMPLES: &str = "\
+Values:
+  TIME  10s, 250ms, 1m30s; a plain number is seconds
+  SIZE  2MiB, 64k (64,000), 1_000_000; a plain number is bytes
+  RATE  100 or 100/s, 30/m, 1000/h
+
+Input lines: one URL or one JSON object each, mixed freely; blank lines and comments (#) are skipped.
+  {\"url\": \"http://host/\", \"method\": \"POST\", \"headers\": {\"x-a\": \"1\"}, \"body\": \"text\", \"id\": 7}
+
+Exit codes:
+  0    every URL got an HTTP response, whatever its status
+  1    some URLs failed, or records could not be written
+  2    wrong usage, or unreadable input
+  130  interrupted
+
+Examples:
+  haul get https://example.com/
+  haul get -i urls.txt -o records.ndjson
+  zcat urls.gz | haul get --per-host 4 --delay 250ms > records.ndjson
+  haul get -i urls.txt.zst --body text --headers -c 1000 --timeout 20s | jq .status
+  haul get -i jobs.ndjson --retries 5 --host-rate 30/m --order input -o records.ndjson";
+
+/// Everything `haul get` can be told.
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) retries: RetryArgs,
+    #[command(flatten)]
+    pub(super) timeouts: TimeoutArgs,
+    #[command(flatten)]
+    pub(super) bodies: BodyArgs,
+    #[command(flatten)]
+    pub(super) network: NetworkArgs,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArgs {
+    /// URLs to fetch, before those of any input file
+    #[arg(value_name = "URL", help_heading = "Arguments")]
+    pub(super) urls: Vec<String>,
+    /// Read URLs from FILE (plain, gzip or zstd), or from standard input if it is -; may be repeated
+    #[arg(short, long = "input", value_name = "FILE")]
+    pub(super) inputs: Vec<PathBuf>,
+    /// Reject input lines longer than this [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) max_line: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Write records to FILE, replacing it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Order of records, completion or input [default: completion]
+    #[arg(long, value_name = "ORDER", hide_possible_values = true)]
+    pub(super) order: Option<Order>,
+    /// Add the response headers to records
+    #[arg(long)]
+    pub(super) headers: bool,
+    /// Add the decoded body to records, in the form text or base64
+    #[arg(long, value_name = "FORM", hide_possible_values = true)]
+    pub(super) body: Option<Body>,
+    /// Add the SHA-256 of the decoded body to records
+    #[arg(long)]
+    pub(super) digest: bool,
+}
+
+/// The order of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Order {
+    Completion,
+    Input,
+}
+
+/// The form of bodies in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Body {
+    Text,
+    Base64,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Request")]
+pub(super) struct RequestArgs {
+    /// The method [default: GET, or POST with --data or --json]
+    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = values::method)]
+    pub(super) method: Option<Method>,
+    /// Send this header ('Name: value', or 'Name;' for an empty value); may be repeated
+    #[arg(short = 'H', long, value_name = "HEADER", value_parser = values::header)]
+    pub(super) header: Vec<(HeaderName, HeaderValue)>,
+    /// Send this body, or the content of FILE if it is @FILE, as a form; parts given by repeating are joined by &
+    #[arg(short, long, value_name = "DATA")]
+    pub(super) data: Vec<String>,
+    /// Send this body, or the content of FILE if it is @FILE, as JSON
+    #[arg(long, value_name = "DATA")]
+    pub(super) json: Option<String>,
+    /// Send Basic authorization
+    #[arg(short, long, value_name = "USER:PASSWORD")]
+    pub(super) user: Option<String>,
+    /// Send Bearer authorization
+    #[arg(long, value_name = "TOKEN", value_parser = values::bearer)]
+    pub(super) bearer: Option<HeaderValue>,
+    /// The user-agent header [default: haul/VERSION]
+    #[arg(short = 'A', long, value_name = "NAME", value_parser = values::user_agent)]
+    pub(super) user_agent: Option<HeaderValue>,
+    /// Follow at most N redirects per URL; 0 records the redirect itself [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(super) max_redirects: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Requests in flight over all hosts [default: 256]
+    #[arg(short, long, value_name = "N", value_parser = values::count)]
+    pub(super) concurrency: Option<NonZeroU32>,
+    /// Requests in flight per host (scheme, name and port) [default: 8]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) per_host: Option<NonZeroU32>,
+    /// Requests in flight per IP address; implies one shard [default: no limit]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) per_address: Option<NonZeroU32>,
+    /// Requests in flight per registrable domain [default: no limit]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) per_site: Option<NonZeroU32>,
+    /// Requests started over all hosts [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(super) rate: Option<Rate>,
+    /// Requests started per host [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(super) host_rate: Option<Rate>,
+    /// The least time between two starts on a host [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(super) delay: Option<Duration>,
+    /// Let each host's concurrency follow what the host stands, up to --per-host
+    #[arg(long)]
+    pub(super) adaptive: bool,
+    /// Threads that fetch; 0 means one per core [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(super) shards: Option<usize>,
+    /// URLs read and not finished: how far hosts interleave, about 150 bytes of memory each [default: 1000000]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) window: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Retries")]
+pub(super) struct RetryArgs {
+    /// Retries per URL after its first attempt, where repeating does no harm [default: 2]
+    #[arg(long, value_name = "N")]
+    pub(super) retries: Option<u32>,
+    /// Retry POST and PATCH too, although the server may have acted on the first attempt
+    #[arg(long)]
+    pub(super) retry_unsafe: bool,
+    /// Give a host up after N failures in a row, for 5 minutes; 0 means never [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(super) dead_after: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Time-outs")]
+pub(super) struct TimeoutArgs {
+    /// The whole attempt: name, connection, request, response [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) timeout: Option<Duration>,
+    /// Name resolution [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) dns_timeout: Option<Duration>,
+    /// Opening the connection, over all addresses [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) connect_timeout: Option<Duration>,
+    /// The TLS handshake [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) tls_timeout: Option<Duration>,
+    /// From the request until the response head is complete [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) first_byte_timeout: Option<Duration>,
+    /// Between two reads of the body [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout)]
+    pub(super) idle_timeout: Option<Duration>,
+    /// Bytes per second that a body must reach, judged after 10 s; 0 means no minimum [default: 0]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) min_rate: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Responses")]
+pub(super) struct BodyArgs {
+    /// Neither ask for nor decode gzip, br, zstd and deflate: bodies stay as sent
+    #[arg(long)]
+    pub(super) raw: bool,
+    /// Fail on bodies larger than this when decoded [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) max_body: Option<u64>,
+    /// Fail on bodies larger than this as received [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) max_wire: Option<u64>,
+    /// Fail on bodies over 1 MiB that decode to more than N times their size [default: 200]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) max_ratio: Option<NonZeroU32>,
+    /// Fail on response heads larger than this [default: 64KiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) max_head: Option<u64>,
+    /// Fail on responses with more than N headers [default: 128]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub(super) max_headers: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkArgs {
+    /// Use fixed addresses, without DNS: HOST:PORT:ADDR[,ADDR]; HOST may be *; may be repeated
+    #[arg(long, value_name = "RULE", value_parser = values::resolve)]
+    pub(super) resolve: Vec<ResolveRule>,
+    /// Connect elsewhere: HOST1:PORT1:HOST2:PORT2; an empty part matches or keeps; may be repeated
+    #[arg(long, value_name = "RULE", value_parser = values::connect_to)]
+    pub(super) connect_to: Vec<ConnectTo>,
+    /// Ask this name server, ADDR or ADDR:PORT; may be repeated [default: the system's]
+    #[arg(long, value_name = "ADDR", value_parser = values::dns_server)]
+    pub(super) dns_server: Vec<SocketAddr>,
+    /// Use IPv4 only
+    #[arg(short = '4', long)]
+    pub(super) ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub(super) ipv6: bool,
+    /// Connect from this local address [default: the system's choice]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) local_address: Option<IpAddr>,
+    /// Connect to this Unix socket instead of any address
+    #[arg(long, value_name = "FILE")]
+    pub(super) unix_socket: Option<PathBuf>,
+    /// Use HTTP/1.1 only
+    #[arg(long = "http1.1")]
+    pub(super) http1: bool,
+    /// Speak HTTP/2 to http:// hosts without asking
+    #[arg(long)]
+    pub(super) http2_prior_knowledge: bool,
+    /// Open a new connection for every request
+    #[arg(long)]
+    pub(super) no_reuse: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsArgs {
+    /// Trust the certificates in this PEM file instead of the system's; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) cacert: Vec<PathBuf>,
+    /// Show this client certificate (PEM, with its chain)
+    #[arg(long, value_name = "FILE")]
+    pub(super) cert: Option<PathBuf>,
+    /// The client certificate's key (PEM) [default: in the file of --cert]
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+    /// Accept any certificate
+    #[arg(short = 'k', long)]
+    pub(super) insecure: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct RunArgs {
+    /// After Ctrl-C, let requests in flight finish for this long; a second Ctrl-C ends at once [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(super) grace: Option<Duration>,
+    /// No progress line and no summary; errors are still told
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Log what happens to standard error, without a progress line; -vv and -vvv tell more
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}

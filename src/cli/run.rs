@@ -1,0 +1,85 @@
+//! Carries a plan out.
+
+use std::io::{self, IsTerminal};
+
+use haul::engine::{Engine, RunReport};
+use haul::model::{Sink, Source};
+use haul::source::Inputs;
+use tracing_subscriber::EnvFilter;
+
+use super::console::{self, Console};
+use super::exit::Exit;
+use super::plan::Plan;
+use super::progress::Progress;
+use super::{output, signals, summary};
+
+/// A run that has everything it needs.
+struct Ready {
+    engine: Engine,
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    console: Console,
+}
+
+/// Carries `plan` out, and tells on standard error how it went.
+pub(super) fn run(plan: Plan) -> Exit {
+    log(plan.verbose);
+    let quiet = plan.quiet;
+    match prepare(plan) {
+        Ok(ready) => finish(ready, quiet),
+        Err(message) => {
+            console::tell(&format!("haul: {message}"));
+            Exit::Usage
+        }
+    }
+}
+
+/// Opens and checks everything before the first request. The output comes last: a run that can't start must not
+/// empty a file.
+fn prepare(plan: Plan) -> Result<Ready, String> {
+    let engine = Engine::new(plan.config).map_err(|error| error.to_string())?;
+    let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
+    let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
+    let console = Console::new(on_terminal && !plan.quiet && plan.verbose == 0);
+    let sink = output::open(plan.output, &plan.inputs).map_err(|error| error.to_string())?;
+    signals::watch(engine.handle(), console.clone(), plan.grace)
+        .map_err(|error| format!("can't catch signals: {error}"))?;
+    Ok(Ready { engine, source: Box::new(source), sink, console })
+}
+
+fn finish(ready: Ready, quiet: bool) -> Exit {
+    let Ready { engine, source, sink, console } = ready;
+    let progress = Progress::start(&console, engine.handle());
+    let report = engine.run(source, sink);
+    drop(progress);
+    if let Some(line) = console.line() {
+        line.finish_and_clear();
+    }
+    tell(&report, quiet);
+    Exit::of(&report)
+}
+
+/// The summary unless `quiet`, and then, always, what cut the run short.
+fn tell(report: &RunReport, quiet: bool) {
+    if !quiet {
+        console::tell(&summary::summary(report));
+    }
+    for error in [&report.source_error, &report.sink_error].into_iter().flatten() {
+        console::tell(&format!("haul: {error}"));
+    }
+    if report.unwritten > 0 {
+        console::tell(&format!("haul: {} finished URLs are left without a record", report.unwritten));
+    }
+}
+
+/// Logs to standard error: warnings, and more with each `-v`.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::new(format!("warn,haul={level}"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+}

@@ -1,0 +1,163 @@
+//! The summary at the end of a run.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use haul::engine::{Latency, RunReport, Snapshot};
+use indicatif::{HumanBytes, HumanCount};
+
+use super::status::{clock, per_second};
+
+/// How many kinds of failure are named; the others are counted together.
+const KINDS: usize = 5;
+
+/// What a run came to, in a few lines. A line is left out when there is nothing to say.
+pub(super) fn summary(report: &RunReport) -> String {
+    let totals = &report.totals;
+    let lines = [
+        Some(headline(totals)),
+        left(report),
+        (totals.succeeded > 0).then(|| format!("  status       {}", statuses(totals))),
+        (totals.failed > 0).then(|| format!("  failed       {}", failures(report))),
+        (totals.succeeded > 0).then(|| format!("  time         {}", latency(&report.latency))),
+        (totals.connections_opened > 0).then(|| format!("  connections  {}", connections(totals))),
+        (totals.wire_bytes > 0).then(|| format!("  bodies       {}", bytes(totals))),
+        (totals.retries + totals.redirects > 0).then(|| {
+            format!("  extra        {} retries, {} redirects", HumanCount(totals.retries), HumanCount(totals.redirects))
+        }),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn headline(totals: &Snapshot) -> String {
+    let done = totals.succeeded + totals.failed;
+    format!(
+        "{} in {}: {} responses, {} failed, {}/s",
+        urls(done),
+        clock(totals.elapsed),
+        HumanCount(totals.succeeded),
+        HumanCount(totals.failed),
+        HumanCount(per_second(done, totals.elapsed)),
+    )
+}
+
+fn left(report: &RunReport) -> Option<String> {
+    report.stopped.then(|| format!("  stopped      {} already read left without a record", urls(report.left)))
+}
+
+/// So many URLs.
+fn urls(count: u64) -> String {
+    format!("{} URL{}", HumanCount(count), if count == 1 { "" } else { "s" })
+}
+
+fn statuses(totals: &Snapshot) -> String {
+    let classes = totals.status.iter().enumerate().filter(|(_, count)| **count > 0);
+    classes.map(|(class, count)| format!("{class}xx {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+}
+
+fn failures(report: &RunReport) -> String {
+    let mut kinds: Vec<_> = report.failures.iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let (named, others) = kinds.split_at(kinds.len().min(KINDS));
+    let named = named.iter().map(|((phase, kind), count)| format!("{phase} {kind} {}", HumanCount(**count)));
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if !others.is_empty() {
+        let count = others.iter().map(|(_, count)| **count).sum();
+        // Writing to a string can't fail.
+        let _ = write!(text, ", {} of other kinds", HumanCount(count));
+    }
+    text
+}
+
+fn latency(latency: &Latency) -> String {
+    let Latency { p50, p90, p99, max } = *latency;
+    format!("p50 {}, p90 {}, p99 {}, longest {}", short(p50), short(p90), short(p99), short(max))
+}
+
+/// A short time with three digits that matter.
+fn short(time: Duration) -> String {
+    match time.as_micros() {
+        0..1_000 => format!("{}us", time.as_micros()),
+        1_000..10_000 => format!("{:.2}ms", time.as_secs_f64() * 1e3),
+        10_000..1_000_000 => format!("{:.0}ms", time.as_secs_f64() * 1e3),
+        _ => clock(time),
+    }
+}
+
+fn connections(totals: &Snapshot) -> String {
+    let (opened, reused) = (totals.connections_opened, totals.connections_reused);
+    let tenths = reused * 1000 / (reused + opened).max(1);
+    format!("{} opened, {}.{} % of requests used one already open", HumanCount(opened), tenths / 10, tenths % 10)
+}
+
+fn bytes(totals: &Snapshot) -> String {
+    format!("{} received, {} decoded", HumanBytes(totals.wire_bytes), HumanBytes(totals.body_bytes))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use haul::model::{FailureKind, Phase};
+
+    use super::*;
+
+    /// A run with something of everything.
+    pub(in crate::cli) fn report() -> RunReport {
+        let millis = Duration::from_millis;
+        RunReport {
+            totals: Snapshot {
+                accepted: 1_000_000,
+                succeeded: 998_210,
+                failed: 1_790,
+                connections_opened: 12_034,
+                connections_reused: 990_000,
+                retries: 301,
+                redirects: 20_001,
+                wire_bytes: 5 << 30,
+                body_bytes: 9 << 30,
+                elapsed: Duration::from_secs(62),
+                status: [0, 0, 990_000, 10, 8_000, 200],
+                ..Snapshot::default()
+            },
+            failures: BTreeMap::from([
+                ((Phase::Dns, FailureKind::NameNotFound), 1200),
+                ((Phase::Connect, FailureKind::Refused), 500),
+                ((Phase::Head, FailureKind::Timeout), 60),
+                ((Phase::Body, FailureKind::Timeout), 15),
+                ((Phase::Input, FailureKind::BadUrl), 9),
+                ((Phase::Tls, FailureKind::Handshake), 4),
+                ((Phase::Tls, FailureKind::CertificateName), 2),
+            ]),
+            latency: Latency { p50: millis(12), p90: millis(80), p99: millis(1410), max: Duration::from_micros(9_123) },
+            stopped: false,
+            left: 0,
+            unwritten: 0,
+            source_error: None,
+            sink_error: None,
+        }
+    }
+
+    #[test]
+    fn a_summary_says_what_matters() {
+        let expected = "\
+1,000,000 URLs in 1m02s: 998,210 responses, 1,790 failed, 16,129/s
+  status       2xx 990,000, 3xx 10, 4xx 8,000, 5xx 200
+  failed       dns nxdomain 1,200, connect refused 500, head timeout 60, body timeout 15, input bad_url 9, 6 of other kinds
+  time         p50 12ms, p90 80ms, p99 1.4s, longest 9.12ms
+  connections  12,034 opened, 98.7 % of requests used one already open
+  bodies       5.00 GiB received, 9.00 GiB decoded
+  extra        301 retries, 20,001 redirects";
+        assert_eq!(summary(&report()), expected);
+    }
+
+    #[test]
+    fn a_stopped_run_says_how_many_were_left_and_an_empty_one_little() {
+        let mut run = report();
+        (run.stopped, run.left) = (true, 12_300);
+        assert!(summary(&run).contains("\n  stopped      12,300 URLs already read left without a record\n"));
+        run.totals = Snapshot { elapsed: Duration::from_millis(3), ..Snapshot::default() };
+        run.stopped = false;
+        assert_eq!(summary(&run), "0 URLs in 3ms: 0 responses, 0 failed, 0/s");
+    }
+}
