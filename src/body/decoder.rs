@@ -5,6 +5,7 @@
 
 use super::caps::Caps;
 use super::codings::Codings;
+use super::spare;
 use super::stage::Stage;
 use crate::model::Failure;
 
@@ -17,7 +18,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(super) fn new(codings: &Codings, caps: Caps) -> Result<Self, Failure> {
-        Ok(Self { stages: codings.undo()?.map(Stage::new).collect(), caps })
+        Ok(Self { stages: codings.undo()?.map(spare::take).collect(), caps })
     }
 
     /// The next piece decoded from `input`, whose used part is cut off. `wire` counts all bytes of the body that have
@@ -28,8 +29,10 @@ impl Decoder {
     }
 
     /// The verdict after the last byte.
-    pub(super) fn end(&self) -> Result<(), Failure> {
-        self.stages.iter().try_for_each(Stage::end)
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        self.stages.iter().try_for_each(Stage::end)?;
+        self.stages.into_iter().for_each(spare::put);
+        Ok(())
     }
 }
 
@@ -89,11 +92,11 @@ mod tests {
     }
 
     /// Feeds `wire` in chunks of these sizes, over and over. Returns what was decoded, and the verdict.
-    fn feed(decoder: &mut Decoder, wire: &[u8], sizes: &[usize]) -> (u64, Vec<u8>, Result<(), Failure>) {
+    fn feed(mut decoder: Decoder, wire: &[u8], sizes: &[usize]) -> (u64, Vec<u8>, Result<(), Failure>) {
         let (mut rest, mut seen, mut count, mut kept) = (wire, 0, 0, Vec::new());
         for size in sizes.iter().cycle() {
             if rest.is_empty() {
-                return (count, kept, decoder.end());
+                return (count, kept, decoder.finish());
             }
             let (mut chunk, later) = rest.split_at((*size).clamp(1, rest.len()));
             (rest, seen) = (later, seen + chunk.len() as u64);
@@ -114,7 +117,7 @@ mod tests {
     }
 
     fn verdict(applied: &[Form], wire: &[u8], sizes: &[usize]) -> Result<Vec<u8>, FailureKind> {
-        let (_, kept, verdict) = feed(&mut decoder(applied, &generous()), wire, sizes);
+        let (_, kept, verdict) = feed(decoder(applied, &generous()), wire, sizes);
         verdict.map(|()| kept).map_err(|failure| failure.kind)
     }
 
@@ -252,7 +255,7 @@ mod tests {
 
     /// Feeds a bomb and says how many bytes were produced until it was stopped, and why.
     fn explode(applied: &[Form], wire: &[u8], settings: &BodySettings) -> (u64, FailureKind) {
-        let (count, _, verdict) = feed(&mut decoder(applied, settings), wire, &[8192]);
+        let (count, _, verdict) = feed(decoder(applied, settings), wire, &[8192]);
         (count, verdict.expect_err("a bomb").kind)
     }
 

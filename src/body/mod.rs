@@ -10,6 +10,7 @@ mod codings;
 mod collector;
 mod decoder;
 mod receive;
+mod spare;
 mod stage;
 #[cfg(test)]
 mod testing;

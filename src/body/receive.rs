@@ -126,7 +126,7 @@ impl<'a> Intake<'a> {
     }
 
     fn finish(self, wire: u64) -> Result<Received, Failure> {
-        self.decoder.as_ref().map_or(Ok(()), Decoder::end)?;
+        self.decoder.map_or(Ok(()), Decoder::finish)?;
         let body_bytes = self.collector.count;
         let (body, sha256) = self.collector.finish();
         Ok(Received { body, body_bytes, wire_bytes: wire, sha256 })

@@ -65,6 +65,22 @@ impl Stage {
         }
     }
 
+    pub(super) const fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// Makes it ready for another body. The codec itself is begun anew when a member is opened; that of `deflate` goes,
+    /// because the next body may have the other form.
+    pub(super) fn reset(&mut self) {
+        self.place = Place::Start;
+        self.signature = Signature::default();
+        self.more = false;
+        (self.taken, self.filled, self.produced) = (0, 0, 0);
+        if self.coding == Coding::Deflate {
+            self.codec = None;
+        }
+    }
+
     /// What is left of the last piece.
     pub(super) fn rest(&self) -> &[u8] {
         &self.piece[self.taken..self.filled]

@@ -49,10 +49,10 @@ impl Form {
 
     fn encode_from(self, mut data: impl Read) -> Vec<u8> {
         match self {
-            Self::Gzip => written(GzEncoder::new(Vec::new(), Compression::fast()), data, GzEncoder::finish),
-            Self::Zlib => written(ZlibEncoder::new(Vec::new(), Compression::fast()), data, ZlibEncoder::finish),
+            Self::Gzip => written(GzEncoder::new(Vec::new(), Compression::default()), data, GzEncoder::finish),
+            Self::Zlib => written(ZlibEncoder::new(Vec::new(), Compression::default()), data, ZlibEncoder::finish),
             Self::RawDeflate => {
-                written(DeflateEncoder::new(Vec::new(), Compression::fast()), data, DeflateEncoder::finish)
+                written(DeflateEncoder::new(Vec::new(), Compression::default()), data, DeflateEncoder::finish)
             }
             Self::Brotli => brotli(&mut data),
             Self::Zstd => zstd::encode_all(data, 1).expect("in memory"),
