@@ -1,0 +1,20 @@
+//! The command against servers nobody here wrote: nginx, nghttpd, httpbin. Each test starts what it needs and is
+//! skipped, with a visible line, where that is not installed; in CI it fails then.
+
+#[path = "../support"]
+mod support {
+    pub(crate) mod certs;
+    pub(crate) mod haul;
+    pub(crate) mod httpbin;
+    pub(crate) mod nghttpd;
+    pub(crate) mod nginx;
+    pub(crate) mod server;
+}
+
+mod bodies;
+mod connections;
+mod http2;
+mod limits;
+mod redirects;
+mod requests;
+mod tls;
