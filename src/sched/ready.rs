@@ -6,9 +6,9 @@
 //! equals because it has a connection open: going round for each job would open one for nearly every job. For the same
 //! reason a turn is up to [`STAY`] jobs long, and comes eight times as many dispatches after the one before.
 //!
-//! A host that stays ready with `k` others before it in the order of turns is served within
-//! [`LATEST_TURN`]` · (k + 1)` dispatches, because whoever joins later stands behind it. All operations are O(1). Owns no
-//! host and knows no limit.
+//! A host that stays ready with `k` others before it in the order of turns is served within `128 · (k + 1)` dispatches
+//! (twice a share of eight for each of [`STAY`] jobs), because whoever joins later stands behind it. All operations are
+//! O(1). Owns no host and knows no limit.
 
 use super::list::{Links, List};
 
@@ -21,9 +21,8 @@ pub(super) const STAY: u8 = 8;
 /// longer until it is known that they are slow.
 const SHARE: u32 = 8;
 
-/// The next turn comes this many dispatches after the one before, at the latest. It is put off, to twice its time, while
-/// the freed permit comes from a host with the most left, or from one whose turn it still is: when many requests end
-/// together and a big host's own come last, the next permit to become free would be a whole round away.
+/// The next turn comes this many dispatches after the one before, at the latest.
+#[cfg(test)]
 pub(super) const LATEST_TURN: u32 = 2 * SHARE * STAY as u32;
 
 /// A ready host that has just given a permit back.
@@ -110,6 +109,8 @@ impl Ready {
     pub(super) fn next(&self, freed: Option<Freed>) -> Option<Pick> {
         let most = 63_u32.checked_sub(self.filled.leading_zeros())?;
         let keep = freed.filter(|freed| freed.stays || u32::from(freed.bucket) + 1 >= most);
+        // A turn is put off, to twice its time, for a host with the most left and for one whose turn it still is: when many
+        // requests end together and a big host's own come last, the next permit to become free is a whole round away.
         let may_put_off = freed.is_some_and(|freed| freed.stays || u32::from(freed.bucket) == most);
         let due = if may_put_off { 2 * self.turn_after } else { self.turn_after };
         if self.since_turn + 1 >= due {

@@ -435,3 +435,11 @@ fn a_permit_stays_with_its_host_while_that_is_as_good_as_any() {
     assert_eq!(started.len(), 120);
     assert!(changes <= 30, "{changes} changes of host: {started:?}");
 }
+
+#[test]
+fn a_memory_without_end_asks_for_no_deadline() {
+    let memory = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), memory);
+    story.host(|_| {});
+    assert_eq!(story.scheduler.next_deadline(), None);
+}
