@@ -1,16 +1,16 @@
 //! What one scheduler decision costs, by the number of hosts.
 //!
-//! `decision`: a request ends, its host gets a new job, the next request starts. All hosts have work, 256 requests are in
-//! flight, the clock moves 10 µs a decision. Consecutive decisions concern different hosts, so that at a million hosts
-//! nothing is in the processor's caches: this is the worst case, not the usual one.
+//! `decision`: a request ends and the next one starts. All hosts have work, 256 requests are in flight, the clock moves
+//! 10 µs a decision. `arrival`: a job arrives at a host drawn by lot, which at a million hosts is in no cache. The two
+//! alternate in batches of 256, timed apart, so that queues neither drain nor grow.
 //!
-//! `same host`: the same with one host busy among idle ones, the usual case of a lane that goes on with its host.
+//! `same host`: a decision where one host is busy among idle ones: a connection that goes on with its host.
 //!
-//! `paced`: every host has a delay, so each decision takes a host off the timers and puts it back.
+//! `paced`: every host has a delay of a second, so each decision takes a host off the timers and puts it back.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use haul::config::{Limits, RetrySettings};
@@ -21,11 +21,14 @@ use haul::sched::{Action, Event, HostId, HostRules, Report, Scheduler, Scheduler
 type Job = [u64; 5];
 
 const SIZES: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
+const BATCH: usize = 256;
 const TURN: Duration = Duration::from_micros(10);
 
 struct Bench {
     scheduler: Scheduler<Job>,
     flying: VecDeque<(HostId, Time)>,
+    busy: Vec<HostId>,
+    lots: fastrand::Rng,
     now: Time,
 }
 
@@ -36,11 +39,14 @@ impl Bench {
         let settings = SchedulerSettings::new(&Limits::default(), &retries);
         let rules = HostRules { needs_address: false, delay, ..settings.host.clone() };
         let scheduler = Scheduler::new(settings, 0);
-        let mut bench = Self { scheduler, flying: VecDeque::with_capacity(256), now: Time::ZERO };
-        let ids: Vec<_> = (0..hosts).map(|_| bench.scheduler.add_host(&rules, bench.now)).collect();
-        let jobs = if busy == 1 { 1000 } else { 4 };
-        for id in &ids[..busy] {
-            (0..jobs).for_each(|_| bench.arrive(*id));
+        let flying = VecDeque::with_capacity(256);
+        let lots = fastrand::Rng::with_seed(0);
+        let mut bench = Self { scheduler, flying, busy: Vec::new(), lots, now: Time::ZERO };
+        bench.busy = (0..hosts).map(|_| bench.scheduler.add_host(&rules, bench.now)).collect();
+        bench.busy.truncate(busy);
+        let jobs = if busy == 1 { 1000 } else { 8 };
+        for at in 0..busy * jobs {
+            bench.arrive(bench.busy[at % busy]);
         }
         bench.drain();
         bench
@@ -59,14 +65,30 @@ impl Bench {
         }
     }
 
-    /// One request ends, one job arrives, one request starts.
-    fn turn(&mut self) {
+    /// One request ends, one starts.
+    fn decide(&mut self) {
         self.now = self.now + TURN;
         let (host, started) = self.flying.pop_front().expect("some are in flight");
-        self.arrive(host);
         let report = Report { started, verdict: Verdict::Fine };
         self.scheduler.handle(Event::Done { host, report }, self.now);
         self.drain();
+    }
+
+    /// One job arrives somewhere.
+    fn refill(&mut self) {
+        let lot = self.lots.usize(..self.busy.len());
+        self.arrive(self.busy[lot]);
+    }
+
+    /// The time that `count` decisions and as many arrivals take.
+    fn run(&mut self, count: u64) -> [Duration; 2] {
+        let mut spent = [Duration::ZERO; 2];
+        for done in (0..count).step_by(BATCH) {
+            let batch = (count - done).min(BATCH as u64);
+            spent[0] += timed(|| (0..batch).for_each(|_| self.decide()));
+            spent[1] += timed(|| (0..batch).for_each(|_| self.refill()));
+        }
+        spent
     }
 
     /// The next host's delay is over: one request starts, and ends at once.
@@ -83,19 +105,24 @@ impl Bench {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
 fn scheduler(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("decision");
-    for size in SIZES {
-        let mut bench = Bench::new(size, size, Duration::ZERO);
-        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.turn()));
+    for (name, part, spread) in [("decision", 0, true), ("arrival", 1, true), ("same host", 0, false)] {
+        let mut group = criterion.benchmark_group(name);
+        for size in SIZES {
+            let mut bench = Bench::new(size, if spread { size } else { 1 }, Duration::ZERO);
+            group.bench_function(BenchmarkId::from_parameter(size), |run| {
+                run.iter_custom(|count| bench.run(count)[part]);
+            });
+        }
+        group.finish();
     }
-    group.finish();
-    let mut group = criterion.benchmark_group("same host");
-    for size in SIZES {
-        let mut bench = Bench::new(size, 1, Duration::ZERO);
-        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.turn()));
-    }
-    group.finish();
     let mut group = criterion.benchmark_group("paced");
     for size in SIZES {
         let mut bench = Bench::new(size, size, Duration::from_secs(1));

@@ -84,7 +84,8 @@ pub enum Event<J> {
         facts: RetryFacts,
     },
     /// A started job could not be sent for a reason that is ours (no descriptor): it goes back to the head of its
-    /// queue. Frees its permits; nobody is blamed.
+    /// queue. Frees its permits; nobody is blamed. It is started again as soon as the limits allow: say
+    /// [`Event::Concurrency`] first where that would only fail again.
     Returned {
         /// The host.
         host: HostId,

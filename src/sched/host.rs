@@ -9,6 +9,7 @@ use crate::policy::{Budget, Pace};
 use super::event::Wake;
 use super::health::Health;
 use super::list::NONE;
+use super::ready::STAY;
 use super::retries::OfHost;
 use super::settings::{HostRules, SchedulerSettings};
 
@@ -61,6 +62,8 @@ pub(super) struct Host<J> {
     pub(super) group: u32,
     pub(super) address: u32,
     pub(super) gate: Gate,
+    /// Jobs it may still send before its turn is over.
+    pub(super) stay: u8,
     pub(super) place: Place,
     pub(super) pace: Pace,
     pub(super) health: Health,
@@ -81,6 +84,7 @@ impl<J> Host<J> {
             group: rules.group.map_or(NONE, |group| group.0),
             address: NONE,
             gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
+            stay: 0,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
             health: Health::new(concurrency),
@@ -126,6 +130,16 @@ impl<J> Host<J> {
         }
         let own = self.concurrency.min(self.capacity);
         if adaptive { own.min(self.health.adaptive.limit()) } else { own }
+    }
+
+    /// How many jobs a turn lets it send: to its end, if that is near. One, while nothing is known of it and much is to
+    /// come, so that slow hosts are found out early.
+    pub(super) fn turn(&self) -> u8 {
+        match u8::try_from(self.queue.len() + 1) {
+            Ok(jobs) if jobs <= STAY => jobs,
+            _ if self.service == 0 => 1,
+            _ => STAY,
+        }
     }
 
     /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.

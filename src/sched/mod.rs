@@ -66,10 +66,9 @@ const UNMEASURED: u32 = 100_000;
 /// # Cost
 ///
 /// `handle` and `next_action` are O(1), independent of the number of hosts, and allocate nothing once queues have
-/// grown to their size; a host with a delay costs one heap operation per start, O(log hosts). Three exceptions:
-/// `Stopped` looks at every host once; `Capacity`-like changes of address move a host's permits; and hosts that wait for
-/// a group as well as for an address may be moved from one waiting list to the other when a permit is freed, each at
-/// most once per permit.
+/// grown to their size; a host with a delay costs one heap operation per start, O(log hosts). Two exceptions: `Stopped`
+/// looks at every host once, and hosts that wait for a group as well as for an address are moved from the one waiting
+/// list to the other when a permit is freed and the other limit is full, each at most once per permit.
 ///
 /// # Bounds
 ///
@@ -225,7 +224,8 @@ impl<J> Scheduler<J> {
         let held_by_pace = !self.ready.is_empty() && !self.paused && self.in_flight < self.limit;
         let pace = held_by_pace.then(|| (self.pace.next(), Wake::GlobalPace));
         let expiry = self.first_expiry().map(|(at, _)| (at, Wake::Expiry));
-        [wait, retry, pace, expiry].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let first = [wait, retry, pace, expiry].into_iter().flatten().min_by_key(|(at, _)| *at);
+        first.filter(|(at, _)| *at < Time::NEVER)
     }
 
     /// A host that was given out and not forgotten.

@@ -1,21 +1,45 @@
-//! Which ready host is next? The one with the most work left, in time; and now and then the one that waited longest.
+//! Which ready host is next? The one that has just freed a permit, while it is among those with the most work left, in
+//! time; else the first of these; and in an eighth of all cases the one that waited longest.
 //!
 //! Ready hosts stand in two lists each: one per power of two of remaining time, with a bitmap of those that are not
-//! empty, and one of all of them in the order of their last turn. About every eighth dispatch takes the head of the
-//! latter, at the latest every sixteenth: a host that stays ready with `k` others before it in that order is served
-//! within `16 · (k + 1)` dispatches, because whoever joins later stands behind it. All operations are O(1). Owns no host
-//! and knows no limit.
+//! empty, and one of all of them in the order of their last turn. The host that freed the permit goes first among about
+//! equals because it has a connection open: going round for each job would open one for nearly every job. For the same
+//! reason a turn is up to [`STAY`] jobs long, and comes eight times as many dispatches after the one before.
+//!
+//! A host that stays ready with `k` others before it in the order of turns is served within `128 · (k + 1)` dispatches
+//! (twice a share of eight for each of [`STAY`] jobs), because whoever joins later stands behind it. All operations are
+//! O(1). Owns no host and knows no limit.
 
 use super::list::{Links, List};
 
-/// After this many dispatches less one it is the turn of the host that waited longest. The rest go to the longest
-/// remaining time: this shortens the tail of a run, because the host that bounds it starts first and never idles. A
-/// smaller number costs the tail, a larger one lets small hosts wait longer for their first byte.
-const TURN: u32 = 8;
+/// Jobs a host may send one after the other when it has been served because it waited longest.
+pub(super) const STAY: u8 = 8;
 
-/// The turn is put off this far while the host with the longest remaining time has itself just freed the permit. When
-/// many requests end together and its own come last, the next permit to become free would be a whole round away.
-pub(super) const LATEST_TURN: u32 = 2 * TURN;
+/// For each job of a turn this many dispatches pass until the next turn, so that turns make up an eighth. The rest go to
+/// the longest remaining time: this shortens the tail of a run, because the host that bounds it starts first and never
+/// idles. A larger share costs the tail, a smaller one lets small hosts wait longer for their first byte, and slow ones
+/// longer until it is known that they are slow.
+const SHARE: u32 = 8;
+
+/// The next turn comes this many dispatches after the one before, at the latest.
+#[cfg(test)]
+pub(super) const LATEST_TURN: u32 = 2 * SHARE * STAY as u32;
+
+/// A ready host that has just given a permit back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Freed {
+    pub(super) id: u32,
+    pub(super) bucket: u8,
+    /// It was served because it waited longest, and may stay for some more jobs.
+    pub(super) stays: bool,
+}
+
+/// The next host, and whether it is so because it waited longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pick {
+    pub(super) id: u32,
+    pub(super) in_turn: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -26,6 +50,8 @@ pub(super) struct Ready {
     len: u32,
     /// Dispatches since the head of `order` was last served.
     since_turn: u32,
+    /// Dispatches after which it is the head's turn.
+    turn_after: u32,
 }
 
 impl Ready {
@@ -37,6 +63,7 @@ impl Ready {
             order: List::EMPTY,
             len: 0,
             since_turn: 0,
+            turn_after: SHARE,
         }
     }
 
@@ -78,17 +105,29 @@ impl Ready {
         self.file(places, id, to);
     }
 
-    /// The next host; `freed` is the host that has just given its permit back, if any.
-    pub(super) fn next(&self, freed: Option<u32>) -> Option<u32> {
-        let fullest = 63_u32.checked_sub(self.filled.leading_zeros())?;
-        let fullest = self.buckets[fullest as usize].first();
-        let dispatch = self.since_turn + 1;
-        if dispatch < TURN || (dispatch < LATEST_TURN && fullest == freed) { fullest } else { self.order.first() }
+    /// The next host; `freed` is the ready host that has just given its permit back, if any.
+    pub(super) fn next(&self, freed: Option<Freed>) -> Option<Pick> {
+        let most = 63_u32.checked_sub(self.filled.leading_zeros())?;
+        let keep = freed.filter(|freed| freed.stays || u32::from(freed.bucket) + 1 >= most);
+        // A turn is put off, to twice its time, for a host with the most left and for one whose turn it still is: when many
+        // requests end together and a big host's own come last, the next permit to become free is a whole round away.
+        let may_put_off = freed.is_some_and(|freed| freed.stays || u32::from(freed.bucket) == most);
+        let due = if may_put_off { 2 * self.turn_after } else { self.turn_after };
+        if self.since_turn + 1 >= due {
+            return self.order.first().map(|id| Pick { id, in_turn: true });
+        }
+        let id = keep.map(|freed| freed.id).or_else(|| self.buckets[most as usize].first());
+        id.map(|id| Pick { id, in_turn: false })
     }
 
-    /// `id`, still in, is being dispatched.
-    pub(super) fn dispatched(&mut self, id: u32) {
-        self.since_turn = if self.order.first() == Some(id) { 0 } else { self.since_turn + 1 };
+    /// `id`, still in, is being dispatched, and may stay for `jobs` jobs, this one included.
+    pub(super) fn dispatched(&mut self, id: u32, jobs: u8) {
+        if self.order.first() == Some(id) {
+            self.since_turn = 0;
+            self.turn_after = SHARE * u32::from(jobs);
+        } else {
+            self.since_turn += 1;
+        }
     }
 
     fn file(&mut self, places: &mut Links, id: u32, bucket: u8) {
@@ -124,47 +163,65 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 1023, 1024, u64::MAX].map(Ready::bucket), [0, 0, 1, 1, 2, 9, 10, 63]);
     }
 
-    /// Serves `turns` dispatches of hosts that stay ready.
-    fn serve(buckets: &[u8], turns: usize, freed: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
+    /// Serves `count` dispatches of hosts that stay ready. `freed` says which host gave the permit back.
+    fn serve(buckets: &[u8], count: usize, freed: impl Fn(u32) -> Option<u32>) -> Vec<Pick> {
         let (mut ready, mut places) = ready(buckets);
-        let mut last = u32::MAX;
-        (0..turns)
-            .map(|_| {
-                last = ready.next(freed(last)).expect("never empty");
-                ready.dispatched(last);
-                let bucket = buckets[last as usize];
-                ready.remove(&mut places, last, bucket);
-                ready.insert(&mut places, last, bucket);
-                last
-            })
-            .collect()
+        let mut last = None;
+        let mut next = || {
+            let freed = last.and_then(&freed).map(|id| Freed { id, bucket: buckets[id as usize], stays: false });
+            let pick = ready.next(freed).expect("never empty");
+            ready.dispatched(pick.id, if pick.in_turn { STAY } else { 1 });
+            let bucket = buckets[pick.id as usize];
+            ready.remove(&mut places, pick.id, bucket);
+            ready.insert(&mut places, pick.id, bucket);
+            last = Some(pick.id);
+            pick
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn turns(picks: &[Pick]) -> Vec<(usize, u32)> {
+        let turn = |(at, pick): (usize, &Pick)| pick.in_turn.then_some((at, pick.id));
+        picks.iter().enumerate().filter_map(turn).collect()
     }
 
     #[test]
-    fn most_remaining_first_and_every_eighth_in_turn() {
-        let served = serve(&[3, 63, 0, 60], 24, |_| None);
-        assert_eq!(served, [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 3]);
+    fn most_remaining_first_and_regularly_in_turn() {
+        let picks = serve(&[3, 63, 0, 60], 200, |_| None);
+        assert_eq!(turns(&picks), [(7, 0), (71, 2), (135, 3), (199, 0)]);
+        assert!(picks.iter().all(|pick| pick.in_turn || pick.id == 1));
     }
 
     #[test]
-    fn the_fullest_host_replaces_itself_but_not_for_ever() {
-        let served = serve(&[0, 63], 40, Some);
-        let turns: Vec<_> = (0..40).filter(|at| served[*at] == 0).collect();
-        // After its turn it stands behind the other, which is served at once: 1 + 16.
-        assert_eq!(turns, [15, 32]);
+    fn among_about_equals_the_permit_stays_where_it_is() {
+        let picks = serve(&[7, 8, 8, 6], 10, Some);
+        assert!(picks.iter().all(|pick| pick.id == 1), "{picks:?}");
+        let freed =
+            |id, bucket, stays| ready(&[7, 8, 8, 6]).0.next(Some(Freed { id, bucket, stays })).map(|pick| pick.id);
+        assert_eq!(freed(0, 7, false), Some(0));
+        assert_eq!(freed(3, 6, false), Some(1));
+        assert_eq!(freed(3, 6, true), Some(3));
+    }
+
+    #[test]
+    fn the_fullest_host_puts_turns_off_but_not_for_ever() {
+        let picks = serve(&[0, 63], 300, Some);
+        // After its turn the one stands behind the other, which is served at once, for one job.
+        assert_eq!(turns(&picks)[..3], [(15, 0), (32, 0), (49, 0)]);
     }
 
     #[test]
     fn a_refiled_host_keeps_its_turn_and_the_empty_set_has_no_next() {
+        let next = |ready: &Ready| ready.next(None).map(|pick| pick.id);
         let (mut ready, mut places) = ready(&[5, 6]);
         ready.refile(&mut places, 0, 5, 7);
-        assert_eq!(ready.next(None), Some(0));
+        assert_eq!(next(&ready), Some(0));
         ready.refile(&mut places, 0, 7, 0);
-        assert_eq!(ready.next(None), Some(1));
-        (0..7).for_each(|_| ready.dispatched(1));
-        assert_eq!(ready.next(None), Some(0));
+        assert_eq!(next(&ready), Some(1));
+        (1..SHARE).for_each(|_| ready.dispatched(1, 1));
+        assert_eq!(next(&ready), Some(0));
         ready.remove(&mut places, 0, 0);
         ready.remove(&mut places, 1, 6);
-        assert!(ready.is_empty() && ready.next(None).is_none());
+        assert!(ready.is_empty() && next(&ready).is_none());
     }
 }

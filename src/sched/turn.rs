@@ -5,6 +5,7 @@ use crate::model::{DeferReason, GiveUpReason, Time};
 use super::Scheduler;
 use super::event::{Action, HostId, Wake};
 use super::host::{Gate, Place};
+use super::ready::{Freed, Pick};
 
 /// Due hosts and retries looked at before actions are given out again, so that no call grows with the number of hosts
 /// whose time has come at once.
@@ -82,7 +83,8 @@ impl<J> Scheduler<J> {
     }
 
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {
-        while let Some(id) = self.ready.next(self.freed) {
+        while let Some(pick) = self.ready.next(self.freed()) {
+            let id = pick.id;
             if let Some(reason) = self.held_by_the_run(now) {
                 self.deferred[reason as usize] += 1;
                 return None;
@@ -95,7 +97,7 @@ impl<J> Scheduler<J> {
                 self.rouse_limits_of(id, now);
                 continue;
             }
-            return self.start(id, now);
+            return self.start(pick, now);
         }
         None
     }
@@ -113,11 +115,24 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn start(&mut self, id: u32, now: Time) -> Option<Action<J>> {
+    /// The host that gave the last permit back, if it is ready to take it again.
+    fn freed(&self) -> Option<Freed> {
+        let id = self.freed?;
+        let host = &self.hosts[id as usize];
+        match host.place {
+            Place::Ready(bucket) => Some(Freed { id, bucket, stays: host.stay > 0 }),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self, pick: Pick, now: Time) -> Option<Action<J>> {
+        let id = pick.id;
         let host = &mut self.hosts[id as usize];
         let job = host.queue.pop_front()?;
         if let Place::Ready(bucket) = host.place {
-            self.ready.dispatched(id);
+            host.stay = if pick.in_turn { host.turn() } else { host.stay.max(1) };
+            self.ready.dispatched(id, host.stay);
+            host.stay -= 1;
             self.ready.remove(&mut self.places, id, bucket);
             self.limits.commit(host.group);
             self.limits.commit(host.address);

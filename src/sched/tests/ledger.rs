@@ -181,6 +181,10 @@ impl Ledger {
     pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
         self.check_counts(scheduler);
         self.check_work_is_conserved(scheduler, now);
+        for (host, book) in self.hosts.iter().enumerate() {
+            let over = self.stopped || book.history.dead(&self.plan.settings.retries, now).is_some();
+            assert!(!over || book.queued + book.retrying as usize == 0, "host {host} is dead and keeps jobs");
+        }
         let condemned = self.jobs.iter().position(|job| matches!(job.state, State::Condemned(_)));
         assert_eq!(condemned, None, "a job was neither kept nor handed back");
         if let Some((at, wake)) = scheduler.next_deadline() {

@@ -160,7 +160,8 @@ fn name(dice: &mut Dice) -> Name {
 
 /// Sorted by host at once, shuffled at once, or trickling in.
 fn arrivals(dice: &mut Dice, hosts: usize) -> Vec<(Time, Disturbance)> {
-    let count = dice.0.usize(1..=150);
+    // One plan in forty is long enough for the bound on waiting to bite.
+    let count = if dice.one_in(40) { 600 } else { dice.0.usize(1..=150) };
     let mut to: Vec<_> = (0..count).map(|_| dice.0.usize(..hosts).min(dice.0.usize(..hosts))).collect();
     let trickle = dice.one_in(2).then(|| dice.0.u64(1..=3_000));
     if dice.one_in(2) {

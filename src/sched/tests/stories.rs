@@ -399,3 +399,47 @@ fn adaptive_concurrency_starts_low_and_grows() {
     }
     assert_eq!(story.scheduler.in_flight(), 0);
 }
+
+#[test]
+fn a_permit_reserved_on_an_address_is_lost_to_requests_that_move_there() {
+    let mut story = Story::new(
+        Limits { per_address: Some(some(1)), concurrency: some(1), ..Limits::default() },
+        RetrySettings::default(),
+    );
+    let (a, b) = (story.host(|_| {}), story.host(|_| {}));
+    let [here, there] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|octets| Some(octets.into()));
+    story.tell(Event::Resolved { host: a, address: here });
+    story.tell(Event::Resolved { host: b, address: there });
+    assert_eq!(starts(&story.arrive(a, 0..1)), [0]);
+    // Ready, and held by the global limit only.
+    assert!(story.arrive(b, 10..11).is_empty());
+    story.tell(Event::Resolved { host: a, address: there });
+    assert!(story.tell(Event::Concurrency(2)).is_empty());
+    assert_eq!(story.scheduler.why_deferred(b, story.now), Some(DeferReason::AddressLimit));
+    assert_eq!(starts(&story.done(a)), [10]);
+}
+
+#[test]
+fn a_permit_stays_with_its_host_while_that_is_as_good_as_any() {
+    let mut story = Story::new(Limits { concurrency: some(1), ..Limits::default() }, RetrySettings::default());
+    let hosts: Vec<_> = (0..3).map(|_| story.host(|_| {})).collect();
+    let mut started = Vec::new();
+    for (host, first) in hosts.iter().zip([0, 100, 200]) {
+        started.extend(starts(&story.arrive(*host, first..first + 40)));
+    }
+    for _ in 0..119 {
+        let last = *started.last().expect("one is in flight");
+        started.extend(starts(&story.done(hosts[(last / 100) as usize])));
+    }
+    let changes = started.windows(2).filter(|pair| pair[0] / 100 != pair[1] / 100).count();
+    assert_eq!(started.len(), 120);
+    assert!(changes <= 30, "{changes} changes of host: {started:?}");
+}
+
+#[test]
+fn a_memory_without_end_asks_for_no_deadline() {
+    let memory = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), memory);
+    story.host(|_| {});
+    assert_eq!(story.scheduler.next_deadline(), None);
+}
