@@ -1,16 +1,18 @@
 //! The command from outside: what it reads, writes, says and returns.
 
 mod support {
-    pub(crate) mod web;
+    pub(crate) mod origin;
 }
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
-use support::web::Server;
+use support::origin::{Origin, Seen};
 
 /// A command line, ready to run.
 fn haul(arguments: &[&str]) -> Command {
@@ -225,26 +227,32 @@ fn a_closed_pipe_ends_the_run_with_one_line() {
 
 #[test]
 fn a_response_is_a_success_whatever_its_status() {
-    let server = Server::start();
-    let ran = run(&[&server.url("/ok"), &server.url("/status/404"), &server.url("/status/503"), "--retries", "0"]);
+    let origin = Origin::start();
+    let ran = run(&[&origin.url("/ok"), &origin.url("/status/404"), &origin.url("/status/503"), "--retries", "0"]);
     assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
     let mut records = ran.records();
     records.sort_by_key(|record| record["seq"].as_u64());
     let statuses: Vec<_> = records.iter().map(|record| record["status"].as_u64()).collect();
     assert_eq!(statuses, [Some(200), Some(404), Some(503)]);
     assert_eq!(records[0]["version"], "HTTP/1.1");
-    assert_eq!(records[0]["body_bytes"], 3);
+    assert_eq!(records[0]["body_bytes"], 2);
     assert_eq!(records[0]["attempts"], 1);
-    assert_eq!(records[0]["remote_addr"], server.address());
+    assert_eq!(records[0]["remote_addr"], format!("127.0.0.1:{}", origin.port));
     assert!(records[0]["error"].is_null());
     assert!(ran.stderr.contains("3 URLs in") && ran.stderr.contains("2xx 1, 4xx 1, 5xx 1"), "{}", ran.stderr);
 }
 
+/// A port on which nobody listens.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
 #[test]
 fn a_failed_fetch_is_a_record_like_any_other() {
-    let server = Server::start();
-    let nobody = Server::closed_port();
-    let ran = run(&[&server.url("/ok"), &format!("http://127.0.0.1:{nobody}/"), "--retries", "0"]);
+    let origin = Origin::start();
+    let nobody = closed_port();
+    let ran = run(&[&origin.url("/ok"), &format!("http://127.0.0.1:{nobody}/"), "--retries", "0"]);
     assert_eq!(ran.code, 1);
     let records = ran.records();
     let failed = records.iter().find(|record| record["seq"] == 1).expect("a record");
@@ -255,96 +263,128 @@ fn a_failed_fetch_is_a_record_like_any_other() {
 
 #[test]
 fn optional_fields_come_when_asked_for() {
-    let server = Server::start();
-    let url = server.url("/latin");
-    let ran = run(&[&url, "--headers", "--body", "text", "--digest"]);
-    let record = &ran.records()[0];
-    assert_eq!((&record["body"], &record["body_lossy"]), (&"café".into(), &false.into()));
-    let headers = record["headers"].as_array().expect("a list");
-    assert!(headers.contains(&serde_json::json!(["content-type", "text/plain; charset=iso-8859-1"])), "{headers:?}");
-    assert_eq!(record["body_sha256"].as_str().map(str::len), Some(64));
-    let base64 = run(&[&url, "--body", "base64"]);
-    assert_eq!(base64.records()[0]["body"], "Y2Fm6Q==");
+    let origin = Origin::start();
+    let ran = run(&[
+        &origin.url("/order"),
+        &origin.url("/bytes/3"),
+        "--headers",
+        "--body",
+        "text",
+        "--digest",
+        "--order",
+        "input",
+    ]);
+    let records = ran.records();
+    let headers =
+        serde_json::json!([["set-cookie", "a"], ["b", "1"], ["set-cookie", "b"], ["a", "2"], ["content-length", "0"]]);
+    assert_eq!((&records[0]["headers"], &records[0]["body"]), (&headers, &"".into()));
+    assert_eq!((&records[1]["body"], &records[1]["body_lossy"]), (&"xxx".into(), &false.into()));
+    assert_eq!(records[1]["body_sha256"], "cd2eb0837c9b4c962c22d2ff8b5441b7b45805887f051d39bf133b583baf6860");
+    let base64 = run(&[&origin.url("/bytes/3"), "--body", "base64"]);
+    assert_eq!(base64.records()[0]["body"], "eHh4");
     assert!(base64.records()[0].get("headers").is_none());
 }
 
-/// What the server saw of the only request.
-fn echoed(arguments: &[&str], input: &str) -> Value {
-    let ran = run_with_input(&[arguments, &["--body", "text"]].concat(), input.as_bytes());
-    assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
-    let body = ran.records()[0]["body"].as_str().expect("a body").to_owned();
-    serde_json::from_str(&body).expect("the server answers JSON")
+/// The only request that `origin` saw.
+fn only(origin: &Origin) -> Seen {
+    let mut seen = origin.seen();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    seen.remove(0)
+}
+
+fn header<'a>(seen: &'a Seen, name: &str) -> Vec<&'a str> {
+    seen.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
 }
 
 #[test]
 fn requests_are_as_the_flags_say() {
-    let server = Server::start();
-    let arguments = ["-d", "a=1", "-H", "X-A: one", "-u", "me:secret", "-A", "agent/1", &server.url("/echo?q")];
-    let seen = echoed(&arguments, "");
-    assert_eq!((&seen["method"], &seen["target"], &seen["body"]), (&"POST".into(), &"/echo?q".into(), &"a=1".into()));
-    let headers = &seen["headers"];
-    assert_eq!((&headers["x-a"], &headers["user-agent"]), (&"one".into(), &"agent/1".into()));
-    assert_eq!(headers["authorization"], "Basic bWU6c2VjcmV0");
-    assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
-    let seen = echoed(&["-X", "DELETE", &server.url("/echo")], "");
-    assert_eq!((&seen["method"], &seen["body"]), (&"DELETE".into(), &"".into()));
+    let origin = Origin::start();
+    let ran = run(&["-d", "a=1", "-H", "X-A: one", "-u", "me:secret", "-A", "agent/1", &origin.url("/echo?q")]);
+    assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
+    let seen = only(&origin);
+    assert_eq!((&*seen.method, &*seen.target, &*seen.body), ("POST", "/echo?q", &b"a=1"[..]));
+    assert_eq!((header(&seen, "x-a"), header(&seen, "user-agent")), (vec!["one"], vec!["agent/1"]));
+    assert_eq!(header(&seen, "authorization"), ["Basic bWU6c2VjcmV0"]);
+    assert_eq!(header(&seen, "content-type"), ["application/x-www-form-urlencoded"]);
 }
 
 #[test]
 fn requests_are_as_the_lines_say() {
-    let server = Server::start();
+    let origin = Origin::start();
+    let url = origin.url("/echo");
     let line = format!(
         r#"{{"url": "{}", "headers": {{"x-a": ["1"]}}, "body": {{"n": 1}}, "id": {{"row": 5}}}}"#,
-        server.url("/echo").replace("http://", "http://me:s%20t@")
+        url.replace("http://", "http://me:s%20t@")
     );
-    let seen = echoed(&["-H", "X-B: default"], &line);
-    assert_eq!((&seen["method"], &seen["body"]), (&"POST".into(), &r#"{"n": 1}"#.into()));
-    let headers = &seen["headers"];
-    assert_eq!((&headers["x-a"], &headers["x-b"]), (&"1".into(), &"default".into()));
-    assert_eq!(
-        (&headers["authorization"], &headers["content-type"]),
-        (&"Basic bWU6cyB0".into(), &"application/json".into())
-    );
-    let record = &run_with_input(&[], line.as_bytes()).records()[0];
-    assert_eq!(
-        (&record["id"]["row"], &record["url"]),
-        (&5.into(), &server.url("/echo").into()),
-        "no credentials in records"
-    );
+    let ran = run_with_input(&["-H", "X-B: default"], line.as_bytes());
+    let seen = only(&origin);
+    assert_eq!((&*seen.method, &*seen.body), ("POST", &br#"{"n": 1}"#[..]));
+    assert_eq!((header(&seen, "x-a"), header(&seen, "x-b")), (vec!["1"], vec!["default"]));
+    assert_eq!(header(&seen, "authorization"), ["Basic bWU6cyB0"]);
+    assert_eq!(header(&seen, "content-type"), ["application/json"]);
+    let record = &ran.records()[0];
+    assert_eq!((&record["id"]["row"], &record["url"]), (&5.into(), &url.into()), "no credentials in records");
 }
 
 #[test]
 fn names_may_be_given_addresses() {
-    let server = Server::start();
-    let port = server.port();
+    let origin = Origin::start();
+    let port = origin.port;
     let rule = format!("*:{port}:127.0.0.1");
-    let ran =
-        run(&["--resolve", &rule, &format!("http://one.example:{port}/ok"), &format!("http://two.example:{port}/ok")]);
+    let ran = run(&["--resolve", &rule, &origin.url_on("one.example", "/"), &origin.url_on("two.example", "/")]);
     assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
     let rule = format!("three.example:80:127.0.0.1:{port}");
-    let ran = run(&["--connect-to", &rule, "http://three.example/echo", "--body", "text"]);
-    assert!(ran.records()[0]["body"].as_str().expect("a body").contains(r#""host":"three.example""#), "{}", ran.stdout);
+    assert_eq!(run(&["--connect-to", &rule, "http://three.example/"]).code, 0);
+    let mut hosts: Vec<_> = origin.seen().into_iter().map(|seen| header(&seen, "host").concat()).collect();
+    hosts.sort();
+    assert_eq!(hosts, [format!("one.example:{port}"), "three.example".into(), format!("two.example:{port}")]);
+}
+
+/// Fetches `count` URLs of one host, each of which takes 20 ms.
+fn fetch_several(origin: &Origin, count: usize, arguments: &[&str]) {
+    let urls: Vec<String> = (0..count).map(|n| origin.url(&format!("/slow/20/{n}"))).collect();
+    let arguments: Vec<&str> = arguments.iter().copied().chain(urls.iter().map(String::as_str)).collect();
+    assert_eq!(run(&arguments).records().len(), count);
+}
+
+#[test]
+fn limits_reach_the_engine() {
+    let origin = Origin::start();
+    fetch_several(&origin, 12, &["--per-host", "3"]);
+    assert_eq!(origin.most_in_flight(), 3);
+    let origin = Origin::start();
+    fetch_several(&origin, 4, &["-c", "1"]);
+    assert_eq!((origin.most_in_flight(), origin.connections()), (1, 1));
+    let origin = Origin::start();
+    fetch_several(&origin, 4, &["-c", "1", "--no-reuse"]);
+    assert_eq!(origin.connections(), 4);
+    assert_eq!(origin.seen().into_iter().map(|seen| seen.connection).max(), Some(3));
+    let origin = Origin::start();
+    fetch_several(&origin, 3, &["--delay", "200ms"]);
+    let seen = origin.seen();
+    let span = seen[2].at - seen[0].at;
+    assert!(span > Duration::from_millis(100), "400 ms, less what the first one was late on its way: {span:?}");
 }
 
 #[test]
 fn redirects_are_recorded_or_not_followed() {
-    let server = Server::start();
-    let followed = run(&[&server.url("/redirect")]);
+    let origin = Origin::start();
+    let followed = run(&[&origin.url("/redirect/302?/ok")]);
     let record = &followed.records()[0];
-    assert_eq!((&record["status"], &record["final_url"]), (&200.into(), &server.url("/ok").into()));
-    assert_eq!(record["redirects"], serde_json::json!([{"url": server.url("/redirect"), "status": 302}]));
-    let stopped = run(&[&server.url("/redirect"), "--max-redirects", "0"]);
+    assert_eq!((&record["status"], &record["final_url"]), (&200.into(), &origin.url("/ok").into()));
+    assert_eq!(record["redirects"], serde_json::json!([{"url": origin.url("/redirect/302?/ok"), "status": 302}]));
+    let stopped = run(&[&origin.url("/redirect/302?/ok"), "--max-redirects", "0"]);
     assert_eq!((stopped.code, &stopped.records()[0]["status"]), (0, &302.into()));
 }
 
 #[test]
 fn fetching_begins_while_input_is_still_being_read() {
-    let server = Server::start();
+    let origin = Origin::start();
     let mut child = haul(&["--quiet"]).stdin(Stdio::piped()).spawn().expect("runs");
     let mut stdin = child.stdin.take().expect("piped");
     let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
     for seq in 0..3 {
-        writeln!(stdin, "{}", server.url("/ok")).expect("it reads");
+        writeln!(stdin, "{}", origin.url("/ok")).expect("it reads");
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a record, with standard input still open");
         assert_eq!(records(&line)[0]["seq"], seq);
@@ -355,10 +395,8 @@ fn fetching_begins_while_input_is_still_being_read() {
 
 #[test]
 fn the_order_of_the_input_is_kept_when_asked_for() {
-    let server = Server::start();
-    let urls: Vec<String> = ["/slow/300", "/ok", "nonsense", "/slow/100", "/ok"]
-        .map(|path| server.url(path).replace("/nonsense", " "))
-        .into();
+    let origin = Origin::start();
+    let urls: Vec<String> = ["/slow/300", "/ok", "/slow/0", "/slow/100", "/ok"].map(|path| origin.url(path)).into();
     let arguments: Vec<&str> = ["--order", "input"].into_iter().chain(urls.iter().map(String::as_str)).collect();
     let seqs: Vec<_> = run(&arguments).records().iter().map(|record| record["seq"].as_u64()).collect();
     assert_eq!(seqs, [0, 1, 2, 3, 4].map(Some));
@@ -366,10 +404,10 @@ fn the_order_of_the_input_is_kept_when_asked_for() {
 
 #[test]
 fn the_output_may_be_a_file() {
-    let server = Server::start();
+    let origin = Origin::start();
     let directory = directory();
     let output = write(&directory, "out", "old content\n");
-    let ran = run(&["-o", &output, &server.url("/ok")]);
+    let ran = run(&["-o", &output, &origin.url("/ok")]);
     assert_eq!((ran.code, &*ran.stdout), (0, ""));
     assert_eq!(records(&fs::read_to_string(Path::new(&output)).expect("there")).len(), 1);
 }
@@ -380,8 +418,8 @@ fn interrupt(child: &Child) {
 }
 
 /// Starts a run with one finished fetch and some that hang, and waits for the first record.
-fn hanging(server: &Server, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
-    let urls = [server.url("/ok"), server.url("/slow/60000"), server.url("/slow/60000?2")];
+fn hanging(origin: &Origin, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
+    let urls = [origin.url("/ok"), origin.url("/slow/60000"), origin.url("/slow/60000/2")];
     let arguments: Vec<&str> = arguments.iter().copied().chain(urls.iter().map(String::as_str)).collect();
     let mut child = haul(&arguments).spawn().expect("runs");
     let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
@@ -392,8 +430,8 @@ fn hanging(server: &Server, arguments: &[&str]) -> (Child, BufReader<std::proces
 
 #[test]
 fn an_interrupt_ends_the_run_and_says_how_many_are_left() {
-    let server = Server::start();
-    let (child, mut stdout, first) = hanging(&server, &["--grace", "200ms"]);
+    let origin = Origin::start();
+    let (child, mut stdout, first) = hanging(&origin, &["--grace", "200ms"]);
     interrupt(&child);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).expect("text");
@@ -408,8 +446,8 @@ fn an_interrupt_ends_the_run_and_says_how_many_are_left() {
 
 #[test]
 fn a_second_interrupt_ends_the_run_at_once() {
-    let server = Server::start();
-    let (mut child, _stdout, _) = hanging(&server, &["--grace", "1h"]);
+    let origin = Origin::start();
+    let (mut child, _stdout, _) = hanging(&origin, &["--grace", "1h"]);
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
     interrupt(&child);
     let mut line = String::new();
