@@ -1,4 +1,28 @@
 //! haul fetches a great many URLs as fast as the machine, the servers and good manners allow.
+//!
+//! Give [`engine::Engine`] a [`config::Config`], a [`model::Source`] of jobs and a [`model::Sink`] for records, and run it:
+//! it interleaves the jobs over their hosts under the limits, over connections of its own, and writes exactly one
+//! record per job, whatever happens.
+//!
+//! ```
+//! use haul::config::Config;
+//! use haul::engine::Engine;
+//! use haul::sink::{Ndjson, RecordFields};
+//! use haul::source::Urls;
+//!
+//! let mut config = Config::default();
+//! config.retries.retries = 0;
+//! let engine = Engine::new(config).expect("valid settings");
+//! let urls = Urls::new(["http://127.0.0.1:1/", "not a url"]);
+//! let records = Ndjson::new(std::io::stdout(), "standard output", RecordFields::default());
+//! let report = engine.run(Box::new(urls), Box::new(records));
+//! assert_eq!((report.totals.accepted, report.totals.failed), (2, 2));
+//! ```
+//!
+//! The scheduler ([`sched::Scheduler`]) and the connection pool ([`pool::Pool`]) are pure and usable without a network:
+//! time is an argument, and equal seeds give equal choices.
+//!
+//! Without the default features only the pure modules build: `model`, `config`, `policy`, `sched`, `pool`.
 
 pub mod config;
 pub mod model;
@@ -20,3 +44,8 @@ pub mod engine;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;
+
+/// The README's example, compiled and run.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
