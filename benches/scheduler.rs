@@ -33,8 +33,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// So many hosts, of which so many have jobs.
-    fn new(hosts: usize, busy: usize, delay: Duration) -> Self {
+    /// So many hosts without jobs.
+    fn new(hosts: usize, delay: Duration) -> Self {
         let retries = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
         let settings = SchedulerSettings::new(&Limits::default(), &retries);
         let rules = HostRules { needs_address: false, delay, ..settings.host.clone() };
@@ -43,13 +43,18 @@ impl Bench {
         let lots = fastrand::Rng::with_seed(0);
         let mut bench = Self { scheduler, flying, busy: Vec::new(), lots, now: Time::ZERO };
         bench.busy = (0..hosts).map(|_| bench.scheduler.add_host(&rules, bench.now)).collect();
-        bench.busy.truncate(busy);
+        bench
+    }
+
+    /// So many of these have jobs.
+    fn with_jobs(mut self, busy: usize) -> Self {
+        self.busy.truncate(busy);
         let jobs = if busy == 1 { 1000 } else { 8 };
         for at in 0..busy * jobs {
-            bench.arrive(bench.busy[at % busy]);
+            self.arrive(self.busy[at % busy]);
         }
-        bench.drain();
-        bench
+        self.drain();
+        self
     }
 
     fn arrive(&mut self, host: HostId) {
@@ -91,16 +96,15 @@ impl Bench {
         spent
     }
 
-    /// The next host's delay is over: one request starts, and ends at once.
+    /// One host's delay of a second is over: its next request starts, and ends at once.
     fn paced_turn(&mut self) {
-        if let Some((at, _)) = self.scheduler.next_deadline() {
-            self.now = self.now.max(at);
-        }
+        self.now = self.now + Duration::from_nanos(1_000_000_000 / self.busy.len() as u64);
+        black_box(self.scheduler.next_deadline());
         self.drain();
         while let Some((host, started)) = self.flying.pop_front() {
-            self.arrive(host);
             let report = Report { started, verdict: Verdict::Fine };
             self.scheduler.handle(Event::Done { host, report }, self.now);
+            self.arrive(host);
         }
     }
 }
@@ -116,7 +120,7 @@ fn scheduler(criterion: &mut Criterion) {
     for (name, part, spread) in [("decision", 0, true), ("arrival", 1, true), ("same host", 0, false)] {
         let mut group = criterion.benchmark_group(name);
         for size in SIZES {
-            let mut bench = Bench::new(size, if spread { size } else { 1 }, Duration::ZERO);
+            let mut bench = Bench::new(size, Duration::ZERO).with_jobs(if spread { size } else { 1 });
             group.bench_function(BenchmarkId::from_parameter(size), |run| {
                 run.iter_custom(|count| bench.run(count)[part]);
             });
@@ -125,12 +129,13 @@ fn scheduler(criterion: &mut Criterion) {
     }
     let mut group = criterion.benchmark_group("paced");
     for size in SIZES {
-        let mut bench = Bench::new(size, size, Duration::from_secs(1));
-        // Spread the hosts over the second, as latencies do.
-        (0..size).for_each(|_| {
-            bench.now = bench.now + Duration::from_nanos(1_000_000_000 / size as u64);
+        let mut bench = Bench::new(size, Duration::from_secs(1));
+        // The hosts' seconds end one after the other, as latencies would have it.
+        for at in 0..size {
+            let host = bench.busy[at];
+            (0..4).for_each(|_| bench.arrive(host));
             bench.paced_turn();
-        });
+        }
         group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.paced_turn()));
     }
     group.finish();
