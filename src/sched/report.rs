@@ -41,12 +41,15 @@ impl<J> Scheduler<J> {
     /// Whether the job goes on. The reasons that lie in the job come first, then the run's, then the host's.
     fn fate(&mut self, id: HostId, report: Report, facts: RetryFacts, now: Time) -> Result<Decision, GiveUpReason> {
         let host = &mut self.hosts[id.0 as usize];
+        // A host that asks for less is already asked less by its back-off clock; charging its budget too would give up
+        // on jobs that it has promised to serve later.
+        let costs = !matches!(report.verdict, Verdict::PushedBack(_));
         match decide(report.verdict, facts, &self.settings.retries) {
             Decision::GiveUp(reason) => Err(reason),
             _ if self.stopped => Err(GiveUpReason::Stopped),
             decision => match (host.health.breaker.dead(now), decision) {
                 (Some(cause), _) => Err(GiveUpReason::HostDead(cause)),
-                (None, Decision::Later) if !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
+                (None, Decision::Later) if costs && !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
                 (None, decision) => Ok(decision),
             },
         }

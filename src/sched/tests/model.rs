@@ -145,11 +145,12 @@ impl History {
         if let Some(cause) = self.dead(settings, now) {
             return Err(GiveUpReason::HostDead(cause));
         }
+        let charged = !free && !matches!(verdict, Verdict::PushedBack(_));
         let account = f64::from(settings.budget_floor) + settings.budget_ratio * f64::from(self.earned);
-        if !free && account - f64::from(self.spent) < 1.0 - 1e-9 {
+        if charged && account - f64::from(self.spent) < 1.0 - 1e-9 {
             return Err(GiveUpReason::BudgetEmpty);
         }
-        self.spent += u32::from(!free);
+        self.spent += u32::from(charged);
         Ok(())
     }
 }

@@ -237,13 +237,16 @@ fn retries_stop_when_the_hosts_account_is_empty() {
     let retries = RetrySettings { budget_floor: 1, budget_ratio: 0.5, dead_after: 0, ..RetrySettings::default() };
     let mut story = Story::new(Limits::default(), retries);
     let host = story.host(|_| {});
-    story.arrive(host, 0..5);
+    story.arrive(host, 0..6);
     assert!(story.fail(host, 0, FailureKind::Reset, ONCE).is_empty());
     let empty = |job| [Action::GiveUp { host, job, reason: GiveUpReason::BudgetEmpty }];
     assert_eq!(story.fail(host, 1, FailureKind::Reset, ONCE), empty(1));
     story.done(host);
     story.done(host);
     assert!(story.fail(host, 2, FailureKind::Reset, ONCE).is_empty());
+    // A host that asks for less is not charged for it: its back-off clock paces these retries.
+    let report = Report { started: story.now, verdict: Verdict::PushedBack(None) };
+    assert!(story.tell(Event::Failed { host, job: 3, report, facts: ONCE }).is_empty());
 }
 
 #[test]
