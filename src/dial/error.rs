@@ -52,10 +52,10 @@ fn is_no_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
 }
 
-/// What an input/output error of a connect means.
+/// What an input/output error of a connect means. Least telling first: of several addresses' errors the last in this
+/// order is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Telling {
-    /// Least telling first: of several addresses' errors the last in this order is reported.
     TimedOut,
     Other,
     Unreachable,

@@ -22,11 +22,15 @@ pub(super) fn from_files(paths: &[std::path::PathBuf]) -> Result<RootCertStore, 
     Ok(store)
 }
 
-/// The platform's roots; where it has none, Mozilla's as bundled. Unusable ones among them are left out, as other
-/// programs on the platform do.
+/// The platform's roots; where it has none, Mozilla's as bundled.
 pub(super) fn from_platform() -> RootCertStore {
+    or_bundled(rustls_native_certs::load_native_certs().certs)
+}
+
+/// These roots, without the unusable ones, or the bundled ones when none is left.
+fn or_bundled(certificates: Vec<CertificateDer<'_>>) -> RootCertStore {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store.add_parsable_certificates(certificates);
     if store.is_empty() {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
@@ -44,4 +48,16 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         ));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_without_usable_roots_gets_the_bundled_ones() {
+        for none in [vec![], vec![CertificateDer::from(b"not a certificate".to_vec())]] {
+            assert_eq!(or_bundled(none).len(), webpki_roots::TLS_SERVER_ROOTS.len());
+        }
+    }
 }

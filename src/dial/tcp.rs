@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// How sockets are set up.
@@ -39,7 +38,8 @@ pub(super) async fn connect(address: SocketAddr, options: SocketOptions) -> io::
 /// Binds to `local` and leaves the choice of the port to the connect, so that a port may serve once per peer instead
 /// of once. A kernel without the option chooses the port now: fewer connections, but no failure.
 fn bind(socket: &TcpSocket, local: IpAddr) -> io::Result<()> {
-    let _ = setsockopt(socket, sockopt::IpBindAddressNoPort, &true);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true);
     socket.bind(SocketAddr::new(local, 0)).map_err(|error| match error.kind() {
         io::ErrorKind::AddrNotAvailable => {
             io::Error::new(io::ErrorKind::InvalidInput, format!("local address {local} is not on this machine"))

@@ -3,9 +3,7 @@
 //! Everything is set up when the first name is asked for: a run over addresses needs no name server.
 
 use std::cell::OnceCell;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy};
@@ -91,12 +89,7 @@ impl Upstream {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = self.set_up().map_err(|error| {
-            let message = format!(
-                "can't look up '{name}': no name server found in /etc/resolv.conf ({error}); name one with --dns-server"
-            );
-            Fault::new(FailureKind::ServerFailure, message)
-        })?;
+        let client = self.set_up().map_err(|error| no_server(name, &error))?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -131,6 +124,14 @@ impl Upstream {
         options.max_active_requests = 1024;
         options
     }
+}
+
+/// The fault of a look-up on a machine that names no server.
+fn no_server(name: &str, error: &NetError) -> Fault {
+    let message = format!(
+        "can't look up '{name}': no name server found in /etc/resolv.conf ({error}); name one with --dns-server"
+    );
+    Fault::new(FailureKind::ServerFailure, message)
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {
@@ -189,10 +190,11 @@ impl Client {
                 FailureKind::Timeout,
                 format!("no answer for '{name}' from {servers}; try another server with --dns-server"),
             ),
-            NetError::Io(error) if no_descriptors(error) => Fault::new(
+            NetError::NoConnections | NetError::Io(_) if no_descriptors() => Fault::new(
                 FailureKind::Io,
                 format!("no descriptor left to look up '{name}'; raise the limit (ulimit -n) or lower --concurrency"),
             ),
+            NetError::NoConnections => self.server_failure(name, "it can't be reached"),
             other => self.server_failure(name, &other.to_string()),
         }
     }
@@ -204,6 +206,29 @@ impl Client {
     }
 }
 
-fn no_descriptors(error: &Arc<io::Error>) -> bool {
-    matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
+/// Whether a socket can't be had right now. hickory does not hand on the system's error of its own socket.
+fn no_descriptors() -> bool {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    socket.is_err_and(|error| matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_a_dot_are_absolute_and_others_may_be_searched_for() {
+        assert!(absolute("a.test").unwrap().is_fqdn());
+        assert!(!absolute("printer").unwrap().is_fqdn());
+        assert!(absolute("under_score.test").is_ok());
+        assert_eq!(absolute(&"x".repeat(64)).unwrap_err().kind, FailureKind::NameNotFound);
+    }
+
+    #[test]
+    fn a_machine_without_a_name_server_is_told_how_to_name_one() {
+        let error = NetError::from(std::io::Error::from(std::io::ErrorKind::NotFound));
+        let fault = no_server("a.test", &error);
+        assert_eq!(fault.kind, FailureKind::ServerFailure);
+        assert!(fault.message.contains("/etc/resolv.conf") && fault.message.contains("--dns-server"));
+    }
 }

@@ -182,17 +182,33 @@ impl Inner {
         tokio::task::spawn_local(async move { inner.look_up(&name).await });
     }
 
-    /// One look-up, from its turn to its answer. Ends after `timeout` at the latest.
+    /// One look-up, from its turn to its answer. Ends `timeout` after its turn has come at the latest.
     async fn look_up(&self, name: &Rc<str>) {
         let _turn = self.turns.acquire().await;
         let begun = (self.clock)();
         self.count(|stats| stats.lookups += 1);
-        let mut families = Families::new(self.family, begun + self.timeout);
+        // Boxed, so that those who wait for their turn do not carry the room that asking needs.
+        let result = Box::pin(self.ask_both(name, begun + self.timeout)).await;
+        let took = (self.clock)().since(begun);
+        self.count(|stats| {
+            stats.failed += u64::from(result.is_err());
+            stats.lookup_time += took;
+        });
+        self.deliver(name, result);
+        self.flights.borrow_mut().remove(name);
+    }
+
+    /// Asks for both families, as far as they are used, and delivers the first when the second is late.
+    async fn ask_both(&self, name: &Rc<str>, end: Time) -> Result<Found, Fault> {
+        let mut families = Families::new(self.family, end);
         let mut v6 = pin!(self.upstream.ask(name, Family::V6));
         let mut v4 = pin!(self.upstream.ask(name, Family::V4));
-        let result = loop {
+        loop {
             let until = match families.progress((self.clock)()) {
-                Progress::Whole(result) => break result,
+                Progress::Whole(result) => {
+                    return result
+                        .map_err(|fault| fault.unwrap_or_else(|| self.upstream.timed_out(name, self.timeout)));
+                }
                 Progress::Partial(found) => {
                     self.deliver(name, Ok(found));
                     continue;
@@ -206,15 +222,7 @@ impl Inner {
                 answer = &mut v4, if families.awaits(Family::V4) => families.arrived(Family::V4, answer, (self.clock)()),
                 () = tokio::time::sleep(wait) => {}
             }
-        };
-        let result = result.map_err(|late| late.unwrap_or_else(|| self.upstream.timed_out(name, self.timeout)));
-        let took = (self.clock)().since(begun);
-        self.count(|stats| {
-            stats.failed += u64::from(result.is_err());
-            stats.lookup_time += took;
-        });
-        self.deliver(name, result);
-        self.flights.borrow_mut().remove(name);
+        }
     }
 
     /// Remembers the result and answers everyone who waits for it.
