@@ -50,8 +50,11 @@ fn intake(criterion: &mut Criterion) {
     }
     group.bench_function("iterator", |bencher| bencher.iter(|| drain(&mut Urls::new(&plain))));
     group.finish();
-    let url = &plain[0];
-    criterion.bench_function("web_url_parse", |bencher| bencher.iter(|| WebUrl::parse(black_box(url))));
+    let mut group = criterion.benchmark_group("web_url_parse");
+    for (name, url) in [("plain", &plain[0]), ("full_rules", &plain[0].replace("https", "HTTPS"))] {
+        group.bench_function(name, |bencher| bencher.iter(|| WebUrl::parse(black_box(url))));
+    }
+    group.finish();
 }
 
 fn record(seq: u64) -> Record {

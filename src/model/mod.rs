@@ -7,6 +7,7 @@ mod clock;
 mod failure;
 mod headers;
 mod job;
+mod normal;
 mod outcome;
 mod ports;
 mod reason;

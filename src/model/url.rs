@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use super::failure::FailureKind;
+use super::normal;
 
 /// The two schemes haul fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +60,14 @@ impl WebUrl {
     /// # Errors
     /// [`UrlError`] says what is wrong with it and how to mend it.
     pub fn parse(input: &str) -> Result<(Self, Option<Credentials>), UrlError> {
+        match normal::path_at(input) {
+            Some(path_at) => Ok((Self { text: input.into(), path_at }, None)),
+            None => Self::parse_any(input),
+        }
+    }
+
+    /// Parses by the full rules.
+    fn parse_any(input: &str) -> Result<(Self, Option<Credentials>), UrlError> {
         Self::from_url(Url::parse(input).map_err(|error| UrlError::from_parse(error, input))?)
     }
 
@@ -234,6 +243,99 @@ mod tests {
         assert_eq!((url.host(), url.port()), ("[::1]", 80));
         assert_eq!(parse("http://2130706433/").host(), "127.0.0.1");
         assert_eq!(parse("http://a.example?x").target(), "/?x");
+    }
+
+    /// What the short cut takes must be exactly what the full rules would make of it.
+    fn check_short_cut(text: &str) -> bool {
+        let Some(path_at) = normal::path_at(text) else { return false };
+        let (url, credentials) = WebUrl::parse_any(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!((url.as_str(), url.path_at, credentials), (text, path_at, None));
+        true
+    }
+
+    #[test]
+    fn the_short_cut_takes_plain_urls_and_leaves_the_others() {
+        for text in [
+            "http://a.example/",
+            "https://www.example.com/a/b.html?q=1&r=%20x",
+            "http://localhost:8080/",
+            "http://a-b.example:65535//x//y/?a[]=1?b",
+            "https://a.example:80/~me/@x;y=z,(1)!$&*+:%2F",
+        ] {
+            assert!(check_short_cut(text), "{text} is plain");
+        }
+        for text in [
+            "http://a.example",
+            "http://a.example?x",
+            "HTTP://a.example/",
+            "http://A.example/",
+            "http://a.example:80/",
+            "https://a.example:443/",
+            "http://a.example:/",
+            "http://a.example:08080/",
+            "http://a.example:0/",
+            "http://a.example:65536/",
+            "http://127.0.0.1/",
+            "http://1/",
+            "http://0x7f.1/",
+            "http://a.0x/",
+            "http://a.1./",
+            "http://a..b/",
+            "http://.a/",
+            "http://xn--bcher-kva.example/",
+            "http://me@a.example/",
+            "http://me:x@a.example/",
+            "http://[::1]/",
+            "http://a.example/./b",
+            "http://a.example/b/..",
+            "http://a.example/%2E%2e/b",
+            "http://a.example/a\\b",
+            "http://a.example/#x",
+            "http://a.example/a b",
+            "http://a.example/é",
+            "http://a.example/?a'b",
+            "http://a.example/?é",
+            "http:///a.example/",
+            "ftp://a.example/",
+            "",
+        ] {
+            assert!(!check_short_cut(text), "{text} is not plain");
+        }
+    }
+
+    #[test]
+    fn the_short_cut_is_right_about_every_pair_of_bytes_in_every_place() {
+        let mut plain = 0;
+        for pair in (0..128_u32 * 128).map(|n| [n / 128, n % 128].map(|byte| char::from_u32(byte).expect("ASCII"))) {
+            let pair = String::from_iter(pair);
+            for text in [
+                format!("http://{pair}/"),
+                format!("http://a.{pair}/"),
+                format!("http://a{pair}b.example/"),
+                format!("http://a.example:{pair}/"),
+                format!("http://a.example{pair}/x"),
+                format!("http://a.example/{pair}"),
+                format!("http://a.example/x{pair}/y"),
+                format!("http://a.example/%{pair}"),
+                format!("http://a.example/?{pair}x"),
+            ] {
+                plain += usize::from(check_short_cut(&text));
+            }
+        }
+        assert!(plain > 10_000, "only {plain} were plain");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_cut_agrees_with_the_full_rules(
+            plain in "https?://[a-z0-9]{1,4}(\\.[a-z-]{1,4}){0,2}(:[1-9][0-9]{0,4}|:80|:443)?(/[a-zA-Z0-9_.%-]{0,5}){1,3}(\\?[a-z=&%]{0,6})?",
+            odd in "[ -~]{1,2}|%2[eE]|/?\\.\\.?/|xn--|[0-9.]{1,4}|0x",
+            place in proptest::prelude::any::<proptest::sample::Index>(),
+        ) {
+            check_short_cut(&plain);
+            let at = place.index(plain.len());
+            check_short_cut(&format!("{}{odd}{}", &plain[..at], &plain[at..]));
+        }
     }
 
     #[test]
