@@ -42,7 +42,7 @@ fn page(len: usize) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut page = Vec::with_capacity(len + 32);
     while page.len() < len {
-        write!(page, "<li class=item>{}</li>\n", rng.u32(..100_000)).expect("in memory");
+        writeln!(page, "<li class=item>{}</li>", rng.u32(..100_000)).expect("in memory");
     }
     page.truncate(len);
     page
