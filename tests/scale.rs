@@ -154,12 +154,13 @@ fn pour(mut pipe: impl Write + Send + 'static, port: u16) {
 fn an_endless_input_is_fetched_at_once_and_in_bounded_memory() {
     let Some(nginx) = nginx() else { return };
     let started = Instant::now();
-    let window = ["-i", "-", "--window", "200k", "--quiet", "-c", "64"];
+    let window = ["-i", "-", "--window", "200000", "--quiet", "-c", "64"];
     let mut child = haul(&window).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
     pour(child.stdin.take().expect("piped"), nginx.address.port());
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a record");
+    assert!(line.starts_with('{'), "no record: {line:?}");
     println!("endless input: the first record after {:.0?}", started.elapsed());
     let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()).expect("drained"));
     std::thread::sleep(Duration::from_secs(3));

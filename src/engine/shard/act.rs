@@ -51,11 +51,7 @@ impl Shard {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
             }
             Action::GiveUp { host, job, reason } => self.give_up(host, job, reason),
-            Action::Forget { host } => {
-                let mut hosts = self.hosts.borrow_mut();
-                hosts.remove(host);
-                self.shared.counters[self.index].hosts.set(hosts.len() as u64);
-            }
+            Action::Forget { host } => self.forget(host),
         }
     }
 

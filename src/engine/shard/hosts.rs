@@ -47,6 +47,7 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     by_origin: HashMap<Box<str>, HostId, RandomState>,
+    /// By registrable domain; a group goes with its last host.
     groups: HashMap<Box<str>, GroupId, RandomState>,
     hosts: Vec<Option<Host>>,
     serials: u64,
@@ -74,11 +75,11 @@ impl Hosts {
         self.hosts[index] = Some(host);
     }
 
-    /// Forgets a host; its number may be given to another.
-    pub(super) fn remove(&mut self, id: HostId) {
-        if let Some(host) = self.hosts.get_mut(id.0 as usize).and_then(Option::take) {
-            self.by_origin.remove(host.url.origin());
-        }
+    /// Takes a host out; its number may be given to another.
+    fn remove(&mut self, id: HostId) -> Option<Host> {
+        let host = self.hosts.get_mut(id.0 as usize).and_then(Option::take)?;
+        self.by_origin.remove(host.url.origin());
+        Some(host)
     }
 }
 
@@ -122,6 +123,20 @@ impl Shard {
         hosts.insert(id, host);
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
         id
+    }
+
+    /// Forgets a host, and its site's group if that was the last host in it.
+    pub(super) fn forget(&self, id: HostId) {
+        let mut hosts = self.hosts.borrow_mut();
+        if let Some(host) = hosts.remove(id) {
+            let site = site_of(host.url.host());
+            if let Some(group) = hosts.groups.get(site).copied()
+                && self.sched.borrow_mut().remove_group(group)
+            {
+                hosts.groups.remove(site);
+            }
+        }
+        self.shared.counters[self.index].hosts.set(hosts.len() as u64);
     }
 
     fn group(&self, site: &str, limit: std::num::NonZeroU32) -> GroupId {
