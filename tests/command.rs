@@ -445,6 +445,19 @@ fn an_interrupt_ends_the_run_and_says_how_many_are_left() {
 }
 
 #[test]
+fn an_interrupt_does_not_wait_for_input() {
+    let mut child = haul(&["--grace", "1h"]).stdin(Stdio::piped()).spawn().expect("runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"bad\n").expect("it reads");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a record");
+    interrupt(&child);
+    let ran: Ran = child.wait_with_output().expect("it ends with its input still open").into();
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    drop(stdin);
+}
+
+#[test]
 fn a_second_interrupt_ends_the_run_at_once() {
     let origin = Origin::start();
     let (mut child, _stdout, _) = hanging(&origin, &["--grace", "1h"]);
@@ -457,4 +470,20 @@ fn a_second_interrupt_ends_the_run_at_once() {
     // Without the second one this would take the hour of grace.
     let ran: Ran = child.wait_with_output().expect("it ends").into();
     assert_eq!(ran.code, 130);
+}
+
+#[test]
+fn a_second_interrupt_ends_even_a_run_whose_output_nobody_reads() {
+    let directory = directory();
+    let list = write(&directory, "list", bad_lines(10_000));
+    let mut child = haul(&["-i", &list]).spawn().expect("runs");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut first = [0];
+    child.stdout.as_mut().expect("piped").read_exact(&mut first).expect("records fill the pipe");
+    interrupt(&child);
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a message");
+    interrupt(&child);
+    let status = child.wait().expect("it ends although the pipe is full");
+    assert_eq!(status.code(), Some(130));
 }

@@ -23,8 +23,8 @@ struct Ready {
 
 /// Carries `plan` out, and tells on standard error how it went.
 pub(super) fn run(plan: Plan) -> Exit {
-    log(plan.verbose);
     let quiet = plan.quiet;
+    log(quiet, plan.verbose);
     match prepare(plan) {
         Ok(ready) => finish(ready, quiet),
         Err(message) => {
@@ -72,14 +72,19 @@ fn tell(report: &RunReport, quiet: bool) {
     }
 }
 
-/// Logs to standard error: warnings, and more with each `-v`.
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
+/// Logs to standard error: warnings unless `quiet`, and more with each `-v`.
+fn log(quiet: bool, verbose: u8) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
     };
-    let filter = EnvFilter::new(format!("warn,haul={level}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

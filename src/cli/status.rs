@@ -8,14 +8,14 @@ use indicatif::HumanCount;
 /// How far a run is, and how it went since `before`.
 pub(super) fn line(now: &Snapshot, before: &Snapshot) -> String {
     format!(
-        "{} done, {} failed, {}/s, {} in flight, {} queued, {} hosts, {}",
+        "{}: {} done, {} failed, {}/s, {} in flight, {} queued, {} hosts",
+        clock(now.elapsed),
         HumanCount(now.succeeded + now.failed),
         HumanCount(now.failed),
         HumanCount(rate(now, before)),
         HumanCount(now.in_flight),
         HumanCount(now.queued),
         HumanCount(now.hosts),
-        clock(now.elapsed),
     )
 }
 
@@ -60,7 +60,7 @@ mod tests {
             elapsed: seconds(12),
             ..Snapshot::default()
         };
-        let text = "2,020 done, 20 failed, 505/s, 256 in flight, 1,234 queued, 7 hosts, 12.0s";
+        let text = "12.0s: 2,020 done, 20 failed, 505/s, 256 in flight, 1,234 queued, 7 hosts";
         assert_eq!(line(&now, &before), text);
     }
 

@@ -30,7 +30,7 @@ pub(super) fn file(path: &Path) -> io::Result<Opened> {
 /// Opens standard input, past the standard library's own small buffer.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(super) fn stdin(stdin: &Stdin) -> io::Result<Opened> {
     let file = stdin.as_fd().try_clone_to_owned().map_err(|error| cannot_open("standard input", &error))?;
     reader(File::from(file), "standard input")
