@@ -1,6 +1,6 @@
 //! One exchange on one connection: HTTP/1.1 driven inline, HTTP/2 by streams.
 //!
-//! A lane owns an [`H1`] or shares an [`H2`] and sends one request at a time; [`exchange`](exchange::exchange) is the
+//! A lane owns an [`H1`] or shares an [`H2`] and sends one request at a time; `exchange` is the
 //! same for both. An HTTP/1.1 connection has no task of its own: whoever waits for the response polls it, so a
 //! request costs one write, one read and no task switch.
 //!

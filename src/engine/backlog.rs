@@ -1,18 +1,32 @@
 //! How far the sink is behind, in bytes.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
-/// Bytes of records handed over and not yet written. Shards stop starting requests while it is over the limit.
+/// Bytes of records handed over and not yet written. While it is over the limit, shards start no requests and the
+/// intake hands over no rejected lines.
 #[derive(Debug)]
 pub(super) struct Backlog {
     limit: usize,
     bytes: AtomicUsize,
     waiting: AtomicBool,
+    intake: Mutex<()>,
+    caught_up: Condvar,
 }
+
+/// How long the intake waits before it looks for itself. It is woken; this only bounds what a missed wake-up costs.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Backlog {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), bytes: AtomicUsize::new(0), waiting: AtomicBool::new(false) }
+        Self {
+            limit: limit.max(1),
+            bytes: AtomicUsize::new(0),
+            waiting: AtomicBool::new(false),
+            intake: Mutex::new(()),
+            caught_up: Condvar::new(),
+        }
     }
 
     pub(super) fn add(&self, bytes: usize) {
@@ -32,7 +46,19 @@ impl Backlog {
     /// The sink has written `bytes`; true when waiting shards may go on.
     pub(super) fn sub(&self, bytes: usize) -> bool {
         let left = self.bytes.fetch_sub(bytes, Ordering::SeqCst) - bytes;
-        left <= self.limit / 2 && self.waiting.swap(false, Ordering::SeqCst)
+        let caught_up = left <= self.limit / 2;
+        if caught_up {
+            self.caught_up.notify_all();
+        }
+        caught_up && self.waiting.swap(false, Ordering::SeqCst)
+    }
+
+    /// Blocks the intake's thread while the sink is too far behind.
+    pub(super) fn wait_in_intake(&self) {
+        let mut turn = self.intake.lock().expect("no holder of this lock panics");
+        while self.is_over() {
+            turn = self.caught_up.wait_timeout(turn, LOOK_AGAIN).expect("no holder of this lock panics").0;
+        }
     }
 }
 
@@ -51,6 +77,7 @@ mod tests {
         assert!(!backlog.sub(10), "told once");
         backlog.add(200);
         backlog.sub(200);
+        backlog.wait_in_intake();
         assert!(backlog.wait(), "the sink caught up in between");
     }
 }

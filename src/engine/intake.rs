@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::message::Message;
+use super::shard::cost;
 use super::shared::Shared;
 use crate::model::{Clock, Job, More, Record, Rejected, Source};
 
@@ -44,6 +45,8 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
     if !rejected.is_empty() {
         let lines = rejected.len();
         shared.intake.rejected.add(lines as u64);
+        shared.backlog.wait_in_intake();
+        shared.backlog.add(rejected.iter().map(cost).sum());
         shared.deliver(rejected);
         shared.window.ended(lines);
     }

@@ -1,7 +1,7 @@
 //! The only place where pure meets impure: shards, lanes, clock, shutdown.
 //!
 //! Four kinds of threads: one intake reads the source, one or more shards fetch, one outlet writes to the sink, and the
-//! caller's waits for the end. They meet in [`shared::Shared`], in batches.
+//! caller's waits for the end. They meet in `shared`, in batches.
 //!
 //! Owns the conservation law: accepted = succeeded + failed + cancelled, asserted at the end of each run. Must not know:
 //! formats, flags, standard output.
@@ -130,7 +130,8 @@ impl Engine {
         let _ = to_outlet.send(ToOutlet::End);
         let outlet = joined(outlet);
         // After a stop the intake may still wait for a line that never comes; it is left to the process's end.
-        let read = if intake.is_finished() { joined(intake) } else { Ok(()) };
+        let waits = shared.is_stopped() && !intake.is_finished();
+        let read = if waits { Ok(()) } else { joined(intake) };
         conclude(&shared, shards, outlet, read.err())
     }
 }

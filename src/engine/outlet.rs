@@ -58,13 +58,10 @@ impl Outlet {
 
     fn write(&mut self, mut batch: Vec<Record>) {
         let count = batch.len();
-        let mut bytes = 0;
+        let bytes = batch.iter().map(cost).sum();
         for record in &batch {
-            match record {
-                Record::Fetched(outcome) => bytes += cost(outcome),
-                Record::Rejected(line) => {
-                    *self.report.rejections.entry((line.failure.phase, line.failure.kind)).or_default() += 1;
-                }
+            if let Record::Rejected(line) = record {
+                *self.report.rejections.entry((line.failure.phase, line.failure.kind)).or_default() += 1;
             }
         }
         if self.report.error.is_none() {

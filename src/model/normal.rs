@@ -3,6 +3,8 @@
 //! It says yes only to a small part of what is valid, byte by byte; all else goes through the full rules. Tests hold
 //! each yes against them.
 
+use std::net::Ipv4Addr;
+
 /// The byte may stand in a plain host, path or query.
 const HOST: u8 = 1;
 const PATH: u8 = 2;
@@ -40,7 +42,9 @@ pub(super) fn path_at(text: &str) -> Option<u32> {
         _ => return None,
     };
     let host_end = host_at + run(HOST, &bytes[host_at..]);
-    if !is_plain_name(&bytes[host_at..host_end]) {
+    let host = &text[host_at..host_end];
+    // The standard library reads only the one form of an address that parsing would give: four decimal numbers.
+    if !is_plain_name(host.as_bytes()) && host.parse::<Ipv4Addr>().is_err() {
         return None;
     }
     let path_at = host_end + port_length(&bytes[host_end..], default_port)?;

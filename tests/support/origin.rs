@@ -1,12 +1,14 @@
 //! A small HTTP/1.1 origin that misbehaves to order: the path says how. One thread per connection.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// A request as the origin saw it.
 #[derive(Clone, Debug)]
@@ -49,9 +51,9 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Listens on a free port of all loopback addresses (127.0.0.0/8).
+    /// Listens on a free port of all loopback addresses (127.0.0.0/8), and on no other interface.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
+        let listener = listen_on_loopback().expect("a free port on the loopback interface");
         let port = listener.local_addr().expect("bound").port();
         let book = Arc::new(Book::default());
         let accepting = Arc::clone(&book);
@@ -97,6 +99,14 @@ impl Drop for Origin {
         self.book.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)));
     }
+}
+
+fn listen_on_loopback() -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind_device(Some(b"lo"))?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
 }
 
 fn serve(stream: TcpStream, connection: usize, book: &Book) {
@@ -145,7 +155,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
     Some(Seen { at: Instant::now(), method, target, headers, body, connection: 0 })
 }
 
-fn ok(stream: &mut TcpStream, body: &str) -> std::io::Result<bool> {
+fn ok(stream: &mut TcpStream, body: &str) -> io::Result<bool> {
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
     Ok(true)
 }
@@ -155,7 +165,7 @@ fn sleep_ms(millis: &str) {
 }
 
 /// Answers by the path's first segment; false closes the connection. `nth` counts how often the target was asked for.
-fn answer(stream: &mut TcpStream, target: &str, nth: usize, request: &Seen) -> std::io::Result<bool> {
+fn answer(stream: &mut TcpStream, target: &str, nth: usize, request: &Seen) -> io::Result<bool> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let (what, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

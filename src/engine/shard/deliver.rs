@@ -38,6 +38,8 @@ impl Default for ShardReport {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     records: Vec<Record>,
+    /// What they hold in memory.
+    cost: usize,
     report: ShardReport,
     waker: RefCell<Option<Waker>>,
 }
@@ -47,8 +49,9 @@ impl Shard {
     pub(super) fn deliver(&self, outcome: Outcome) {
         self.count_outcome(&outcome);
         let mut outbox = self.outbox.borrow_mut();
-        self.shared.backlog.add(cost(&outcome));
-        outbox.records.push(Record::Fetched(outcome));
+        let record = Record::Fetched(outcome);
+        outbox.cost += cost(&record);
+        outbox.records.push(record);
         if outbox.records.len() >= BATCH {
             drop(outbox);
             self.flush_outbox();
@@ -86,9 +89,11 @@ impl Shard {
 
     /// Hands the queued records over.
     pub(super) fn flush_outbox(&self) {
-        let records = std::mem::take(&mut self.outbox.borrow_mut().records);
-        if !records.is_empty() {
+        let mut outbox = self.outbox.borrow_mut();
+        if !outbox.records.is_empty() {
+            let records = std::mem::take(&mut outbox.records);
             let jobs = records.len();
+            self.shared.backlog.add(std::mem::take(&mut outbox.cost));
             self.shared.deliver(records);
             self.shared.window.ended(jobs);
         }
@@ -121,8 +126,14 @@ fn retries(outcome: &Outcome) -> u64 {
 }
 
 /// What a record holds in memory until it is written, about.
-pub(in crate::engine) fn cost(outcome: &Outcome) -> usize {
-    let body =
-        outcome.last.result.as_ref().ok().and_then(|response| response.body.as_ref()).map_or(0, bytes::Bytes::len);
-    size_of::<Record>() + outcome.job.url.as_str().len() + body
+pub(in crate::engine) fn cost(record: &Record) -> usize {
+    let text = match record {
+        Record::Fetched(outcome) => {
+            let response = outcome.last.result.as_ref().ok();
+            let body = response.and_then(|response| response.body.as_ref()).map_or(0, bytes::Bytes::len);
+            outcome.job.url.as_str().len() + body
+        }
+        Record::Rejected(line) => line.given.len() + line.failure.message.len(),
+    };
+    size_of::<Record>() + text
 }
