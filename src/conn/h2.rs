@@ -67,6 +67,8 @@ where
     ) -> Result<(Self, impl Future<Output = ()> + use<T, E> + 'static), Failure> {
         let (sender, connection) = http2::Builder::new(executor)
             .timer(TokioTimer::new())
+            // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
+            .initial_max_send_streams(1)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
@@ -92,7 +94,7 @@ where
         self.sender.is_closed()
     }
 
-    /// How many streams the peer allows now; 100 until its settings have arrived.
+    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
         self.connection.borrow().current_max_send_streams()

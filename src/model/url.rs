@@ -260,6 +260,8 @@ mod tests {
             "https://www.example.com/a/b.html?q=1&r=%20x",
             "http://localhost:8080/",
             "http://a-b.example:65535//x//y/?a[]=1?b",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:8080/a?b",
             "https://a.example:80/~me/@x;y=z,(1)!$&*+:%2F",
         ] {
             assert!(check_short_cut(text), "{text} is plain");
@@ -275,7 +277,10 @@ mod tests {
             "http://a.example:08080/",
             "http://a.example:0/",
             "http://a.example:65536/",
-            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://127.0.0.01/",
+            "http://127.0.0.1./",
+            "http://127.0.0.256/",
             "http://1/",
             "http://0x7f.1/",
             "http://a.0x/",

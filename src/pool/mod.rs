@@ -48,8 +48,24 @@ pub enum Acquired {
         /// The connection to close.
         evict: Option<ConnId>,
     },
+    /// On a connection that is being dialled, or as soon as a stream falls free: ask again then.
+    Wait,
     /// Nowhere: the budget is used up by connections that are all busy.
     NoSocket,
+}
+
+/// What is known of the need for another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Requests a new connection of this key is expected to carry at once: 1 for HTTP/1.1, or when it is not known.
+    pub slots: u32,
+    /// Requests that were told to wait and still do.
+    pub waiting: u32,
+}
+
+impl Demand {
+    /// One request, one connection.
+    pub const SINGLE: Self = Self { slots: 1, waiting: 0 };
 }
 
 /// What becomes of a connection after a request.
@@ -169,9 +185,12 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     }
 
     /// Finds a place for one request.
-    pub fn acquire(&mut self, key: K, now: Time) -> Acquired {
+    pub fn acquire(&mut self, key: K, demand: Demand, now: Time) -> Acquired {
         if let Some(id) = self.take_slot(key, now) {
             return Acquired::Slot(id);
+        }
+        if self.should_wait(key, demand) {
+            return Acquired::Wait;
         }
         let evict = if self.sockets() < self.budget { None } else { self.idle.oldest() };
         if let Some(id) = evict {
@@ -182,6 +201,14 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         self.dialing += 1;
         self.buckets.entry(key).or_default().dialing += 1;
         Acquired::Dial { evict }
+    }
+
+    /// Whether connections that carry many requests are on their way, or are as many as allowed.
+    fn should_wait(&self, key: K, demand: Demand) -> bool {
+        let Some(bucket) = self.buckets.get(&key) else { return false };
+        let coming = bucket.dialing.saturating_mul(demand.slots.saturating_sub(1));
+        demand.slots > 1
+            && (demand.waiting < coming || bucket.live + bucket.dialing >= self.settings.max_h2_connections.max(1))
     }
 
     fn take_slot(&mut self, key: K, now: Time) -> Option<ConnId> {

@@ -12,7 +12,7 @@ fn ms(millis: u64) -> Time {
 
 /// Dials one connection for `key` and leaves its first slot taken.
 fn open(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
-    assert!(matches!(pool.acquire(key, now), Acquired::Dial { .. }));
+    assert!(matches!(pool.acquire(key, Demand::SINGLE, now), Acquired::Dial { .. }));
     pool.dialed(key, slots, now)
 }
 
@@ -21,9 +21,13 @@ fn an_idle_connection_is_used_again_and_never_raced_with_a_dial() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
     assert!(matches!(pool.release(id, ms(1)), Released::Parked { .. }));
-    assert_eq!(pool.acquire(KEY, ms(2)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(2)), Acquired::Slot(id));
     assert_eq!(pool.served(id), 2);
-    assert_eq!(pool.acquire(KEY, ms(2)), Acquired::Dial { evict: None }, "a busy connection has no room");
+    assert_eq!(
+        pool.acquire(KEY, Demand::SINGLE, ms(2)),
+        Acquired::Dial { evict: None },
+        "a busy connection has no room"
+    );
 }
 
 #[test]
@@ -33,8 +37,8 @@ fn the_connection_used_last_is_used_first() {
     let second = open(&mut pool, KEY, 1, ms(0));
     pool.release(second, ms(1));
     pool.release(first, ms(2));
-    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Slot(first));
-    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Slot(second));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Slot(first));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Slot(second));
 }
 
 #[test]
@@ -42,10 +46,10 @@ fn an_idle_connection_is_parked_for_the_idle_timeout_or_the_peers_hint() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
     assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(16_000) });
-    assert_eq!(pool.acquire(KEY, ms(1000)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1000)), Acquired::Slot(id));
     pool.keep_alive_hint(id, Duration::from_secs(5));
     assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(5000) });
-    assert_eq!(pool.acquire(KEY, ms(1000)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1000)), Acquired::Slot(id));
     pool.keep_alive_hint(id, Duration::from_millis(300));
     assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(1000) }, "a hint below 1 s: no reuse");
 }
@@ -57,7 +61,7 @@ fn a_connection_past_its_age_is_not_handed_out_and_closes_after_its_request() {
     let busy = open(&mut pool, KEY, 1, ms(0));
     pool.release(idle, ms(1));
     let late = ms(600_000);
-    assert_eq!(pool.acquire(KEY, late), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, late), Acquired::Dial { evict: None });
     assert_eq!(pool.release(busy, late), Released::Close(CloseReason::MaxAge));
     pool.closed(idle);
     assert_eq!(pool.sockets(), 1, "only the dial is left");
@@ -84,35 +88,52 @@ fn a_late_word_about_a_closed_connection_does_not_touch_its_successor() {
     pool.closed(gone);
     pool.set_slots(gone, 0);
     assert!(matches!(pool.release(gone, ms(1)), Released::Close(_)));
-    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(next));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(next));
 }
 
 #[test]
 fn streams_share_a_connection_up_to_its_limit() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 3, ms(0));
-    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
-    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
-    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Dial { evict: None }, "full: one more connection");
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Dial { evict: None }, "full: one more connection");
     pool.dial_failed(KEY);
     assert_eq!(pool.release(id, ms(1)), Released::Shared);
-    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(id));
     pool.set_slots(id, 5);
-    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(id));
     pool.set_slots(id, 2);
     for _ in 0..2 {
         pool.release(id, ms(2));
     }
-    assert_eq!(pool.acquire(KEY, ms(3)), Acquired::Dial { evict: None }, "two in use of two allowed");
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Dial { evict: None }, "two in use of two allowed");
+}
+
+#[test]
+fn requests_wait_for_a_dial_that_will_carry_them_and_for_no_more_connections_than_allowed() {
+    let settings = PoolSettings { max_h2_connections: 2, ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let demand = |waiting| Demand { slots: 3, waiting };
+    assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Wait);
+    assert_eq!(pool.acquire(KEY, demand(1), ms(0)), Acquired::Wait);
+    assert_eq!(pool.acquire(KEY, demand(2), ms(0)), Acquired::Dial { evict: None }, "the first carries three");
+    assert_eq!(pool.acquire(KEY, demand(9), ms(0)), Acquired::Wait, "two connections are allowed");
+    let id = pool.dialed(KEY, 3, ms(1));
+    assert_eq!(pool.acquire(KEY, demand(2), ms(1)), Acquired::Slot(id));
+    pool.dial_failed(KEY);
+    assert_eq!(pool.acquire(KEY, demand(1), ms(1)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, demand(0), ms(1)), Acquired::Dial { evict: None });
 }
 
 #[test]
 fn a_draining_connection_takes_nothing_new_and_closes_with_its_last_request() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 10, ms(0));
-    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Slot(id));
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id));
     assert!(!pool.drain(id, CloseReason::GoAway));
-    assert_eq!(pool.acquire(KEY, ms(0)), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Dial { evict: None });
     assert_eq!(pool.release(id, ms(1)), Released::Shared);
     assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::GoAway));
     assert_eq!(pool.sockets(), 1);
@@ -126,12 +147,12 @@ fn at_the_budget_the_oldest_idle_connection_of_any_host_makes_room() {
     let _busy = open(&mut pool, 3, 1, ms(0));
     pool.release(old, ms(1));
     pool.release(newer, ms(2));
-    assert_eq!(pool.acquire(4, ms(3)), Acquired::Dial { evict: Some(old) });
-    assert_eq!(pool.acquire(5, ms(3)), Acquired::Dial { evict: Some(newer) });
-    assert_eq!(pool.acquire(6, ms(3)), Acquired::NoSocket);
+    assert_eq!(pool.acquire(4, Demand::SINGLE, ms(3)), Acquired::Dial { evict: Some(old) });
+    assert_eq!(pool.acquire(5, Demand::SINGLE, ms(3)), Acquired::Dial { evict: Some(newer) });
+    assert_eq!(pool.acquire(6, Demand::SINGLE, ms(3)), Acquired::NoSocket);
     assert_eq!(pool.sockets(), 3);
     pool.dial_failed(5);
-    assert_eq!(pool.acquire(6, ms(3)), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(6, Demand::SINGLE, ms(3)), Acquired::Dial { evict: None });
 }
 
 #[test]
@@ -140,7 +161,7 @@ fn a_shrunk_budget_holds() {
     let _one = open(&mut pool, 1, 1, ms(0));
     pool.shrink_budget();
     assert_eq!(pool.budget(), 1);
-    assert_eq!(pool.acquire(2, ms(0)), Acquired::NoSocket);
+    assert_eq!(pool.acquire(2, Demand::SINGLE, ms(0)), Acquired::NoSocket);
 }
 
 #[test]
@@ -149,7 +170,7 @@ fn without_reuse_every_connection_serves_once() {
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
     let id = open(&mut pool, KEY, 1, ms(0));
     assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::NotKeptAlive));
-    assert_eq!(pool.acquire(KEY, ms(1)), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Dial { evict: None });
 }
 
 /// Random operations against a naive model: counts never disagree, no slot is handed out twice, the budget holds.
@@ -174,7 +195,7 @@ fn random_run(seed: u64) {
         match (rng.u8(0..6), pick) {
             (0 | 1, _) => {
                 let key = rng.u32(0..3);
-                match pool.acquire(key, now) {
+                match pool.acquire(key, Demand::SINGLE, now) {
                     Acquired::Slot(id) => {
                         let entry = used.get_mut(&id).expect("handed out only while live");
                         entry.1 += 1;
@@ -187,6 +208,7 @@ fn random_run(seed: u64) {
                         }
                         dialing.push(key);
                     }
+                    Acquired::Wait => panic!("nobody waits for a connection of one slot"),
                     Acquired::NoSocket => assert_eq!(used.len() + dialing.len(), BUDGET),
                 }
             }

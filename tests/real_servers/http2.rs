@@ -57,10 +57,13 @@ fn alpn_chooses_http2_with_another_server() {
 }
 
 #[test]
-fn a_server_with_few_streams_costs_no_failure() {
+fn a_server_with_few_streams_costs_no_failure_and_no_more_connections_than_allowed() {
     let Some(nghttpd) = Nghttpd::plain(&["-m", "3"]) else { return };
     let run = get_lines((0..300).map(|_| nghttpd.url("/small")), &["--http2-prior-knowledge", "--per-host", "60"]);
     all_over_http2(&run, 300);
+    assert!(run.records.iter().all(|record| record["attempts"] == 1), "a stream was refused");
+    let opened = run.records.iter().filter(|record| record["reused"] == false).count();
+    assert!(opened <= 4, "{opened} connections");
 }
 
 #[test]

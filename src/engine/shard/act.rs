@@ -7,7 +7,7 @@ use super::lane::{Carrier, Flight, Parcel};
 use super::{PoolKey, Shard};
 use crate::dial::{Route, Target};
 use crate::model::{Clock, Job, Resolve, Time};
-use crate::pool::{Acquired, ConnId};
+use crate::pool::{Acquired, ConnId, Demand};
 use crate::sched::{Action, Event, HostId};
 
 /// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
@@ -58,7 +58,8 @@ impl Shard {
     /// Puts a flight on a connection: an open one, or a new one.
     pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
         let key = self.pool_key(&flight);
-        let acquired = self.pool.borrow_mut().acquire(key, now);
+        let demand = Demand { slots: self.slots_per_connection(flight.host), waiting: self.waiting_for(key) };
+        let acquired = self.pool.borrow_mut().acquire(key, demand, now);
         match acquired {
             Acquired::Slot(id) => self.board(id, flight),
             Acquired::Dial { evict } => {
@@ -67,8 +68,33 @@ impl Shard {
                 }
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
+            Acquired::Wait => self.waiting.borrow_mut().entry(key).or_default().push_back(flight),
             Acquired::NoSocket => self.hand_back(flight, now),
         }
+    }
+
+    /// Requests that one connection of the host carries at once, as far as known.
+    fn slots_per_connection(&self, host: HostId) -> u32 {
+        match self.hosts.borrow().get(host).map_or(1, |host| host.capacity) {
+            u32::MAX => 1,
+            capacity => (capacity / self.shared.config.pool.max_h2_connections.max(1)).max(1),
+        }
+    }
+
+    fn waiting_for(&self, key: PoolKey) -> u32 {
+        // Nearly always there is nobody: the whole table is empty then.
+        let waiting = self.waiting.borrow();
+        if waiting.is_empty() { 0 } else { waiting.get(&key).map_or(0, |queue| queue.len() as u32) }
+    }
+
+    /// Something has changed for those who wait for a connection of `key`: they ask again, first come first served.
+    pub(super) fn board_waiting(self: &Rc<Self>, key: PoolKey) {
+        if self.waiting.borrow().is_empty() {
+            return;
+        }
+        let Some(queue) = self.waiting.borrow_mut().remove(&key) else { return };
+        let now = self.clock.now();
+        queue.into_iter().for_each(|flight| self.start(flight, now));
     }
 
     /// Returns a flight to its queue because we have no socket for it, and lowers the limit to what we have.
@@ -80,7 +106,7 @@ impl Shard {
         sched.handle(Event::Concurrency(limit), now);
     }
 
-    fn pool_key(&self, flight: &Flight) -> PoolKey {
+    pub(super) fn pool_key(&self, flight: &Flight) -> PoolKey {
         let serial = self.hosts.borrow().get(flight.host).map_or(0, |host| host.serial);
         let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
         (serial, egress)

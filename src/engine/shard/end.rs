@@ -66,6 +66,7 @@ impl Shard {
     ) -> Next {
         let now = exchanged.ended;
         let next = self.release(id, sound, &exchanged);
+        self.board_waiting(self.pool_key(&flight));
         self.conclude(flight, remote, exchanged);
         self.turn(now);
         match mailbox.take() {

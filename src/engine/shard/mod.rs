@@ -17,6 +17,7 @@ mod spawner;
 mod trade;
 
 use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use self::alarm::Alarm;
 use self::deliver::Outbox;
 pub(super) use self::deliver::{ShardReport, cost};
 use self::hosts::Hosts;
-use self::lane::Carrier;
+use self::lane::{Carrier, Flight};
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
@@ -53,6 +54,8 @@ pub(super) struct Shard {
     hosts: RefCell<Hosts>,
     /// The live connections, by the pool's ids.
     carriers: RefCell<Vec<Option<(ConnId, Carrier)>>>,
+    /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
+    waiting: RefCell<HashMap<PoolKey, VecDeque<Flight>>>,
     outbox: RefCell<Outbox>,
     alarm: Alarm,
     dialer: Dialer,
@@ -102,6 +105,7 @@ impl Shard {
             pool: RefCell::new(Pool::new(config.pool.clone(), shared.sockets / shards, seed)),
             hosts: RefCell::new(Hosts::default()),
             carriers: RefCell::default(),
+            waiting: RefCell::default(),
             outbox: RefCell::default(),
             alarm: Alarm::default(),
             dialer: Dialer::new(config, Arc::clone(&shared.tls), Rc::clone(&resolver) as Rc<dyn Resolve>, move || {

@@ -51,6 +51,7 @@ impl Shard {
                 let mailbox = Rc::new(Mailbox::default());
                 self.register(id, Carrier::H1(Rc::clone(&mailbox)));
                 self.learn_capacity(flight.host, u32::MAX);
+                self.board_waiting(key);
                 self.h1_lane(id, h1, &mailbox, remote, flight).await;
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
@@ -61,7 +62,8 @@ impl Shard {
         let remote = dialed.remote;
         match H2::new(dialed.io, LocalSpawner, &self.shared.config.body).await {
             Ok((h2, driver)) => {
-                let slots = self.streams(h2.streams_allowed());
+                // What the peer allows is known with the first response; until then h2 holds back what is too much.
+                let slots = self.streams(usize::MAX);
                 let id = self.pool.borrow_mut().dialed(key, slots, self.clock.now());
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote)));
                 self.register(id, Carrier::H2(Rc::clone(&streams)));
@@ -72,8 +74,10 @@ impl Shard {
                     if let Some(carrier) = shard.unregister(id) {
                         carrier.dismiss();
                     }
+                    shard.board_waiting(key);
                 });
                 self.learn_capacity(flight.host, self.host_streams(slots));
+                self.board_waiting(key);
                 Rc::clone(self).stream_lane(id, streams, flight).await;
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
@@ -114,6 +118,7 @@ impl Shard {
                 pool.dial_failed(key);
                 pool.shrink_budget();
                 drop(pool);
+                self.board_waiting(key);
                 let now = self.clock.now();
                 self.hand_back(flight, now);
                 self.turn(now);
@@ -124,6 +129,7 @@ impl Shard {
     /// An attempt that ended before there was a connection to send it on.
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
         self.pool.borrow_mut().dial_failed(key);
+        self.board_waiting(key);
         if let Some(host) = self.hosts.borrow_mut().get_mut(flight.host) {
             host.trouble = Some(Trouble::of(&failure));
         }
