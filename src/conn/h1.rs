@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::watch::Watch;
 use super::wire::{Tap, Wire};
@@ -23,6 +24,7 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
     sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<Wire<T>>, RequestBody>,
     tap: Rc<Tap>,
+    driver: Driver,
     /// Set once hyper's connection future has ended; it must not be polled again.
     ended: bool,
 }
@@ -51,7 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, ended: false })
+        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -72,11 +74,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             self.tap.collect_head();
         }
         let outcome = {
+            self.driver.expect_poll();
             let sending = self.sender.try_send_request(request);
-            let exchange = exchange::exchange(sending, method, context, &watch, &reached);
-            let driver = Driver { connection: &mut self.connection, ended: &mut self.ended };
-            drive(driver, exchange, &watch, timer, context.clock).await
+            let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
+            let (connection, ended) = (&mut self.connection, &mut self.ended);
+            std::future::poll_fn(|cx| {
+                let round = |cx: &mut task::Context<'_>| {
+                    poll_connection(connection, ended, cx);
+                    exchange.as_mut().poll(cx)
+                };
+                match self.driver.poll(cx, round) {
+                    Poll::Ready(result) => Poll::Ready(result),
+                    Poll::Pending => watch.poll_timeout(cx, timer, context.clock).map(|failure| Err(failure.into())),
+                }
+            })
+            .await
         };
+        if outcome.is_ok() && !self.sender.is_ready() {
+            // One more look lets hyper see the end of the message and become ready for the next request.
+            std::future::poll_fn(|cx| {
+                poll_connection(&mut self.connection, &mut self.ended, cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
         let answered = self.tap.received() > received_before;
         let order = self.tap.take_head().map(|bytes| head::names(&bytes));
         Exchanged { order, ..reached.exchanged(outcome, answered, &watch, started, context.clock.now()) }
@@ -108,47 +129,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
 /// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
 const HYPER_MAX_HEADERS: usize = 100;
 
-struct Driver<'a, T: AsyncRead + AsyncWrite + Unpin> {
-    connection: &'a mut Connection<TokioIo<Wire<T>>, RequestBody>,
-    ended: &'a mut bool,
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Driver<'_, T> {
-    fn poll(&mut self, cx: &mut task::Context<'_>) {
-        if !*self.ended && Pin::new(&mut *self.connection).poll(cx).is_ready() {
-            *self.ended = true;
-        }
+/// Moves the connection on, unless it has ended.
+fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    connection: &mut Connection<TokioIo<Wire<T>>, RequestBody>,
+    ended: &mut bool,
+    cx: &mut task::Context<'_>,
+) {
+    if !*ended && Pin::new(connection).poll(cx).is_ready() {
+        *ended = true;
     }
 }
-
-/// Polls connection and exchange in one task until the exchange ends or its time is up.
-async fn drive<T, R, C>(
-    mut driver: Driver<'_, T>,
-    exchange: impl Future<Output = Result<R, exchange::ExchangeError>>,
-    watch: &Watch<'_>,
-    timer: &mut LazyTimer,
-    clock: &C,
-) -> Result<R, exchange::ExchangeError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    C: Clock,
-{
-    let mut exchange = pin!(exchange);
-    std::future::poll_fn(|cx| {
-        // The connection brings the head in one step and the body in the next, so a small response is complete after
-        // two rounds. More rounds would starve the other lanes; fewer cost a turn through the run queue.
-        for _ in 0..ROUNDS {
-            driver.poll(cx);
-            if let Poll::Ready(result) = exchange.as_mut().poll(cx) {
-                // One more turn lets hyper see the end of the message and become ready for the next request.
-                driver.poll(cx);
-                return Poll::Ready(result);
-            }
-        }
-        watch.poll_timeout(cx, timer, clock).map(|failure| Err(failure.into()))
-    })
-    .await
-}
-
-/// Polls of connection and exchange per wake-up.
-const ROUNDS: usize = 2;

@@ -7,6 +7,7 @@
 //! Owns: hyper's settings, the phase time-outs of an exchange, the mapping of hyper's errors to failures, the framing
 //! rules hyper leaves to us. Must not know: the scheduler, the pool, which request comes next.
 
+mod drive;
 mod error;
 mod exchange;
 mod framing;

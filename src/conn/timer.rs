@@ -12,17 +12,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::watch::Watch;
 use crate::model::{Clock, Failure, Time};
 
-/// A timer that is moved only when it has to be.
+/// A timer that is moved only when it has to be, for one task.
 #[derive(Debug)]
 pub struct LazyTimer {
     sleep: Pin<Box<Sleep>>,
     armed: Time,
+    /// Whether the task knows that it will be woken: set by the first poll after a move. A lane is one task for all its
+    /// life, so that its waker stays the same.
+    registered: bool,
 }
 
 impl LazyTimer {
     /// A timer first due at `due`.
     pub fn new(clock: &impl Clock, due: Time) -> Self {
-        Self { sleep: Box::pin(sleep_until(Instant::from_std(clock.instant(due)))), armed: due }
+        Self { sleep: Box::pin(sleep_until(Instant::from_std(clock.instant(due)))), armed: due, registered: false }
     }
 
     /// Ready once the clock has reached `due`. May be asked with another `due` each time.
@@ -31,6 +34,10 @@ impl LazyTimer {
             self.arm(due, clock);
         }
         loop {
+            if self.registered && !self.sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+            self.registered = true;
             ready!(self.sleep.as_mut().poll(cx));
             if clock.now() >= due {
                 return Poll::Ready(());
@@ -42,6 +49,7 @@ impl LazyTimer {
     fn arm(&mut self, due: Time, clock: &impl Clock) {
         self.sleep.as_mut().reset(Instant::from_std(clock.instant(due)));
         self.armed = due;
+        self.registered = false;
     }
 }
 

@@ -105,19 +105,19 @@ impl Engine {
         assert!(wired.is_ok(), "an engine runs once: run() consumes it");
         let outlet = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || outlet::run(shared, &outlet_inbox, sink, acknowledge))
+            named("haul-outlet", move || outlet::run(shared, &outlet_inbox, sink, acknowledge))
         };
         let shards: Vec<_> = receivers
             .into_iter()
             .enumerate()
             .map(|(index, inbox)| {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || shard::run(index, &shared, inbox))
+                named(&format!("haul-shard-{index}"), move || shard::run(index, &shared, inbox))
             })
             .collect();
         let intake = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || {
+            named("haul-intake", move || {
                 let read = intake::run(&shared, source);
                 shared.window.close();
                 read
@@ -134,6 +134,12 @@ impl Engine {
         let read = if waits { Ok(()) } else { joined(intake) };
         conclude(&shared, shards, outlet, read.err())
     }
+}
+
+/// A thread that a process list tells apart.
+fn named<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let thread = thread::Builder::new().name(name.into()).spawn(run);
+    thread.expect("a run can't begin without its threads; the system refused one")
 }
 
 fn joined<T>(thread: JoinHandle<T>) -> T {
