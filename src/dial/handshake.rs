@@ -1,4 +1,8 @@
 //! The TLS handshake over an open stream, and what its errors mean.
+//!
+//! It uses tokio-rustls itself and not hyper-rustls, which would cost the same (`benches/tls_connect.rs`: 1 % of a
+//! handshake's processor time, 1 % of a request's) but has no time-out of its own, does not tell how long the
+//! handshake took or whether it resumed a session, and connects by the older RFC 6555.
 
 use std::io;
 
