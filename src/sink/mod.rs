@@ -3,6 +3,7 @@
 //! Owns the shape of a record and the ways to write it. The invariant: a record is reported safe only after the
 //! operating system has taken all its bytes. Nothing here knows hosts, limits or the engine.
 
+mod json;
 mod ndjson;
 mod null;
 mod order;

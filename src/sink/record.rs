@@ -4,7 +4,6 @@
 //! `body`, `body_lossy`, `body_sha256`) and the two that mark a rarity (`body_complete_by_close`, `error.line`).
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::display::Base64Display;
@@ -14,6 +13,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
 
+use super::json::{Object, address};
 use super::text::{body_text, header_text};
 use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 
@@ -39,99 +39,99 @@ pub enum BodyForm {
 
 /// Appends `record` to `line` as one line of JSON, with its line break.
 pub fn append_line(record: &Record, fields: &RecordFields, line: &mut Vec<u8>) {
-    let row = match record {
-        Record::Fetched(outcome) => Row::fetched(outcome, fields),
-        Record::Rejected(rejected) => Row::rejected(rejected, fields),
-    };
-    serde_json::to_writer(&mut *line, &row).expect("memory takes every byte, and every key is text");
+    let mut row = Object::open(line);
+    match record {
+        Record::Fetched(outcome) => fetched(outcome, fields, &mut row),
+        Record::Rejected(rejected) => self::rejected(rejected, fields, &mut row),
+    }
+    row.close();
     line.push(b'\n');
 }
 
-/// One record. `Some(None)` is `null`; `None` is left out.
-#[derive(Serialize)]
-struct Row<'a> {
-    seq: u64,
-    id: Option<Id<'a>>,
-    url: &'a str,
-    final_url: Option<&'a str>,
-    status: Option<u16>,
-    version: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<Option<Headers<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Option<Body<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_lossy: Option<Option<bool>>,
-    body_bytes: Option<u64>,
-    wire_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_sha256: Option<Option<Hex<'a>>>,
-    #[serde(skip_serializing_if = "is_false")]
-    body_complete_by_close: bool,
-    redirects: Redirects<'a>,
-    attempts: u32,
-    remote_addr: Option<SocketAddr>,
-    reused: bool,
-    timings_us: Micros,
-    error: Option<Error<'a>>,
+fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
+    let (job, last) = (&outcome.job, &outcome.last);
+    let response = last.result.as_ref().ok();
+    let extra = job.extra.as_deref();
+    row.number("seq", job.seq);
+    id(extra.and_then(|extra| extra.id.as_deref()), row);
+    row.text("url", job.given());
+    row.text("final_url", job.url.as_str());
+    row.number_or_null("status", response.map(|response| response.status));
+    row.text_or_null("version", response.map(|response| version_name(response.version)));
+    content(response, last.wire_bytes, fields, row);
+    match extra.map_or(&[][..], |extra| &extra.hops) {
+        [] => row.key("redirects").extend_from_slice(b"[]"),
+        hops => row.any("redirects", &Redirects(hops)),
+    }
+    row.number("attempts", outcome.attempts);
+    match last.remote {
+        Some(remote) => address(row.key("remote_addr"), remote),
+        None => row.null("remote_addr"),
+    }
+    row.bool("reused", last.reused);
+    timings(Some(&last.timings), row);
+    match &last.result {
+        Ok(_) => row.null("error"),
+        Err(failure) => row.any("error", &Error::of(failure, None)),
+    }
 }
 
-const fn is_false(value: &bool) -> bool {
-    !*value
+fn rejected(rejected: &Rejected, fields: &RecordFields, row: &mut Object<'_>) {
+    row.number("seq", rejected.seq);
+    id(rejected.id.as_deref(), row);
+    row.text("url", &rejected.given);
+    for key in ["final_url", "status", "version"] {
+        row.null(key);
+    }
+    content(None, 0, fields, row);
+    row.any("redirects", &Redirects(&[]));
+    row.number("attempts", 0_u64);
+    row.null("remote_addr");
+    row.bool("reused", false);
+    timings(None, row);
+    row.any("error", &Error::of(&rejected.failure, Some(rejected.line)));
 }
 
-impl<'a> Row<'a> {
-    fn fetched(outcome: &'a Outcome, fields: &RecordFields) -> Self {
-        let (job, last) = (&outcome.job, &outcome.last);
-        let response = last.result.as_ref().ok();
-        let body = fields.body.and_then(|form| Body::of(response?, form));
-        let extra = job.extra.as_deref();
-        Self {
-            seq: job.seq,
-            id: extra.and_then(|extra| extra.id.as_deref()).map(Id),
-            url: job.given(),
-            final_url: Some(job.url.as_str()),
-            status: response.map(|response| response.status),
-            version: response.map(|response| version_name(response.version)),
-            headers: fields.headers.then(|| response.and_then(|response| response.headers.as_ref()).map(Headers)),
-            body_lossy: (fields.body == Some(BodyForm::Text)).then(|| body.as_ref().and_then(Body::lossy)),
-            body: fields.body.map(|_| body),
-            body_bytes: response.map(|response| response.body_bytes),
-            wire_bytes: last.wire_bytes,
-            body_sha256: fields.digest.then(|| response.and_then(|response| response.sha256.as_ref()).map(Hex)),
-            body_complete_by_close: response.is_some_and(|response| response.close_delimited),
-            redirects: Redirects(extra.map_or(&[], |extra| &extra.hops)),
-            attempts: outcome.attempts,
-            remote_addr: last.remote,
-            reused: last.reused,
-            timings_us: Micros::of(&last.timings),
-            error: last.result.as_ref().err().map(|failure| Error::of(failure, None)),
+/// Headers, body and what is known of the body; what a setting does not ask for is left out.
+fn content(response: Option<&Response>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
+    if fields.headers {
+        row.any("headers", &response.and_then(|response| response.headers.as_ref()).map(Headers));
+    }
+    if let Some(form) = fields.body {
+        let body = response.and_then(|response| Body::of(response, form));
+        row.any("body", &body);
+        if form == BodyForm::Text {
+            row.any("body_lossy", &body.as_ref().and_then(Body::lossy));
         }
     }
+    row.number_or_null("body_bytes", response.map(|response| response.body_bytes));
+    row.number("wire_bytes", wire_bytes);
+    if fields.digest {
+        row.any("body_sha256", &response.and_then(|response| response.sha256.as_ref()).map(Hex));
+    }
+    if response.is_some_and(|response| response.close_delimited) {
+        row.bool("body_complete_by_close", true);
+    }
+}
 
-    fn rejected(rejected: &'a Rejected, fields: &RecordFields) -> Self {
-        Self {
-            seq: rejected.seq,
-            id: rejected.id.as_deref().map(Id),
-            url: &rejected.given,
-            final_url: None,
-            status: None,
-            version: None,
-            headers: fields.headers.then_some(None),
-            body: fields.body.map(|_| None),
-            body_lossy: (fields.body == Some(BodyForm::Text)).then_some(None),
-            body_bytes: None,
-            wire_bytes: 0,
-            body_sha256: fields.digest.then_some(None),
-            body_complete_by_close: false,
-            redirects: Redirects(&[]),
-            attempts: 0,
-            remote_addr: None,
-            reused: false,
-            timings_us: Micros::default(),
-            error: Some(Error::of(&rejected.failure, Some(rejected.line))),
-        }
+fn id(id: Option<&str>, row: &mut Object<'_>) {
+    match id {
+        Some(id) => row.any("id", &Id(id)),
+        None => row.null("id"),
     }
+}
+
+/// Whole microseconds per phase; `null` where the phase did not happen.
+fn timings(timings: Option<&Timings>, row: &mut Object<'_>) {
+    let mut phases = Object::open(row.key("timings_us"));
+    phases.number_or_null("queued", timings.map(|timings| micros(timings.queued)));
+    phases.number_or_null("dns", timings.and_then(|timings| timings.dns).map(micros));
+    phases.number_or_null("connect", timings.and_then(|timings| timings.connect).map(micros));
+    phases.number_or_null("tls", timings.and_then(|timings| timings.tls).map(micros));
+    phases.number_or_null("first_byte", timings.and_then(|timings| timings.first_byte).map(micros));
+    phases.number_or_null("body", timings.and_then(|timings| timings.body).map(micros));
+    phases.number_or_null("total", timings.map(|timings| micros(timings.total)));
+    phases.close();
 }
 
 /// The protocol's name as records have it.
@@ -240,35 +240,9 @@ struct Redirect<'a> {
     status: u16,
 }
 
-/// Whole microseconds per phase; `null` where the phase did not happen.
-#[derive(Default, Serialize)]
-struct Micros {
-    queued: Option<u64>,
-    dns: Option<u64>,
-    connect: Option<u64>,
-    tls: Option<u64>,
-    first_byte: Option<u64>,
-    body: Option<u64>,
-    total: Option<u64>,
-}
-
-impl Micros {
-    fn of(timings: &Timings) -> Self {
-        Self {
-            queued: Some(micros(timings.queued)),
-            dns: timings.dns.map(micros),
-            connect: timings.connect.map(micros),
-            tls: timings.tls.map(micros),
-            first_byte: timings.first_byte.map(micros),
-            body: timings.body.map(micros),
-            total: Some(micros(timings.total)),
-        }
-    }
-}
-
 /// Whole microseconds, saturating after 584,000 years.
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+const fn micros(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros() as u64)
 }
 
 /// What went wrong.
