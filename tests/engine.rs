@@ -1,6 +1,7 @@
 //! The engine as a library, against an origin that misbehaves to order.
 
 mod support {
+    pub(crate) mod h2_origin;
     pub(crate) mod origin;
 }
 
@@ -144,6 +145,72 @@ fn each_misbehaviour_has_its_phase_and_kind() {
         }
     }
     assert_eq!(report.totals.accepted, cases.len() as u64);
+}
+
+#[test]
+fn an_http2_body_is_complete_only_if_its_stream_said_so() {
+    let address = support::h2_origin::start();
+    let mut config = config();
+    config.network.http2_prior_knowledge = true;
+    config.retries.retries = 0;
+    config.body.keep = true;
+    let url = |path: &str| format!("http://{address}{path}");
+    let paths = ["/ok", "/cut", "/cut-without-length", "/reset", "/trailers"];
+    let (outcomes, _) = run(config, paths.map(url));
+    assert_eq!(status(&outcomes[0]), Some(200), "{:?}", outcomes[0]);
+    for (at, kind) in [(1, FailureKind::Truncated), (2, FailureKind::Truncated), (3, FailureKind::Reset)] {
+        assert_eq!(failure(&outcomes[at]).map(|(_, kind)| kind), Some(kind), "{}", paths[at]);
+    }
+    let trailers = outcomes[4].last.result.as_ref().expect("a response");
+    assert_eq!(trailers.body.as_deref(), Some(&b"all of it"[..]));
+}
+
+#[test]
+fn a_refused_stream_is_asked_again_without_being_asked_to() {
+    let address = support::h2_origin::start();
+    let mut config = config();
+    config.network.http2_prior_knowledge = true;
+    config.retries.retries = 0;
+    let outcome = one(config, format!("http://{address}/refused"));
+    assert!(outcome.attempts > 1, "{outcome:?}");
+    assert!(failure(&outcome).is_some());
+}
+
+#[test]
+fn a_connection_that_never_opens_gets_no_free_retries() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let mut config = config();
+    config.retries.retries = 0;
+    let outcome = one(config, format!("https://127.0.0.1:{port}/"));
+    assert_eq!(outcome.attempts, 1, "{outcome:?}");
+    assert_eq!(failure(&outcome).map(|(phase, _)| phase), Some(Phase::Tls));
+}
+
+#[test]
+fn the_runs_own_headers_stay_behind_like_a_jobs_when_a_redirect_leaves_the_origin() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.body.keep = true;
+    for (name, value) in [("authorization", "Basic eA=="), ("cookie", "a=1"), ("x-kept", "1")] {
+        config.request.headers.insert(name, http::HeaderValue::from_static(value));
+    }
+    let target = origin.url_on("127.0.0.2", "/echo");
+    let outcome = one(config, origin.url(&format!("/redirect/302?{target}")));
+    let body = outcome.last.result.expect("a response").body.expect("kept");
+    let echoed = String::from_utf8_lossy(&body).into_owned();
+    assert!(echoed.contains("x-kept") && !echoed.contains("authorization") && !echoed.contains("cookie"), "{echoed}");
+    assert!(origin.seen()[0].headers.iter().any(|(name, _)| name == "authorization"), "it was sent at first");
+}
+
+#[test]
+fn a_status_that_is_not_followed_keeps_its_body() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.body.keep = true;
+    let outcome = one(config, origin.url("/redirect/300?/page"));
+    assert_eq!(outcome.last.result.expect("a response").body.as_deref(), Some(&b"gone"[..]));
 }
 
 #[test]

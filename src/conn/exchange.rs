@@ -1,24 +1,26 @@
 //! One request and its response, whatever the protocol: send, wait for the head, judge the framing, receive the body.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::response::Parts;
-use http::{HeaderName, Method, Request, Response as HttpResponse};
+use http::{HeaderName, Method, Request, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::watch::Watch;
-use super::{RequestBody, error, framing};
+use super::wire::Tap;
+use super::{RequestBody, error, framing, head};
 use crate::body::{self, BodyError, BodyPlan};
 use crate::config::{BodySettings, Timeouts};
-use crate::model::{Clock, Failure, Phase, Response, Time};
+use crate::model::{Clock, Failure, FailureKind, Phase, Response, Time};
 
 /// What an exchange needs to know beside the request.
 #[derive(Debug)]
@@ -95,9 +97,25 @@ impl Exchanged {
 #[derive(Debug, Default)]
 pub(super) struct Reached {
     head: RefCell<Option<(Parts, Time)>>,
+    /// Where the head's bytes are collected, when its order is wanted.
+    tap: Option<Rc<Tap>>,
+    order: RefCell<Option<Vec<HeaderName>>>,
 }
 
 impl Reached {
+    /// Keeps the order of the headers too, as far as `tap` collects them.
+    pub(super) fn with_order(tap: Rc<Tap>) -> Self {
+        tap.collect_head();
+        Self { tap: Some(tap), ..Self::default() }
+    }
+
+    /// The head is here: what comes now is body, and not collected.
+    fn head_came(&self, head: Parts, now: Time) {
+        let bytes = self.tap.as_ref().and_then(|tap| tap.take_head());
+        *self.order.borrow_mut() = bytes.map(|bytes| head::names(&bytes));
+        *self.head.borrow_mut() = Some((head, now));
+    }
+
     pub(super) fn has_head(&self) -> bool {
         self.head.borrow().is_some()
     }
@@ -121,7 +139,7 @@ impl Reached {
         Exchanged {
             result: outcome.map_err(|error| error.failure),
             head: head.map(|(head, _)| head),
-            order: None,
+            order: self.order.into_inner(),
             sent,
             first_byte: head_at.map(|at| at.since(started)),
             body: head_at.map(|at| ended.since(at)),
@@ -171,13 +189,18 @@ pub(super) async fn exchange<C: Clock>(
     let settings = context.redirect_body.filter(|_| is_redirect(&head)).unwrap_or(context.body);
     let plan = BodyPlan::new(settings, &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
-    *reached.head.borrow_mut() = Some((head, now));
+    reached.head_came(head, now);
     framing?;
-    let metered = Metered { incoming, watch };
+    let cut_off = Cell::new(false);
+    let metered = Metered { incoming, watch, h2: version == Version::HTTP_2, cut_off: &cut_off };
     let received = body::receive(metered, plan, &watch.wire_bytes).await.map_err(|error| match error {
         BodyError::Transport(error) => ExchangeError::from(error::map(&error, Phase::Body)),
         BodyError::Refused(failure) => ExchangeError::from(failure),
     })?;
+    if cut_off.get() {
+        let message = "the stream ended without saying that the body was complete";
+        return Err(Failure::new(Phase::Body, FailureKind::Truncated, message).into());
+    }
     Ok(Response {
         status,
         version,
@@ -189,15 +212,19 @@ pub(super) async fn exchange<C: Clock>(
     })
 }
 
-/// Whether the response names another place to go to.
+/// Whether the response names another place to go to, by a status that is followed.
 fn is_redirect(head: &Parts) -> bool {
-    head.status.is_redirection() && head.headers.contains_key(LOCATION)
+    matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) && head.headers.contains_key(LOCATION)
 }
 
 /// A response body that reports its progress.
 struct Metered<'a> {
     incoming: Incoming,
     watch: &'a Watch<'a>,
+    h2: bool,
+    /// Set when an HTTP/2 body stops before END_STREAM: hyper takes a stream that is reset with NO_ERROR for one that
+    /// has ended.
+    cut_off: &'a Cell<bool>,
 }
 
 impl Body for Metered<'_> {
@@ -211,6 +238,9 @@ impl Body for Metered<'_> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if let Poll::Ready(Some(Ok(_))) = &polled {
             self.watch.progress();
+        }
+        if self.h2 && matches!(polled, Poll::Ready(None)) && !self.incoming.is_end_stream() {
+            self.cut_off.set(true);
         }
         polled
     }

@@ -14,7 +14,7 @@ use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::watch::Watch;
 use super::wire::{Tap, Wire};
-use super::{LazyTimer, RequestBody, error, head};
+use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
 use crate::model::{Clock, CloseReason, Failure, Phase};
 
@@ -68,11 +68,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     ) -> Exchanged {
         let started = context.clock.now();
         let watch = Watch::new(context.timeouts, context.total, started);
-        let reached = Reached::default();
+        let order_wanted = context.body.keep_headers;
+        let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();
-        if context.body.keep_headers {
-            self.tap.collect_head();
-        }
         let outcome = {
             self.driver.expect_poll();
             let sending = self.sender.try_send_request(request);
@@ -99,8 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .await;
         }
         let answered = self.tap.received() > received_before;
-        let order = self.tap.take_head().map(|bytes| head::names(&bytes));
-        Exchanged { order, ..reached.exchanged(outcome, answered, &watch, started, context.clock.now()) }
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
     }
 
     /// Whether the connection can take another request: the last response ended where its framing said, and hyper has

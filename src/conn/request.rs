@@ -1,16 +1,14 @@
 //! From a job to the request on the wire. Pure.
 
 use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION,
-};
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::Full;
 
 use super::RequestBody;
 use crate::config::RequestSettings;
-use crate::model::{Job, Scheme, Special};
+use crate::model::{Job, Scheme, Special, describes_body, remove_headers, stays_with_origin};
 
 /// What all requests of a run have in common, made once.
 #[derive(Debug)]
@@ -97,16 +95,12 @@ fn specialise(request: &mut Request<RequestBody>, special: &Special, authority: 
     }
     let headers = request.headers_mut();
     if special.without_credentials {
-        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-            headers.remove(name);
-        }
+        remove_headers(headers, stays_with_origin);
         // A `Host` of the user's own was meant for the origin that the redirect has left.
         headers.insert(HOST, authority.clone());
     }
     if special.without_body {
-        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE] {
-            headers.remove(name);
-        }
+        remove_headers(headers, describes_body);
         replace(headers, &special.headers);
         *request.body_mut() = Full::default();
     } else {

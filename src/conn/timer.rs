@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::watch::Watch;
@@ -37,7 +38,8 @@ impl LazyTimer {
             if self.registered && !self.sleep.is_elapsed() {
                 return Poll::Pending;
             }
-            self.registered = true;
+            // Out of budget, tokio turns the poll away before the timer has seen it.
+            self.registered = has_budget_remaining();
             ready!(self.sleep.as_mut().poll(cx));
             if clock.now() >= due {
                 return Poll::Ready(());

@@ -8,6 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// Head bytes collected at the most: informational heads before the last one may go on for as long as time allows.
+const MOST_COLLECTED: usize = 256 << 10;
+
 /// What the tap has seen. Shared between the stream, which hyper owns, and the lane.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
@@ -35,7 +38,8 @@ impl Tap {
     fn saw(&self, bytes: &[u8]) {
         self.received.set(self.received.get() + bytes.len() as u64);
         if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.extend_from_slice(bytes);
+            let room = MOST_COLLECTED.saturating_sub(head.len());
+            head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{Acknowledge, FailureKind, Phase, Record, Sink};
 pub(super) struct OutletReport {
     /// Why writing ended early, if it did.
     pub(super) error: Option<io::Error>,
-    /// Records that could not be written.
+    /// Records taken and not written: none, unless writing failed.
     pub(super) unwritten: u64,
     /// Rejected lines by why.
     pub(super) rejections: BTreeMap<(Phase, FailureKind), u64>,
@@ -58,6 +58,7 @@ impl Outlet {
 
     fn write(&mut self, mut batch: Vec<Record>) {
         let count = batch.len();
+        self.report.unwritten += count as u64;
         let bytes = batch.iter().map(cost).sum();
         for record in &batch {
             if let Record::Rejected(line) = record {
@@ -69,8 +70,7 @@ impl Outlet {
             self.settle();
             self.check(written);
         } else {
-            // Nothing can be written any more: the records are counted, and the run winds down.
-            self.report.unwritten += count as u64;
+            // Nothing can be written any more, and the run winds down.
             self.shared.window.safe(count);
         }
         if self.shared.backlog.sub(bytes) {
@@ -97,6 +97,7 @@ impl Outlet {
     /// Tells window and source which records are safe.
     fn settle(&mut self) {
         if !self.safe.is_empty() {
+            self.report.unwritten -= self.safe.len() as u64;
             self.shared.window.safe(self.safe.len());
             if let Some(acknowledge) = &mut self.acknowledge {
                 acknowledge.acknowledge(&self.safe);

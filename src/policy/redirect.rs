@@ -15,12 +15,11 @@
 
 use std::sync::Arc;
 
-use http::header::{
-    AUTHORIZATION, COOKIE, EXPECT, HOST, LAST_MODIFIED, PROXY_AUTHORIZATION, TRAILER, TRANSFER_ENCODING,
-};
-use http::{HeaderMap, HeaderName, Method};
+use http::Method;
 
-use crate::model::{Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl};
+use crate::model::{
+    Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers, stays_with_origin,
+};
 
 /// The request that was answered.
 #[derive(Clone, Copy, Debug)]
@@ -97,32 +96,11 @@ pub fn follow(job: &mut Job, step: Step) {
     if step.drops_body {
         special.without_body = true;
         special.body = None;
-        remove(&mut special.headers, describes_body);
+        remove_headers(&mut special.headers, describes_body);
     }
     if step.leaves_origin {
         special.without_credentials = true;
-        remove(&mut special.headers, stays_with_origin);
-    }
-}
-
-/// Whether a header must not follow to another origin: it says who the user is, or names the old host.
-#[must_use]
-pub fn stays_with_origin(name: &HeaderName) -> bool {
-    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HOST].contains(name) || name == "cookie2"
-}
-
-/// Whether a header describes the request's body, and goes when the body goes.
-#[must_use]
-pub fn describes_body(name: &HeaderName) -> bool {
-    [TRANSFER_ENCODING, EXPECT, TRAILER, LAST_MODIFIED].contains(name)
-        || matches!(name.as_str(), "digest" | "repr-digest")
-        || name.as_str().starts_with("content-")
-}
-
-fn remove(headers: &mut HeaderMap, goes: fn(&HeaderName) -> bool) {
-    let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
-    for name in names {
-        headers.remove(name);
+        remove_headers(&mut special.headers, stays_with_origin);
     }
 }
 
@@ -206,7 +184,7 @@ fn head(kind: FailureKind, message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderName, HeaderValue};
     use proptest::prelude::*;
 
     use super::*;

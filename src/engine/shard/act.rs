@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::hosts::Trouble;
 use super::lane::{Carrier, Flight, Parcel};
 use super::{PoolKey, Shard};
 use crate::dial::{Route, Target};
@@ -18,8 +17,10 @@ impl Shard {
     /// Carries out the scheduler's actions, then sees that it is woken in time.
     pub(super) fn turn(self: &Rc<Self>, now: Time) {
         self.pause_if_sink_is_behind(now);
+        // While the sink is behind nothing is done: a job that is given up is a record too. The turn after it has caught
+        // up does it all.
         let mut left = MAX_ACTIONS;
-        while left > 0 {
+        while left > 0 && !self.paused.get() {
             match self.next_action(now) {
                 Some(action) => self.act(action, now),
                 None if self.take_more_permits(now) => {}
@@ -28,7 +29,11 @@ impl Shard {
             left -= 1;
         }
         self.trade(now);
-        let due = if left == 0 { now } else { self.next_deadline() };
+        let due = match left {
+            _ if self.paused.get() => Time::NEVER,
+            0 => now,
+            _ => self.next_deadline(),
+        };
         self.alarm.set(due);
         self.count();
     }
@@ -63,8 +68,8 @@ impl Shard {
         match acquired {
             Acquired::Slot(id) => self.board(id, flight),
             Acquired::Dial { evict } => {
-                if let Some(carrier) = evict.and_then(|id| self.unregister(id)) {
-                    carrier.dismiss();
+                if let Some(id) = evict {
+                    self.dismiss(id);
                 }
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
@@ -141,14 +146,14 @@ impl Shard {
         let event = match answer {
             Ok(resolved) => {
                 let address = resolved.addresses.first().copied();
+                if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
+                    host.trouble = None;
+                }
                 Event::Resolved { host, address }
             }
             Err(failure) => {
-                let kind = failure.kind;
-                if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
-                    host.trouble = Some(Trouble::of(&failure));
-                }
-                Event::Unresolved { host, kind }
+                self.note_trouble(host, &failure);
+                Event::Unresolved { host, kind: failure.kind }
             }
         };
         if let Some(host) = self.hosts.borrow_mut().get_mut(host) {

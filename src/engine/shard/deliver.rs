@@ -9,7 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::Shard;
-use crate::model::{FailureKind, Outcome, Phase, Record};
+use crate::model::{FailureKind, HeaderList, Outcome, Phase, Record, Response};
 
 /// Records per hand-over: one lock and one wake-up for so many.
 const BATCH: usize = 256;
@@ -129,11 +129,20 @@ fn retries(outcome: &Outcome) -> u64 {
 pub(in crate::engine) fn cost(record: &Record) -> usize {
     let text = match record {
         Record::Fetched(outcome) => {
-            let response = outcome.last.result.as_ref().ok();
-            let body = response.and_then(|response| response.body.as_ref()).map_or(0, bytes::Bytes::len);
-            outcome.job.url.as_str().len() + body
+            outcome.job.url.as_str().len()
+                + match &outcome.last.result {
+                    Ok(response) => content(response),
+                    Err(failure) => failure.message.len(),
+                }
         }
         Record::Rejected(line) => line.given.len() + line.failure.message.len(),
     };
     size_of::<Record>() + text
+}
+
+/// What is kept of a response.
+fn content(response: &Response) -> usize {
+    let headers = response.headers.iter().flat_map(HeaderList::iter);
+    let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
 }

@@ -11,7 +11,9 @@ use super::lane::{Flight, Next, Parcel};
 use crate::conn::{Context, Exchanged, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
-use crate::model::{Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings};
+use crate::model::{
+    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
+};
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Released};
@@ -83,6 +85,10 @@ impl Shard {
             return Next::Close;
         }
         let mut pool = self.pool.borrow_mut();
+        if exchanged.result.as_ref().is_err_and(is_silence) {
+            // Other streams may still get answers, but nothing new goes where nothing comes back from.
+            pool.drain(id, CloseReason::Failed);
+        }
         if let Some(timeout) = exchanged.keep_alive_timeout() {
             pool.keep_alive_hint(id, timeout);
         }
@@ -91,17 +97,17 @@ impl Shard {
             Released::Shared => Next::Park(now + self.shared.config.pool.idle_timeout),
             Released::Close(_) => {
                 drop(pool);
-                self.unregister(id);
+                self.dismiss(id);
                 Next::Close
             }
         }
     }
 
     /// The peer may have changed how many streams it allows.
-    pub(super) fn update_streams(self: &Rc<Self>, id: ConnId, allowed: usize, host: HostId) {
+    pub(super) fn update_streams(self: &Rc<Self>, id: ConnId, allowed: usize, host: HostId, now: Time) {
         let slots = self.streams(allowed);
         self.pool.borrow_mut().set_slots(id, slots);
-        self.learn_capacity(host, self.host_streams(slots));
+        self.learn_capacity(host, self.host_streams(slots), now);
     }
 
     /// Settles an attempt: on to the next hop, done, or back to the scheduler for another try.
@@ -138,7 +144,13 @@ impl Shard {
             }
         }
         self.keep_head(&mut attempt, exchanged.head, exchanged.order);
+        if let Err(failure) = &attempt.result {
+            self.note_trouble(host, failure);
+        }
         if verdict == Verdict::Fine {
+            if let Some(extra) = &mut flight.job.extra {
+                extra.last = None;
+            }
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             let attempts = flight.job.attempts() + 1;
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
@@ -165,7 +177,7 @@ impl Shard {
 
     fn facts(&self, job: &mut Job, exchanged: &Exchanged, reused: bool) -> RetryFacts {
         let idempotent = self.template.method(job).is_idempotent();
-        let cut = matches!(&exchanged.result, Err(failure) if matches!(failure.kind, FailureKind::Closed | FailureKind::Reset));
+        let cut = exchanged.result.as_ref().is_err_and(is_cut);
         let replayable = idempotent || exchanged.sent == Sent::No || self.shared.config.retries.unsafe_methods;
         let stale = reused && exchanged.sent != Sent::Answered && idempotent;
         if verdict(exchanged) == Verdict::Fine {
@@ -226,7 +238,7 @@ impl Shard {
         let trouble = hosts.get(host).and_then(|host| host.trouble.as_ref());
         match (trouble, reason) {
             // What is known of a name holds for every URL under it.
-            (Some(trouble), _) if trouble.phase == Phase::Dns => {
+            (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Dns && trouble.kind == cause => {
                 Failure::new(trouble.phase, trouble.kind, trouble.message.clone())
             }
             (Some(trouble), _) => Failure::new(
@@ -241,6 +253,17 @@ impl Shard {
             ),
         }
     }
+}
+
+/// A connection that ended under the request, as kept-alive ones may.
+fn is_cut(failure: &Failure) -> bool {
+    matches!(failure.phase, Phase::Send | Phase::Head | Phase::Body)
+        && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset)
+}
+
+/// A request that was sent and never answered: the connection may be dead without anyone having said so.
+fn is_silence(failure: &Failure) -> bool {
+    failure.phase == Phase::Head && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout)
 }
 
 /// What an exchange says about its host.

@@ -1,6 +1,7 @@
 //! The hosts of a shard: origin text to number and back.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -137,6 +138,22 @@ impl Shard {
             }
         }
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
+    }
+
+    /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
+    pub(super) fn note_trouble(&self, id: HostId, failure: &Failure) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            host.trouble = Some(Trouble::of(failure));
+        }
+    }
+
+    /// A connection went to `remote`: from now on the host's requests count on that address.
+    pub(super) fn note_address(&self, id: HostId, remote: Option<SocketAddr>, now: Time) {
+        if self.shared.config.limits.per_address.is_none() {
+            return;
+        }
+        let address = remote.map(|remote| remote.ip());
+        self.sched.borrow_mut().handle(Event::Resolved { host: id, address }, now);
     }
 
     fn group(&self, site: &str, limit: std::num::NonZeroU32) -> GroupId {

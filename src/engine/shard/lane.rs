@@ -209,7 +209,7 @@ impl Shard {
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
-                    self.update_streams(id, h2.streams_allowed(), flight.host);
+                    self.update_streams(id, h2.streams_allowed(), flight.host, exchanged.ended);
                     streams.borrow_mut().idle.push(Rc::clone(&mailbox));
                     let next = self.ended(id, !h2.is_closed(), remote, flight, exchanged, &mailbox);
                     if !matches!(next, Next::Park(_)) {
@@ -231,8 +231,9 @@ impl Shard {
                         Some(Parcel::Leave) => Next::Close,
                         None => {
                             streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
-                            if self.pool.borrow_mut().expire(id, self.clock.now()) {
-                                self.unregister(id);
+                            let expired = self.pool.borrow_mut().expire(id, self.clock.now());
+                            if expired {
+                                self.dismiss(id);
                             }
                             Next::Close
                         }

@@ -215,6 +215,13 @@ impl Shard {
     /// Closes a connection's books: it failed, was closed by its peer, or has been idle for too long.
     fn closed(&self, id: ConnId) {
         self.pool.borrow_mut().closed(id);
-        self.unregister(id);
+        self.dismiss(id);
+    }
+
+    /// Sends home the lanes that wait on a connection that the pool has dropped.
+    fn dismiss(&self, id: ConnId) {
+        if let Some(carrier) = self.unregister(id) {
+            carrier.dismiss();
+        }
     }
 }

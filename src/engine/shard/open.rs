@@ -3,14 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::hosts::Trouble;
 use super::lane::{Carrier, Flight, Streams};
 use super::spawner::LocalSpawner;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
-use crate::model::{Clock, Failure, Scheme};
+use crate::model::{Clock, Failure, Scheme, Time};
 use crate::sched::{Event, HostId};
 
 impl Shard {
@@ -47,10 +46,12 @@ impl Shard {
         let remote = dialed.remote;
         match H1::new(dialed.io, &self.shared.config.body).await {
             Ok(h1) => {
-                let id = self.pool.borrow_mut().dialed(key, 1, self.clock.now());
+                let now = self.clock.now();
+                let id = self.pool.borrow_mut().dialed(key, 1, now);
                 let mailbox = Rc::new(Mailbox::default());
                 self.register(id, Carrier::H1(Rc::clone(&mailbox)));
-                self.learn_capacity(flight.host, u32::MAX);
+                self.note_address(flight.host, remote, now);
+                self.learn_capacity(flight.host, u32::MAX, now);
                 self.board_waiting(key);
                 self.h1_lane(id, h1, &mailbox, remote, flight).await;
             }
@@ -64,19 +65,18 @@ impl Shard {
             Ok((h2, driver)) => {
                 // What the peer allows is known with the first response; until then h2 holds back what is too much.
                 let slots = self.streams(usize::MAX);
-                let id = self.pool.borrow_mut().dialed(key, slots, self.clock.now());
+                let now = self.clock.now();
+                let id = self.pool.borrow_mut().dialed(key, slots, now);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote)));
                 self.register(id, Carrier::H2(Rc::clone(&streams)));
                 let shard = Rc::clone(self);
                 tokio::task::spawn_local(async move {
                     driver.await;
-                    shard.pool.borrow_mut().closed(id);
-                    if let Some(carrier) = shard.unregister(id) {
-                        carrier.dismiss();
-                    }
+                    shard.closed(id);
                     shard.board_waiting(key);
                 });
-                self.learn_capacity(flight.host, self.host_streams(slots));
+                self.note_address(flight.host, remote, now);
+                self.learn_capacity(flight.host, self.host_streams(slots), now);
                 self.board_waiting(key);
                 Rc::clone(self).stream_lane(id, streams, flight).await;
             }
@@ -96,13 +96,12 @@ impl Shard {
     }
 
     /// What the host's connections can carry is known, or has changed: its protocol gate follows.
-    pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, slots: u32) {
+    pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, slots: u32, now: Time) {
         let news = match self.hosts.borrow_mut().get_mut(id) {
             Some(host) => std::mem::replace(&mut host.capacity, slots) != slots,
             None => false,
         };
         if news {
-            let now = self.clock.now();
             self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, now);
             self.turn(now);
         }
@@ -129,12 +128,13 @@ impl Shard {
     /// An attempt that ended before there was a connection to send it on.
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
         self.pool.borrow_mut().dial_failed(key);
-        self.board_waiting(key);
-        if let Some(host) = self.hosts.borrow_mut().get_mut(flight.host) {
-            host.trouble = Some(Trouble::of(&failure));
-        }
         let now = self.clock.now();
         self.conclude(flight, None, Exchanged::unsent(failure, now));
+        // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
+        let waiting = self.waiting.borrow_mut().remove(&key);
+        for Flight { host, job, .. } in waiting.into_iter().flatten() {
+            self.sched.borrow_mut().handle(Event::Returned { host, job }, now);
+        }
         self.turn(now);
     }
 }
