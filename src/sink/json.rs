@@ -7,6 +7,18 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+/// A key as it stands in the text, with the comma before and the colon after it: made by [`key!`].
+#[derive(Clone, Copy)]
+pub(super) struct Key(pub(super) &'static str);
+
+/// The key of this name, which must be a plain word.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::sink::json::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(super) use key;
+
 /// An object that is being written.
 pub(super) struct Object<'o> {
     out: &'o mut Vec<u8>,
@@ -20,47 +32,46 @@ impl<'o> Object<'o> {
         Self { out, empty: true }
     }
 
-    /// Writes a key, which must be a plain word, and hands out the place for its value.
-    pub(super) fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
-        debug_assert!(is_plain(key), "{key:?} would need escaping");
-        self.out.extend_from_slice(if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    /// Writes a key and hands out the place for its value.
+    pub(super) fn key(&mut self, key: Key) -> &mut Vec<u8> {
+        // The first key has no comma before it.
+        let from = usize::from(std::mem::take(&mut self.empty));
+        self.out.extend_from_slice(&key.0.as_bytes()[from..]);
         self.out
     }
 
-    pub(super) fn number(&mut self, key: &'static str, value: impl Into<u64>) {
+    pub(super) fn number(&mut self, key: Key, value: impl Into<u64>) {
         number(self.key(key), value.into());
     }
 
-    pub(super) fn number_or_null(&mut self, key: &'static str, value: Option<impl Into<u64>>) {
+    pub(super) fn number_or_null(&mut self, key: Key, value: Option<impl Into<u64>>) {
         match value {
             Some(value) => self.number(key, value),
             None => self.null(key),
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str, value: &str) {
+    pub(super) fn text(&mut self, key: Key, value: &str) {
         text(self.key(key), value);
     }
 
-    pub(super) fn text_or_null(&mut self, key: &'static str, value: Option<&str>) {
+    pub(super) fn text_or_null(&mut self, key: Key, value: Option<&str>) {
         match value {
             Some(value) => self.text(key, value),
             None => self.null(key),
         }
     }
 
-    pub(super) fn bool(&mut self, key: &'static str, value: bool) {
+    pub(super) fn bool(&mut self, key: Key, value: bool) {
         self.key(key).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    pub(super) fn null(&mut self, key: &'static str) {
+    pub(super) fn null(&mut self, key: Key) {
         self.key(key).extend_from_slice(b"null");
     }
 
     /// Anything that serde can write.
-    pub(super) fn any(&mut self, key: &'static str, value: &impl Serialize) {
+    pub(super) fn any(&mut self, key: Key, value: &impl Serialize) {
         any(self.key(key), value);
     }
 
@@ -126,11 +137,11 @@ mod tests {
         }
         let mut out = Vec::new();
         let mut object = Object::open(&mut out);
-        object.number("n", u64::MAX);
-        object.number_or_null("m", None::<u64>);
-        object.bool("yes", true);
-        object.any("list", &[1, 2]);
-        object.text_or_null("t", Some("x"));
+        object.number(key!("n"), u64::MAX);
+        object.number_or_null(key!("m"), None::<u64>);
+        object.bool(key!("yes"), true);
+        object.any(key!("list"), &[1, 2]);
+        object.text_or_null(key!("t"), Some("x"));
         object.close();
         let expected = r#"{"n":18446744073709551615,"m":null,"yes":true,"list":[1,2],"t":"x"}"#;
         assert_eq!(String::from_utf8(out).expect("text"), expected);

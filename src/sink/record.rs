@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
 
-use super::json::{Object, address};
+use super::json::{Object, address, key};
 use super::text::{body_text, header_text};
 use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 
@@ -52,85 +52,85 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     let (job, last) = (&outcome.job, &outcome.last);
     let response = last.result.as_ref().ok();
     let extra = job.extra.as_deref();
-    row.number("seq", job.seq);
+    row.number(key!("seq"), job.seq);
     id(extra.and_then(|extra| extra.id.as_deref()), row);
-    row.text("url", job.given());
-    row.text("final_url", job.url.as_str());
-    row.number_or_null("status", response.map(|response| response.status));
-    row.text_or_null("version", response.map(|response| version_name(response.version)));
+    row.text(key!("url"), job.given());
+    row.text(key!("final_url"), job.url.as_str());
+    row.number_or_null(key!("status"), response.map(|response| response.status));
+    row.text_or_null(key!("version"), response.map(|response| version_name(response.version)));
     content(response, last.wire_bytes, fields, row);
     match extra.map_or(&[][..], |extra| &extra.hops) {
-        [] => row.key("redirects").extend_from_slice(b"[]"),
-        hops => row.any("redirects", &Redirects(hops)),
+        [] => row.key(key!("redirects")).extend_from_slice(b"[]"),
+        hops => row.any(key!("redirects"), &Redirects(hops)),
     }
-    row.number("attempts", outcome.attempts);
+    row.number(key!("attempts"), outcome.attempts);
     match last.remote {
-        Some(remote) => address(row.key("remote_addr"), remote),
-        None => row.null("remote_addr"),
+        Some(remote) => address(row.key(key!("remote_addr")), remote),
+        None => row.null(key!("remote_addr")),
     }
-    row.bool("reused", last.reused);
+    row.bool(key!("reused"), last.reused);
     timings(Some(&last.timings), row);
     match &last.result {
-        Ok(_) => row.null("error"),
-        Err(failure) => row.any("error", &Error::of(failure, None)),
+        Ok(_) => row.null(key!("error")),
+        Err(failure) => row.any(key!("error"), &Error::of(failure, None)),
     }
 }
 
 fn rejected(rejected: &Rejected, fields: &RecordFields, row: &mut Object<'_>) {
-    row.number("seq", rejected.seq);
+    row.number(key!("seq"), rejected.seq);
     id(rejected.id.as_deref(), row);
-    row.text("url", &rejected.given);
-    for key in ["final_url", "status", "version"] {
+    row.text(key!("url"), &rejected.given);
+    for key in [key!("final_url"), key!("status"), key!("version")] {
         row.null(key);
     }
     content(None, 0, fields, row);
-    row.any("redirects", &Redirects(&[]));
-    row.number("attempts", 0_u64);
-    row.null("remote_addr");
-    row.bool("reused", false);
+    row.any(key!("redirects"), &Redirects(&[]));
+    row.number(key!("attempts"), 0_u64);
+    row.null(key!("remote_addr"));
+    row.bool(key!("reused"), false);
     timings(None, row);
-    row.any("error", &Error::of(&rejected.failure, Some(rejected.line)));
+    row.any(key!("error"), &Error::of(&rejected.failure, Some(rejected.line)));
 }
 
 /// Headers, body and what is known of the body; what a setting does not ask for is left out.
 fn content(response: Option<&Response>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
     if fields.headers {
-        row.any("headers", &response.and_then(|response| response.headers.as_ref()).map(Headers));
+        row.any(key!("headers"), &response.and_then(|response| response.headers.as_ref()).map(Headers));
     }
     if let Some(form) = fields.body {
         let body = response.and_then(|response| Body::of(response, form));
-        row.any("body", &body);
+        row.any(key!("body"), &body);
         if form == BodyForm::Text {
-            row.any("body_lossy", &body.as_ref().and_then(Body::lossy));
+            row.any(key!("body_lossy"), &body.as_ref().and_then(Body::lossy));
         }
     }
-    row.number_or_null("body_bytes", response.map(|response| response.body_bytes));
-    row.number("wire_bytes", wire_bytes);
+    row.number_or_null(key!("body_bytes"), response.map(|response| response.body_bytes));
+    row.number(key!("wire_bytes"), wire_bytes);
     if fields.digest {
-        row.any("body_sha256", &response.and_then(|response| response.sha256.as_ref()).map(Hex));
+        row.any(key!("body_sha256"), &response.and_then(|response| response.sha256.as_ref()).map(Hex));
     }
     if response.is_some_and(|response| response.close_delimited) {
-        row.bool("body_complete_by_close", true);
+        row.bool(key!("body_complete_by_close"), true);
     }
 }
 
 fn id(id: Option<&str>, row: &mut Object<'_>) {
     match id {
-        Some(id) => row.any("id", &Id(id)),
-        None => row.null("id"),
+        Some(id) => row.any(key!("id"), &Id(id)),
+        None => row.null(key!("id")),
     }
 }
 
 /// Whole microseconds per phase; `null` where the phase did not happen.
 fn timings(timings: Option<&Timings>, row: &mut Object<'_>) {
-    let mut phases = Object::open(row.key("timings_us"));
-    phases.number_or_null("queued", timings.map(|timings| micros(timings.queued)));
-    phases.number_or_null("dns", timings.and_then(|timings| timings.dns).map(micros));
-    phases.number_or_null("connect", timings.and_then(|timings| timings.connect).map(micros));
-    phases.number_or_null("tls", timings.and_then(|timings| timings.tls).map(micros));
-    phases.number_or_null("first_byte", timings.and_then(|timings| timings.first_byte).map(micros));
-    phases.number_or_null("body", timings.and_then(|timings| timings.body).map(micros));
-    phases.number_or_null("total", timings.map(|timings| micros(timings.total)));
+    let mut phases = Object::open(row.key(key!("timings_us")));
+    phases.number_or_null(key!("queued"), timings.map(|timings| micros(timings.queued)));
+    phases.number_or_null(key!("dns"), timings.and_then(|timings| timings.dns).map(micros));
+    phases.number_or_null(key!("connect"), timings.and_then(|timings| timings.connect).map(micros));
+    phases.number_or_null(key!("tls"), timings.and_then(|timings| timings.tls).map(micros));
+    phases.number_or_null(key!("first_byte"), timings.and_then(|timings| timings.first_byte).map(micros));
+    phases.number_or_null(key!("body"), timings.and_then(|timings| timings.body).map(micros));
+    phases.number_or_null(key!("total"), timings.map(|timings| micros(timings.total)));
     phases.close();
 }
 
