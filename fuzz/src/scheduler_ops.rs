@@ -1,0 +1,333 @@
+//! The bytes are settings (the first) and a sequence of events (the others), told to a scheduler whose promises are
+//! checked from outside, by books kept from events and actions alone.
+//!
+//! Promise: no start breaks a limit, a host's delay, a pause or the stop; no deadline lies in the past; and once the
+//! events end and the world answers, every job ends exactly once and every host is forgotten.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use haul::config::{Limits, RetrySettings};
+use haul::model::{FailureKind, Time};
+use haul::sched::{
+    Action, Event, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+};
+
+const HOSTS: usize = 4;
+const GLOBAL: u32 = 5;
+const PER_HOST: u32 = 2;
+/// The first two hosts are one group, and the last two have one address to begin with.
+const PER_GROUP: u32 = 3;
+const PER_ADDRESS: u32 = 3;
+const DELAY: Duration = Duration::from_millis(70);
+/// Actions and deadlines after which there is no end in sight: a job costs a handful.
+const TOO_MANY: usize = 100_000;
+
+/// Plays one sequence to its end.
+pub fn run(bytes: &[u8]) {
+    let Some((flags, events)) = bytes.split_first() else { return };
+    let mut play = Play::new(*flags);
+    for byte in events {
+        play.tell(byte & 15, usize::from(byte >> 4));
+        play.drain();
+    }
+    play.finish();
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Flying,
+    Ended,
+}
+
+/// A host as the caller knows it.
+#[derive(Default)]
+struct Book {
+    id: Option<HostId>,
+    in_flight: u32,
+    asked: bool,
+    address: Option<u8>,
+    last_start: Option<Time>,
+}
+
+struct Flight {
+    host: usize,
+    job: usize,
+    started: Time,
+}
+
+struct Play {
+    scheduler: Scheduler<usize>,
+    rules: HostRules,
+    group: GroupId,
+    per_address: Option<NonZeroU32>,
+    now: Time,
+    hosts: [Book; HOSTS],
+    flights: Vec<Flight>,
+    /// Each job's state, and its failed attempts.
+    jobs: Vec<(State, u32)>,
+    limit: u32,
+    paused: bool,
+    stopped: bool,
+    steps: usize,
+}
+
+impl Play {
+    fn new(flags: u8) -> Self {
+        let number = |n| NonZeroU32::new(n).expect("not zero");
+        let limits = Limits {
+            concurrency: number(GLOBAL),
+            per_host: number(PER_HOST),
+            per_address: (flags & 1 != 0).then(|| number(PER_ADDRESS)),
+            adaptive: flags & 2 != 0,
+            delay: if flags & 4 != 0 { DELAY } else { Duration::ZERO },
+            ..Limits::default()
+        };
+        let settings = SchedulerSettings::new(&limits, &RetrySettings { dead_after: 2, ..RetrySettings::default() });
+        let rules = HostRules { needs_address: flags & 8 != 0, ..settings.host.clone() };
+        let mut scheduler = Scheduler::new(settings, u64::from(flags >> 4));
+        Self {
+            group: scheduler.add_group(number(PER_GROUP)),
+            scheduler,
+            rules,
+            per_address: limits.per_address,
+            now: Time::ZERO,
+            hosts: Default::default(),
+            flights: Vec::new(),
+            jobs: Vec::new(),
+            limit: GLOBAL,
+            paused: false,
+            stopped: false,
+            steps: 0,
+        }
+    }
+
+    /// One event, if it may happen now.
+    fn tell(&mut self, event: u8, pick: usize) {
+        match event {
+            0..=2 => self.arrive(pick % HOSTS),
+            3 | 4 => self.end(pick, Self::done),
+            5 => self.end(pick, |play, flight| play.failed(flight, Verdict::PushedBack(None), false)),
+            6 => self.end(pick, |play, flight| play.failed(flight, Verdict::Failed(FailureKind::Refused), false)),
+            7 => self.end(pick, |play, flight| play.failed(flight, Verdict::Failed(FailureKind::Closed), true)),
+            8 => self.end(pick, Self::returned),
+            9 => self.end(pick, Self::redirected),
+            10 => self.answer(pick % HOSTS, pick / HOSTS),
+            11 => self.capacity(pick % HOSTS, pick / HOSTS),
+            12 => self.set_limit(pick as u32),
+            13 => self.handle(Event::Interval((pick > 0).then(|| Duration::from_millis(pick as u64)))),
+            14 => self.disturb(pick),
+            _ => self.wait(pick),
+        }
+    }
+
+    fn handle(&mut self, event: Event<usize>) {
+        self.scheduler.handle(event, self.now);
+    }
+
+    fn arrive(&mut self, host: usize) {
+        self.jobs.push((State::Waiting, 0));
+        let (host, job) = (self.id(host), self.jobs.len() - 1);
+        self.handle(Event::Arrived { host, job });
+    }
+
+    /// The scheduler's number for a host, which is introduced if need be.
+    fn id(&mut self, host: usize) -> HostId {
+        if let Some(id) = self.hosts[host].id {
+            return id;
+        }
+        let rules = HostRules { group: (host < 2).then_some(self.group), ..self.rules.clone() };
+        let id = self.scheduler.add_host(&rules, self.now);
+        self.hosts[host] = Book { id: Some(id), ..Book::default() };
+        id
+    }
+
+    fn host(&self, id: HostId) -> usize {
+        self.hosts.iter().position(|book| book.id == Some(id)).expect("a host that was introduced")
+    }
+
+    /// One of the attempts in flight ends like this.
+    fn end(&mut self, pick: usize, how: impl FnOnce(&mut Self, Flight)) {
+        if self.flights.is_empty() {
+            return;
+        }
+        let flight = self.flights.swap_remove(pick % self.flights.len());
+        self.hosts[flight.host].in_flight -= 1;
+        how(self, flight);
+    }
+
+    fn done(&mut self, flight: Flight) {
+        self.jobs[flight.job].0 = State::Ended;
+        self.fine(&flight);
+    }
+
+    fn fine(&mut self, flight: &Flight) {
+        let report = Report { started: flight.started, verdict: Verdict::Fine };
+        let host = self.id(flight.host);
+        self.handle(Event::Done { host, report });
+    }
+
+    fn failed(&mut self, flight: Flight, verdict: Verdict, free: bool) {
+        let (state, failures) = &mut self.jobs[flight.job];
+        *state = State::Waiting;
+        *failures += 1;
+        // One job in four is a POST.
+        let facts = RetryFacts { attempt: *failures, replayable: !flight.job.is_multiple_of(4), free };
+        let report = Report { started: flight.started, verdict };
+        let host = self.id(flight.host);
+        self.handle(Event::Failed { host, job: flight.job, report, facts });
+    }
+
+    fn returned(&mut self, flight: Flight) {
+        self.jobs[flight.job].0 = State::Waiting;
+        let host = self.id(flight.host);
+        self.handle(Event::Returned { host, job: flight.job });
+    }
+
+    /// The job goes on at the next host.
+    fn redirected(&mut self, flight: Flight) {
+        self.jobs[flight.job] = (State::Waiting, 0);
+        self.fine(&flight);
+        let host = self.id((flight.host + 1) % HOSTS);
+        self.handle(Event::Continued { host, job: flight.job });
+    }
+
+    /// A look-up ends, if one is out. A known address may also change.
+    fn answer(&mut self, host: usize, how: usize) {
+        let book = &mut self.hosts[host];
+        let (Some(id), true) = (book.id, book.asked || book.address.is_some()) else { return };
+        let asked = std::mem::take(&mut book.asked);
+        match how {
+            2 if asked => self.handle(Event::Unresolved { host: id, kind: FailureKind::ServerFailure }),
+            3 if asked => self.handle(Event::Unresolved { host: id, kind: FailureKind::NameNotFound }),
+            _ => {
+                let address = if how == 0 { host.min(2) as u8 } else { 2 };
+                book.address = Some(address);
+                self.handle(Event::Resolved { host: id, address: Some([10, 0, 0, address].into()) });
+            }
+        }
+    }
+
+    fn capacity(&mut self, host: usize, slots: usize) {
+        if let Some(host) = self.hosts[host].id {
+            self.handle(Event::Capacity { host, slots: slots as u32 + 1 });
+        }
+    }
+
+    fn set_limit(&mut self, limit: u32) {
+        self.limit = limit % (GLOBAL + 1);
+        self.handle(Event::Concurrency(self.limit));
+    }
+
+    fn disturb(&mut self, pick: usize) {
+        match pick {
+            15 => {
+                self.stopped = true;
+                self.handle(Event::Stopped);
+            }
+            _ if pick.is_multiple_of(2) => {
+                self.paused = true;
+                self.handle(Event::Paused);
+            }
+            _ => self.resume(),
+        }
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+        self.handle(Event::Resumed);
+    }
+
+    /// Until the next deadline, or for a while.
+    fn wait(&mut self, pick: usize) {
+        let deadline = self.scheduler.next_deadline().filter(|_| pick == 0);
+        let later = self.now + Duration::from_millis(1 << pick);
+        self.now = deadline.map_or(later, |(at, _)| at);
+        self.handle(Event::Tick);
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.scheduler.next_action(self.now) {
+            self.step();
+            match action {
+                Action::Resolve { host } => {
+                    let host = self.host(host);
+                    assert!(!self.hosts[host].asked, "host {host} is asked for twice");
+                    self.hosts[host].asked = true;
+                }
+                Action::Start { host, job } => self.start(self.host(host), job),
+                Action::GiveUp { job, .. } => self.leave(job, State::Ended),
+                Action::Forget { host } => self.forget(self.host(host)),
+            }
+        }
+        assert_eq!(self.scheduler.in_flight() as usize, self.flights.len());
+        let deadline = self.scheduler.next_deadline();
+        assert!(deadline.is_none_or(|(at, _)| at > self.now), "{deadline:?} at {}", self.now);
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        assert!(self.steps < TOO_MANY, "no end in sight");
+    }
+
+    /// A waiting job is handed out: never twice.
+    fn leave(&mut self, job: usize, to: State) {
+        assert_eq!(self.jobs[job].0, State::Waiting, "job {job}");
+        self.jobs[job].0 = to;
+    }
+
+    fn start(&mut self, host: usize, job: usize) {
+        assert!(!self.paused && !self.stopped, "started while paused or stopped");
+        assert!((self.flights.len() as u32) < self.limit, "over the global limit {}", self.limit);
+        let book = &self.hosts[host];
+        assert!(book.in_flight < PER_HOST, "over the host's limit");
+        assert!(host >= 2 || self.flying(|at| at < 2) < PER_GROUP, "over the group's limit");
+        if self.rules.needs_address {
+            assert!(book.address.is_some(), "started without an address");
+        }
+        if let (Some(limit), Some(_)) = (self.per_address, book.address) {
+            let shared = self.flying(|at| self.hosts[at].address == book.address);
+            assert!(shared < limit.get(), "over the address's limit");
+        }
+        let rested = book.last_start.is_none_or(|last| self.now >= last + self.rules.delay);
+        assert!(rested, "sooner than the delay allows");
+        self.leave(job, State::Flying);
+        self.hosts[host].in_flight += 1;
+        self.hosts[host].last_start = Some(self.now);
+        self.flights.push(Flight { host, job, started: self.now });
+    }
+
+    fn flying(&self, counts: impl Fn(usize) -> bool) -> u32 {
+        (0..HOSTS).filter(|host| counts(*host)).map(|host| self.hosts[host].in_flight).sum()
+    }
+
+    fn forget(&mut self, host: usize) {
+        let book = &mut self.hosts[host];
+        assert!(book.in_flight == 0 && !book.asked, "host {host} is forgotten and not idle");
+        book.id = None;
+    }
+
+    /// The world answers everything until nothing is left.
+    fn finish(&mut self) {
+        self.resume();
+        self.set_limit(GLOBAL);
+        self.drain();
+        loop {
+            self.step();
+            let asked = self.hosts.iter().position(|book| book.asked);
+            if let Some(host) = asked {
+                self.answer(host, 0);
+            } else if !self.flights.is_empty() {
+                self.end(0, Self::done);
+            } else if let Some((deadline, _)) = self.scheduler.next_deadline() {
+                self.now = deadline;
+            } else {
+                break;
+            }
+            self.drain();
+        }
+        assert!(self.jobs.iter().all(|(state, _)| *state == State::Ended), "jobs wait, and nothing will ever happen");
+        assert_eq!(self.scheduler.hosts(), 0, "hosts without a deadline to be forgotten");
+    }
+}
