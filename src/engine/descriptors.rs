@@ -1,14 +1,69 @@
-//! How many sockets this process may have.
+//! How the descriptors of this process are divided: connections, name look-ups, the rest.
 
-/// Descriptors kept back from connections: files, standard streams, DNS sockets, the runtime's own, and the second
-/// address of a few happy-eyeballs races.
+/// Descriptors kept back: files, standard streams, the runtime's own, and the second address of a few happy-eyeballs
+/// races.
 const RESERVE: u64 = 128;
 
-/// Raises the descriptor limit to its hard limit and returns the budget for connections. `wanted` is what the user
-/// asked for; 0 leaves it to the system.
-pub(super) fn socket_budget(wanted: usize, lookups: usize) -> usize {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-    let free = limit.saturating_sub(RESERVE + lookups as u64).max(limit / 4).max(8);
-    let free = usize::try_from(free).unwrap_or(usize::MAX);
-    if wanted == 0 { free } else { wanted.min(free) }
+/// A look-up asks for both families at once.
+const SOCKETS_PER_LOOKUP: u64 = 2;
+
+/// What a run may open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Connections over all shards.
+    pub(super) sockets: usize,
+    /// Look-ups in flight per shard.
+    pub(super) lookups: usize,
+}
+
+impl Budget {
+    /// Raises the descriptor limit to its hard limit and divides it. `sockets` and `lookups` (per shard) are what the
+    /// user asked for; 0 sockets leaves them to the system.
+    pub(super) fn claim(sockets: usize, lookups: usize, shards: usize) -> Self {
+        let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+        Self::divide(limit, sockets, lookups, shards)
+    }
+
+    /// Under a small limit the reserve and the look-ups get no more than a quarter each, so that at least half is left
+    /// for connections.
+    fn divide(limit: u64, sockets: usize, lookups: usize, shards: usize) -> Self {
+        let per_lookup = SOCKETS_PER_LOOKUP * shards as u64;
+        let lookups = (lookups as u64).min(limit / 4 / per_lookup).max(1);
+        let free = limit.saturating_sub(RESERVE.min(limit / 4) + lookups * per_lookup).max(8);
+        let free = usize::try_from(free).unwrap_or(usize::MAX);
+        Self {
+            sockets: if sockets == 0 { free } else { sockets.min(free) },
+            lookups: usize::try_from(lookups).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn divide(limit: u64, shards: usize) -> (usize, usize) {
+        let Budget { sockets, lookups } = Budget::divide(limit, 0, 256, shards);
+        (sockets, lookups)
+    }
+
+    #[test]
+    fn every_look_up_has_its_two_sockets() {
+        assert_eq!(divide(1_048_576, 16), (1_048_576 - 128 - 2 * 256 * 16, 256));
+        assert_eq!(divide(4096, 2), (4096 - 128 - 2 * 256 * 2, 256));
+    }
+
+    #[test]
+    fn small_limits_leave_half_to_connections() {
+        assert_eq!(divide(1024, 2), (1024 - 128 - 256, 64));
+        assert_eq!(divide(256, 2), (128, 16));
+        assert_eq!(divide(64, 16), (16, 1));
+        assert_eq!(divide(0, 1), (8, 1));
+    }
+
+    #[test]
+    fn the_user_may_ask_for_less_and_not_for_more() {
+        assert_eq!(Budget::divide(4096, 100, 8, 1), Budget { sockets: 100, lookups: 8 });
+        assert_eq!(Budget::divide(4096, 9999, 8, 1), Budget { sockets: 4096 - 128 - 16, lookups: 8 });
+    }
 }

@@ -35,6 +35,7 @@ pub use self::report::{Latency, RunReport};
 use self::backlog::Backlog;
 use self::clock::SystemClock;
 use self::counters::{IntakeCounters, ShardCounters};
+use self::descriptors::Budget;
 use self::lease::Lease;
 use self::message::{Message, ToOutlet};
 use self::outlet::OutletReport;
@@ -55,12 +56,13 @@ impl Engine {
     ///
     /// # Errors
     /// When settings contradict each other or a certificate file can't be used; the message says what to change.
-    pub fn new(config: Config) -> Result<Self, StartError> {
+    pub fn new(mut config: Config) -> Result<Self, StartError> {
         let shards = shards(&config)?;
         let tls =
             Tls::new(&config.tls, config.network.http1_only).map_err(|error| StartError::new(error.to_string()))?;
-        let sockets = descriptors::socket_budget(config.pool.max_sockets, config.dns.max_lookups * shards);
-        let most = u32::try_from(sockets).unwrap_or(u32::MAX).max(1);
+        let budget = Budget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
+        config.dns.max_lookups = budget.lookups;
+        let most = u32::try_from(budget.sockets).unwrap_or(u32::MAX).max(1);
         let wanted = config.limits.concurrency.get();
         if wanted > most {
             tracing::warn!(wanted, most, "concurrency is limited by the descriptor limit; raise it with ulimit -n");
@@ -69,7 +71,7 @@ impl Engine {
             clock: SystemClock::start(),
             tls: Arc::new(tls),
             shards,
-            sockets,
+            sockets: budget.sockets,
             window: Window::new(config.limits.window),
             backlog: Backlog::new(config.limits.sink_backlog),
             lease: Lease::new(wanted.min(most), shards),
