@@ -119,6 +119,8 @@ pub struct Pool<K> {
     idle: IdleOrder,
     dialing: usize,
     budget: usize,
+    /// The budget to begin with.
+    most: usize,
     births: u64,
     settings: PoolSettings,
     rng: Rng,
@@ -139,6 +141,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             idle: IdleOrder::default(),
             dialing: 0,
             budget: budget.max(1),
+            most: budget.max(1),
             births: 0,
             settings,
             rng: Rng::with_seed(seed),
@@ -163,7 +166,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         self.budget
     }
 
-    /// Lowers the budget to what is open now (at least 1): the system has no more descriptors.
+    /// Lowers the budget to what is open now (at least 1): the system has no more descriptors. Each dial that succeeds
+    /// raises it again by one.
     pub fn shrink_budget(&mut self) {
         self.budget = self.sockets().clamp(1, self.budget);
     }
@@ -233,6 +237,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// `slots` is 1 for HTTP/1.1.
     pub fn dialed(&mut self, key: K, slots: u32, now: Time) -> ConnId {
         self.dial_ended(key);
+        self.budget = (self.budget + 1).min(self.most);
         let age = self.settings.max_age;
         let shortened = age.mul_f64(1.0 - 0.1 * self.rng.f64());
         let conn = Conn {

@@ -165,6 +165,16 @@ fn a_shrunk_budget_holds() {
 }
 
 #[test]
+fn a_shrunk_budget_grows_with_each_dial_that_succeeds_and_no_further_than_it_was() {
+    let mut pool = pool(3);
+    pool.shrink_budget();
+    for (key, budget) in [(1, 2), (2, 3), (3, 3)] {
+        let _busy = open(&mut pool, key, 1, ms(0));
+        assert_eq!(pool.budget(), budget);
+    }
+}
+
+#[test]
 fn without_reuse_every_connection_serves_once() {
     let settings = PoolSettings { reuse: false, ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
