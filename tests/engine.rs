@@ -557,3 +557,25 @@ fn contradictory_settings_are_refused_with_a_way_out() {
     let error = Engine::new(config).err().expect("refused").to_string();
     assert!(error.contains("--shards 1"), "{error}");
 }
+
+#[test]
+fn shards_that_take_turns_keep_one_rate() {
+    /// Gives a job at a time, each to another host, so that each finds its shard idle.
+    struct Slowly(Box<List>);
+    impl Source for Slowly {
+        fn read(&mut self, _: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+            std::thread::sleep(Duration::from_millis(2));
+            self.0.read(1, now, into)
+        }
+    }
+    let origin = Origin::start();
+    let mut paced = config();
+    paced.limits.shards = 4;
+    paced.limits.rate = Rate::new(100.0);
+    let urls = (0..60).map(|n| origin.url_on(&format!("127.0.6.{}", n + 1), "/page"));
+    run_source(paced, Box::new(Slowly(List::of(urls))));
+    let mut at: Vec<_> = origin.seen().iter().map(|seen| seen.at).collect();
+    at.sort();
+    let whole = *at.last().expect("sixty") - at[0];
+    assert!(whole >= Duration::from_millis(570), "60 starts at 100/s took {whole:?}");
+}

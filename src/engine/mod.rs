@@ -74,7 +74,7 @@ impl Engine {
             sockets: budget.sockets,
             window: Window::new(config.limits.window),
             backlog: Backlog::new(config.limits.sink_backlog),
-            lease: Lease::new(wanted.min(most), shards),
+            lease: Lease::new(wanted.min(most), shards, config.limits.rate),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             undeliverable: AtomicU64::new(0),

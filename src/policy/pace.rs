@@ -44,12 +44,6 @@ impl Pace {
         }
     }
 
-    /// Changes the rate. Time already owed at the old rate is not owed any longer than one new interval.
-    pub fn set_interval(&mut self, interval: Option<Duration>, now: Time) {
-        self.interval = nanos(interval.unwrap_or_default());
-        self.due = self.due.min(now + Duration::from_nanos(self.interval));
-    }
-
     /// The mean nanoseconds between starts that this pace enforces.
     #[must_use]
     pub fn spacing(&self) -> u64 {
@@ -107,14 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_rate_forgives_what_the_old_one_held_back() {
-        let mut pace = Pace::new(Duration::ZERO, Some(Duration::MAX));
-        pace.started(ms(1));
-        assert!(pace.next() > ms(1_000_000));
-        pace.set_interval(Some(Duration::from_millis(20)), ms(2));
-        assert_eq!(pace.next(), ms(18));
-        pace.set_interval(None, ms(3));
-        assert!(pace.next() <= ms(3));
+    fn the_slower_of_delay_and_rate_is_the_spacing() {
         assert_eq!(Pace::new(Duration::from_secs(1), Some(Duration::from_secs(2))).spacing(), 2_000_000_000);
     }
 }

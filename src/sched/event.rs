@@ -1,7 +1,6 @@
 //! The scheduler's whole vocabulary: what happened, and what to do.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{RetryFacts, Verdict};
@@ -94,8 +93,9 @@ pub enum Event<J> {
     },
     /// The shard's share of the global in-flight limit. It may be less than what is in flight, or 0.
     Concurrency(u32),
-    /// The shard's share of the global start rate, as the mean time between starts; `None`: no limit.
-    Interval(Option<Duration>),
+    /// Start nothing before this time, whatever the own pace allows: a pace that several schedulers share, or a rest.
+    /// Takes the place of the one said before; [`Time::NEVER`] closes the door until the next.
+    NotBefore(Time),
     /// Start nothing until [`Event::Resumed`] (the sink is behind).
     Paused,
     /// Go on.

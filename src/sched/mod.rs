@@ -97,6 +97,8 @@ pub struct Scheduler<J> {
     /// Jobs given up while an event was handled.
     given_up: VecDeque<(HostId, J, GiveUpReason)>,
     pace: Pace,
+    /// When the caller allows the next start.
+    not_before: Time,
     limit: u32,
     in_flight: u32,
     queued: usize,
@@ -127,6 +129,7 @@ impl<J> Scheduler<J> {
             retries: Retries::new(),
             given_up: VecDeque::new(),
             pace: Pace::new(Duration::ZERO, settings.interval),
+            not_before: Time::ZERO,
             limit: settings.concurrency.get(),
             in_flight: 0,
             queued: 0,
@@ -195,7 +198,7 @@ impl<J> Scheduler<J> {
                 self.settle(host.0, now);
             }
             Event::Concurrency(limit) => self.limit = limit,
-            Event::Interval(interval) => self.pace.set_interval(interval, now),
+            Event::NotBefore(at) => self.not_before = at,
             Event::Paused => self.paused = true,
             Event::Resumed => self.paused = false,
             Event::Stopped => self.stop(now),
@@ -221,8 +224,7 @@ impl<J> Scheduler<J> {
     pub fn next_deadline(&mut self) -> Option<(Time, Wake)> {
         let wait = self.first_wait();
         let retry = self.retries.first().map(|(due, _)| (due, Wake::Retry));
-        let held_by_pace = !self.ready.is_empty() && !self.paused && self.in_flight < self.limit;
-        let pace = held_by_pace.then(|| (self.pace.next(), Wake::GlobalPace));
+        let pace = self.could_start().then(|| (self.next_start(), Wake::GlobalPace));
         let expiry = self.first_expiry().map(|(at, _)| (at, Wake::Expiry));
         let first = [wait, retry, pace, expiry].into_iter().flatten().min_by_key(|(at, _)| *at);
         first.filter(|(at, _)| *at < Time::NEVER)

@@ -13,7 +13,8 @@ use super::event::GroupId;
 pub struct SchedulerSettings {
     /// Requests in flight over all hosts, to begin with: [`super::Event::Concurrency`] changes it.
     pub concurrency: NonZeroU32,
-    /// The mean time between two starts over all hosts, to begin with: [`super::Event::Interval`] changes it.
+    /// The mean time between two starts over all hosts; `None`: no limit, or one that the caller keeps
+    /// ([`super::Event::NotBefore`]).
     pub interval: Option<Duration>,
     /// Requests in flight per address.
     pub per_address: Option<NonZeroU32>,

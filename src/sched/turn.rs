@@ -108,11 +108,16 @@ impl<J> Scheduler<J> {
             Some(DeferReason::Paused)
         } else if self.in_flight >= self.limit {
             Some(DeferReason::GlobalLimit)
-        } else if self.pace.next() > now {
+        } else if self.next_start() > now {
             Some(DeferReason::GlobalPace)
         } else {
             None
         }
+    }
+
+    /// When the global pace, and the caller's, allow the next start.
+    pub(super) fn next_start(&self) -> Time {
+        self.pace.next().max(self.not_before)
     }
 
     /// The host that gave the last permit back, if it is ready to take it again.

@@ -48,6 +48,12 @@ impl<J> Scheduler<J> {
         !self.ready.is_empty() && self.in_flight >= self.limit && !self.paused
     }
 
+    /// Whether a job would start as soon as the global pace and [`super::Event::NotBefore`] allow.
+    #[must_use]
+    pub const fn could_start(&self) -> bool {
+        !self.ready.is_empty() && self.in_flight < self.limit && !self.paused
+    }
+
     /// How much of the global limit is not in use and wanted by nobody here now.
     #[must_use]
     pub const fn spare(&self) -> u32 {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::lane::{Carrier, Flight, Parcel};
 use super::{PoolKey, Shard};
 use crate::dial::{Route, Target};
+use crate::engine::message::Message;
 use crate::model::{Clock, Job, Resolve, Time};
 use crate::pool::{Acquired, ConnId, Demand};
 use crate::sched::{Action, Event, HostId};
@@ -102,13 +103,17 @@ impl Shard {
         queue.into_iter().for_each(|flight| self.start(flight, now));
     }
 
-    /// Returns a flight to its queue because we have no socket for it, and lowers the limit to what we have.
+    /// Returns a flight to its queue because we have no socket for it, lowers the limit to what we have, and leaves the
+    /// rest to the others.
     pub(super) fn hand_back(&self, flight: Flight, now: Time) {
         let mut sched = self.sched.borrow_mut();
         sched.handle(Event::Returned { host: flight.host, job: flight.job }, now);
         let limit = sched.in_flight().max(1);
-        self.shared.lease.lose(self.index, limit);
         sched.handle(Event::Concurrency(limit), now);
+        drop(sched);
+        if self.shared.lease.surrender(self.index, limit) {
+            self.shared.send_all(Some(self.index), || Message::Traded);
+        }
     }
 
     pub(super) fn pool_key(&self, flight: &Flight) -> PoolKey {

@@ -64,9 +64,8 @@ pub(super) struct Shard {
     /// What is done with the bodies of redirects: read and dropped.
     redirect_body: BodySettings,
     paused: Cell<bool>,
-    /// Whether this shard counts as one that has work, and among how many it divides the global rate.
-    active: Cell<bool>,
-    rate_sharers: Cell<usize>,
+    /// Whether the limit may be less than the share, because others want permits.
+    curbed: Cell<bool>,
 }
 
 /// Runs a shard on this thread until it is told to end.
@@ -95,7 +94,8 @@ impl Shard {
         let config = &shared.config;
         let clock = shared.clock;
         let resolver = Rc::new(Resolver::new(config, move || clock.now()));
-        let settings = SchedulerSettings::new(&config.limits, &config.retries);
+        let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
+        settings.interval = settings.interval.filter(|_| !shared.lease.is_paced());
         let shards = shared.shards;
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {
@@ -115,8 +115,7 @@ impl Shard {
             redirect_body: BodySettings { decode: false, keep: false, digest: false, ..config.body.clone() },
             template: super::template::request_template(config),
             paused: Cell::new(false),
-            active: Cell::new(false),
-            rate_sharers: Cell::new(1),
+            curbed: Cell::new(false),
             shared,
         };
         shard.take_share();
@@ -186,10 +185,6 @@ impl Shard {
         }
         self.cancelled(self.sched.borrow().in_flight() as usize);
         self.flush_outbox();
-    }
-
-    fn next_action(&self, now: Time) -> Option<Action<Job>> {
-        self.sched.borrow_mut().next_action(now)
     }
 
     /// Makes a new connection reachable.

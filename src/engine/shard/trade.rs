@@ -2,8 +2,8 @@
 
 use super::Shard;
 use crate::engine::message::Message;
-use crate::model::{Clock, Time};
-use crate::sched::Event;
+use crate::model::{Clock, Job, Time};
+use crate::sched::{Action, Event};
 
 impl Shard {
     /// Sets the scheduler's limits to the shard's share.
@@ -12,12 +12,14 @@ impl Shard {
         self.sched.borrow_mut().handle(Event::Concurrency(share), self.clock.now());
     }
 
-    /// Asks for more permits when they are what holds this shard; true when it got some.
+    /// Asks for more permits when they are what holds this shard; true when it got some. A single shard asks too: it
+    /// may have given some up for want of sockets.
     pub(super) fn take_more_permits(&self, now: Time) -> bool {
-        if self.shared.shards == 1 || !self.sched.borrow().wants_more() {
+        if !self.sched.borrow().wants_more() {
             return false;
         }
-        let (share, tell) = self.shared.lease.take(self.index);
+        let sockets = u32::try_from(self.pool.borrow().budget()).unwrap_or(u32::MAX);
+        let (share, tell) = self.shared.lease.take(self.index, sockets);
         if tell {
             self.shared.send_all(Some(self.index), || Message::Traded);
         }
@@ -30,35 +32,48 @@ impl Shard {
         }
     }
 
-    /// Gives up permits that others want, and follows the number of shards that share the global rate.
+    /// Gives up permits that others want, and the wish for more when there is none any longer.
     pub(super) fn trade(&self, now: Time) {
         if self.shared.shards == 1 {
             return;
         }
-        if self.shared.lease.wanted() {
+        let lease = &self.shared.lease;
+        if lease.wanted() && !self.sched.borrow().wants_more() {
+            lease.content(self.index);
+        }
+        if lease.wanted() {
+            self.curbed.set(true);
             let in_flight = self.sched.borrow().in_flight();
-            let (limit, given) = self.shared.lease.give(self.index, in_flight);
+            let (limit, given) = lease.give(self.index, in_flight);
             self.sched.borrow_mut().handle(Event::Concurrency(limit), now);
             if given {
                 self.shared.send_all(Some(self.index), || Message::Traded);
             }
+        } else if self.curbed.replace(false) {
+            self.take_share();
         }
-        self.share_rate(now);
     }
 
-    fn share_rate(&self, now: Time) {
-        let Some(rate) = self.shared.config.limits.rate else { return };
-        let sched = self.sched.borrow();
-        let active = sched.queued() + sched.waiting_retries() > 0 || sched.in_flight() > 0;
-        drop(sched);
-        if self.active.replace(active) != active {
-            self.shared.lease.set_active(active);
-            self.shared.send_all(Some(self.index), || Message::Traded);
+    /// What to do next. Where shards keep a common rate, the door is closed but for the one start that was just drawn.
+    pub(super) fn next_action(&self, now: Time) -> Option<Action<Job>> {
+        let mut sched = self.sched.borrow_mut();
+        if !self.shared.lease.is_paced() {
+            return sched.next_action(now);
         }
-        let sharers = self.shared.lease.active();
-        if self.rate_sharers.replace(sharers) != sharers {
-            let interval = rate.interval().saturating_mul(u32::try_from(sharers).unwrap_or(u32::MAX));
-            self.sched.borrow_mut().handle(Event::Interval(Some(interval)), now);
+        sched.handle(Event::NotBefore(Time::NEVER), now);
+        let action = sched.next_action(now);
+        if action.is_some() || !sched.could_start() {
+            return action;
+        }
+        match self.shared.lease.draw(now) {
+            Ok(()) => {
+                sched.handle(Event::NotBefore(now), now);
+                sched.next_action(now)
+            }
+            Err(again) => {
+                sched.handle(Event::NotBefore(again), now);
+                None
+            }
         }
     }
 }

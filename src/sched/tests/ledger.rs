@@ -69,8 +69,7 @@ pub(super) struct Ledger {
     pub(super) jobs: Vec<JobBook>,
     pub(super) limit: u32,
     interval: Option<Duration>,
-    /// When the interval was last changed: up to one new interval may have been owed then.
-    interval_since: Option<Time>,
+    pub(super) not_before: Time,
     pub(super) paused: bool,
     pub(super) stopped: bool,
     pub(super) seen: Seen,
@@ -90,7 +89,7 @@ impl Ledger {
             jobs: Vec::new(),
             limit: plan.settings.concurrency.get(),
             interval: plan.settings.interval,
-            interval_since: None,
+            not_before: Time::ZERO,
             paused: false,
             stopped: false,
             seen: Seen::default(),
@@ -126,6 +125,7 @@ impl Ledger {
         assert!(self.hosts[host].resolved, "host {host} has no address yet");
         assert!(!self.host_pace(host, now), "host {host} paces");
         assert!(!breaks_rate(&self.starts, self.interval, now), "the run paces");
+        assert!(now >= self.not_before, "a start before it was allowed");
         assert!(now >= self.hosts[host].pushed_until, "host {host} asked for a pause");
         let retries = &self.plan.settings.retries;
         assert_eq!(self.hosts[host].history.dead(retries, now), None, "host {host} is dead");
@@ -236,10 +236,7 @@ impl Ledger {
             DeferReason::GroupLimit => self.group_full(host),
             DeferReason::AddressLimit => self.address_full(host),
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,
-            DeferReason::GlobalPace => {
-                let owed = self.interval_since.into_iter().chain(self.starts.iter().copied());
-                breaks_rate(&owed.collect::<Vec<_>>(), self.interval, now)
-            }
+            DeferReason::GlobalPace => now < self.not_before || breaks_rate(&self.starts, self.interval, now),
             DeferReason::Paused => self.paused,
         }
     }
@@ -269,12 +266,6 @@ impl Ledger {
 
     pub(super) fn in_flight(&self) -> u32 {
         self.hosts.iter().map(|host| host.in_flight).sum()
-    }
-
-    pub(super) fn set_interval(&mut self, interval: Option<Duration>, now: Time) {
-        self.interval = interval;
-        self.interval_since = Some(now);
-        self.starts.clear();
     }
 
     fn own_limit(&self, host: usize) -> Option<&'static str> {

@@ -16,7 +16,7 @@ pub(super) enum Disturbance {
     Capacity(usize, u32),
     Address(usize, u8),
     Concurrency(u32),
-    Interval(Option<Duration>),
+    NotBefore(Time),
     Pause,
     Resume,
     Stop,
@@ -184,7 +184,11 @@ fn disturb(dice: &mut Dice, hosts: usize, end: Time, into: &mut Vec<(Time, Distu
             0 => Disturbance::Capacity(host, dice.0.u32(1..=20)),
             1 => Disturbance::Address(host, dice.0.u8(..3)),
             2 => Disturbance::Concurrency(dice.0.u32(1..=20)),
-            3 => Disturbance::Interval(dice.one_in(2).then(|| dice.ms(1, 300))),
+            3 => {
+                let at = when(dice);
+                into.push((at, Disturbance::NotBefore(at + dice.ms(1, 3000))));
+                continue;
+            }
             _ => {
                 let at = when(dice);
                 into.push((at, Disturbance::Pause));

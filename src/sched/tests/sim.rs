@@ -144,9 +144,9 @@ impl Sim {
                 self.ledger.limit = limit;
                 self.tell(Event::Concurrency(limit));
             }
-            Disturbance::Interval(interval) => {
-                self.ledger.set_interval(interval, self.now);
-                self.tell(Event::Interval(interval));
+            Disturbance::NotBefore(at) => {
+                self.ledger.not_before = at;
+                self.tell(Event::NotBefore(at));
             }
             Disturbance::Pause => {
                 self.ledger.paused = true;

@@ -144,13 +144,18 @@ fn rates_hold_per_host_and_for_the_run() {
 }
 
 #[test]
-fn a_new_global_rate_counts_from_now() {
-    let mut story = Story::new(Limits { rate: Rate::new(0.001), ..Limits::default() }, RetrySettings::default());
+fn nothing_starts_before_the_caller_allows_it() {
+    let mut story = Story::plain();
     let host = story.host(|_| {});
-    assert_eq!(starts(&story.arrive(host, 0..9)), [0]);
-    assert!(story.tell(Event::Interval(Some(Duration::from_millis(10)))).is_empty());
-    assert_eq!(story.scheduler.next_deadline(), Some((ms(6), Wake::GlobalPace)));
-    assert_eq!(starts(&story.tell(Event::Interval(None))).len(), 7);
+    story.tell(Event::NotBefore(Time::NEVER));
+    assert!(story.arrive(host, 0..2).is_empty());
+    assert!(story.scheduler.could_start());
+    assert_eq!(story.scheduler.next_deadline(), None);
+    assert!(story.tell(Event::NotBefore(ms(10))).is_empty());
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::GlobalPace));
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(10), Wake::GlobalPace)));
+    assert_eq!(starts(&story.at(ms(10))), [0, 1]);
+    assert!(!story.scheduler.could_start());
 }
 
 #[test]
