@@ -579,3 +579,39 @@ fn shards_that_take_turns_keep_one_rate() {
     let whole = *at.last().expect("sixty") - at[0];
     assert!(whole >= Duration::from_millis(570), "60 starts at 100/s took {whole:?}");
 }
+
+/// Runs the named test of this file again where there are three local ports. `None` in that run itself, and where the
+/// system lets nobody make such a place.
+fn with_three_ports(test: &str) -> Option<std::process::Output> {
+    const INSIDE: &str = "HAUL_TEST_THREE_PORTS";
+    let prepare = "ip link set lo up && echo 40000 40002 > /proc/sys/net/ipv4/ip_local_port_range";
+    let unshare = |script: String| {
+        let me = std::env::current_exe().expect("known");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-rn", "timeout", "60", "sh", "-c", &script]).arg(me).args(["--exact", test]).env(INSIDE, "1");
+        command.output().ok()
+    };
+    if std::env::var_os(INSIDE).is_some() || !unshare(prepare.to_owned())?.status.success() {
+        return None;
+    }
+    unshare(format!("{prepare} && exec \"$0\" \"$@\""))
+}
+
+#[test]
+fn used_up_ports_are_a_failed_attempt() {
+    if let Some(output) = with_three_ports("used_up_ports_are_a_failed_attempt") {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    if std::env::var_os("HAUL_TEST_THREE_PORTS").is_none() {
+        eprintln!("not tested: no network namespace to be had");
+        return;
+    }
+    let origin = Origin::start();
+    let mut config = config();
+    config.retries.retries = 0;
+    let (outcomes, _) = run(config, (0..8).map(|n| origin.url(&format!("/slow/300/{n}"))));
+    let failures: Vec<_> = outcomes.iter().filter_map(failure).collect();
+    assert!(!failures.is_empty() && failures.len() < 8, "{failures:?}");
+    assert!(failures.iter().all(|failure| *failure == (Phase::Connect, FailureKind::Io)), "{failures:?}");
+}

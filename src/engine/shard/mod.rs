@@ -13,6 +13,7 @@ mod end;
 mod hosts;
 mod lane;
 mod open;
+mod scarcity;
 mod spawner;
 mod trade;
 
@@ -30,6 +31,7 @@ use self::deliver::Outbox;
 pub(super) use self::deliver::{ShardReport, cost};
 use self::hosts::Hosts;
 use self::lane::{Carrier, Flight};
+use self::scarcity::Scarcity;
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
@@ -66,6 +68,7 @@ pub(super) struct Shard {
     paused: Cell<bool>,
     /// Whether the limit may be less than the share, because others want permits.
     curbed: Cell<bool>,
+    scarcity: Scarcity,
 }
 
 /// Runs a shard on this thread until it is told to end.
@@ -116,6 +119,7 @@ impl Shard {
             template: super::template::request_template(config),
             paused: Cell::new(false),
             curbed: Cell::new(false),
+            scarcity: Scarcity::default(),
             shared,
         };
         shard.take_share();

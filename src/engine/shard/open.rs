@@ -110,18 +110,9 @@ impl Shard {
     fn dial_failed(self: &Rc<Self>, key: PoolKey, error: DialError, mut flight: Flight) {
         flight.dial = Some(error.times);
         match error.cause {
-            Cause::Peer(failure) => self.attempt_failed(key, flight, failure),
-            exhausted => {
-                tracing::warn!(cause = ?exhausted, "out of sockets: going on with those that are open");
-                let mut pool = self.pool.borrow_mut();
-                pool.dial_failed(key);
-                pool.shrink_budget();
-                drop(pool);
-                self.board_waiting(key);
-                let now = self.clock.now();
-                self.hand_back(flight, now);
-                self.turn(now);
-            }
+            // Local ports are used up towards one destination only: its host is tried again later, others go on.
+            Cause::Peer(failure) | Cause::NoPorts(failure) => self.attempt_failed(key, flight, failure),
+            Cause::NoDescriptors(failure) => self.out_of_descriptors(key, flight, &failure),
         }
     }
 

@@ -65,7 +65,7 @@ impl Shard {
         if action.is_some() || !sched.could_start() {
             return action;
         }
-        match self.shared.lease.draw(now) {
+        match self.draw(now) {
             Ok(()) => {
                 sched.handle(Event::NotBefore(now), now);
                 sched.next_action(now)
@@ -75,5 +75,10 @@ impl Shard {
                 None
             }
         }
+    }
+
+    fn draw(&self, now: Time) -> Result<(), Time> {
+        let rest = self.scarcity.rest();
+        if rest > now { Err(rest) } else { self.shared.lease.draw(now) }
     }
 }
