@@ -147,7 +147,7 @@ pub struct DnsSettings {
     pub failure_ttl: Duration,
     /// How long after its end an answer may still be used while a fresh one is fetched. Default 1 minute.
     pub stale_for: Duration,
-    /// Look-ups in flight per shard. Default 256. Each holds a socket per family, three per family while its server is
+    /// Look-ups in flight per shard. Default 256; fewer where the descriptor limit is small. Each holds a socket per family, three per family while its server is
     /// silent (a question is repeated on a new socket).
     pub max_lookups: usize,
     /// Names remembered per shard. Default 100,000: about 300 bytes each.
