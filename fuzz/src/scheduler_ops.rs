@@ -116,7 +116,7 @@ impl Play {
             10 => self.answer(pick % HOSTS, pick / HOSTS),
             11 => self.capacity(pick % HOSTS, pick / HOSTS),
             12 => self.set_limit(pick as u32),
-            13 => self.handle(Event::Interval((pick > 0).then(|| Duration::from_millis(pick as u64)))),
+            13 => self.handle(Event::NotBefore(self.now + Duration::from_millis(pick as u64))),
             14 => self.disturb(pick),
             _ => self.wait(pick),
         }
