@@ -7,7 +7,7 @@
 //! A start rate is not divided, because a shard that is idle now may start the next job: with several shards there is
 //! one pace, and each start is drawn from it. Without a rate there is none, and nothing is asked per start.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(super) struct Lease {
     state: Mutex<State>,
     /// Whether any shard wants more: read once a turn without the lock.
     wanted: AtomicBool,
+    /// A copy of the state's count of free permits.
+    free: AtomicU32,
     pace: Option<Mutex<Pace>>,
 }
 
@@ -51,6 +53,7 @@ impl Lease {
             fair: limit / count,
             state: Mutex::new(state),
             wanted: AtomicBool::new(false),
+            free: AtomicU32::new(0),
             pace: rate.filter(|_| shards > 1).map(|rate| Mutex::new(Pace::new(Duration::ZERO, Some(rate.interval())))),
         }
     }
@@ -71,11 +74,22 @@ impl Lease {
         let room = most.saturating_sub(state.shares[shard]);
         let batch = state.free.min(self.fair / 4 + 1).min(room);
         state.free -= batch;
+        self.mirror(&state);
         state.shares[shard] += batch;
         let wants = room > 0 && batch == 0;
         let news = wants && !state.wants[shard];
         self.set_wants(&mut state, shard, wants);
         ((batch > 0).then(|| state.shares[shard]), news)
+    }
+
+    /// Keeps a copy of the count of free permits that is read without the lock.
+    fn mirror(&self, state: &State) {
+        self.free.store(state.free, Ordering::Release);
+    }
+
+    /// Whether there are free permits: read once a turn, so without the lock.
+    pub(super) fn has_free(&self) -> bool {
+        self.free.load(Ordering::Acquire) > 0
     }
 
     fn set_wants(&self, state: &mut State, shard: usize, wants: bool) {
@@ -107,6 +121,7 @@ impl Lease {
         let given = share - keep;
         state.shares[shard] = keep;
         state.free += given;
+        self.mirror(&state);
         (keep.min(self.fair.max(1)), given > 0)
     }
 
@@ -115,6 +130,7 @@ impl Lease {
         let mut state = self.state();
         let keep = state.shares[shard].min(limit.max(1));
         state.free += state.shares[shard] - keep;
+        self.mirror(&state);
         state.shares[shard] = keep;
         state.free > 0 && state.wanted()
     }

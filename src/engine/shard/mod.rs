@@ -68,6 +68,8 @@ pub(super) struct Shard {
     paused: Cell<bool>,
     /// Whether the limit may be less than the share, because others want permits.
     curbed: Cell<bool>,
+    /// Whether this shard has asked for more permits than there were.
+    asked: Cell<bool>,
     scarcity: Scarcity,
 }
 
@@ -119,6 +121,7 @@ impl Shard {
             template: super::template::request_template(config),
             paused: Cell::new(false),
             curbed: Cell::new(false),
+            asked: Cell::new(false),
             scarcity: Scarcity::default(),
             shared,
         };

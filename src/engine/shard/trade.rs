@@ -15,11 +15,14 @@ impl Shard {
     /// Asks for more permits when they are what holds this shard; true when it got some. A single shard asks too: it
     /// may have given some up for want of sockets.
     pub(super) fn take_more_permits(&self, now: Time) -> bool {
-        if !self.sched.borrow().wants_more() {
+        // Asked once, it is known to want more; nothing has to be locked until there is something to take.
+        let known = self.asked.get() && !self.shared.lease.has_free();
+        if known || !self.sched.borrow().wants_more() {
             return false;
         }
         let sockets = u32::try_from(self.pool.borrow().budget()).unwrap_or(u32::MAX);
         let (share, tell) = self.shared.lease.take(self.index, sockets);
+        self.asked.set(share.is_none());
         if tell {
             self.shared.send_all(Some(self.index), || Message::Traded);
         }
@@ -40,6 +43,7 @@ impl Shard {
         let lease = &self.shared.lease;
         if lease.wanted() && !self.sched.borrow().wants_more() {
             lease.content(self.index);
+            self.asked.set(false);
         }
         if lease.wanted() {
             self.curbed.set(true);
