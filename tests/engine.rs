@@ -441,6 +441,20 @@ fn a_dead_host_is_given_up_and_the_rest_is_not_delayed() {
     assert_eq!(report.totals.failed, 200);
 }
 
+#[test]
+fn large_jobs_pass_through_a_window_of_few_bytes() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.limits.shards = 2;
+    config.limits.window_bytes = 150_000;
+    let mut posting = List::of((0..60).map(|n| origin.url_on(&format!("127.0.6.{}", n % 5 + 1), "/page")));
+    let body = bytes::Bytes::from(vec![b'x'; 100_000]);
+    posting.special = Some(Special { method: Some(http::Method::POST), body: Some(body), ..Special::default() });
+    let (outcomes, _) = run_source(config, posting);
+    assert_eq!(outcomes.iter().filter(|outcome| status(outcome) == Some(200)).count(), 60);
+    assert!(origin.seen().iter().all(|seen| seen.body.len() == 100_000));
+}
+
 /// Stops a run once the first record is there.
 struct StopAtFirst {
     handle: Handle,

@@ -30,6 +30,9 @@ pub struct Limits {
     /// Default 1,000,000. Each costs 40 bytes plus its URL plus an allocation's overhead: about 150 MB at the
     /// default with 90-byte URLs. Less than the biggest host's share of a sorted input costs throughput.
     pub window: usize,
+    /// Bytes of large jobs (URL and body over 1 KiB) read but not yet finished, over which no more input is read.
+    /// Default 512 MiB. Less than one job's size lets one through at a time.
+    pub window_bytes: u64,
     /// Bytes of records finished but not yet written, over which no new request is started. Default 64 MiB.
     pub sink_backlog: usize,
 }
@@ -47,6 +50,7 @@ impl Default for Limits {
             adaptive: false,
             shards: 0,
             window: 1_000_000,
+            window_bytes: 512 << 20,
             sink_backlog: 64 << 20,
         }
     }

@@ -29,7 +29,8 @@ pub(super) fn run(shared: &Arc<Shared>, mut source: Box<dyn Source>) -> io::Resu
 
 /// Sends entries on their way once the window has room; false when the run is being stopped.
 fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool {
-    if !shared.window.admit(entries.len()) {
+    let bytes = entries.iter_mut().flatten().map(weigh).sum();
+    if !shared.window.admit(entries.len(), bytes) {
         return false;
     }
     shared.intake.accepted.add(entries.len() as u64);
@@ -48,10 +49,24 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
         shared.backlog.wait_in_intake();
         shared.backlog.add(rejected.iter().map(cost).sum());
         shared.deliver(rejected);
-        shared.window.ended(lines);
+        shared.window.ended(lines, 0);
     }
     for (shard, jobs) in jobs.into_iter().enumerate().filter(|(_, jobs)| !jobs.is_empty()) {
         shared.send(shard, Message::Jobs(jobs));
     }
     true
+}
+
+/// Jobs up to this size count as one of many; the window's limit on their number bounds them.
+const SMALL: usize = 1024;
+
+/// The bytes of a large job, noted in it so that the window gets the same number back whatever redirects make of it.
+fn weigh(job: &mut Job) -> u64 {
+    let body = job.special().and_then(|special| special.body.as_ref()).map_or(0, bytes::Bytes::len);
+    let bytes = job.url.as_str().len() + body;
+    if bytes <= SMALL {
+        return 0;
+    }
+    job.extra_mut().held_bytes = bytes as u64;
+    bytes as u64
 }

@@ -72,7 +72,7 @@ impl Engine {
             tls: Arc::new(tls),
             shards,
             sockets: budget.sockets,
-            window: Window::new(config.limits.window),
+            window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
             lease: Lease::new(wanted.min(most), shards, config.limits.rate),
             intake: IntakeCounters::default(),

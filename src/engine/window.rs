@@ -1,6 +1,7 @@
 //! How much work is under way, and who has to wait: the one bound on everything between source and sink.
 //!
-//! The intake waits while too many jobs are *held* (read, and their record not yet safe with the sink). Every queue in
+//! The intake waits while too many jobs, or too many bytes of large ones, are *held* (read, and their record not yet safe
+//! with the sink). Every queue in
 //! the engine holds only such jobs, so this bounds them all. A run is over when no job is *active* (read, and neither
 //! ended nor cancelled) and none can come.
 
@@ -10,6 +11,8 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 struct State {
     active: u64,
     held: u64,
+    /// Bytes of the large ones among the active.
+    bytes: u64,
     /// No more jobs will be admitted.
     closed: bool,
 }
@@ -18,23 +21,33 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Window {
     limit: u64,
+    byte_limit: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Window {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1) as u64, state: Mutex::default(), changed: Condvar::new() }
+    pub(super) fn new(limit: usize, byte_limit: u64) -> Self {
+        Self {
+            limit: limit.max(1) as u64,
+            byte_limit: byte_limit.max(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    /// Takes `jobs` more in, once there is room; false when the window is closed.
-    pub(super) fn admit(&self, jobs: usize) -> bool {
+    fn is_full(&self, state: &State) -> bool {
+        state.held >= self.limit || state.bytes >= self.byte_limit
+    }
+
+    /// Takes `jobs` more in, `bytes` of them in large ones, once there is room; false when the window is closed.
+    pub(super) fn admit(&self, jobs: usize, bytes: u64) -> bool {
         let mut state = self.state();
-        while state.held >= self.limit && !state.closed {
+        while self.is_full(&state) && !state.closed {
             state = self.changed.wait(state).expect("no holder of this lock panics");
         }
         if state.closed {
@@ -42,30 +55,34 @@ impl Window {
         }
         state.active += jobs as u64;
         state.held += jobs as u64;
+        state.bytes += bytes;
         true
     }
 
     /// `jobs` have ended: delivered or cancelled.
-    pub(super) fn ended(&self, jobs: usize) {
+    pub(super) fn ended(&self, jobs: usize, bytes: u64) {
         let mut state = self.state();
+        let was_full = self.is_full(&state);
         state.active -= jobs as u64;
-        if state.active == 0 && state.closed {
+        state.bytes = state.bytes.saturating_sub(bytes);
+        let has_room = was_full && !self.is_full(&state);
+        if has_room || (state.active == 0 && state.closed) {
             self.changed.notify_all();
         }
     }
 
-    /// `jobs` have ended without a record.
+    /// `jobs` have ended without a record, which happens only once the window is closed: their bytes keep nobody waiting.
     pub(super) fn cancelled(&self, jobs: usize) {
-        self.ended(jobs);
+        self.ended(jobs, 0);
         self.safe(jobs);
     }
 
     /// The records of `jobs` are safe, or will never be written.
     pub(super) fn safe(&self, jobs: usize) {
         let mut state = self.state();
-        let was_full = state.held >= self.limit;
+        let was_full = self.is_full(&state);
         state.held -= jobs as u64;
-        if was_full && state.held < self.limit {
+        if was_full && !self.is_full(&state) {
             self.changed.notify_all();
         }
     }
@@ -94,29 +111,43 @@ mod tests {
 
     #[test]
     fn a_full_window_makes_the_intake_wait_until_records_are_safe() {
-        let window = Arc::new(Window::new(2));
-        assert!(window.admit(2));
+        let window = Arc::new(Window::new(2, 1000));
+        assert!(window.admit(2, 0));
         let waiting = {
             let window = Arc::clone(&window);
-            thread::spawn(move || window.admit(1))
+            thread::spawn(move || window.admit(1, 0))
         };
-        window.ended(2);
+        window.ended(2, 0);
         assert!(!waiting.is_finished(), "ended is not yet safe");
         window.safe(1);
         assert!(waiting.join().expect("no panic"));
         window.close();
-        assert!(!window.admit(1), "closed");
-        window.ended(1);
+        assert!(!window.admit(1, 0), "closed");
+        window.ended(1, 0);
         window.wait_until_idle();
     }
 
     #[test]
-    fn closing_frees_a_waiting_intake() {
-        let window = Arc::new(Window::new(1));
-        assert!(window.admit(1));
+    fn large_jobs_fill_the_window_by_their_bytes() {
+        let window = Arc::new(Window::new(100, 1000));
+        assert!(window.admit(1, 600) && window.admit(1, 600));
         let waiting = {
             let window = Arc::clone(&window);
-            thread::spawn(move || window.admit(1))
+            thread::spawn(move || window.admit(1, 1))
+        };
+        thread::sleep(std::time::Duration::from_millis(20));
+        assert!(!waiting.is_finished(), "1200 bytes are more than 1000");
+        window.ended(1, 600);
+        assert!(waiting.join().expect("no panic"));
+    }
+
+    #[test]
+    fn closing_frees_a_waiting_intake() {
+        let window = Arc::new(Window::new(1, 1000));
+        assert!(window.admit(1, 0));
+        let waiting = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || window.admit(1, 0))
         };
         window.close();
         assert!(!waiting.join().expect("no panic"));

@@ -65,6 +65,8 @@ pub struct Extra {
     pub id: Option<Box<str>>,
     /// What differs from the run's default request.
     pub special: Option<Arc<Special>>,
+    /// The job's bytes as the window counts them, for jobs too large to count as one of many.
+    pub held_bytes: u64,
     /// Redirects followed so far.
     pub hops: Vec<Hop>,
     /// Attempts that ended without being final, over all hops.

@@ -40,6 +40,8 @@ pub(super) struct Outbox {
     records: Vec<Record>,
     /// What they hold in memory.
     cost: usize,
+    /// The bytes of large jobs among them, as the window counts them.
+    held_bytes: u64,
     report: ShardReport,
     waker: RefCell<Option<Waker>>,
 }
@@ -49,6 +51,7 @@ impl Shard {
     pub(super) fn deliver(&self, outcome: Outcome) {
         self.count_outcome(&outcome);
         let mut outbox = self.outbox.borrow_mut();
+        outbox.held_bytes += outcome.job.extra.as_ref().map_or(0, |extra| extra.held_bytes);
         let record = Record::Fetched(outcome);
         outbox.cost += cost(&record);
         outbox.records.push(record);
@@ -93,9 +96,10 @@ impl Shard {
         if !outbox.records.is_empty() {
             let records = std::mem::take(&mut outbox.records);
             let jobs = records.len();
+            let held_bytes = std::mem::take(&mut outbox.held_bytes);
             self.shared.backlog.add(std::mem::take(&mut outbox.cost));
             self.shared.deliver(records);
-            self.shared.window.ended(jobs);
+            self.shared.window.ended(jobs, held_bytes);
         }
     }
 
