@@ -129,7 +129,8 @@ impl Shard {
                     let parked = std::future::poll_fn(|cx| self.poll_parked(cx, until, &mut h1, mailbox, &mut timer));
                     match parked.await {
                         Ok(parcel) => self.wake(id, &mut h1, parcel).await,
-                        Err(_reason) => {
+                        Err(reason) => {
+                            tracing::debug!(%reason, ?remote, "an idle connection closes");
                             self.leave(id, mailbox);
                             Next::Close
                         }

@@ -77,7 +77,6 @@ pub(super) struct Shard {
 pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiver<Message>) -> ShardReport {
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .event_interval(EVENT_INTERVAL)
         .build()
         .expect("a shard can't live without its runtime; the system refused an epoll descriptor");
     let local = LocalSet::new();
@@ -90,9 +89,6 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
         shard.report()
     })
 }
-
-/// Polls of tasks between two looks at the sockets. tokio's default.
-const EVENT_INTERVAL: u32 = 61;
 
 impl Shard {
     fn new(index: usize, shared: Arc<Shared>) -> Self {
