@@ -67,6 +67,7 @@ fn record(seq: u64) -> Record {
         body: None,
         body_bytes: 1024,
         sha256: None,
+        saved: None,
         close_delimited: false,
     };
     let micros = Duration::from_micros;

@@ -33,6 +33,8 @@ pub mod sched;
 #[cfg(feature = "net")]
 pub mod body;
 #[cfg(feature = "net")]
+mod client;
+#[cfg(feature = "net")]
 pub mod conn;
 #[cfg(feature = "net")]
 pub mod dial;
@@ -44,6 +46,9 @@ pub mod engine;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;
+
+#[cfg(feature = "net")]
+pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};
 
 /// The README's example, compiled and run.
 #[cfg(all(doctest, feature = "net"))]

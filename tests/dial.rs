@@ -229,7 +229,7 @@ mod plain {
     async fn the_address_filter_judges_literals_and_names_alike() {
         let (_listener, address) = listen("127.0.0.1").await;
         let dialer = dialer(&Config::default(), names("a.test", &["127.0.0.1"]))
-            .with_filter(Rc::new(|ip: IpAddr| !ip.is_loopback()));
+            .with_filter(Arc::new(|ip: IpAddr| !ip.is_loopback()));
         for host in ["127.0.0.1", "a.test", "[::ffff:127.0.0.1]"] {
             let failure = dial(&dialer, Scheme::Http, host, address).await;
             let message = peer_failure(failure, Phase::Connect, FailureKind::AddressRefused);

@@ -44,6 +44,7 @@ fn response() -> Response {
         body: Some(Bytes::from_static(b"<p>caf\xe9\n\"\x00\x80</p>")),
         body_bytes: 17,
         sha256: Some(std::array::from_fn(|at| u8::try_from(at * 7).expect("below 256"))),
+        saved: None,
         close_delimited: false,
     }
 }

@@ -11,12 +11,20 @@ const RATIO_FROM: u64 = 1 << 20;
 pub(super) struct Caps {
     wire: u64,
     decoded: u64,
+    /// The setting that `decoded` comes from.
+    name: &'static str,
     ratio: u32,
 }
 
 impl Caps {
-    pub(super) const fn new(settings: &BodySettings) -> Self {
-        Self { wire: settings.max_wire, decoded: settings.max_decoded, ratio: settings.max_ratio }
+    /// `kept`: the body is held in memory.
+    pub(super) const fn new(settings: &BodySettings, kept: bool) -> Self {
+        let (decoded, name) = if kept && settings.max_kept < settings.max_decoded {
+            (settings.max_kept, "max_kept")
+        } else {
+            (settings.max_decoded, "max_decoded")
+        };
+        Self { wire: settings.max_wire, decoded, name, ratio: settings.max_ratio }
     }
 
     /// Whether so many bytes may come from the wire.
@@ -31,7 +39,7 @@ impl Caps {
     /// Whether so many bytes may be decoded from so many on the wire.
     pub(super) fn decoded(&self, bytes: u64, wire: u64) -> Result<(), Failure> {
         if bytes > self.decoded {
-            let message = format!("the decoded body is larger than {} bytes (max_decoded)", self.decoded);
+            let message = format!("the decoded body is larger than {} bytes ({})", self.decoded, self.name);
             return Err(Failure::new(Phase::Decode, FailureKind::TooLarge, message));
         }
         if bytes >= RATIO_FROM && bytes > wire.saturating_mul(u64::from(self.ratio)) {
@@ -51,8 +59,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_in_memory_has_a_cap_of_its_own() {
+        let settings = BodySettings { max_decoded: 100, max_kept: 10, ..BodySettings::default() };
+        assert_eq!(kind(Caps::new(&settings, false).decoded(100, 100)), None);
+        let refused = Caps::new(&settings, true).decoded(11, 11).expect_err("over");
+        assert!(refused.message.contains("max_kept"), "{refused}");
+        let wide = BodySettings { max_kept: 1000, ..settings };
+        assert!(Caps::new(&wide, true).decoded(101, 101).is_err());
+    }
+
+    #[test]
     fn each_cap_is_the_last_value_allowed() {
-        let caps = Caps { wire: 10, decoded: 4 << 20, ratio: 100 };
+        let caps = Caps { wire: 10, decoded: 4 << 20, name: "max_decoded", ratio: 100 };
         assert_eq!(kind(caps.wire(10)), None);
         assert_eq!(kind(caps.wire(11)), Some((Phase::Body, FailureKind::TooLarge)));
         assert_eq!(kind(caps.decoded(4 << 20, 1 << 20)), None);

@@ -34,12 +34,12 @@ enum Kept {
 }
 
 impl Collector {
-    /// `expected` is how many bytes the head promises.
-    pub(super) fn new(settings: &BodySettings, expected: u64) -> Self {
+    /// `expected` is how many bytes the head promises. Without `keep` nothing is kept whatever the settings say.
+    pub(super) fn new(settings: &BodySettings, expected: u64, keep: bool) -> Self {
         Self {
             count: 0,
             digest: settings.digest.then(|| Box::new(Sha256::new())),
-            kept: if settings.keep { Kept::Whole(Bytes::new()) } else { Kept::Dropped },
+            kept: if settings.keep && keep { Kept::Whole(Bytes::new()) } else { Kept::Dropped },
             expected: usize::try_from(expected.min(MOST_TRUSTED)).unwrap_or(0),
         }
     }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn keep(expected: u64) -> Collector {
-        Collector::new(&BodySettings { keep: true, ..BodySettings::default() }, expected)
+        Collector::new(&BodySettings { keep: true, ..BodySettings::default() }, expected, true)
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
         let list: Vec<_> = applied.iter().map(|form| form.coding().name()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, list.join(", ").parse().expect("valid"));
-        Decoder::new(&Codings::of(&headers), Caps::new(settings)).expect("few codings")
+        Decoder::new(&Codings::of(&headers), Caps::new(settings, false)).expect("few codings")
     }
 
     fn encode(applied: &[Form], data: &[u8]) -> Vec<u8> {

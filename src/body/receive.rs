@@ -16,7 +16,7 @@ use super::codings::Codings;
 use super::collector::Collector;
 use super::decoder::Decoder;
 use crate::config::BodySettings;
-use crate::model::Failure;
+use crate::model::{BodyWriter, Failure};
 
 /// Pieces decoded from one frame before other tasks get their turn: 256 KiB, about half a millisecond.
 const PIECES_A_TURN: usize = (256 << 10) / PIECE;
@@ -48,6 +48,8 @@ pub struct Received {
     pub wire_bytes: u64,
     /// SHA-256 of the decoded bytes, where the settings ask for it.
     pub sha256: Option<[u8; 32]>,
+    /// Where the writer says the bytes are.
+    pub saved: Option<Box<str>>,
 }
 
 /// Why a body did not come whole. The wire bytes until then are in the caller's counter.
@@ -59,18 +61,25 @@ pub enum BodyError<E> {
     Refused(Failure),
 }
 
-/// Takes `body` in by `plan`. `wire` is kept at the count of bytes received so far, for the caller's clocks.
+/// Takes `body` in by `plan`. `wire` is kept at the count of bytes received so far, for the caller's clocks. With a
+/// `writer` the decoded bytes go there and are not kept, whatever the settings say, and nothing is read while the writer
+/// has no room.
 ///
 /// Trailers are ignored. Decoding a large frame yields to other tasks about every half millisecond.
 ///
 /// # Errors
 /// [`BodyError`]: what came until then is dropped.
-pub async fn receive<B>(body: B, plan: BodyPlan<'_>, wire: &Cell<u64>) -> Result<Received, BodyError<B::Error>>
+pub async fn receive<B>(
+    body: B,
+    plan: BodyPlan<'_>,
+    writer: Option<Box<dyn BodyWriter + '_>>,
+    wire: &Cell<u64>,
+) -> Result<Received, BodyError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut intake = Intake::new(plan, body.size_hint().lower()).map_err(BodyError::Refused)?;
+    let mut intake = Intake::new(plan, body.size_hint().lower(), writer).map_err(BodyError::Refused)?;
     wire.set(0);
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let Ok(data) = frame.map_err(BodyError::Transport)?.into_data() else { continue };
@@ -80,7 +89,7 @@ where
         wire.set(wire.get() + data.len() as u64);
         intake.take(data, wire.get()).await.map_err(BodyError::Refused)?;
     }
-    intake.finish(wire.get()).map_err(BodyError::Refused)
+    intake.finish(wire.get()).await.map_err(BodyError::Refused)
 }
 
 /// A body on its way in.
@@ -90,13 +99,15 @@ struct Intake<'a> {
     /// Made when the first byte of a coded body comes.
     decoder: Option<Decoder>,
     collector: Collector,
+    writer: Option<Box<dyn BodyWriter + 'a>>,
 }
 
 impl<'a> Intake<'a> {
-    fn new(plan: BodyPlan<'a>, promised: u64) -> Result<Self, Failure> {
-        let caps = Caps::new(plan.settings);
+    fn new(plan: BodyPlan<'a>, promised: u64, writer: Option<Box<dyn BodyWriter + 'a>>) -> Result<Self, Failure> {
+        let caps = Caps::new(plan.settings, plan.settings.keep && writer.is_none());
         caps.wire(promised)?;
-        Ok(Self { plan, caps, decoder: None, collector: Collector::new(plan.settings, promised) })
+        let collector = Collector::new(plan.settings, promised, writer.is_none());
+        Ok(Self { plan, caps, decoder: None, collector, writer })
     }
 
     async fn take(&mut self, frame: Bytes, wire: u64) -> Result<(), Failure> {
@@ -105,7 +116,13 @@ impl<'a> Intake<'a> {
             return self.decode(&frame, wire).await;
         }
         self.caps.decoded(wire, wire)?;
-        self.collector.take_frame(frame);
+        match &mut self.writer {
+            None => self.collector.take_frame(frame),
+            Some(writer) => {
+                self.collector.take(&frame);
+                write(writer.as_mut(), frame).await?;
+            }
+        }
         Ok(())
     }
 
@@ -117,6 +134,9 @@ impl<'a> Intake<'a> {
         let mut pieces = 0;
         while let Some(piece) = decoder.next(&mut input, wire)? {
             self.collector.take(piece);
+            if let Some(writer) = &mut self.writer {
+                write(writer.as_mut(), Bytes::copy_from_slice(piece)).await?;
+            }
             pieces += 1;
             if pieces % PIECES_A_TURN == 0 {
                 tokio::task::yield_now().await;
@@ -125,12 +145,23 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    fn finish(self, wire: u64) -> Result<Received, Failure> {
+    async fn finish(self, wire: u64) -> Result<Received, Failure> {
         self.decoder.map_or(Ok(()), Decoder::finish)?;
         let body_bytes = self.collector.count;
         let (body, sha256) = self.collector.finish();
-        Ok(Received { body, body_bytes, wire_bytes: wire, sha256 })
+        let saved = match self.writer {
+            Some(mut writer) => poll_fn(|cx| writer.poll_finish(cx)).await?,
+            None => None,
+        };
+        Ok(Received { body, body_bytes, wire_bytes: wire, sha256, saved })
     }
+}
+
+/// Hands a piece on once there is room.
+async fn write(writer: &mut (dyn BodyWriter + '_), piece: Bytes) -> Result<(), Failure> {
+    poll_fn(|cx| writer.poll_ready(cx)).await?;
+    writer.write(piece);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -160,7 +191,7 @@ mod tests {
         let wire = Cell::new(99);
         let plan = BodyPlan::new(settings, &headers(codings));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
-        let got = runtime.block_on(receive(body, plan, &wire));
+        let got = runtime.block_on(receive(body, plan, None, &wire));
         (got, wire.get())
     }
 
@@ -184,6 +215,7 @@ mod tests {
             body_bytes: 11,
             wire_bytes: 11,
             sha256: Some(Sha256::digest(b"hello world").into()),
+            saved: None,
         };
         assert_eq!(got.expect("whole"), expected);
         assert_eq!(wire, 11);
@@ -192,7 +224,10 @@ mod tests {
     #[test]
     fn a_body_nobody_asked_for_is_only_counted() {
         let (got, _) = play(&BodySettings::default(), "", [data(b"hello")]);
-        assert_eq!(got.expect("whole"), Received { body: None, body_bytes: 5, wire_bytes: 5, sha256: None });
+        assert_eq!(
+            got.expect("whole"),
+            Received { body: None, body_bytes: 5, wire_bytes: 5, sha256: None, saved: None }
+        );
     }
 
     #[test]
@@ -281,7 +316,7 @@ mod tests {
         let turns = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
         runtime.block_on(async {
-            let mut receiving = pin!(receive(Played::new([data(&coded)]), plan, &wire));
+            let mut receiving = pin!(receive(Played::new([data(&coded)]), plan, None, &wire));
             let got = poll_fn(|cx| {
                 turns.set(turns.get() + 1);
                 receiving.as_mut().poll(cx)

@@ -264,6 +264,7 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
         ..BodySettings::default()
     };
     set(&mut bodies.max_decoded, args.max_body);
+    set(&mut bodies.max_kept, args.max_body);
     set(&mut bodies.max_wire, args.max_wire);
     set(&mut bodies.max_ratio, args.max_ratio.map(Into::into));
     set(&mut bodies.max_head, args.max_head.map(to_usize));

@@ -14,8 +14,11 @@ pub struct BodySettings {
     pub digest: bool,
     /// The most body bytes accepted from the wire. Default 64 MiB.
     pub max_wire: u64,
-    /// The most decoded body bytes. Default 64 MiB. Kept bodies are held in memory: this times the concurrency.
+    /// The most decoded body bytes. Default 64 MiB.
     pub max_decoded: u64,
+    /// The most decoded body bytes of a body that is kept in memory. Default 64 MiB; what kept bodies can take together
+    /// is this times the concurrency.
+    pub max_kept: u64,
     /// The largest decoded:wire ratio, judged from 1 MiB decoded on. Default 200. (gzip's own maximum is about 1030.)
     pub max_ratio: u32,
     /// The largest response head in bytes. Default 64 KiB.
@@ -33,6 +36,7 @@ impl Default for BodySettings {
             digest: false,
             max_wire: 64 << 20,
             max_decoded: 64 << 20,
+            max_kept: 64 << 20,
             max_ratio: 200,
             max_head: 64 << 10,
             max_headers: 128,

@@ -17,13 +17,21 @@ use hyper::client::conn::TrySendError;
 
 use super::watch::Watch;
 use super::wire::Tap;
-use super::{RequestBody, error, framing, head};
+use super::{LazyTimer, RequestBody, error, framing, head};
 use crate::body::{self, BodyError, BodyPlan};
 use crate::config::{BodySettings, Timeouts};
-use crate::model::{Clock, Failure, FailureKind, Phase, Response, Time};
+use crate::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
+
+/// Whom a response is for.
+pub trait Recipient {
+    /// The head is here: says what becomes of the body. Not asked for redirects that are followed.
+    fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse;
+
+    /// Ready when nobody waits for the response any longer: the exchange then ends.
+    fn poll_gone(&self, cx: &mut task::Context<'_>) -> Poll<()>;
+}
 
 /// What an exchange needs to know beside the request.
-#[derive(Debug)]
 pub struct Context<'a, C> {
     /// The time.
     pub clock: &'a C,
@@ -36,6 +44,24 @@ pub struct Context<'a, C> {
     /// What is done with the bodies of redirects that are followed: they are read, so that the connection can be used
     /// again, and dropped. `None`: redirects are results like any other.
     pub redirect_body: Option<&'a BodySettings>,
+    /// Whom the response is for.
+    pub recipient: &'a dyn Recipient,
+}
+
+impl<C: Clock> Context<'_, C> {
+    /// The failure that waiting has brought: time is up, or nobody waits any longer.
+    pub(super) fn poll_ended(
+        &self,
+        cx: &mut task::Context<'_>,
+        watch: &Watch<'_>,
+        timer: &mut LazyTimer,
+    ) -> Poll<Failure> {
+        if self.recipient.poll_gone(cx).is_ready() {
+            let message = "nobody waits for this response any longer";
+            return Poll::Ready(Failure::new(watch.phase(), FailureKind::Cancelled, message));
+        }
+        watch.poll_timeout(cx, timer, self.clock)
+    }
 }
 
 /// What the peer can have made of the request.
@@ -186,14 +212,25 @@ pub(super) async fn exchange<C: Clock>(
     let (head, incoming) = response.into_parts();
     let framing = framing::check(&head);
     let close_delimited = framing::close_delimited(&head, method);
-    let settings = context.redirect_body.filter(|_| is_redirect(&head)).unwrap_or(context.body);
-    let plan = BodyPlan::new(settings, &head.headers);
+    let followed = context.redirect_body.filter(|_| is_redirect(&head));
+    let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
+    let body_use = match (&framing, followed) {
+        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started)),
+        _ => BodyUse::Collect,
+    };
     reached.head_came(head, now);
     framing?;
+    let writer = match body_use {
+        BodyUse::Collect => None,
+        BodyUse::Stream(writer) => {
+            Some(Box::new(Held { writer, watch, clock: context.clock }) as Box<dyn BodyWriter + '_>)
+        }
+        BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
+    };
     let cut_off = Cell::new(false);
     let metered = Metered { incoming, watch, h2: version == Version::HTTP_2, cut_off: &cut_off };
-    let received = body::receive(metered, plan, &watch.wire_bytes).await.map_err(|error| match error {
+    let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
         BodyError::Transport(error) => ExchangeError::from(error::map(&error, Phase::Body)),
         BodyError::Refused(failure) => ExchangeError::from(failure),
     })?;
@@ -208,6 +245,7 @@ pub(super) async fn exchange<C: Clock>(
         body: received.body,
         body_bytes: received.body_bytes,
         sha256: received.sha256,
+        saved: received.saved,
         close_delimited,
     })
 }
@@ -215,6 +253,37 @@ pub(super) async fn exchange<C: Clock>(
 /// Whether the response names another place to go to, by a status that is followed.
 fn is_redirect(head: &Parts) -> bool {
     matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) && head.headers.contains_key(LOCATION)
+}
+
+/// A writer whose slowness is not held against the peer.
+struct Held<'a, C> {
+    writer: Box<dyn BodyWriter>,
+    watch: &'a Watch<'a>,
+    clock: &'a C,
+}
+
+impl<C: Clock> Held<'_, C> {
+    /// Stops the watch while the writer is not ready.
+    fn hold<T>(&self, polled: Poll<T>) -> Poll<T> {
+        self.watch.hold(polled.is_pending(), || self.clock.now());
+        polled
+    }
+}
+
+impl<C: Clock> BodyWriter for Held<'_, C> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Failure>> {
+        let polled = self.writer.poll_ready(cx);
+        self.hold(polled)
+    }
+
+    fn write(&mut self, piece: Bytes) {
+        self.writer.write(piece);
+    }
+
+    fn poll_finish(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
+        let polled = self.writer.poll_finish(cx);
+        self.hold(polled)
+    }
 }
 
 /// A response body that reports its progress.

@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
                 };
                 match self.driver.poll(cx, round) {
                     Poll::Ready(result) => Poll::Ready(result),
-                    Poll::Pending => watch.poll_timeout(cx, timer, context.clock).map(|failure| Err(failure.into())),
+                    Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
                 }
             })
             .await

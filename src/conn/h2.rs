@@ -117,7 +117,7 @@ where
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending => watch.poll_timeout(cx, timer, context.clock).map(|failure| Err(failure.into())),
+                Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
             })
             .await
         };

@@ -19,7 +19,7 @@ mod timer;
 mod watch;
 mod wire;
 
-pub use exchange::{Context, Exchanged, Sent};
+pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
 pub use h2::H2;
 pub use request::RequestTemplate;

@@ -18,6 +18,8 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Watch<'a> {
     timeouts: &'a Timeouts,
+    /// When the request was sent.
+    pub(super) started: Time,
     /// When the attempt as a whole is over.
     total: Time,
     stage: Cell<Stage>,
@@ -26,6 +28,8 @@ pub(super) struct Watch<'a> {
     /// Something arrived since the pause was last measured. Only then is the clock read: a body that comes at once
     /// with its head costs no reading.
     progressed: Cell<bool>,
+    /// Since when whoever takes the body has no room. The peer is not to blame for that time.
+    held: Cell<Option<Time>>,
     /// Body bytes off the wire so far.
     pub(super) wire_bytes: Cell<u64>,
 }
@@ -35,10 +39,12 @@ impl<'a> Watch<'a> {
     pub(super) fn new(timeouts: &'a Timeouts, total: Time, now: Time) -> Self {
         Self {
             timeouts,
+            started: now,
             total,
             stage: Cell::new(Stage::Head),
             stage_due: Cell::new(now + timeouts.first_byte),
             progressed: Cell::new(false),
+            held: Cell::new(None),
             wire_bytes: Cell::new(0),
         }
     }
@@ -54,9 +60,27 @@ impl<'a> Watch<'a> {
         self.progressed.set(true);
     }
 
+    /// Whether whoever takes the body lets the peer wait. Only a change reads the clock.
+    pub(super) fn hold(&self, held: bool, now: impl FnOnce() -> Time) {
+        match (self.held.get(), held) {
+            (None, true) => {
+                self.held.set(Some(now()));
+                self.stage_due.set(Time::NEVER);
+            }
+            (Some(from), false) => {
+                self.held.set(None);
+                self.progress();
+                if let Stage::Body { since } = self.stage.get() {
+                    self.stage.set(Stage::Body { since: since + now().since(from) });
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The exchange waits: a pause begins now if something arrived before it.
     pub(super) fn pause(&self, now: impl FnOnce() -> Time) {
-        if self.progressed.replace(false) {
+        if self.held.get().is_none() && self.progressed.replace(false) {
             self.stage_due.set(now() + self.timeouts.idle);
         }
     }
@@ -80,14 +104,15 @@ impl<'a> Watch<'a> {
     /// When the bytes received so far stop being enough for the minimum rate: the body may pause until then.
     fn rate_due(&self) -> Time {
         let Stage::Body { since } = self.stage.get() else { return Time::NEVER };
-        if self.timeouts.min_rate == 0 {
+        if self.timeouts.min_rate == 0 || self.held.get().is_some() {
             return Time::NEVER;
         }
         let paid_for = Duration::from_secs_f64(self.wire_bytes.get() as f64 / self.timeouts.min_rate as f64);
         since + paid_for.max(self.timeouts.min_rate_after)
     }
 
-    const fn phase(&self) -> Phase {
+    /// The phase it is in.
+    pub(super) const fn phase(&self) -> Phase {
         match self.stage.get() {
             Stage::Head => Phase::Head,
             Stage::Body { .. } => Phase::Body,
@@ -170,6 +195,27 @@ mod tests {
         watch.enter_body(s(11));
         assert_eq!(verdict(&watch, s(12)), None);
         assert_eq!(verdict(&watch, s(13)), Some((Phase::Body, FailureKind::Timeout)));
+    }
+
+    #[test]
+    fn a_slow_taker_is_not_held_against_the_peer() {
+        let timeouts = timeouts();
+        let watch = Watch::new(&timeouts, s(60), s(0));
+        watch.enter_body(s(0));
+        watch.wire_bytes.set(1);
+        watch.progress();
+        watch.hold(true, || s(1));
+        watch.pause(|| s(1));
+        assert_eq!(verdict(&watch, s(50)), None, "neither idle nor too slow");
+        watch.hold(false, || s(50));
+        watch.pause(|| s(50));
+        assert_eq!(verdict(&watch, s(51)), None);
+        assert_eq!(verdict(&watch, s(52)), Some((Phase::Body, FailureKind::Timeout)));
+        watch.progress();
+        watch.pause(|| s(53));
+        assert_eq!(verdict(&watch, s(54)), Some((Phase::Body, FailureKind::TooSlow)), "5 s of its own have passed");
+        watch.hold(true, || s(54));
+        assert_eq!(verdict(&watch, s(60)), Some((Phase::Body, FailureKind::TotalTimeout)), "the whole is the whole");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Which of a name's addresses may be connected to: family, local address, filter. Pure.
 
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::FamilyPreference;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Says whether an address may be connected to. IPv4 addresses written as IPv6 (`::ffff:1.2.3.4`) are shown to it as
 /// the IPv4 addresses they are.
-pub type AddressFilter = Rc<dyn Fn(IpAddr) -> bool>;
+pub type AddressFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The rules every address has to pass.
 pub(super) struct Candidates {
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn the_filter_sees_the_address_that_is_meant_and_may_refuse_all() {
         let mut candidates = Candidates::new(FamilyPreference::Both);
-        candidates.set_filter(Rc::new(|ip: IpAddr| !ip.is_loopback()));
+        candidates.set_filter(Arc::new(|ip: IpAddr| !ip.is_loopback()));
         let kept = candidates.choose(&ips(&["127.0.0.1", "192.0.2.1"]), None, "h").unwrap();
         assert_eq!(kept, ips(&["192.0.2.1"]));
         let refused = candidates.choose(&ips(&["::ffff:127.0.0.1", "::1"]), None, "h").unwrap_err();

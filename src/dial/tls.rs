@@ -62,6 +62,20 @@ impl Tls {
         Ok(Self { trust, identity, session_hosts: settings.session_hosts, http1_only, config: OnceLock::new() })
     }
 
+    /// A configuration that the user has made, but for its ALPN protocols.
+    #[must_use]
+    pub fn with(config: &Arc<ClientConfig>, http1_only: bool) -> Self {
+        let mut config = ClientConfig::clone(config);
+        config.alpn_protocols = alpn(http1_only);
+        Self {
+            trust: Trust::Platform,
+            identity: None,
+            session_hosts: 0,
+            http1_only,
+            config: OnceLock::from(Arc::new(config)),
+        }
+    }
+
     /// The configuration, made on the first call. That call may take tens of milliseconds.
     pub(super) fn config(&self) -> &Arc<ClientConfig> {
         self.config.get_or_init(|| Arc::new(self.build()))
@@ -87,10 +101,14 @@ impl Tls {
                 .expect("the key was found to fit the certificate when it was read"),
         };
         config.resumption = Resumption::in_memory_sessions(self.session_hosts.saturating_mul(TICKETS_PER_NAME));
-        config.alpn_protocols =
-            if self.http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] };
+        config.alpn_protocols = alpn(self.http1_only);
         config
     }
+}
+
+/// The protocols offered.
+fn alpn(http1_only: bool) -> Vec<Vec<u8>> {
+    if http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] }
 }
 
 fn verifier(roots: Arc<RootCertStore>, provider: Arc<CryptoProvider>) -> Arc<WebPkiServerVerifier> {

@@ -56,6 +56,8 @@ pub struct Resolver(Rc<Inner>);
 
 struct Inner {
     upstream: Upstream,
+    /// The user's own resolver, in the place of `upstream`.
+    own: Option<Arc<dyn Resolve + Send + Sync>>,
     family: FamilyPreference,
     /// Bounds one look-up, all tries and both families together.
     timeout: Duration,
@@ -73,8 +75,18 @@ impl Resolver {
     /// A resolver with the DNS settings, address family and DNS time-out of `config`. Nothing is read or sent before
     /// the first name is asked for. `clock` is the run's clock.
     pub fn new(config: &Config, clock: impl Fn() -> Time + 'static) -> Self {
+        Self::with(config, None, clock)
+    }
+
+    /// The same, with `own` asked instead of the system's name servers, hosts file and `localhost`.
+    pub fn with(
+        config: &Config,
+        own: Option<Arc<dyn Resolve + Send + Sync>>,
+        clock: impl Fn() -> Time + 'static,
+    ) -> Self {
         Self(Rc::new(Inner {
             upstream: Upstream::new(&config.dns),
+            own,
             family: config.network.family,
             timeout: config.timeouts.dns,
             stale_valid: config.dns.failure_ttl,
@@ -144,7 +156,7 @@ impl Inner {
     /// The answer, when it takes no look-up.
     fn known(self: &Rc<Self>, name: &str) -> Option<Answer> {
         let now = (self.clock)();
-        if is_localhost(name) {
+        if self.own.is_none() && is_localhost(name) {
             self.count(|stats| stats.hits += 1);
             return Some(Ok((loopback(self.family), Time::NEVER)));
         }
@@ -161,6 +173,9 @@ impl Inner {
                 }
                 return Some(Ok((addresses, now)));
             }
+        }
+        if self.own.is_some() {
+            return None;
         }
         let found = self.upstream.known_locally(name, self.family)?;
         self.count(|stats| stats.hits += 1);
@@ -188,7 +203,10 @@ impl Inner {
         let begun = (self.clock)();
         self.count(|stats| stats.lookups += 1);
         // Boxed, so that those who wait for their turn do not carry the room that asking needs.
-        let result = Box::pin(self.ask_both(name, begun + self.timeout)).await;
+        let result = match &self.own {
+            Some(own) => Box::pin(self.ask_own(own.as_ref(), name)).await,
+            None => Box::pin(self.ask_both(name, begun + self.timeout)).await,
+        };
         let took = (self.clock)().since(begun);
         self.count(|stats| {
             stats.failed += u64::from(result.is_err());
@@ -196,6 +214,25 @@ impl Inner {
         });
         self.deliver(name, result);
         self.flights.borrow_mut().remove(name);
+    }
+
+    /// Asks the user's own resolver, within the time-out.
+    async fn ask_own(&self, own: &dyn Resolve, name: &str) -> Result<Found, Fault> {
+        match tokio::time::timeout(self.timeout, own.resolve(name)).await {
+            Ok(Ok(Resolved { addresses, valid_for })) => {
+                let addresses: Vec<_> = addresses.iter().copied().filter(|ip| self.family.allows(*ip)).collect();
+                if addresses.is_empty() {
+                    let message = format!("the resolver gave no address of the wanted family for '{name}'");
+                    return Err(Fault::new(FailureKind::NoAddress, message));
+                }
+                Ok(Found { addresses, ttl: valid_for })
+            }
+            Ok(Err(failure)) => Err(Fault::new(failure.kind, failure.message.into())),
+            Err(_) => {
+                let message = format!("the resolver gave no answer for '{name}' within {:?}", self.timeout);
+                Err(Fault::new(FailureKind::Timeout, message))
+            }
+        }
     }
 
     /// Asks for both families, as far as they are used, and delivers the first when the second is late.

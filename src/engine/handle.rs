@@ -121,7 +121,7 @@ impl Shared {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
-            accepted: self.intake.accepted.get(),
+            accepted: self.intake.accepted.get() + self.submitted.load(Ordering::Acquire),
             rejected: self.intake.rejected.get(),
             failed: self.intake.rejected.get(),
             cancelled: self.undeliverable.load(Ordering::Acquire),

@@ -9,10 +9,13 @@
 mod backlog;
 mod clock;
 mod counters;
+mod crew;
 mod descriptors;
+mod extensions;
 mod handle;
 mod intake;
 mod lease;
+mod live;
 mod mailbox;
 mod message;
 mod outlet;
@@ -26,21 +29,23 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
+pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
+pub(crate) use self::live::Live;
 pub use self::report::{Latency, RunReport};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
 use self::counters::{IntakeCounters, ShardCounters};
+use self::crew::{Crew, joined, named};
 use self::descriptors::Budget;
 use self::lease::Lease;
-use self::message::{Message, ToOutlet};
 use self::outlet::OutletReport;
 use self::shard::ShardReport;
-use self::shared::{Shared, Wiring};
+use self::shared::Shared;
 use self::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -56,10 +61,21 @@ impl Engine {
     ///
     /// # Errors
     /// When settings contradict each other or a certificate file can't be used; the message says what to change.
-    pub fn new(mut config: Config) -> Result<Self, StartError> {
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        Self::with(config, Extensions::default())
+    }
+
+    /// The same with code of the user's own.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         let shards = shards(&config)?;
-        let tls =
-            Tls::new(&config.tls, config.network.http1_only).map_err(|error| StartError::new(error.to_string()))?;
+        let http1_only = config.network.http1_only;
+        let tls = match &extensions.tls {
+            Some(own) => Tls::with(own, http1_only),
+            None => Tls::new(&config.tls, http1_only).map_err(|error| StartError::new(error.to_string()))?,
+        };
         let budget = Budget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
         config.dns.max_lookups = budget.lookups;
         let most = u32::try_from(budget.sockets).unwrap_or(u32::MAX).max(1);
@@ -77,10 +93,12 @@ impl Engine {
             lease: Lease::new(wanted.min(most), shards, config.limits.rate),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
+            submitted: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             wiring: OnceLock::new(),
             config,
+            extensions,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -89,6 +107,11 @@ impl Engine {
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// Starts the run without a source: jobs are submitted one by one.
+    pub(crate) fn start(self) -> Live {
+        Live::start(self.shared)
     }
 
     /// Fetches everything `source` gives and writes everything to `sink`; blocks until all of it is done, or the run
@@ -100,23 +123,7 @@ impl Engine {
     pub fn run(self, mut source: Box<dyn Source>, sink: Box<dyn Sink>) -> RunReport {
         let shared = self.shared;
         let acknowledge = source.acknowledger();
-        let (inboxes, receivers): (Vec<_>, Vec<_>) =
-            (0..shared.shards).map(|_| tokio::sync::mpsc::unbounded_channel()).unzip();
-        let (to_outlet, outlet_inbox) = mpsc::channel();
-        let wired = shared.wiring.set(Wiring { shards: inboxes, outlet: to_outlet.clone() });
-        assert!(wired.is_ok(), "an engine runs once: run() consumes it");
-        let outlet = {
-            let shared = Arc::clone(&shared);
-            named("haul-outlet", move || outlet::run(shared, &outlet_inbox, sink, acknowledge))
-        };
-        let shards: Vec<_> = receivers
-            .into_iter()
-            .enumerate()
-            .map(|(index, inbox)| {
-                let shared = Arc::clone(&shared);
-                named(&format!("haul-shard-{index}"), move || shard::run(index, &shared, inbox))
-            })
-            .collect();
+        let crew = Crew::start(&shared, sink, acknowledge);
         let intake = {
             let shared = Arc::clone(&shared);
             named("haul-intake", move || {
@@ -126,26 +133,12 @@ impl Engine {
             })
         };
         shared.window.wait_until_idle();
-        shared.send_all(None, || Message::End);
-        let shards = shards.into_iter().map(joined).collect();
-        // Nobody delivers any more: a stopped intake finds the window closed.
-        let _ = to_outlet.send(ToOutlet::End);
-        let outlet = joined(outlet);
+        let (shards, outlet) = crew.end(&shared);
         // After a stop the intake may still wait for a line that never comes; it is left to the process's end.
         let waits = shared.is_stopped() && !intake.is_finished();
         let read = if waits { Ok(()) } else { joined(intake) };
         conclude(&shared, shards, outlet, read.err())
     }
-}
-
-/// A thread that a process list tells apart.
-fn named<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let thread = thread::Builder::new().name(name.into()).spawn(run);
-    thread.expect("a run can't begin without its threads; the system refused one")
-}
-
-fn joined<T>(thread: JoinHandle<T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Puts the report together and checks the books.

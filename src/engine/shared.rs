@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::error::SendError;
 
+use super::Extensions;
 use super::backlog::Backlog;
 use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
@@ -22,6 +23,7 @@ use crate::model::{Record, WebUrl, site_of};
 /// What intake, shards, sink and handle share.
 pub(super) struct Shared {
     pub(super) config: Config,
+    pub(super) extensions: Extensions,
     pub(super) clock: SystemClock,
     pub(super) tls: Arc<Tls>,
     pub(super) shards: usize,
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     pub(super) lease: Lease,
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,
+    /// Jobs submitted one by one.
+    pub(super) submitted: AtomicU64,
     /// Jobs sent to shards that had ended.
     pub(super) undeliverable: AtomicU64,
     pub(super) stopped: AtomicBool,

@@ -59,6 +59,17 @@ impl Window {
         true
     }
 
+    /// Takes `jobs` more in, room or not: someone waits for each of them, and that bounds them. False when the window is
+    /// closed.
+    pub(super) fn join(&self, jobs: usize) -> bool {
+        let mut state = self.state();
+        if !state.closed {
+            state.active += jobs as u64;
+            state.held += jobs as u64;
+        }
+        !state.closed
+    }
+
     /// `jobs` have ended: delivered or cancelled.
     pub(super) fn ended(&self, jobs: usize, bytes: u64) {
         let mut state = self.state();

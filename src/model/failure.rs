@@ -75,8 +75,12 @@ named! {
         InvalidUtf8 = "invalid_utf8",
         /// The host failed too often in a row; the job was not tried.
         HostDead = "host_dead",
-        /// The run was stopped before the job was finished.
+        /// The run was stopped, or nobody waited any longer, before the job was finished.
         Cancelled = "cancelled",
+        /// A hook, or the limits on what is saved, refused the request or the response.
+        Unwanted = "unwanted",
+        /// The status is one that the caller calls an error. haul itself never does.
+        Status = "status",
         /// The name does not exist (NXDOMAIN).
         NameNotFound = "nxdomain",
         /// The name exists and has no address of the wanted family (NODATA).

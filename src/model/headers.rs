@@ -39,6 +39,16 @@ impl HeaderList {
     }
 }
 
+impl From<HeaderList> for HeaderMap {
+    fn from(list: HeaderList) -> Self {
+        let mut map = Self::with_capacity(list.0.len());
+        list.0.into_iter().for_each(|(name, value)| {
+            map.append(name, value);
+        });
+        map
+    }
+}
+
 impl From<&HeaderMap> for HeaderList {
     fn from(map: &HeaderMap) -> Self {
         Self(map.iter().map(|(name, value)| (name.clone(), value.clone())).collect())

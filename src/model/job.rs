@@ -4,10 +4,12 @@
 //! queued job costs 40 bytes beyond its URL's bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::hooks::Reply;
 use super::outcome::Attempt;
 use super::time::Time;
 use super::url::WebUrl;
@@ -75,6 +77,8 @@ pub struct Extra {
     pub hop_attempts: u32,
     /// Attempts that failed by the fault of a kept-alive connection and were made again for free.
     pub free_retries: u8,
+    /// Whom the job is done for, when it is not the sink.
+    pub reply: Option<Box<dyn Reply>>,
     /// What the last attempt brought, kept while the scheduler decides on another.
     pub last: Option<Box<Attempt>>,
 }
@@ -103,6 +107,8 @@ pub struct Special {
     pub without_body: bool,
     /// True when the run's default credentials must not be sent (a redirect left the origin).
     pub without_credentials: bool,
+    /// The total time-out of an attempt, if not the run's.
+    pub timeout: Option<Duration>,
     /// How the request leaves this machine.
     pub egress: Egress,
 }

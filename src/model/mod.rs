@@ -6,6 +6,7 @@
 mod clock;
 mod failure;
 mod headers;
+mod hooks;
 mod job;
 mod normal;
 mod outcome;
@@ -20,6 +21,7 @@ mod url;
 pub use clock::Clock;
 pub use failure::{Failure, FailureKind, Phase};
 pub use headers::HeaderList;
+pub use hooks::{BodyUse, BodyWriter, Hooks, Reply, RequestHead, ResponseHead};
 pub use job::{Egress, Extra, Hop, Job, Special};
 pub use outcome::{Attempt, Outcome, Response};
 pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};

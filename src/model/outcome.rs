@@ -59,6 +59,8 @@ pub struct Response {
     pub body_bytes: u64,
     /// SHA-256 of the decoded body, where the run asks for it.
     pub sha256: Option<[u8; 32]>,
+    /// Where the body was written to instead of being kept, as its [`super::BodyWriter`] says.
+    pub saved: Option<Box<str>>,
     /// The body's end was the connection's end (HTTP/1.0 style): nothing in the protocol proves it complete.
     pub close_delimited: bool,
 }

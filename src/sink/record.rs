@@ -324,6 +324,7 @@ mod tests {
             body: Some(Bytes::from_static(b"\xff\x00")),
             body_bytes: 2,
             sha256: Some([0xab; 32]),
+            saved: None,
             close_delimited: true,
         });
         let text = line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true });

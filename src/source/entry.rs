@@ -119,7 +119,7 @@ fn job(text: &str, special: Option<Special>, at: At<'_>) -> Result<Job, Rejected
 }
 
 /// Adds a URL's credentials, unless the job has an `authorization` header of its own.
-fn authorized(mut special: Special, credentials: &Credentials) -> Special {
+pub(crate) fn authorized(mut special: Special, credentials: &Credentials) -> Special {
     let decode = |text: &str| Cow::<[u8]>::from(percent_decode_str(text)).into_owned();
     special
         .headers

@@ -15,6 +15,9 @@ mod request;
 mod urls;
 
 pub use entry::InputSettings;
+pub(crate) use entry::authorized;
 pub use inputs::{Input, Inputs};
+pub(crate) use redact::without_credentials;
+pub(crate) use request::OURS;
 pub use request::{RequestError, basic_authorization, bearer_authorization, header, method};
 pub use urls::Urls;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// It also works on what only looks like a URL (a wrong port, a scheme forgotten, a URL inside broken JSON): what
 /// stands between `:` and slashes, or the text's beginning, and an `@` is dropped.
-pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
     if memchr::memchr(b'@', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }

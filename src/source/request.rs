@@ -9,7 +9,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 /// Headers that describe the connection or the message's length. haul writes them itself; one from a user would
 /// break the framing.
-const OURS: &[HeaderName] =
+pub(crate) const OURS: &[HeaderName] =
     &[header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::TRAILER];
 
 /// Why a method or header can't be sent: what is wrong with it and how to mend it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::Shard;
-use crate::model::{FailureKind, HeaderList, Outcome, Phase, Record, Response};
+use crate::model::{Failure, FailureKind, HeaderList, Outcome, Phase, Record, Response};
 
 /// Records per hand-over: one lock and one wake-up for so many.
 const BATCH: usize = 256;
@@ -47,9 +47,23 @@ pub(super) struct Outbox {
 }
 
 impl Shard {
-    /// Counts an outcome and queues its record.
-    pub(super) fn deliver(&self, outcome: Outcome) {
+    /// Counts an outcome, and hands it to the one it is for: its reply at once, or the sink in a batch.
+    pub(super) fn deliver(&self, mut outcome: Outcome) {
         self.count_outcome(&outcome);
+        if let Some(hooks) = self.hooks() {
+            hooks.outcome(&outcome);
+        }
+        match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
+            Some(reply) => {
+                reply.end(outcome);
+                self.shared.window.ended(1, 0);
+                self.shared.window.safe(1);
+            }
+            None => self.queue_record(outcome),
+        }
+    }
+
+    fn queue_record(&self, outcome: Outcome) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.held_bytes += outcome.job.extra.as_ref().map_or(0, |extra| extra.held_bytes);
         let record = Record::Fetched(outcome);
@@ -77,6 +91,7 @@ impl Shard {
                 let micros = u64::try_from(outcome.last.timings.total.as_micros()).unwrap_or(u64::MAX);
                 outbox.report.latency.saturating_record(micros);
             }
+            Err(Failure { kind: FailureKind::Cancelled, .. }) => counters.cancelled.add(1),
             Err(failure) => {
                 counters.failed.add(1);
                 *outbox.report.failures.entry((failure.phase, failure.kind)).or_default() += 1;

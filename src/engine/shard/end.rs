@@ -1,6 +1,7 @@
 //! The end of an attempt: what it means for the connection, the host and the job.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::response::Parts;
@@ -8,14 +9,16 @@ use http::{HeaderName, Method, Request, StatusCode, Version};
 
 use super::Shard;
 use super::lane::{Flight, Next, Parcel};
-use crate::conn::{Context, Exchanged, RequestBody, Sent};
+use super::recipient::abandoned;
+use crate::conn::{Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
+    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, RequestHead, Time,
+    Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::policy::{RetryFacts, Verdict, retry_after};
+use crate::policy::{Blame, RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Released};
 use crate::sched::{Event, HostId, Report};
 
@@ -28,7 +31,10 @@ impl Shard {
     pub(super) fn prepare(&self, flight: &Flight, version: Version) -> Result<(Request<RequestBody>, Method), Failure> {
         let hosts = self.hosts.borrow();
         let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
-        let request = self.template.build(&flight.job, &host.authority, version).ok_or_else(|| {
+        if flight.is_abandoned() {
+            return Err(abandoned());
+        }
+        let mut request = self.template.build(&flight.job, &host.authority, version).ok_or_else(|| {
             Failure::new(
                 Phase::Send,
                 FailureKind::BadRequest,
@@ -36,11 +42,20 @@ impl Shard {
             )
         })?;
         let method = request.method().clone();
+        if let Some(hooks) = self.hooks() {
+            let (url, earlier_attempts) = (&flight.job.url, flight.job.attempts());
+            hooks.request(&mut RequestHead {
+                url,
+                method: &method,
+                earlier_attempts,
+                headers: request.headers_mut(),
+            })?;
+        }
         Ok((request, method))
     }
 
     /// What its exchange has to know.
-    pub(super) fn context(&self, flight: &Flight) -> Context<'_, SystemClock> {
+    pub(super) fn context<'a>(&'a self, flight: &Flight, recipient: &'a dyn Recipient) -> Context<'a, SystemClock> {
         let config = &self.shared.config;
         Context {
             clock: &self.clock,
@@ -48,12 +63,14 @@ impl Shard {
             body: &config.body,
             total: self.due(flight),
             redirect_body: (config.request.max_redirects > 0).then_some(&self.redirect_body),
+            recipient,
         }
     }
 
     /// When the attempt is over at the latest.
     pub(super) fn due(&self, flight: &Flight) -> Time {
-        flight.dispatched + self.shared.config.timeouts.total
+        let own = flight.job.special().and_then(|special| special.timeout);
+        flight.dispatched + own.unwrap_or(self.shared.config.timeouts.total)
     }
 
     /// A request on the connection ended: frees its slot, settles its job, and finds the lane's next.
@@ -123,11 +140,11 @@ impl Shard {
             self.shared.counters[self.index].reused.add(1);
         }
         let verdict = verdict(&exchanged);
-        let facts = self.facts(&mut flight.job, &exchanged, reused);
+        let facts = self.facts(&mut flight, &exchanged, reused);
         let report = Report { started: flight.dispatched, verdict };
         let host = flight.host;
         let mut attempt = Attempt {
-            timings: timings(&flight, &exchanged, now),
+            timings: timings(&flight, exchanged.first_byte, exchanged.body, now.since(flight.dispatched)),
             result: exchanged.result,
             remote,
             reused,
@@ -144,7 +161,9 @@ impl Shard {
             }
         }
         self.keep_head(&mut attempt, exchanged.head, exchanged.order);
-        if let Err(failure) = &attempt.result {
+        if let Err(failure) = &attempt.result
+            && verdict.blame() != Blame::Nobody
+        {
             self.note_trouble(host, failure);
         }
         if verdict == Verdict::Fine {
@@ -175,7 +194,9 @@ impl Shard {
         }
     }
 
-    fn facts(&self, job: &mut Job, exchanged: &Exchanged, reused: bool) -> RetryFacts {
+    fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, reused: bool) -> RetryFacts {
+        let handed_over = flight.handed_over.get();
+        let job = &mut flight.job;
         let idempotent = self.template.method(job).is_idempotent();
         let cut = exchanged.result.as_ref().is_err_and(is_cut);
         let replayable = idempotent || exchanged.sent == Sent::No || self.shared.config.retries.unsafe_methods;
@@ -184,6 +205,10 @@ impl Shard {
             return RetryFacts { attempt: 1, replayable, free: false };
         }
         let extra = job.extra_mut();
+        if handed_over {
+            extra.hop_attempts += 1;
+            return RetryFacts { attempt: extra.hop_attempts, replayable: false, free: false };
+        }
         let free = cut
             && (stale || exchanged.sent == Sent::No)
             && extra.hop_attempts == 0
@@ -270,32 +295,41 @@ fn is_silence(failure: &Failure) -> bool {
 fn verdict(exchanged: &Exchanged) -> Verdict {
     match &exchanged.result {
         Err(failure) => Verdict::Failed(failure.kind),
-        Ok(response) => match StatusCode::from_u16(response.status) {
-            Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
-                Verdict::PushedBack(retry_after(exchanged))
-            }
-            Ok(StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
-                Verdict::Troubled
-            }
-            _ => Verdict::Fine,
-        },
+        Ok(response) => of_status(response.status, Some(exchanged)),
     }
 }
 
-fn retry_after(exchanged: &Exchanged) -> Option<std::time::Duration> {
+/// What a status says about its host. Only a response that is here says how long to wait.
+pub(super) fn of_status(status: u16, exchanged: Option<&Exchanged>) -> Verdict {
+    match StatusCode::from_u16(status) {
+        Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+            Verdict::PushedBack(exchanged.and_then(retry_after))
+        }
+        Ok(StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => Verdict::Troubled,
+        _ => Verdict::Fine,
+    }
+}
+
+fn retry_after(exchanged: &Exchanged) -> Option<Duration> {
     let value = exchanged.head.as_ref()?.headers.get(RETRY_AFTER)?;
     retry_after::parse(value.as_bytes(), SystemClock::date())
 }
 
-fn timings(flight: &Flight, exchanged: &Exchanged, now: Time) -> Timings {
+/// The times of an attempt, as far as they are known.
+pub(super) fn timings(
+    flight: &Flight,
+    first_byte: Option<Duration>,
+    body: Option<Duration>,
+    total: Duration,
+) -> Timings {
     let dial = flight.dial.unwrap_or_default();
     Timings {
         queued: flight.dispatched.since(flight.job.accepted),
         dns: dial.dns,
         connect: dial.connect,
         tls: dial.tls,
-        first_byte: exchanged.first_byte,
-        body: exchanged.body,
-        total: now.since(flight.dispatched),
+        first_byte,
+        body,
+        total,
     }
 }

@@ -1,6 +1,6 @@
 //! Lanes: the tasks that carry one request after another over a connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -25,11 +25,13 @@ pub(super) struct Flight {
     pub(super) dispatched: Time,
     /// How long its own connection took to open; `None` on one that was open already.
     pub(super) dial: Option<DialTimes>,
+    /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
+    pub(super) handed_over: Cell<bool>,
 }
 
 impl Flight {
     pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
-        Self { host, job, dispatched, dial: None }
+        Self { host, job, dispatched, dial: None, handed_over: Cell::new(false) }
     }
 }
 
@@ -118,7 +120,8 @@ impl Shard {
                 Next::Flight(flight) => {
                     let exchanged = match self.prepare(&flight, Version::HTTP_11) {
                         Ok((request, method)) => {
-                            let context = self.context(&flight);
+                            let recipient = self.recipient(&flight, remote);
+                            let context = self.context(&flight, &recipient);
                             h1.exchange(request, &method, &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
@@ -205,7 +208,8 @@ impl Shard {
                 Next::Flight(flight) => {
                     let exchanged = match self.prepare(&flight, Version::HTTP_2) {
                         Ok((request, method)) => {
-                            let context = self.context(&flight);
+                            let recipient = self.recipient(&flight, remote);
+                            let context = self.context(&flight, &recipient);
                             h2.exchange(request, &method, &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),

@@ -13,6 +13,7 @@ mod end;
 mod hosts;
 mod lane;
 mod open;
+mod recipient;
 mod scarcity;
 mod spawner;
 mod trade;
@@ -90,11 +91,22 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
     })
 }
 
+/// The shard's way to connections.
+fn shard_dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
+    let (clock, tls) = (shared.clock, Arc::clone(&shared.tls));
+    let names = Rc::clone(resolver) as Rc<dyn Resolve>;
+    let dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
+    match &shared.extensions.address_filter {
+        Some(filter) => dialer.with_filter(Arc::clone(filter)),
+        None => dialer,
+    }
+}
+
 impl Shard {
     fn new(index: usize, shared: Arc<Shared>) -> Self {
         let config = &shared.config;
         let clock = shared.clock;
-        let resolver = Rc::new(Resolver::new(config, move || clock.now()));
+        let resolver = Rc::new(Resolver::with(config, shared.extensions.resolver.clone(), move || clock.now()));
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
         settings.interval = settings.interval.filter(|_| !shared.lease.is_paced());
         let shards = shared.shards;
@@ -109,9 +121,7 @@ impl Shard {
             waiting: RefCell::default(),
             outbox: RefCell::default(),
             alarm: Alarm::default(),
-            dialer: Dialer::new(config, Arc::clone(&shared.tls), Rc::clone(&resolver) as Rc<dyn Resolve>, move || {
-                clock.now()
-            }),
+            dialer: shard_dialer(&shared, &resolver),
             resolver,
             redirect_body: BodySettings { decode: false, keep: false, digest: false, ..config.body.clone() },
             template: super::template::request_template(config),

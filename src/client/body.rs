@@ -1,0 +1,89 @@
+//! A response's body, as it comes.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+
+use super::error::Error;
+use super::pipe::Receiver;
+use crate::engine::Live;
+use crate::model::{Failure, FailureKind, Phase};
+
+/// A response's body: decoded, in pieces, as it comes. An [`http_body::Body`].
+///
+/// It ends without an error only when the body was whole. Dropping it cancels the rest. While nobody reads, at most
+/// 256 KiB wait here, and then the peer waits; the total time-out goes on.
+pub struct Body {
+    pub(super) receiver: Receiver,
+    /// Keeps the engine running for as long as something is to come.
+    pub(super) _live: Option<Arc<Live>>,
+    /// The most bytes that [`Self::collect`] takes.
+    pub(super) most: u64,
+}
+
+impl Body {
+    pub(super) fn poll_piece(&self, cx: &Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        self.receiver.poll_piece(cx)
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// The body is cut off, broken or over a cap. After an error comes the end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|cx| self.poll_piece(cx)).await.transpose()
+    }
+
+    /// The rest of the body in one piece.
+    ///
+    /// # Errors
+    /// As [`Self::chunk`]; and a body over [`crate::config::BodySettings::max_kept`] fails with kind `too_large`.
+    pub async fn collect(mut self) -> Result<Bytes, Error> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        self.check(first.len())?;
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut all = BytesMut::from(first);
+        all.extend_from_slice(&second);
+        while let Some(piece) = self.chunk().await? {
+            self.check(all.len() + piece.len())?;
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+
+    fn check(&self, bytes: usize) -> Result<(), Error> {
+        if bytes as u64 <= self.most {
+            return Ok(());
+        }
+        let message = format!("the body is larger than {} bytes (max_kept); read it in pieces", self.most);
+        Err(Error::new(Failure::new(Phase::Body, FailureKind::TooLarge, message), self.receiver.url(), 1))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.receiver.left() == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.receiver.left().map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("left", &self.receiver.left()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+//! Code of the user's own that a run is given beside its settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::dial::AddressFilter;
+use crate::model::{Hooks, Resolve};
+
+/// Code of the user's own that a run is given beside its settings. By default there is none.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Extensions {
+    /// Called before requests, on response heads, on outcomes.
+    pub hooks: Option<Arc<dyn Hooks>>,
+    /// Looks names up instead of the system's name servers, the hosts file and `localhost`. What it answers is remembered
+    /// as [`crate::config::DnsSettings`] says; it is called on the threads that fetch, inside a tokio runtime.
+    pub resolver: Option<Arc<dyn Resolve + Send + Sync>>,
+    /// The TLS configuration instead of one made from [`crate::config::TlsSettings`]. Its ALPN protocols are replaced by
+    /// those that the network settings ask for.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Judges each address right before it is connected to, wherever it came from: a literal, a rule, a name server, a
+    /// redirect. Addresses refused fail with kind `address_refused`. IPv4 addresses written as IPv6 (`::ffff:1.2.3.4`) are
+    /// shown as the IPv4 addresses they are.
+    pub address_filter: Option<AddressFilter>,
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extensions")
+            .field("hooks", &self.hooks.is_some())
+            .field("resolver", &self.resolver.is_some())
+            .field("tls", &self.tls.is_some())
+            .field("address_filter", &self.address_filter.is_some())
+            .finish()
+    }
+}
