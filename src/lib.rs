@@ -42,6 +42,8 @@ pub mod dial;
 pub mod dns;
 #[cfg(feature = "net")]
 pub mod engine;
+#[cfg(feature = "origin")]
+pub mod origin;
 #[cfg(feature = "net")]
 pub mod sink;
 #[cfg(feature = "net")]

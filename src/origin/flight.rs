@@ -1,0 +1,32 @@
+//! A request being answered: counted while this exists.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::shared::Shared;
+use super::site::Site;
+
+/// Counts a request as in flight, for the origin and for its host, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Flight {
+    shared: Arc<Shared>,
+    pub(super) site: Arc<Site>,
+}
+
+impl Flight {
+    /// A request of this class for `site` begins.
+    pub(super) fn begin(shared: &Arc<Shared>, site: Arc<Site>, class: Option<usize>) -> Self {
+        shared.counters.count(class);
+        shared.counters.in_flight.rise();
+        site.requests.fetch_add(1, Relaxed);
+        site.in_flight.rise();
+        Self { shared: Arc::clone(shared), site }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.site.in_flight.fall();
+        self.shared.counters.in_flight.fall();
+    }
+}
