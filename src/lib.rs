@@ -45,6 +45,8 @@ pub mod engine;
 #[cfg(feature = "origin")]
 pub mod origin;
 #[cfg(feature = "net")]
+pub mod save;
+#[cfg(feature = "net")]
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;

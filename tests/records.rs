@@ -44,7 +44,7 @@ fn response() -> Response {
         body: Some(Bytes::from_static(b"<p>caf\xe9\n\"\x00\x80</p>")),
         body_bytes: 17,
         sha256: Some(std::array::from_fn(|at| u8::try_from(at * 7).expect("below 256"))),
-        saved: None,
+        saved: Some("bodies/a.example/page-0123456789ab.html".into()),
         close_delimited: false,
     }
 }
@@ -111,7 +111,7 @@ fn lines(fields: &RecordFields) -> String {
 }
 
 fn all_fields(body: BodyForm) -> RecordFields {
-    RecordFields { headers: true, body: Some(body), digest: true }
+    RecordFields { headers: true, body: Some(body), digest: true, saved: true }
 }
 
 /// Compares with a golden file; on a difference leaves the new text where it can be copied from.
@@ -188,6 +188,6 @@ fn fields_that_are_always_there_are_there_in_every_record() {
     }
     for mut keys in fields(&lines(&all_fields(BodyForm::Text))) {
         keys.remove("body_complete_by_close");
-        assert_eq!(keys.len(), 18, "{keys:?}");
+        assert_eq!(keys.len(), 19, "{keys:?}");
     }
 }

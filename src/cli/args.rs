@@ -50,6 +50,7 @@ Examples:
   haul get -i urls.txt -o records.ndjson
   zcat urls.gz | haul get --per-host 4 --delay 250ms > records.ndjson
   haul get -i urls.txt.zst --body text --headers -c 1000 --timeout 20s | jq .status
+  haul get -i urls.txt --save-dir bodies -o records.ndjson
   haul get -i jobs.ndjson --retries 5 --host-rate 30/m --order input -o records.ndjson";
 
 /// Everything `haul get` can be told.
@@ -109,6 +110,12 @@ pub(super) struct OutputArgs {
     /// Add the SHA-256 of the decoded body to records
     #[arg(long)]
     pub(super) digest: bool,
+    /// Write the bodies of 2xx responses to files in DIR, and add their paths to records
+    #[arg(long, value_name = "DIR")]
+    pub(super) save_dir: Option<PathBuf>,
+    /// Name these files after the request (HOST/NAME-HASH.EXT) or the content (its SHA-256) [default: request]
+    #[arg(long, value_name = "WAY", hide_possible_values = true)]
+    pub(super) save_as: Option<SaveAs>,
 }
 
 /// The order of records.
@@ -116,6 +123,13 @@ pub(super) struct OutputArgs {
 pub(super) enum Order {
     Completion,
     Input,
+}
+
+/// How saved bodies are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SaveAs {
+    Request,
+    Content,
 }
 
 /// The form of bodies in records.

@@ -11,13 +11,14 @@ use haul::config::{
     BodySettings, Config, DnsSettings, FamilyPreference, Limits, NetworkSettings, PoolSettings, RequestSettings,
     RetrySettings, Timeouts, TlsSettings,
 };
+use haul::save::Naming;
 use haul::sink::{BodyForm, RecordFields};
 use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::args::{
-    Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, TimeoutArgs,
-    TlsArgs,
+    Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, SaveAs,
+    TimeoutArgs, TlsArgs,
 };
 
 /// A run, as it will be done.
@@ -39,6 +40,8 @@ pub(super) struct Output {
     pub(super) file: Option<PathBuf>,
     pub(super) order: Order,
     pub(super) fields: RecordFields,
+    /// Where bodies are saved, and how they are named.
+    pub(super) save: Option<(PathBuf, Naming)>,
 }
 
 /// What planning may look at besides the flags.
@@ -84,7 +87,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
 
 /// Pairs of flags that can't both be meant, and what to do about it.
 fn check(args: &GetArgs) -> Planned<()> {
-    let GetArgs { request, network, tls, retries, limits, run, .. } = args;
+    let GetArgs { output, request, network, tls, retries, limits, run, .. } = args;
     let sends = |name| request.header.iter().any(|(sent, _)| sent == name);
     let has_authorization = request.user.is_some() || request.bearer.is_some();
     let other_address = !network.resolve.is_empty()
@@ -126,6 +129,14 @@ fn check(args: &GetArgs) -> Planned<()> {
             limits.per_address.is_some() && several_shards,
             "--per-address needs one shard, because hosts of several shards may share an address; use --shards 1",
         ),
+        (
+            output.save_dir.is_some() && output.body.is_some(),
+            "--save-dir writes bodies to files instead of into records; leave out --body",
+        ),
+        (
+            output.save_as.is_some() && output.save_dir.is_none(),
+            "--save-as needs a directory to save into; add --save-dir DIR",
+        ),
         (run.quiet && run.verbose > 0, "--quiet and --verbose exclude each other; leave one out"),
     ];
     match rules.into_iter().find(|(broken, _)| *broken) {
@@ -155,10 +166,15 @@ fn output(args: OutputArgs) -> Output {
         Body::Text => BodyForm::Text,
         Body::Base64 => BodyForm::Base64,
     });
+    let naming = match args.save_as {
+        Some(SaveAs::Content) => Naming::Content,
+        Some(SaveAs::Request) | None => Naming::Request,
+    };
     Output {
         file: args.output.filter(|path| path != Path::new("-")),
         order: args.order.unwrap_or(Order::Completion),
-        fields: RecordFields { headers: args.headers, body, digest: args.digest },
+        fields: RecordFields { headers: args.headers, body, digest: args.digest, saved: args.save_dir.is_some() },
+        save: args.save_dir.map(|directory| (directory, naming)),
     }
 }
 

@@ -1,9 +1,13 @@
 //! Carries a plan out.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use haul::engine::{Engine, RunReport};
-use haul::model::{Sink, Source};
+use haul::engine::{Engine, Extensions, Handle, RunReport};
+use haul::model::{Hooks, Sink, Source};
+use haul::save::SaveBodies;
 use haul::source::Inputs;
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +22,8 @@ struct Ready {
     engine: Engine,
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
+    /// Where bodies are saved, and whether that has failed.
+    save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
     console: Console,
 }
 
@@ -37,26 +43,55 @@ pub(super) fn run(plan: Plan) -> Exit {
 /// Opens and checks everything before the first request. The output comes last: a run that can't start must not
 /// empty a file.
 fn prepare(plan: Plan) -> Result<Ready, String> {
-    let engine = Engine::new(plan.config).map_err(|error| error.to_string())?;
+    let save = plan.output.save.as_ref().map(|(directory, naming)| SaveBodies::into(directory, *naming).map(Arc::new));
+    let save = save.transpose().map_err(|error| error.to_string())?;
+    let mut extensions = Extensions::default();
+    extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
+    let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
     let console = Console::new(on_terminal && !plan.quiet && plan.verbose == 0);
     let sink = output::open(plan.output, &plan.inputs).map_err(|error| error.to_string())?;
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
-    Ok(Ready { engine, source: Box::new(source), sink, console })
+    let save = save.map(|save| {
+        let failed = stop_on_failure(&save, engine.handle(), console.clone());
+        (save, failed)
+    });
+    Ok(Ready { engine, source: Box::new(source), sink, save, console })
 }
 
+/// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
+/// returned becomes true then.
+fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<AtomicBool> {
+    let failed = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&failed);
+    save.on_failure(move |error| {
+        if !told.swap(true, Ordering::SeqCst) {
+            console.tell(&format!("haul: {error}; stopping"));
+            handle.stop(AFTER_FAILURE);
+        }
+    });
+    failed
+}
+
+/// What requests in flight are given to end once a body could not be saved.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 fn finish(ready: Ready, quiet: bool) -> Exit {
-    let Ready { engine, source, sink, console } = ready;
+    let Ready { engine, source, sink, save, console } = ready;
     let progress = Progress::start(&console, engine.handle());
     let report = engine.run(source, sink);
+    let not_saved = save.is_some_and(|(save, failed)| {
+        save.close();
+        failed.load(Ordering::SeqCst)
+    });
     drop(progress);
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
     tell(&report, quiet);
-    Exit::of(&report)
+    if not_saved { Exit::SomeFailed } else { Exit::of(&report) }
 }
 
 /// The summary unless `quiet`, and then, always, what cut the run short.

@@ -79,6 +79,8 @@ named! {
         Cancelled = "cancelled",
         /// A hook, or the limits on what is saved, refused the request or the response.
         Unwanted = "unwanted",
+        /// The body could not be written to its file.
+        NotSaved = "not_saved",
         /// The status is one that the caller calls an error. haul itself never does.
         Status = "status",
         /// The name does not exist (NXDOMAIN).

@@ -65,7 +65,9 @@ const fn worth_repeating(verdict: Verdict) -> bool {
             K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable => true,
             K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow => true,
             K::BadUrl | K::UnsupportedScheme | K::EmptyHost | K::BadPort | K::BadJson | K::BadRequest => false,
-            K::LineTooLong | K::InvalidUtf8 | K::HostDead | K::Cancelled | K::Unwanted | K::Status => false,
+            K::LineTooLong | K::InvalidUtf8 | K::HostDead | K::Cancelled | K::Unwanted | K::NotSaved | K::Status => {
+                false
+            }
             K::NameNotFound | K::NoAddress | K::AddressRefused => false,
             K::CertificateExpired | K::CertificateName | K::CertificateUntrusted | K::Handshake => false,
             K::Protocol | K::Malformed | K::BadFraming | K::HeadTooLarge => false,

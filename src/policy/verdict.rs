@@ -58,7 +58,7 @@ const fn blame_of(kind: FailureKind) -> Blame {
     match kind {
         K::BadUrl | K::UnsupportedScheme | K::EmptyHost | K::BadPort | K::BadJson | K::BadRequest => Blame::Nobody,
         K::LineTooLong | K::InvalidUtf8 | K::HostDead | K::Cancelled | K::AddressRefused => Blame::Nobody,
-        K::Unwanted | K::Status => Blame::Nobody,
+        K::Unwanted | K::NotSaved | K::Status => Blame::Nobody,
         K::CertificateExpired | K::CertificateName | K::CertificateUntrusted => Blame::Nobody,
         K::NameNotFound | K::NoAddress => Blame::Gone(kind),
         K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable => Blame::Unreachable(kind),
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(
             named(|blame| blame == Blame::Nobody),
             "bad_url unsupported_scheme empty_host bad_port bad_json bad_request line_too_long invalid_utf8 host_dead \
-             cancelled unwanted status address_refused certificate_expired certificate_name certificate_untrusted"
+             cancelled unwanted not_saved status address_refused certificate_expired certificate_name certificate_untrusted"
         );
         assert_eq!(
             named(|blame| blame == Blame::Alive),

@@ -1,7 +1,7 @@
 //! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
 //!
 //! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
-//! `body`, `body_lossy`, `body_sha256`) and the two that mark a rarity (`body_complete_by_close`, `error.line`).
+//! `body`, `body_lossy`, `body_sha256`, `saved`) and the two that mark a rarity (`body_complete_by_close`, `error.line`).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct RecordFields {
     pub body: Option<BodyForm>,
     /// `body_sha256`. Needs the digest computed.
     pub digest: bool,
+    /// `saved`: where the body was written to. Needs hooks that write bodies.
+    pub saved: bool,
 }
 
 /// How a body stands in a record.
@@ -108,6 +110,9 @@ fn content(response: Option<&Response>, wire_bytes: u64, fields: &RecordFields, 
     row.number(key!("wire_bytes"), wire_bytes);
     if fields.digest {
         row.any(key!("body_sha256"), &response.and_then(|response| response.sha256.as_ref()).map(Hex));
+    }
+    if fields.saved {
+        row.text_or_null(key!("saved"), response.and_then(|response| response.saved.as_deref()));
     }
     if response.is_some_and(|response| response.close_delimited) {
         row.bool(key!("body_complete_by_close"), true);
@@ -308,7 +313,7 @@ mod tests {
     fn optional_fields_are_there_when_asked_for_even_if_null() {
         let plain = line(&rejected(None), &RecordFields::default());
         assert!(!plain.contains("\"headers\"") && !plain.contains("\"body\":null,\"body_bytes\""), "{plain}");
-        let all = RecordFields { headers: true, body: Some(BodyForm::Text), digest: true };
+        let all = RecordFields { headers: true, body: Some(BodyForm::Text), digest: true, saved: true };
         let full = line(&rejected(None), &all);
         assert!(full.contains(r#""headers":null,"body":null,"body_lossy":null,"body_bytes":null"#), "{full}");
         assert!(full.contains(r#""body_sha256":null"#), "{full}");
@@ -327,7 +332,8 @@ mod tests {
             saved: None,
             close_delimited: true,
         });
-        let text = line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true });
+        let text =
+            line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true, saved: false });
         assert!(text.contains("\"body\":\"\u{fffd}\\u0000\",\"body_lossy\":true"), "{text}");
         assert!(text.contains(&"ab".repeat(32)) && text.contains("\"body_complete_by_close\":true"), "{text}");
         assert!(text.contains("\"version\":\"HTTP/2\""), "{text}");

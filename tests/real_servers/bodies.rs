@@ -2,9 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::support::haul::{body, get, json};
+use crate::support::haul::get;
 use crate::support::httpbin::Httpbin;
 use crate::support::nginx::{Nginx, Setup, text};
+use crate::support::record::{body, json};
 
 fn sha256(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::support::haul::{Run, body, get, get_lines};
+use crate::support::haul::{Run, get, get_lines};
 use crate::support::nginx::{Nginx, Setup};
+use crate::support::record::body;
 
 /// The server's numbers of the connections that were used.
 fn connections(run: &Run) -> HashSet<&str> {

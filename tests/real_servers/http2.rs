@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::support::haul::{Run, body, get, get_lines};
+use crate::support::haul::{Run, get, get_lines};
 use crate::support::nghttpd::{LARGE, Nghttpd};
 use crate::support::nginx::{Nginx, Setup};
+use crate::support::record::body;
 
 fn all_over_http2(run: &Run, count: usize) {
     run.all_have(200);

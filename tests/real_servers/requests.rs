@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json as value};
 
-use crate::support::haul::{body, get, get_lines, json};
+use crate::support::haul::{get, get_lines};
 use crate::support::httpbin::Httpbin;
 use crate::support::nginx::{Nginx, Setup};
+use crate::support::record::{body, json};
 
 #[test]
 fn a_job_has_its_own_method_headers_body_and_id() {

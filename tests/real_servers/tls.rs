@@ -1,8 +1,9 @@
 //! TLS: whom to trust, who we are, sessions used again.
 
 use crate::support::certs::Authority;
-use crate::support::haul::{body, get, get_lines};
+use crate::support::haul::{get, get_lines};
 use crate::support::nginx::{Nginx, Setup};
+use crate::support::record::body;
 
 fn path(path: &std::path::Path) -> &str {
     path.to_str().expect("a plain path")

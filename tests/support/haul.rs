@@ -61,16 +61,6 @@ impl Run {
     }
 }
 
-/// The record's body as text.
-pub(crate) fn body(record: &Value) -> &str {
-    record["body"].as_str().unwrap_or_else(|| panic!("a body: {record}"))
-}
-
-/// The record's body as JSON.
-pub(crate) fn json(record: &Value) -> Value {
-    serde_json::from_str(body(record)).unwrap_or_else(|error| panic!("{error}: {record}"))
-}
-
 fn run(directory: &Path, arguments: &[&str]) -> Run {
     let (out, err) = (directory.join("out"), directory.join("err"));
     let create = |path: &Path| File::create(path).expect("the directory is ours");

@@ -11,7 +11,7 @@ use crate::sched::{RetryFacts, Verdict};
 const AGAIN: &str = "servfail timeout total_timeout refused unreachable reset closed io too_slow truncated";
 /// Kinds that say nothing about the host.
 const OURS: &str = "bad_url unsupported_scheme empty_host bad_port bad_json bad_request line_too_long invalid_utf8 \
-                    host_dead cancelled unwanted status address_refused certificate_expired certificate_name \
+                    host_dead cancelled unwanted not_saved status address_refused certificate_expired certificate_name \
                     certificate_untrusted";
 /// Kinds after which the host gave no sign of life.
 const SILENT: &str = "servfail timeout total_timeout refused unreachable reset closed io handshake protocol";

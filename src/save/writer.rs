@@ -1,0 +1,132 @@
+//! One body on its way to its file, on the side of the thread that fetches.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::disk::{Disk, Order, Place, What};
+use crate::model::{BodyWriter, Failure, FailureKind, Phase};
+
+/// Bytes of one body that may wait for the disk before its peer has to.
+const MOST_WAITING: usize = 64 << 10;
+
+/// What a file's writer and its thread know of it together.
+pub(super) struct Progress {
+    pub(super) number: u64,
+    pub(super) place: Place,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes handed over and not yet written.
+    waiting: usize,
+    /// Where it stands, or why nowhere.
+    end: Option<Result<Box<str>, Box<str>>>,
+    writer: Option<Waker>,
+}
+
+impl Progress {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        let writer = state.writer.take();
+        drop(state);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
+    /// So many bytes wait no longer.
+    pub(super) fn written(&self, bytes: usize) {
+        self.change(|state| state.waiting -= bytes);
+    }
+
+    /// The file stands in its place, or never will.
+    pub(super) fn ended(&self, end: Result<Box<str>, Box<str>>) {
+        self.change(|state| state.end = Some(end));
+    }
+
+    /// Whether nothing more is to be done for it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().end.is_some()
+    }
+}
+
+/// Hands a body to the thread that writes its file.
+pub(super) struct FileWriter {
+    orders: Option<Sender<Order>>,
+    file: Arc<Progress>,
+    finishing: bool,
+}
+
+impl FileWriter {
+    pub(super) fn new(disk: &Disk, place: Place) -> Self {
+        let (number, orders) = disk.begin();
+        let state = State {
+            end: orders.is_none().then(|| Err("can't save a body: saving has ended".into())),
+            ..State::default()
+        };
+        Self { orders, file: Arc::new(Progress { number, place, state: Mutex::new(state) }), finishing: false }
+    }
+
+    fn order(&self, what: What) {
+        if let Some(orders) = &self.orders {
+            // The thread outlives its senders.
+            let _ = orders.send(Order { file: Arc::clone(&self.file), what });
+        }
+    }
+}
+
+fn failure(message: &str) -> Failure {
+    Failure::new(Phase::Sink, FailureKind::NotSaved, message)
+}
+
+impl BodyWriter for FileWriter {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let mut state = self.file.state();
+        match &state.end {
+            Some(Err(message)) => Poll::Ready(Err(failure(message))),
+            _ if state.waiting < MOST_WAITING => Poll::Ready(Ok(())),
+            _ => {
+                state.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn write(&mut self, piece: Bytes) {
+        self.file.state().waiting += piece.len();
+        self.order(What::Piece(piece));
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
+        if !self.finishing {
+            self.finishing = true;
+            self.order(What::Finish);
+        }
+        let mut state = self.file.state();
+        match &state.end {
+            Some(Ok(path)) => Poll::Ready(Ok(Some(path.clone()))),
+            Some(Err(message)) => Poll::Ready(Err(failure(message))),
+            None => {
+                state.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        if !self.finishing {
+            self.order(What::Abort);
+        }
+    }
+}
