@@ -58,3 +58,8 @@ pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Re
 #[cfg(all(doctest, feature = "net"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The example of the page on the test origin, compiled and run.
+#[cfg(all(doctest, feature = "origin"))]
+#[doc = include_str!("../docs/ORIGIN.md")]
+struct OriginPage;

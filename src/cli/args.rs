@@ -3,8 +3,8 @@
 //! Each flag is one line of help with its unit and default. A test holds the defaults named here against the
 //! library's.
 
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub(super) enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = EXAMPLES)]
     Get(Box<GetArgs>),
+    /// Run a test server on this machine that answers, and misbehaves, to order
+    #[command(after_help = origin_help())]
+    Origin(OriginArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -330,4 +333,50 @@ pub(super) struct RunArgs {
     /// Log what happens to standard error, without a progress line; -vv and -vvv tell more
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+/// Everything `haul origin` can be told.
+#[derive(Debug, Args)]
+pub(super) struct OriginArgs {
+    /// The port for HTTP/1.1 and HTTP/2 (prior knowledge); 0 takes a free one
+    #[arg(short, long, value_name = "N", default_value_t = 8080)]
+    pub(super) port: u16,
+    /// The port for TLS; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8443)]
+    pub(super) tls_port: u16,
+    /// The address; any but a loopback address needs --expose too
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(super) listen: IpAddr,
+    /// Let others reach it: they can make it send as much as they like, so only on closed networks
+    #[arg(long)]
+    pub(super) expose: bool,
+    /// Write the certificate to trust (--cacert) to FILE [default: a temporary file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Threads that serve
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    pub(super) threads: NonZeroUsize,
+    /// Tell the URLs as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Nothing on standard error but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// What the server serves, and how to use it.
+fn origin_help() -> String {
+    format!(
+        "{}\n\
+         Standard output has one line each: http URL, https URL, ca_file FILE.\n\
+         Names that end in .localhost need no name server. Ctrl-C ends it.\n\n\
+         Examples:\n  \
+         haul origin\n  \
+         haul get http://127.0.0.1:8080/gzip/1000 --body text\n  \
+         haul get 'http://127.0.0.1:8080/status/503?delay=1s' http://slow.h1.localhost:8080/json/10\n  \
+         haul origin --ca-file ca.pem --quiet &\n  \
+         haul get --cacert ca.pem https://h1.localhost:8443/echo --body text | jq -r .body\n  \
+         curl --cacert ca.pem 'https://localhost:8443/drip?bytes=20&over=2s'",
+        haul::origin::guide()
+    )
 }

@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod exit;
+mod origin;
 mod output;
 mod plan;
 mod progress;
@@ -18,20 +19,26 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, GetArgs};
 use exit::Exit;
 use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
-    let Command::Get(args) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Get(args) => get(*args),
+        Command::Origin(args) => origin::run(&args),
+    }
+    .into()
+}
+
+fn get(args: GetArgs) -> Exit {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
-    match plan::plan(*args, &world) {
+    match plan::plan(args, &world) {
         Ok(plan) => run::run(plan),
         Err(error) => {
             console::tell(&format!("error: {error}\n\nFor more information, try 'haul get --help'."));
             Exit::Usage
         }
     }
-    .into()
 }

@@ -104,8 +104,8 @@ pub(super) fn class(path: &str) -> Option<usize> {
 /// What `path` and `query` ask for. `path` has a place in [`PATHS`].
 pub(super) fn ask(path: &str, query: &str) -> Result<(Ask, Extras), Bad> {
     let (name, rest) = segments(path).unwrap_or_default();
-    let asked = what(name, rest, query).and_then(|ask| Ok((ask, extras(query)?)));
-    asked.map_err(|Bad(why)| Bad(format!("{why}{}", hint(name))))
+    let ask = what(name, rest, query).map_err(|Bad(why)| Bad(format!("{why}{}", hint(name))))?;
+    Ok((ask, extras(query)?))
 }
 
 /// The first segment, and what is behind it.
@@ -213,14 +213,19 @@ fn extras(query: &str) -> Result<Extras, Bad> {
     }
     for (key, value) in pairs(query) {
         match &*key {
-            "delay" => extras.delay = params::time(&value)?,
-            "status" => extras.status = Some(params::status(&value)?),
+            "delay" => extras.delay = params::time(&value).map_err(|error| within("delay", error))?,
+            "status" => extras.status = Some(params::status(&value).map_err(|error| within("status", error))?),
             "header" if extras.headers.len() < MOST_HEADERS => extras.headers.push(header(&value)?),
             "header" => return Err(Bad(format!("more than {MOST_HEADERS} headers"))),
             _ => {}
         }
     }
     Ok(extras)
+}
+
+/// Says which key of the query is meant.
+fn within(key: &str, Bad(why): Bad) -> Bad {
+    Bad(format!("{key}: {why}"))
 }
 
 /// `Name:value`. Headers that frame the message or belong to the connection are the origin's own.
@@ -288,14 +293,24 @@ mod tests {
             ("/reset/tail", "/reset/body"),
             ("/truncate", "/truncate/length"),
             ("/echo/more", "/echo"),
-            ("/bytes/1?delay=never", "/bytes/1024"),
-            ("/bytes/1?status=1", "/bytes/1024"),
-            ("/bytes/1?header=nonsense", "/bytes/1024"),
-            ("/bytes/1?header=content-length:3", "/bytes/1024"),
-            ("/bytes/1?header=x:%0D%0A", "/bytes/1024"),
         ] {
             let Bad(why) = asked(target).expect_err(target);
             assert!(why.contains(&format!("; write it like {example}")), "{target}: {why}");
+        }
+    }
+
+    #[test]
+    fn bad_additions_are_told_by_their_key() {
+        for (query, part) in [
+            ("delay=never", "delay: 'never' is not a time"),
+            ("n=1&status=1", "status: '1' is not a status"),
+            ("header=nonsense", "header=x-name:value"),
+            ("header=content-length:3", "header=x-name:value"),
+            ("header=Transfer-Encoding:gzip", "header=x-name:value"),
+            ("header=x:a%0Ab", "header=x-name:value"),
+        ] {
+            let Bad(why) = asked(&format!("/bytes/1?{query}")).expect_err(query);
+            assert!(why.contains(part) && !why.contains("/bytes"), "{query}: {why}");
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn text_block() -> Bytes {
     let mut dice = Rng::with_seed(2);
     let syllables = ["ba", "cor", "de", "fin", "go", "lu", "mar", "ne", "or", "pel", "si", "tan", "ve", "wol"];
     let vocabulary: Vec<String> =
-        (0..2000).map(|_| (0..dice.usize(1..5)).map(|_| syllables[dice.usize(..syllables.len())]).collect()).collect();
+        (0..400).map(|_| (0..dice.usize(1..5)).map(|_| syllables[dice.usize(..syllables.len())]).collect()).collect();
     let mut text = String::with_capacity(BLOCK + 64);
     while text.len() < BLOCK {
         text.push_str(&vocabulary[dice.usize(..vocabulary.len())]);

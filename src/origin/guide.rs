@@ -114,7 +114,7 @@ fn end(text: &mut String, line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::Manner;
+    use crate::origin::{Manner, ask};
 
     #[test]
     fn the_guide_names_everything_and_fits_a_terminal() {
@@ -137,5 +137,43 @@ mod tests {
         for (label, _) in HOSTS {
             assert_eq!(Manner::of(label).label(), label);
         }
+    }
+
+    /// The rows of the table under `heading`, as they stand on the page.
+    fn documented(heading: &str) -> Vec<&'static str> {
+        let page = include_str!("../../docs/ORIGIN.md");
+        let (_, section) = page.split_once(heading).expect("the heading is there");
+        let section = section.split("\n## ").next().expect("text");
+        section.lines().filter(|line| line.starts_with("| ")).skip(1).collect()
+    }
+
+    #[test]
+    fn the_page_has_the_same_tables() {
+        let paths = PATHS.iter().map(|entry| format!("| `{}` | {} | `{}` |", entry.form, entry.meaning, entry.example));
+        assert_eq!(documented("## Paths"), paths.collect::<Vec<_>>());
+        let rows = |table: &[(&str, &str)]| -> Vec<String> {
+            table.iter().map(|(form, meaning)| format!("| `{form}` | {meaning} |")).collect()
+        };
+        assert_eq!(documented("## Additions"), rows(&EXTRAS));
+        assert_eq!(documented("## Hosts"), rows(&HOSTS));
+    }
+
+    #[test]
+    fn the_page_has_the_same_caps() {
+        let caps = documented("## Caps").join("\n");
+        let accepted = |path: &str, query: &str| ask::ask(path, query).is_ok();
+        for (row, last, beyond) in [
+            ("`/drip` | 1 GiB |", "/bytes/1073741824", "/bytes/1073741825"),
+            ("`/deflate` | 8 MiB |", "/gzip/8388608", "/gzip/8388609"),
+            ("`/json` | 10,000 |", "/json/10000", "/json/10001"),
+            ("`/html` | 1,000,000 |", "/html/1000000", "/html/1000001"),
+            ("a wait | 60 s", "/delay/60s", "/delay/60.1s"),
+            ("redirects | 100 |", "/redirect/100", "/redirect/101"),
+            ("`/flaky` | 1,000 |", "/flaky/1000", "/flaky/1001"),
+        ] {
+            assert!(caps.contains(row), "{row}: {caps}");
+            assert!(accepted(last, "") && !accepted(beyond, ""), "{row}");
+        }
+        assert!(accepted("/", &"header=a:b&".repeat(100)) && !accepted("/", &"header=a:b&".repeat(101)));
     }
 }

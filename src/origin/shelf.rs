@@ -78,10 +78,10 @@ impl Shelf {
 /// `plain` under `coding`. It waits for nothing: the reader is memory.
 async fn encode(coding: Coding, plain: &[u8]) -> io::Result<Vec<u8>> {
     match coding {
-        Coding::Gzip => all(GzipEncoder::with_quality(plain, Level::Fastest)).await,
-        Coding::Brotli => all(BrotliEncoder::with_quality(plain, Level::Precise(2))).await,
-        Coding::Zstd => all(ZstdEncoder::with_quality(plain, Level::Default)).await,
-        Coding::Deflate => all(ZlibEncoder::with_quality(plain, Level::Fastest)).await,
+        Coding::Gzip => all(GzipEncoder::new(plain)).await,
+        Coding::Brotli => all(BrotliEncoder::with_quality(plain, Level::Precise(4))).await,
+        Coding::Zstd => all(ZstdEncoder::new(plain)).await,
+        Coding::Deflate => all(ZlibEncoder::new(plain)).await,
     }
 }
 

@@ -1,0 +1,105 @@
+//! `haul origin`: the test server alone, until Ctrl-C.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use haul::origin::{Origin, OriginSettings};
+use indicatif::HumanCount;
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tempfile::TempDir;
+
+use super::args::OriginArgs;
+use super::console;
+use super::exit::Exit;
+
+/// Serves until the first signal.
+pub(super) fn run(args: &OriginArgs) -> Exit {
+    match serve(args) {
+        Ok(()) => Exit::Complete,
+        Err(message) => {
+            console::tell(&format!("haul: {message}"));
+            Exit::Usage
+        }
+    }
+}
+
+fn serve(args: &OriginArgs) -> Result<(), String> {
+    // Caught before anyone is told that there is something to interrupt.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("can't catch signals: {error}"))?;
+    let origin = Origin::start_with(&settings(args)).map_err(|error| why_not(args, &error))?;
+    let ca_file = CaFile::write(args.ca_file.as_deref(), origin.ca_pem())?;
+    announce(args, &origin, &ca_file.path).map_err(|error| format!("can't write to standard output: {error}"))?;
+    if !args.quiet {
+        console::tell("serving until Ctrl-C; the first URL lists all paths");
+    }
+    signals.forever().next();
+    if !args.quiet {
+        console::tell(&summary(&origin));
+    }
+    Ok(())
+}
+
+fn settings(args: &OriginArgs) -> OriginSettings {
+    OriginSettings {
+        address: args.listen,
+        port: args.port,
+        tls_port: args.tls_port,
+        expose: args.expose,
+        threads: args.threads,
+    }
+}
+
+/// What is wrong and how to mend it with this command's flags.
+fn why_not(args: &OriginArgs, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{error}; give other ports with --port and --tls-port (0 takes a free one)")
+        }
+        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are the system's, so give others"),
+        io::ErrorKind::InvalidInput if !args.listen.is_loopback() => format!("{error} (--expose)"),
+        _ => format!("can't start: {error}"),
+    }
+}
+
+/// Where the certificate stands. A directory of our own is removed at the end.
+struct CaFile {
+    path: PathBuf,
+    _directory: Option<TempDir>,
+}
+
+impl CaFile {
+    fn write(file: Option<&Path>, pem: &str) -> Result<Self, String> {
+        let directory = match file {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().map_err(|error| format!("can't make a directory: {error}"))?),
+        };
+        let in_directory = directory.as_ref().map(|directory| directory.path().join("ca.pem"));
+        let path = file.map(Path::to_owned).or(in_directory).unwrap_or_default();
+        std::fs::write(&path, pem).map_err(|error| format!("can't write {}: {error}", path.display()))?;
+        Ok(Self { path, _directory: directory })
+    }
+}
+
+/// One line each, or one JSON object.
+fn announce(args: &OriginArgs, origin: &Origin, ca_file: &Path) -> io::Result<()> {
+    let (http, https, ca_file) = (origin.url("/"), origin.https_url("/"), ca_file.display().to_string());
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", json!({ "http": http, "https": https, "ca_file": ca_file }))?;
+    } else {
+        writeln!(out, "http     {http}\nhttps    {https}\nca_file  {ca_file}")?;
+    }
+    out.flush()
+}
+
+fn summary(origin: &Origin) -> String {
+    let stats = origin.stats();
+    format!(
+        "{} requests over {} connections, at most {} at once",
+        HumanCount(stats.requests),
+        HumanCount(stats.connections),
+        HumanCount(stats.most_in_flight)
+    )
+}
