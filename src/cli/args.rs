@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::generate::{self, CompletionsArgs, ManArgs};
 use super::values;
 
 /// Fetches a great many URLs.
@@ -28,6 +29,12 @@ pub(super) enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = EXAMPLES)]
     Get(Box<GetArgs>),
+    /// Write a completion script for a shell to standard output.
+    #[command(after_help = generate::COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, in roff, to standard output or a directory.
+    #[command(after_help = generate::MAN_HELP)]
+    Man(ManArgs),
 }
 
 const EXAMPLES: &str = "\

@@ -3,9 +3,13 @@
 mod args;
 mod console;
 mod exit;
+mod generate;
 mod output;
+mod page;
 mod plan;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod run;
 mod signals;
 mod status;
@@ -18,20 +22,28 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, GetArgs};
 use exit::Exit;
 use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
-    let Command::Get(args) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Get(args) => get(*args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
+    }
+    .into()
+}
+
+/// Fetches.
+fn get(args: GetArgs) -> Exit {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
-    match plan::plan(*args, &world) {
+    match plan::plan(args, &world) {
         Ok(plan) => run::run(plan),
         Err(error) => {
             console::tell(&format!("error: {error}\n\nFor more information, try 'haul get --help'."));
             Exit::Usage
         }
     }
-    .into()
 }

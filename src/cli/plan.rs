@@ -327,11 +327,17 @@ mod tests {
         },
     };
 
+    fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
+        match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command {
+            Command::Get(args) => *args,
+            other => panic!("not get: {other:?}"),
+        }
+    }
+
     /// The plan for `haul get` with these arguments, divided by spaces.
     fn planned(arguments: &str) -> Planned<Plan> {
         let words = ["haul", "get"].into_iter().chain(arguments.split_whitespace());
-        let Command::Get(args) = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command;
-        plan(*args, &WORLD)
+        plan(get(words), &WORLD)
     }
 
     fn config(arguments: &str) -> Config {
@@ -393,9 +399,8 @@ mod tests {
         let url = || Input::Url("http://a.example/".into());
         assert_eq!(inputs("-i list http://a.example/ -i -"), [url(), Input::File("list".into()), Input::Stdin]);
         assert!(planned("").expect_err("nothing").contains("haul get https://example.com/"));
-        let Command::Get(args) = Cli::parse_from(["haul", "get"]).command;
         let piped = World { stdin_is_terminal: false, ..WORLD };
-        assert_eq!(plan(*args, &piped).expect("a pipe").inputs, [Input::Stdin]);
+        assert_eq!(plan(get(["haul", "get"].into_iter()), &piped).expect("a pipe").inputs, [Input::Stdin]);
     }
 
     #[test]
