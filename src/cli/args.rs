@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
 use super::values;
 
@@ -29,6 +30,9 @@ pub(super) enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = EXAMPLES)]
     Get(Box<GetArgs>),
+    /// Say how long a run must take at least, why, and what would help, without fetching.
+    #[command(after_help = forecast::HELP)]
+    Plan(Box<PlanArgs>),
     /// Write a completion script for a shell to standard output.
     #[command(after_help = generate::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),

@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod exit;
+mod forecast;
 mod generate;
 mod output;
 mod page;
@@ -30,6 +31,7 @@ use plan::World;
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
+        Command::Plan(args) => forecast::run(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     }

@@ -218,7 +218,8 @@ fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
     }
 }
 
-fn limits(args: &LimitArgs) -> Limits {
+/// The limits these flags set.
+pub(super) fn limits(args: &LimitArgs) -> Limits {
     let mut limits = Limits {
         per_address: args.per_address,
         per_site: args.per_site,

@@ -62,7 +62,11 @@ fn headings(command: &Command) -> Vec<&str> {
 }
 
 fn heading_of(argument: &Arg) -> &str {
-    argument.get_help_heading().unwrap_or(if argument.is_positional() { "Arguments" } else { "Options" })
+    match argument.get_help_heading() {
+        Some(heading) => heading,
+        None if argument.is_positional() => "Arguments",
+        None => "Options",
+    }
 }
 
 /// `-c`, `--concurrency N`
