@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
 use super::values;
@@ -33,6 +34,9 @@ pub(super) enum Command {
     /// Say how long a run must take at least, why, and what would help, without fetching.
     #[command(after_help = forecast::HELP)]
     Plan(Box<PlanArgs>),
+    /// Say what limits a big run on this machine, and how to mend it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
     /// Write a completion script for a shell to standard output.
     #[command(after_help = generate::COMPLETIONS_HELP)]
     Completions(CompletionsArgs),

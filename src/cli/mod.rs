@@ -2,6 +2,7 @@
 
 mod args;
 mod console;
+mod doctor;
 mod exit;
 mod forecast;
 mod generate;
@@ -32,6 +33,7 @@ pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
         Command::Plan(args) => forecast::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     }
