@@ -29,7 +29,7 @@ Exit codes:
 Examples:
   haul doctor
   haul doctor -c 5000
-  haul doctor --offline --json | jq -r '.checks[] | select(.level != \"ok\") | .mend'";
+  haul doctor --json | jq -r '.checks[] | .mend // empty'";
 
 /// Everything `haul doctor` can be told.
 #[derive(Debug, Args)]

@@ -22,6 +22,8 @@ pub(super) struct Estimate<'a> {
     pub(super) bound: Bound,
     /// The host that [`Bound::host`] names.
     pub(super) longest: Option<Row>,
+    /// The first host that needs less, by more than 1 %.
+    pub(super) next: Option<Row>,
     /// The hosts that need longest, longest first.
     pub(super) top: Vec<Row>,
     /// The longest time of those that are not among them.
@@ -84,13 +86,15 @@ impl<'a> Estimate<'a> {
         let places = loads.by_need(&limits);
         let least = |at: &usize| loads.load(&limits, *at).least();
         let longest = bound.host.map_or(Duration::ZERO, |(_, time)| time);
+        let alike = places.iter().take_while(|at| least(at) >= longest - longest / 100).count();
         let row = |at: &usize| Row { origin: Rc::clone(&tally.hosts[*at].origin), load: loads.load(&limits, *at) };
         Self {
             longest: bound.host.map(|(at, _)| row(&at)),
             measured: (hosts_measured, times.records()),
             top: places.iter().take(top).map(row).collect(),
             rest: places.get(top).map(least),
-            alike: places.iter().take_while(|at| least(at) >= longest - longest / 100).count() as u64,
+            next: places.get(alike).map(row),
+            alike: alike as u64,
             changes: change::search(&limits, |limits| loads.bound(limits).time()),
             tally,
             basis,
@@ -147,6 +151,7 @@ pub(super) mod tests {
         assert_eq!(top, [("https://shop.example", 1000), ("https://h1.s1.example", 2), ("https://h2.s2.example", 2)]);
         assert_eq!((estimate.rest_urls(), estimate.rest), (196, Some(Duration::from_millis(200))));
         assert_eq!((estimate.alike, estimate.cause()), (1, "host"));
+        assert_eq!(estimate.next.map(|row| row.origin.to_string()).as_deref(), Some("https://h1.s1.example"));
         assert_eq!(estimate.bound.time(), Duration::from_secs(25));
     }
 

@@ -29,10 +29,10 @@ use service::ServiceTimes;
 use tally::Tally;
 
 pub(super) const HELP: &str = "\
-The bound is the longest of: any host's requests at --per-host and its delay, any
-site's at --per-site, all requests at --concurrency, all starts at --rate. haul
-stays near it. Retries, redirects, name look-ups and new connections come on top.
---per-address, --adaptive, --shards and --window have no part in it.
+The bound is the longest of: any host's requests at --per-host and its delay,
+any site's at --per-site, all requests at --concurrency, all starts at --rate.
+haul stays near it. Retries, redirects, name look-ups and new connections come
+on top. --per-address, --adaptive, --shards and --window have no part in it.
 
 Exit codes:
   0    also when lines were rejected
@@ -41,7 +41,7 @@ Exit codes:
 Examples:
   haul plan urls.txt
   zcat urls.gz | haul plan --per-host 4 --delay 250ms --service-time 80ms
-  haul get -i sample.txt -o sample.ndjson; haul plan urls.txt --from sample.ndjson
+  haul get -i sample.txt | haul plan urls.txt --from -
   haul plan urls.txt -c 1000 --json | jq .bound_s";
 
 /// What a request takes unless something better is known.

@@ -9,7 +9,7 @@ use indicatif::HumanCount;
 use super::super::page::{table, wrap};
 use super::super::summary::short;
 use super::change::{Change, rate_text, time_text};
-use super::estimate::{Estimate, Row};
+use super::estimate::Estimate;
 use super::service::Basis;
 
 /// The whole answer.
@@ -185,9 +185,8 @@ fn all_at_once(estimate: &Estimate<'_>) -> String {
 /// What would set the bound otherwise: the next host and the other limits, longest first.
 fn next(estimate: &Estimate<'_>) -> String {
     let cause = estimate.bound.longest().map(|(cause, _)| cause);
-    let is_host = matches!(cause, Some(Cause::Host(_)));
-    let skipped = if is_host { usize::try_from(estimate.alike).unwrap_or(usize::MAX) } else { 0 };
-    let host = estimate.top.get(skipped).map(|row: &Row| (row.load.least(), row.origin.to_string()));
+    let host = if matches!(cause, Some(Cause::Host(_))) { &estimate.next } else { &estimate.longest };
+    let host = host.as_ref().map(|row| (row.load.least(), row.origin.to_string()));
     let site = estimate.bound.group.map(|(at, time)| (time, format!("the hosts of {}", estimate.tally.sites[at])));
     let all = (estimate.bound.concurrency, format!("all requests {}", all_at_once(estimate)));
     let rate =
