@@ -212,6 +212,8 @@ mod tests {
         let longest = |shared: &Shared| Bound::of(loads, shared).longest();
         assert_eq!(longest(&shared(100, None, &[9, 50])), Some((Cause::Host(0), ms(500))), "the first of two equal");
         assert_eq!(longest(&shared(100, None, &[9, 4])), Some((Cause::Group(1), ms(1250))));
+        let alike = [load(9, 8, 0, Some(0)), load(9, 8, 0, Some(1))];
+        assert_eq!(Bound::of(alike, &shared(9, None, &[3, 3])).group, Some((0, ms(300))), "the first of two equal");
         assert_eq!(longest(&shared(5, None, &[9, 50])), Some((Cause::Concurrency, ms(1100))));
         assert_eq!(longest(&shared(100, Some(20), &[9, 50])), Some((Cause::Rate, ms(54 * 20))));
         assert_eq!(longest(&shared(11, None, &[9, 50])), Some((Cause::Host(0), ms(500))), "hosts before all");
