@@ -2,6 +2,7 @@
 
 mod support {
     pub(crate) mod haul;
+    pub(crate) mod record;
 }
 
 use std::fs;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use haul::origin::{Origin, OriginSettings};
 use serde_json::Value;
-use support::haul::{body, get, get_lines, json};
+use support::haul::{get, get_lines};
+use support::record::{body, json};
 
 fn start() -> Origin {
     Origin::start().expect("two free ports")

@@ -12,6 +12,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::doctor::{self, DoctorArgs};
+use super::forecast::{self, PlanArgs};
+use super::generate::{self, CompletionsArgs, ManArgs};
 use super::values;
 
 /// Fetches a great many URLs.
@@ -31,6 +34,18 @@ pub(super) enum Command {
     /// Run a test server on this machine that answers, and misbehaves, to order
     #[command(after_help = origin_help())]
     Origin(OriginArgs),
+    /// Say how long a run must take at least, why, and what would help, without fetching.
+    #[command(after_help = forecast::HELP)]
+    Plan(Box<PlanArgs>),
+    /// Say what limits a big run on this machine, and how to mend it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
+    /// Write a completion script for a shell to standard output.
+    #[command(after_help = generate::COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, in roff, to standard output or a directory.
+    #[command(after_help = generate::MAN_HELP)]
+    Man(ManArgs),
 }
 
 const EXAMPLES: &str = "\

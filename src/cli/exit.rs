@@ -9,7 +9,7 @@ use haul::engine::RunReport;
 pub(super) enum Exit {
     /// 0: every URL got an HTTP response, whatever its status.
     Complete,
-    /// 1: some URLs failed, or records could not be written.
+    /// 1: some URLs failed, records could not be written, or the doctor found a problem.
     SomeFailed,
     /// 2: the command line is wrong, the run can't start, or the input can't be read.
     Usage,

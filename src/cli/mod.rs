@@ -2,11 +2,17 @@
 
 mod args;
 mod console;
+mod doctor;
 mod exit;
+mod forecast;
+mod generate;
 mod origin;
 mod output;
+mod page;
 mod plan;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod run;
 mod signals;
 mod status;
@@ -28,10 +34,15 @@ pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
         Command::Origin(args) => origin::run(&args),
+        Command::Plan(args) => forecast::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     }
     .into()
 }
 
+/// Fetches.
 fn get(args: GetArgs) -> Exit {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
     match plan::plan(args, &world) {

@@ -234,7 +234,8 @@ fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
     }
 }
 
-fn limits(args: &LimitArgs) -> Limits {
+/// The limits these flags set.
+pub(super) fn limits(args: &LimitArgs) -> Limits {
     let mut limits = Limits {
         per_address: args.per_address,
         per_site: args.per_site,
@@ -343,17 +344,17 @@ mod tests {
         },
     };
 
+    fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
+        match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command {
+            Command::Get(args) => *args,
+            other => panic!("not get: {other:?}"),
+        }
+    }
+
     /// The plan for `haul get` with these arguments, divided by spaces.
     fn planned(arguments: &str) -> Planned<Plan> {
         let words = ["haul", "get"].into_iter().chain(arguments.split_whitespace());
-        plan(*get_args(words), &WORLD)
-    }
-
-    fn get_args<'a>(words: impl IntoIterator<Item = &'a str>) -> Box<GetArgs> {
-        match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command {
-            Command::Get(args) => args,
-            other => panic!("{other:?}"),
-        }
+        plan(get(words), &WORLD)
     }
 
     fn config(arguments: &str) -> Config {
@@ -416,7 +417,7 @@ mod tests {
         assert_eq!(inputs("-i list http://a.example/ -i -"), [url(), Input::File("list".into()), Input::Stdin]);
         assert!(planned("").expect_err("nothing").contains("haul get https://example.com/"));
         let piped = World { stdin_is_terminal: false, ..WORLD };
-        assert_eq!(plan(*get_args(["haul", "get"]), &piped).expect("a pipe").inputs, [Input::Stdin]);
+        assert_eq!(plan(get(["haul", "get"].into_iter()), &piped).expect("a pipe").inputs, [Input::Stdin]);
     }
 
     #[test]

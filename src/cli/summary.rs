@@ -75,7 +75,7 @@ fn latency(latency: &Latency) -> String {
 }
 
 /// A short time with three digits that matter.
-fn short(time: Duration) -> String {
+pub(super) fn short(time: Duration) -> String {
     match time.as_micros() {
         0..1_000 => format!("{}us", time.as_micros()),
         1_000..10_000 => format!("{:.2}ms", time.as_secs_f64() * 1e3),

@@ -31,6 +31,7 @@ use tokio::net::{TcpStream, UnixStream};
 pub use self::candidates::AddressFilter;
 pub use self::error::{Cause, DialError};
 pub use self::io::Io;
+pub use self::roots::{TrustedRoots, trusted_roots};
 pub use self::route::Route;
 pub use self::tls::{Tls, TlsError};
 

@@ -27,6 +27,25 @@ pub(super) fn from_platform() -> RootCertStore {
     or_bundled(rustls_native_certs::load_native_certs().certs)
 }
 
+/// Whose certificates a run trusts that names no files of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustedRoots {
+    /// So many roots of the platform.
+    Platform(usize),
+    /// The platform has none that can be used, so that these bundled ones (Mozilla's) are trusted.
+    Bundled(usize),
+}
+
+/// Finds out whose certificates a run would trust. Reads the platform's store.
+#[must_use]
+pub fn trusted_roots() -> TrustedRoots {
+    let mut store = RootCertStore::empty();
+    match store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs) {
+        (0, _) => TrustedRoots::Bundled(webpki_roots::TLS_SERVER_ROOTS.len()),
+        (usable, _) => TrustedRoots::Platform(usable),
+    }
+}
+
 /// These roots, without the unusable ones, or the bundled ones when none is left.
 fn or_bundled(certificates: Vec<CertificateDer<'_>>) -> RootCertStore {
     let mut store = RootCertStore::empty();

@@ -3,6 +3,7 @@
 //! Everything is set up when the first name is asked for: a run over addresses needs no name server.
 
 use std::cell::OnceCell;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -126,6 +127,15 @@ impl Upstream {
     }
 }
 
+/// The name servers that this machine names (`/etc/resolv.conf`), in its order.
+///
+/// # Errors
+/// It names none, or what names them can't be read.
+pub fn system_servers() -> io::Result<Vec<SocketAddr>> {
+    let (config, _) = read_system_conf().map_err(io::Error::other)?;
+    Ok(addresses(&config).collect())
+}
+
 /// The fault of a look-up on a machine that names no server.
 fn no_server(name: &str, error: &NetError) -> Fault {
     let message = format!(
@@ -155,15 +165,16 @@ fn absolute(name: &str) -> Result<Name, Fault> {
 
 /// The servers as messages name them: `127.0.0.1:53, 127.0.0.2:53`.
 fn describe(config: &ResolverConfig) -> String {
-    let named: Vec<String> = config
-        .name_servers()
-        .iter()
-        .map(|server| {
-            let port = server.connections.first().map_or(53, |connection| connection.port);
-            SocketAddr::new(server.ip, port).to_string()
-        })
-        .collect();
+    let named: Vec<String> = addresses(config).map(|address| address.to_string()).collect();
     format!("name server {}", named.join(", "))
+}
+
+/// The servers' addresses.
+fn addresses(config: &ResolverConfig) -> impl Iterator<Item = SocketAddr> {
+    config.name_servers().iter().map(|server| {
+        let port = server.connections.first().map_or(53, |connection| connection.port);
+        SocketAddr::new(server.ip, port)
+    })
 }
 
 impl Client {
@@ -226,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_name_server_is_told_how_to_name_one() {
-        let error = NetError::from(std::io::Error::from(std::io::ErrorKind::NotFound));
+        let error = NetError::from(io::Error::from(io::ErrorKind::NotFound));
         let fault = no_server("a.test", &error);
         assert_eq!(fault.kind, FailureKind::ServerFailure);
         assert!(fault.message.contains("/etc/resolv.conf") && fault.message.contains("--dns-server"));

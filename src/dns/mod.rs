@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
+pub use self::hickory::system_servers;
+
 use self::cache::{Answer, Cache, Cached};
 use self::families::{Families, Family, Fault, Found, Progress};
 use self::hickory::Upstream;

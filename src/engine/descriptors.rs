@@ -7,16 +7,18 @@ const RESERVE: u64 = 128;
 /// A look-up asks for both families at once.
 const SOCKETS_PER_LOOKUP: u64 = 2;
 
-/// What a run may open.
+/// What a run may open under a descriptor limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Budget {
+pub struct SocketBudget {
     /// Connections over all shards.
-    pub(super) sockets: usize,
+    pub sockets: usize,
     /// Look-ups in flight per shard.
-    pub(super) lookups: usize,
+    pub lookups: usize,
+    /// Shards: threads that fetch.
+    pub shards: usize,
 }
 
-impl Budget {
+impl SocketBudget {
     /// Raises the descriptor limit to its hard limit and divides it. `sockets` and `lookups` (per shard) are what the
     /// user asked for; 0 sockets leaves them to the system.
     pub(super) fn claim(sockets: usize, lookups: usize, shards: usize) -> Self {
@@ -26,7 +28,7 @@ impl Budget {
 
     /// Under a small limit the reserve and the look-ups get no more than a quarter each, so that at least half is left
     /// for connections.
-    fn divide(limit: u64, sockets: usize, lookups: usize, shards: usize) -> Self {
+    pub(super) fn divide(limit: u64, sockets: usize, lookups: usize, shards: usize) -> Self {
         let per_lookup = SOCKETS_PER_LOOKUP * shards as u64;
         let lookups = (lookups as u64).min(limit / 4 / per_lookup).max(1);
         let free = limit.saturating_sub(RESERVE.min(limit / 4) + lookups * per_lookup).max(8);
@@ -34,6 +36,7 @@ impl Budget {
         Self {
             sockets: if sockets == 0 { free } else { sockets.min(free) },
             lookups: usize::try_from(lookups).unwrap_or(usize::MAX),
+            shards,
         }
     }
 }
@@ -42,8 +45,8 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn divide(limit: u64, shards: usize) -> (usize, usize) {
-        let Budget { sockets, lookups } = Budget::divide(limit, 0, 256, shards);
+    pub(super) fn divide(limit: u64, shards: usize) -> (usize, usize) {
+        let SocketBudget { sockets, lookups, .. } = SocketBudget::divide(limit, 0, 256, shards);
         (sockets, lookups)
     }
 
@@ -63,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_user_may_ask_for_less_and_not_for_more() {
-        assert_eq!(Budget::divide(4096, 100, 8, 1), Budget { sockets: 100, lookups: 8 });
-        assert_eq!(Budget::divide(4096, 9999, 8, 1), Budget { sockets: 4096 - 128 - 16, lookups: 8 });
+        assert_eq!(SocketBudget::divide(4096, 100, 8, 1), SocketBudget { sockets: 100, lookups: 8, shards: 1 });
+        let most = SocketBudget { sockets: 4096 - 128 - 16, lookups: 8, shards: 1 };
+        assert_eq!(SocketBudget::divide(4096, 9999, 8, 1), most);
     }
 }

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+pub use self::descriptors::SocketBudget;
 pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
 pub(crate) use self::live::Live;
@@ -41,7 +42,6 @@ use self::backlog::Backlog;
 use self::clock::SystemClock;
 use self::counters::{IntakeCounters, ShardCounters};
 use self::crew::{Crew, joined, named};
-use self::descriptors::Budget;
 use self::lease::Lease;
 use self::outlet::OutletReport;
 use self::shard::ShardReport;
@@ -76,7 +76,7 @@ impl Engine {
             Some(own) => Tls::with(own, http1_only),
             None => Tls::new(&config.tls, http1_only).map_err(|error| StartError::new(error.to_string()))?,
         };
-        let budget = Budget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
+        let budget = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
         config.dns.max_lookups = budget.lookups;
         let most = u32::try_from(budget.sockets).unwrap_or(u32::MAX).max(1);
         let wanted = config.limits.concurrency.get();
@@ -139,6 +139,15 @@ impl Engine {
         let read = if waits { Ok(()) } else { joined(intake) };
         conclude(&shared, shards, outlet, read.err())
     }
+}
+
+/// What a run with these settings may open where the descriptor limit, which [`Engine::new`] raises as far as the hard
+/// limit allows, is `descriptors`.
+///
+/// # Errors
+/// When settings contradict each other, as with [`Engine::new`].
+pub fn socket_budget(config: &Config, descriptors: u64) -> Result<SocketBudget, StartError> {
+    Ok(SocketBudget::divide(descriptors, config.pool.max_sockets, config.dns.max_lookups, shards(config)?))
 }
 
 /// Puts the report together and checks the books.

@@ -7,6 +7,7 @@
 //! After each event `place` works out where the host belongs now and moves it there. `turn` takes from these places
 //! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped.
 
+pub mod bound;
 mod event;
 mod health;
 mod host;

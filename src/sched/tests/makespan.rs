@@ -1,7 +1,7 @@
 //! How long a run takes against how long it must take, in virtual time: the same figures on every machine.
 //!
-//! The bound is `LB = max( max_h T_h, max_g T_g, W/K, N/R )` with `T_h = max( ⌈n/c⌉·s, (n−1)·d + s )`. The table stands
-//! in docs/SCHEDULER.md; a test keeps it true. `HAUL_BLESS=1` writes it anew.
+//! The bound is `sched::bound`. The table stands in docs/SCHEDULER.md; a test keeps it true. `HAUL_BLESS=1` writes it
+//! anew.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::Time;
+use crate::sched::bound::{Bound, Load, Shared};
 use crate::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SCHEDULER.md");
@@ -90,21 +91,21 @@ fn scenarios() -> Vec<Scenario> {
 impl Scenario {
     /// Seconds no schedule can stay under.
     fn bound(&self) -> f64 {
-        let (mut longest, mut work, mut jobs, mut grouped) = (0.0_f64, 0.0, 0.0, 0.0);
-        for kind in &self.hosts {
-            let service = kind.service.as_secs_f64();
-            let rounds = f64::from(kind.jobs.div_ceil(kind.concurrency)) * service;
-            let paced = f64::from(kind.jobs - 1) * kind.delay.as_secs_f64() + service;
-            longest = longest.max(rounds).max(paced);
-            let all = f64::from(kind.count * kind.jobs);
-            jobs += all;
-            work += all * service;
-            grouped += if kind.grouped { all * service } else { 0.0 };
-        }
-        longest
-            .max(work / f64::from(self.slots))
-            .max(self.rate.map_or(0.0, |rate| jobs / rate))
-            .max(self.group.map_or(0.0, |group| grouped / f64::from(group)))
+        let count = |count| NonZeroU32::new(count).expect("not zero");
+        let load = |kind: &Hosts| Load {
+            jobs: kind.jobs.into(),
+            service: kind.service,
+            concurrency: count(kind.concurrency),
+            spacing: kind.delay,
+            group: kind.grouped.then_some(0),
+        };
+        let loads = self.hosts.iter().flat_map(|kind| (0..kind.count).map(move |_| load(kind)));
+        let shared = Shared {
+            concurrency: count(self.slots),
+            interval: self.rate.and_then(Rate::new).map(Rate::interval),
+            groups: self.group.map(count).into_iter().collect(),
+        };
+        Bound::of(loads, &shared).time().as_secs_f64()
     }
 
     /// Seconds the scheduler takes, and the share of jobs that took over the permit of one of the same host.
