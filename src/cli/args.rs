@@ -131,7 +131,7 @@ pub(super) struct OutputArgs {
     /// Write the bodies of 2xx responses to files in DIR, and add their paths to records
     #[arg(long, value_name = "DIR")]
     pub(super) save_dir: Option<PathBuf>,
-    /// Name these files after the request (HOST/NAME-HASH.EXT) or the content (its SHA-256) [default: request]
+    /// Name these files after the request (HOST/NAME-HASH.EXT, the default) or the content (its SHA-256)
     #[arg(long, value_name = "WAY", hide_possible_values = true)]
     pub(super) save_as: Option<SaveAs>,
 }
