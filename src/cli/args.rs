@@ -388,7 +388,8 @@ fn origin_help() -> String {
          Examples:\n  \
          haul origin\n  \
          haul get http://127.0.0.1:8080/gzip/1000 --body text\n  \
-         haul get 'http://127.0.0.1:8080/status/503?delay=1s' http://slow.h1.localhost:8080/json/10\n  \
+         haul get http://slow.h1.localhost:8080/json/10\n  \
+         haul get 'http://localhost:8080/status/503?delay=1s'\n  \
          haul origin --ca-file ca.pem --quiet &\n  \
          haul get --cacert ca.pem https://h1.localhost:8443/echo --body text | jq -r .body\n  \
          curl --cacert ca.pem 'https://localhost:8443/drip?bytes=20&over=2s'",

@@ -32,6 +32,9 @@ fn serve(args: &OriginArgs) -> Result<(), String> {
     let ca_file = CaFile::write(args.ca_file.as_deref(), origin.ca_pem())?;
     announce(args, &origin, &ca_file.path).map_err(|error| format!("can't write to standard output: {error}"))?;
     if !args.quiet {
+        if !args.listen.is_loopback() {
+            console::tell(&format!("warning: others may reach {} and make it send as much as they like", args.listen));
+        }
         console::tell("serving until Ctrl-C; the first URL lists all paths");
     }
     signals.forever().next();
@@ -96,10 +99,5 @@ fn announce(args: &OriginArgs, origin: &Origin, ca_file: &Path) -> io::Result<()
 
 fn summary(origin: &Origin) -> String {
     let stats = origin.stats();
-    format!(
-        "{} requests over {} connections, at most {} at once",
-        HumanCount(stats.requests),
-        HumanCount(stats.connections),
-        HumanCount(stats.most_in_flight)
-    )
+    format!("{} requests over {} connections", HumanCount(stats.requests), HumanCount(stats.connections))
 }

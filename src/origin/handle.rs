@@ -141,3 +141,17 @@ fn not_loopback(address: IpAddr) -> String {
          listen on 127.0.0.1, or expose it if that is wanted"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_stand_for_all_are_reached_by_loopback() {
+        for (listening, reached) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("127.0.0.2:80", "127.0.0.2:80")]
+        {
+            assert_eq!(reachable(listening.parse().expect("an address")).to_string(), reached);
+        }
+    }
+}

@@ -17,7 +17,8 @@ pub struct OriginStats {
     pub open_connections: u64,
     /// Requests being answered now: from the head until the last byte of the answer is given to the connection.
     pub in_flight: u64,
-    /// The most that were being answered at one time.
+    /// The most that were being answered at one time. An answer for which nothing has to be waited takes one turn of its
+    /// thread, so a single thread never answers two of those at one time.
     pub most_in_flight: u64,
     /// Requests by the path's first segment, such as `/bytes`; those for no path that there is stand under `other`.
     pub by_path: BTreeMap<String, u64>,
@@ -28,7 +29,7 @@ pub struct OriginStats {
 pub struct HostStats {
     /// Requests whose head arrived.
     pub requests: u64,
-    /// The most that were being answered at one time.
+    /// The most that were being answered at one time, counted as in [`OriginStats::most_in_flight`].
     pub most_in_flight: u64,
 }
 
