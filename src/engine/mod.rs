@@ -17,6 +17,7 @@ mod mailbox;
 mod message;
 mod outlet;
 mod report;
+mod rules;
 mod shard;
 mod shared;
 mod template;
@@ -31,6 +32,7 @@ use std::thread::{self, JoinHandle};
 
 pub use self::handle::{Handle, Snapshot};
 pub use self::report::{Latency, RunReport};
+pub use self::rules::{PatternError, check_pattern};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -39,6 +41,7 @@ use self::descriptors::Budget;
 use self::lease::Lease;
 use self::message::{Message, ToOutlet};
 use self::outlet::OutletReport;
+use self::rules::Rules;
 use self::shard::ShardReport;
 use self::shared::{Shared, Wiring};
 use self::window::Window;
@@ -58,6 +61,7 @@ impl Engine {
     /// When settings contradict each other or a certificate file can't be used; the message says what to change.
     pub fn new(mut config: Config) -> Result<Self, StartError> {
         let shards = shards(&config)?;
+        let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
         let tls =
             Tls::new(&config.tls, config.network.http1_only).map_err(|error| StartError::new(error.to_string()))?;
         let budget = Budget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
@@ -71,6 +75,7 @@ impl Engine {
             clock: SystemClock::start(),
             tls: Arc::new(tls),
             shards,
+            rules,
             sockets: budget.sockets,
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
@@ -186,14 +191,14 @@ fn conclude(
 fn shards(config: &Config) -> Result<usize, StartError> {
     let limits = &config.limits;
     let wanted = limits.shards;
-    if limits.per_address.is_some() && wanted > 1 {
+    if limits.has_per_address() && wanted > 1 {
         return Err(StartError::new(
             "a limit per address needs one shard, because hosts of several shards may share an address: use --shards 1 \
-             or leave out --per-address",
+             or leave out --per-address and the rules with such a limit",
         ));
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let shards = if limits.per_address.is_some() {
+    let shards = if limits.has_per_address() {
         1
     } else if wanted == 0 {
         cores

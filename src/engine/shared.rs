@@ -14,6 +14,7 @@ use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
 use super::lease::Lease;
 use super::message::{Message, ToOutlet};
+use super::rules::Rules;
 use super::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) clock: SystemClock,
     pub(super) tls: Arc<Tls>,
     pub(super) shards: usize,
+    pub(super) rules: Rules,
     /// Sockets for all shards together.
     pub(super) sockets: usize,
     pub(super) window: Window,

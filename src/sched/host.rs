@@ -1,6 +1,7 @@
 //! One host: its queue, its counts, its two clocks, and where it stands.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use crate::config::Rate;
 use crate::model::{DeferReason, Time};
@@ -55,6 +56,7 @@ pub(super) struct Host<J> {
     pub(super) in_flight: u32,
     concurrency: u32,
     capacity: u32,
+    pub(super) per_address: Option<NonZeroU32>,
     pub(super) retries: OfHost,
     pub(super) budget: Budget,
     /// Mean time from start to report in microseconds, weighing the newest with 1/8; 0: nothing known.
@@ -78,6 +80,7 @@ impl<J> Host<J> {
             in_flight: 0,
             concurrency,
             capacity: rules.capacity.max(1),
+            per_address: rules.per_address,
             retries: OfHost::NONE,
             budget: Budget::new(&settings.retries),
             service: 0,

@@ -92,15 +92,18 @@ impl Shard {
         }
         let network = &self.shared.config.network;
         let limits = &self.shared.config.limits;
+        let rule = self.shared.rules.find(&job.url);
+        let own = rule.and_then(|rule| self.shared.rules.get(rule));
         // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
         let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
         let group = limits.per_site.map(|limit| self.group(site_of(job.url.host()), limit));
         let target = Target::of(&job.url);
         let route = self.dialer.route(&target);
         let rules = HostRules {
-            concurrency: limits.per_host,
-            delay: limits.delay,
-            rate: limits.host_rate,
+            concurrency: own.and_then(|rule| rule.concurrency).unwrap_or(limits.per_host),
+            delay: own.and_then(|rule| rule.delay).unwrap_or(limits.delay),
+            rate: own.and_then(|rule| rule.rate).or(limits.host_rate),
+            per_address: own.and_then(|rule| rule.per_address).or(limits.per_address),
             needs_address: matches!(route, Route::Name { .. }),
             capacity,
             group,
@@ -149,7 +152,7 @@ impl Shard {
 
     /// A connection went to `remote`: from now on the host's requests count on that address.
     pub(super) fn note_address(&self, id: HostId, remote: Option<SocketAddr>, now: Time) {
-        if self.shared.config.limits.per_address.is_none() {
+        if !self.shared.config.limits.has_per_address() {
             return;
         }
         let address = remote.map(|remote| remote.ip());

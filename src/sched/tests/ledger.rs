@@ -1,6 +1,6 @@
 //! The simulator's own books, kept from events and actions alone, and the invariants checked against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::Rate;
@@ -74,6 +74,8 @@ pub(super) struct Ledger {
     pub(super) stopped: bool,
     pub(super) seen: Seen,
     starts: Vec<Time>,
+    /// The limit in force on each address that has one: the lowest brought since it was last without hosts.
+    addresses: BTreeMap<u8, u32>,
     most_retries: usize,
 }
 
@@ -94,6 +96,7 @@ impl Ledger {
             stopped: false,
             seen: Seen::default(),
             starts: Vec::new(),
+            addresses: BTreeMap::new(),
             most_retries: 0,
             plan,
         }
@@ -161,6 +164,31 @@ impl Ledger {
         }
     }
 
+    /// The host's requests go to this address from now on.
+    pub(super) fn moved(&mut self, host: usize, to: u8) {
+        if let Some(limit) = self.plan.hosts[host].rules.per_address {
+            let limit = limit.get();
+            self.addresses.entry(to).and_modify(|lowest| *lowest = limit.min(*lowest)).or_insert(limit);
+        }
+        let from = self.hosts[host].address.replace(to);
+        self.drop_unused(from);
+    }
+
+    fn drop_unused(&mut self, address: Option<u8>) {
+        let Some(address) = address else { return };
+        if self.limited_on(address).next().is_none() {
+            self.addresses.remove(&address);
+        }
+    }
+
+    /// The hosts whose requests count on this address.
+    fn limited_on(&self, address: u8) -> impl Iterator<Item = &HostBook> {
+        let books = self.hosts.iter().zip(&self.plan.hosts);
+        let limited =
+            books.filter(move |(book, script)| book.address == Some(address) && script.rules.per_address.is_some());
+        limited.map(|(book, _)| book)
+    }
+
     /// A host dropped: it had nothing to do, and no clock runs.
     pub(super) fn forgotten(&mut self, host: usize, now: Time) {
         let paced = self.host_pace(host, now);
@@ -169,12 +197,14 @@ impl Ledger {
         assert!(book.queued == 0 && book.in_flight == 0 && book.retrying == 0 && !book.asked, "{book:?}");
         assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
         assert_eq!(book.history.dead(&self.plan.settings.retries, now), None);
+        let address = book.address;
         *book = HostBook {
             resolved: !script.rules.needs_address,
             capacity: script.rules.capacity,
             lookups: book.lookups,
             ..HostBook::default()
         };
+        self.drop_unused(address);
     }
 
     /// Everything that must hold when all actions have been taken.
@@ -287,11 +317,12 @@ impl Ledger {
     }
 
     fn address_full(&self, host: usize) -> bool {
-        let (Some(limit), Some(address)) = (self.plan.settings.per_address, self.hosts[host].address) else {
+        let Some(address) = self.hosts[host].address.filter(|_| self.plan.hosts[host].rules.per_address.is_some())
+        else {
             return false;
         };
-        let here = self.hosts.iter().filter(|book| book.address == Some(address));
-        here.map(|book| book.in_flight).sum::<u32>() >= limit.get()
+        let flying: u32 = self.limited_on(address).map(|book| book.in_flight).sum();
+        self.addresses.get(&address).is_some_and(|limit| flying >= *limit)
     }
 
     fn host_pace(&self, host: usize, now: Time) -> bool {

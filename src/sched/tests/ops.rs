@@ -101,8 +101,10 @@ fn retries(dice: &mut Dice) -> RetrySettings {
 fn script(dice: &mut Dice, rules: &HostRules, hosts: usize) -> Script {
     let h2 = dice.one_in(3);
     let needs_address = !dice.one_in(3);
+    let per_address = if dice.one_in(4) { Some(dice.some(1, 4)) } else { rules.per_address };
+    let capacity = if h2 { 1 } else { u32::MAX };
     Script {
-        rules: HostRules { needs_address, capacity: if h2 { 1 } else { u32::MAX }, ..rules.clone() },
+        rules: HostRules { needs_address, capacity, per_address, ..rules.clone() },
         latency: latency(dice),
         mood: mood(dice, hosts),
         name: if needs_address { name(dice) } else { Name::Known },

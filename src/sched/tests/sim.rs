@@ -186,7 +186,7 @@ impl Sim {
     fn set_address(&mut self, host: usize, address: u8) {
         let book = &mut self.ledger.hosts[host];
         if let Some(id) = book.id.filter(|_| book.resolved) {
-            book.address = Some(address);
+            self.ledger.moved(host, address);
             let address = Some([10, 0, 0, address].into());
             self.tell(Event::Resolved { host: id, address });
             (0..self.ledger.hosts.len()).for_each(|host| self.ledger.reset_turn(host));
@@ -201,7 +201,7 @@ impl Sim {
         match result {
             Ok(_) => {
                 book.resolved = true;
-                book.address = Some(address);
+                self.ledger.moved(host, address);
                 self.tell(Event::Resolved { host: id, address: result.ok() });
             }
             Err(kind) => {

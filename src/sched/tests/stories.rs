@@ -445,6 +445,24 @@ fn a_permit_stays_with_its_host_while_that_is_as_good_as_any() {
 }
 
 #[test]
+fn hosts_without_a_limit_per_address_are_not_held_by_that_of_others() {
+    let mut story = Story::plain();
+    let limited = story.host(|rules| rules.per_address = Some(some(1)));
+    let lower = story.host(|rules| rules.per_address = Some(some(3)));
+    let free = story.host(|_| {});
+    let address = Some([10, 0, 0, 1].into());
+    for host in [lower, limited, free] {
+        story.tell(Event::Resolved { host, address });
+    }
+    assert_eq!(starts(&story.arrive(lower, 0..5)), [0], "the lower holds for both");
+    assert_eq!(story.scheduler.why_deferred(lower, story.now), Some(DeferReason::AddressLimit));
+    assert!(story.arrive(limited, 5..6).is_empty());
+    assert_eq!(starts(&story.arrive(free, 6..8)), [6, 7]);
+    assert_eq!(starts(&story.done(lower)), [1], "first come");
+    assert_eq!(starts(&story.done(lower)), [5], "first served");
+}
+
+#[test]
 fn a_memory_without_end_asks_for_no_deadline() {
     let memory = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
     let mut story = Story::new(Limits::default(), memory);
