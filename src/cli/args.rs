@@ -45,12 +45,21 @@ Exit codes:
   2    wrong usage, or unreadable input
   130  interrupted
 
+Limits files, with more in docs/LIMITS.md:
+  concurrency = 500
+  [[host]]
+  match = [\"example.com\", \"*.example.com\"]
+  concurrency = 2
+  rate = \"30/m\"
+  delay = \"250ms\"
+
 Examples:
   haul get https://example.com/
   haul get -i urls.txt -o records.ndjson
   zcat urls.gz | haul get --per-host 4 --delay 250ms > records.ndjson
   haul get -i urls.txt.zst --body text --headers -c 1000 --timeout 20s | jq .status
-  haul get -i jobs.ndjson --retries 5 --host-rate 30/m --order input -o records.ndjson";
+  haul get -i jobs.ndjson --retries 5 --host-rate 30/m --order input -o records.ndjson
+  haul get -i urls.txt --limits limits.toml -c 2000 -o records.ndjson";
 
 /// Everything `haul get` can be told.
 #[derive(Debug, Args)]
@@ -184,6 +193,9 @@ pub(super) struct LimitArgs {
     /// Threads that fetch; 0 means one per core [default: 0]
     #[arg(long, value_name = "N")]
     pub(super) shards: Option<usize>,
+    /// Read limits, and rules for some hosts, from FILE (TOML); flags win over its general limits
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// URLs read and not finished: how far hosts interleave, about 150 bytes of memory each [default: 1000000]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) window: Option<NonZeroU32>,

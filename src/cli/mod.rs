@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod exit;
+mod limits_file;
 mod output;
 mod plan;
 mod progress;
