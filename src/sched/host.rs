@@ -12,7 +12,7 @@ use super::health::Health;
 use super::list::NONE;
 use super::ready::STAY;
 use super::retries::OfHost;
-use super::settings::{HostRules, SchedulerSettings};
+use super::settings::{HostLimits, HostRules, SchedulerSettings};
 
 /// Where a host is kept. At any time in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,13 @@ impl<J> Host<J> {
     /// The fixed limit.
     pub(super) const fn concurrency(&self) -> u32 {
         self.concurrency
+    }
+
+    /// Takes on other limits.
+    pub(super) fn set_limits(&mut self, limits: &HostLimits) {
+        self.concurrency = limits.concurrency.get();
+        self.pace.change(limits.delay, limits.rate.map(Rate::interval));
+        self.health.adaptive.cap(self.concurrency);
     }
 
     pub(super) fn set_capacity(&mut self, slots: u32) {

@@ -33,7 +33,7 @@ use crate::policy::Pace;
 pub use crate::policy::{RetryFacts, Verdict};
 
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
-pub use settings::{HostRules, SchedulerSettings};
+pub use settings::{HostLimits, HostRules, SchedulerSettings};
 
 use host::Host;
 use limit::Limits;
@@ -195,6 +195,10 @@ impl<J> Scheduler<J> {
             Event::Unresolved { host, kind } => self.unresolved(host, kind, now),
             Event::Capacity { host, slots } => {
                 self.host(host).set_capacity(slots);
+                self.settle(host.0, now);
+            }
+            Event::Limits { host, limits } => {
+                self.host(host).set_limits(&limits);
                 self.settle(host.0, now);
             }
             Event::Concurrency(limit) => self.limit = limit,

@@ -63,6 +63,17 @@ impl From<&Config> for SchedulerSettings {
     }
 }
 
+/// Those of a host's rules that can be changed ([`super::Event::Limits`]).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostLimits {
+    /// Requests in flight. It may be fewer than are in flight now: then nothing is started until enough have ended.
+    pub concurrency: NonZeroU32,
+    /// The least time between two starts, counted from the last.
+    pub delay: Duration,
+    /// Starts per second. A change counts from the last start.
+    pub rate: Option<Rate>,
+}
+
 /// What holds for one host.
 #[derive(Clone, Debug)]
 pub struct HostRules {

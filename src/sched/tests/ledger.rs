@@ -7,7 +7,7 @@ use crate::config::Rate;
 use crate::model::{DeferReason, GiveUpReason, Time};
 use crate::sched::host::Place;
 use crate::sched::ready::LATEST_TURN;
-use crate::sched::{HostId, Scheduler};
+use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
 
 use super::model::History;
 use super::ops::Plan;
@@ -162,6 +162,18 @@ impl Ledger {
             State::Retrying => self.hosts[host].retrying -= 1,
             other => panic!("job {job} was {other:?}"),
         }
+    }
+
+    /// Other limits hold for the host from now on; a rate counts from the last start.
+    pub(super) fn limited(&mut self, host: usize, limits: HostLimits) {
+        let HostLimits { concurrency, delay, rate } = limits;
+        let rules = &mut self.plan.hosts[host].rules;
+        if rules.rate != rate {
+            let starts = &mut self.hosts[host].starts;
+            starts.drain(..starts.len().saturating_sub(1));
+        }
+        *rules = HostRules { concurrency, delay, rate, ..rules.clone() };
+        (0..self.hosts.len()).for_each(|host| self.reset_turn(host));
     }
 
     /// The host's requests go to this address from now on.

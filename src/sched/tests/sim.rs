@@ -140,6 +140,12 @@ impl Sim {
             }
             Disturbance::Capacity(host, slots) => self.set_capacity(host, slots),
             Disturbance::Address(host, address) => self.set_address(host, address),
+            Disturbance::Limits(host, limits) => {
+                self.ledger.limited(host, limits);
+                if let Some(host) = self.ledger.hosts[host].id {
+                    self.tell(Event::Limits { host, limits });
+                }
+            }
             Disturbance::Concurrency(limit) => {
                 self.ledger.limit = limit;
                 self.tell(Event::Concurrency(limit));

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
-use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake};
+use crate::sched::{
+    Action, Event, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake,
+};
 
 const fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
@@ -460,6 +462,44 @@ fn hosts_without_a_limit_per_address_are_not_held_by_that_of_others() {
     assert_eq!(starts(&story.arrive(free, 6..8)), [6, 7]);
     assert_eq!(starts(&story.done(lower)), [1], "first come");
     assert_eq!(starts(&story.done(lower)), [5], "first served");
+}
+
+#[test]
+fn other_limits_hold_at_once_and_end_nothing_that_is_in_flight() {
+    let limits = |concurrency, delay| HostLimits {
+        concurrency: some(concurrency),
+        delay: Duration::from_millis(delay),
+        rate: None,
+    };
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.concurrency = some(3));
+    assert_eq!(starts(&story.arrive(host, 0..20)), [0, 1, 2]);
+    assert!(story.tell(Event::Limits { host, limits: limits(1, 0) }).is_empty());
+    assert!(story.done(host).is_empty() && story.done(host).is_empty(), "one is in flight, one is allowed");
+    assert_eq!(starts(&story.done(host)), [3]);
+    assert_eq!(starts(&story.tell(Event::Limits { host, limits: limits(4, 0) })), [4, 5, 6]);
+    story.now = ms(10);
+    assert!(story.tell(Event::Limits { host, limits: limits(8, 100) }).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(100), Wake::HostPace)), "from the last start");
+    assert!(story.tell(Event::Limits { host, limits: limits(8, 200) }).is_empty());
+    assert!(story.at(ms(100)).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(200), Wake::HostPace)));
+    assert_eq!(starts(&story.tell(Event::Limits { host, limits: limits(8, 50) })), [7]);
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(150), Wake::HostPace)));
+}
+
+#[test]
+fn an_idle_host_with_a_longer_delay_is_not_forgotten_before_it_has_passed() {
+    let memory = RetrySettings { host_memory: Duration::from_secs(1), ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), memory);
+    let host = story.host(|_| {});
+    story.arrive(host, 0..1);
+    story.done(host);
+    let limits = HostLimits { concurrency: some(1), delay: Duration::from_secs(5), rate: None };
+    story.tell(Event::Limits { host, limits });
+    assert!(story.at(ms(2000)).is_empty());
+    assert!(story.arrive(host, 1..2).is_empty());
+    assert_eq!(starts(&story.at(ms(5000))), [1]);
 }
 
 #[test]
