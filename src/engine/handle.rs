@@ -1,4 +1,4 @@
-//! The reins of a run: how far it is, and how to end it.
+//! The reins of a run: how far it is, how to slow it down or let it go, and how to end it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::counters::ShardCounters;
 use super::message::Message;
 use super::shared::Shared;
+use super::steering::LiveLimits;
 use crate::model::{Clock, Time};
 
-/// Watches and stops a run from any thread.
+/// Watches, steers and stops a run from any thread.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -34,6 +35,47 @@ impl Handle {
     /// Ends the run at once: what is in flight is dropped and counted as cancelled.
     pub fn stop_now(&self) {
         self.shared.stop_now();
+    }
+
+    /// Starts no request until [`Self::resume`]. What is in flight goes on, and input is read until the window is full.
+    /// May be called before the run.
+    pub fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    /// Lets requests start again. The run goes on being held while the sink is behind.
+    pub fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&self, paused: bool) {
+        if self.shared.steering.set_paused(paused) {
+            self.shared.send_all(None, || Message::Steered);
+        }
+    }
+
+    /// The limits as last set.
+    #[must_use]
+    pub fn limits(&self) -> LiveLimits {
+        *self.shared.steering.limits()
+    }
+
+    /// Other limits from now on. Nothing in flight is ended: where a limit is lowered below that, nothing is started until
+    /// enough has ended. Delays and rates count from the last start. Hosts with a rule of their own
+    /// ([`crate::config::HostRule`]) keep what it says. A change of what holds per host looks at every host once.
+    pub fn set_limits(&self, limits: LiveLimits) {
+        let shared = &self.shared;
+        let mut held = shared.steering.limits();
+        if held.concurrency != limits.concurrency {
+            let most = u32::try_from(shared.sockets).unwrap_or(u32::MAX);
+            shared.lease.set_limit(limits.concurrency.get().min(most));
+        }
+        if held.rate != limits.rate {
+            shared.lease.set_rate(limits.rate);
+        }
+        *held = limits;
+        drop(held);
+        shared.send_all(None, || Message::Steered);
     }
 
     /// How far the run is.

@@ -20,6 +20,7 @@ mod report;
 mod rules;
 mod shard;
 mod shared;
+mod steering;
 mod template;
 mod window;
 
@@ -33,6 +34,7 @@ use std::thread::{self, JoinHandle};
 pub use self::handle::{Handle, Snapshot};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, check_pattern};
+pub use self::steering::LiveLimits;
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -44,6 +46,7 @@ use self::outlet::OutletReport;
 use self::rules::Rules;
 use self::shard::ShardReport;
 use self::shared::{Shared, Wiring};
+use self::steering::Steering;
 use self::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -80,6 +83,7 @@ impl Engine {
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
             lease: Lease::new(wanted.min(most), shards, config.limits.rate),
+            steering: Steering::new(LiveLimits::from(&config.limits)),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             undeliverable: AtomicU64::new(0),

@@ -30,17 +30,17 @@ impl Rules {
     }
 
     /// The number of the first rule for the URL's host.
-    pub(super) fn find(&self, url: &WebUrl) -> Option<usize> {
+    pub(super) fn find(&self, url: &WebUrl) -> Option<u32> {
         if self.rules.is_empty() {
             return None;
         }
         let host = format!("{}:{}", url.host(), url.port());
-        self.patterns.matches(host).first().copied()
+        self.patterns.matches(host).first().and_then(|number| u32::try_from(*number).ok())
     }
 
     /// The rule with this number.
-    pub(super) fn get(&self, number: usize) -> Option<&HostRule> {
-        self.rules.get(number)
+    pub(super) fn get(&self, number: u32) -> Option<&HostRule> {
+        self.rules.get(number as usize)
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
         Rules::new(patterns.iter().map(rule).collect()).expect("good patterns")
     }
 
-    fn find(patterns: &[&str], url: &str) -> Option<usize> {
+    fn find(patterns: &[&str], url: &str) -> Option<u32> {
         rules(patterns).find(&WebUrl::parse(url).expect("valid").0)
     }
 

@@ -15,6 +15,7 @@ use super::counters::{IntakeCounters, ShardCounters};
 use super::lease::Lease;
 use super::message::{Message, ToOutlet};
 use super::rules::Rules;
+use super::steering::Steering;
 use super::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) window: Window,
     pub(super) backlog: Backlog,
     pub(super) lease: Lease,
+    pub(super) steering: Steering,
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,
     /// Jobs sent to shards that had ended.

@@ -42,7 +42,8 @@ impl Pace {
     /// The earliest time of the next start.
     #[must_use]
     pub fn next(&self) -> Time {
-        let rested = if self.last == Time::NEVER { Time::ZERO } else { self.after_last(self.delay) };
+        let fresh = self.delay == 0 || self.last == Time::NEVER;
+        let rested = if fresh { Time::ZERO } else { self.after_last(self.delay) };
         rested.max(self.due - Duration::from_nanos(SLACK))
     }
 

@@ -11,7 +11,7 @@ use http::HeaderValue;
 use super::Shard;
 use crate::dial::{Route, Target};
 use crate::model::{Failure, Job, Time, WebUrl, site_of};
-use crate::sched::{Event, GroupId, HostId, HostRules};
+use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
 /// What the engine keeps of a host beside what scheduler and pool keep.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Host {
     pub(super) lookup: Option<Duration>,
     /// The last failure of the host itself: what jobs that were never tried are told.
     pub(super) trouble: Option<Trouble>,
+    /// The number of the rule that holds for it.
+    rule: Option<u32>,
 }
 
 /// A failure of a host that other jobs of it are told about.
@@ -94,15 +96,16 @@ impl Shard {
         let limits = &self.shared.config.limits;
         let rule = self.shared.rules.find(&job.url);
         let own = rule.and_then(|rule| self.shared.rules.get(rule));
+        let HostLimits { concurrency, delay, rate } = self.live.get().of_host(own);
         // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
         let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
         let group = limits.per_site.map(|limit| self.group(site_of(job.url.host()), limit));
         let target = Target::of(&job.url);
         let route = self.dialer.route(&target);
         let rules = HostRules {
-            concurrency: own.and_then(|rule| rule.concurrency).unwrap_or(limits.per_host),
-            delay: own.and_then(|rule| rule.delay).unwrap_or(limits.delay),
-            rate: own.and_then(|rule| rule.rate).or(limits.host_rate),
+            concurrency,
+            delay,
+            rate,
             per_address: own.and_then(|rule| rule.per_address).or(limits.per_address),
             needs_address: matches!(route, Route::Name { .. }),
             capacity,
@@ -123,6 +126,7 @@ impl Shard {
             capacity,
             lookup: None,
             trouble: None,
+            rule,
         };
         hosts.insert(id, host);
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
@@ -141,6 +145,17 @@ impl Shard {
             }
         }
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
+    }
+
+    /// Tells the scheduler what holds for each host by the limits as they are now.
+    pub(super) fn limit_hosts(&self, now: Time) {
+        let (live, hosts, mut sched) = (self.live.get(), self.hosts.borrow(), self.sched.borrow_mut());
+        for (host, id) in hosts.hosts.iter().zip(0..) {
+            if let Some(host) = host {
+                let limits = live.of_host(host.rule.and_then(|rule| self.shared.rules.get(rule)));
+                sched.handle(Event::Limits { host: HostId(id), limits }, now);
+            }
+        }
     }
 
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
