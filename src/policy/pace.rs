@@ -59,6 +59,12 @@ impl Pace {
         }
     }
 
+    /// Whether the delay is what spaces starts, and not the rate.
+    #[must_use]
+    pub fn is_delay(&self) -> bool {
+        self.delay >= self.interval
+    }
+
     /// The mean nanoseconds between starts that this pace enforces.
     #[must_use]
     pub fn spacing(&self) -> u64 {

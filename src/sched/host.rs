@@ -154,10 +154,14 @@ impl<J> Host<J> {
 
     /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.
     pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
-        let service = if self.service == 0 { usual } else { self.service };
-        let share = u64::from(service) * 1000 / u64::from(self.allowed(adaptive, now));
+        let share = self.service_nanos(usual) / u64::from(self.allowed(adaptive, now));
         let each = share.max(self.pace.spacing());
         (self.queue.len() as u64).saturating_mul(each)
+    }
+
+    /// How long a request takes, in nanoseconds; `usual` microseconds until one has been measured.
+    pub(super) fn service_nanos(&self, usual: u32) -> u64 {
+        u64::from(if self.service == 0 { usual } else { self.service }) * 1000
     }
 
     /// Takes note of how long a request took.

@@ -87,6 +87,16 @@ impl Limits {
         empty
     }
 
+    /// Numbers given out so far.
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Requests at once under `id`.
+    pub(super) fn limit(&self, id: u32) -> u32 {
+        self.slots[id as usize].limit
+    }
+
     /// Whether a permit can be reserved. "No limit" always has room.
     pub(super) fn has_room(&self, id: u32) -> bool {
         self.slots.get(id as usize).is_none_or(|slot| slot.in_use + slot.reserved < slot.limit)

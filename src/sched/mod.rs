@@ -5,13 +5,15 @@
 //!
 //! How it is built: every host is in exactly one place (idle, waiting for a time, waiting for a shared limit, ready …).
 //! After each event `place` works out where the host belongs now and moves it there. `turn` takes from these places
-//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped.
+//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped, and the outlook, which is
+//! made only when asked for.
 
 mod event;
 mod health;
 mod host;
 mod limit;
 mod list;
+mod outlook;
 mod place;
 mod ready;
 mod report;
@@ -33,6 +35,7 @@ use crate::policy::Pace;
 pub use crate::policy::{RetryFacts, Verdict};
 
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
+pub use outlook::{Cause, Longest, Outlook};
 pub use settings::{HostLimits, HostRules, SchedulerSettings};
 
 use host::Host;

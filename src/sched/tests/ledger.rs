@@ -223,6 +223,7 @@ impl Ledger {
     pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
         self.check_counts(scheduler);
         self.check_work_is_conserved(scheduler, now);
+        self.check_outlook(scheduler, now);
         for (host, book) in self.hosts.iter().enumerate() {
             let over = self.stopped || book.history.dead(&self.plan.settings.retries, now).is_some();
             assert!(!over || book.queued + book.retrying as usize == 0, "host {host} is dead and keeps jobs");
@@ -251,6 +252,19 @@ impl Ledger {
             let waiting = scheduler.host_queued(id) + scheduler.host_retries(id) as usize;
             assert_eq!(waiting, book.queued + book.retrying as usize);
         }
+    }
+
+    /// Every job left is counted once, and something is said to end last while anything is left.
+    fn check_outlook(&self, scheduler: &Scheduler<Ticket>, now: Time) {
+        let outlook = scheduler.outlook(now);
+        assert_eq!(outlook.held.iter().sum::<u64>(), scheduler.queued() as u64);
+        assert_eq!(outlook.retrying, scheduler.waiting_retries() as u64);
+        let left = |book: &&HostBook| book.queued > 0 || book.retrying > 0 || book.in_flight > 0;
+        assert_eq!(outlook.hosts_left, self.hosts.iter().filter(left).count() as u64);
+        assert!(outlook.alike <= outlook.hosts_left && (outlook.alike > 0) == (outlook.hosts_left > 0), "{outlook:?}");
+        let hosts: Vec<_> = self.hosts.iter().filter(left).map(|book| book.id).collect();
+        assert_eq!(outlook.longest.is_some(), !hosts.is_empty());
+        assert!(outlook.longest.is_none_or(|longest| hosts.contains(&Some(longest.host))), "{outlook:?}");
     }
 
     /// No host that could start something is left waiting, and the reason given is true by our own books.

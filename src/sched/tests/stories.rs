@@ -9,25 +9,25 @@ use crate::sched::{
     Action, Event, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake,
 };
 
-const fn ms(millis: u64) -> Time {
+pub(super) const fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
-fn some(count: u32) -> NonZeroU32 {
+pub(super) fn some(count: u32) -> NonZeroU32 {
     NonZeroU32::new(count).expect("not zero")
 }
 
-const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
+pub(super) const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
 
 /// A scheduler at a point in time, for jobs that are numbers.
-struct Story {
-    scheduler: Scheduler<u32>,
-    now: Time,
+pub(super) struct Story {
+    pub(super) scheduler: Scheduler<u32>,
+    pub(super) now: Time,
     rules: HostRules,
 }
 
 impl Story {
-    fn new(limits: Limits, retries: RetrySettings) -> Self {
+    pub(super) fn new(limits: Limits, retries: RetrySettings) -> Self {
         let settings = SchedulerSettings::new(&limits, &retries);
         let rules = HostRules { needs_address: false, ..settings.host.clone() };
         Self { scheduler: Scheduler::new(settings, 1), now: Time::ZERO, rules }
@@ -37,23 +37,23 @@ impl Story {
         Self::new(Limits::default(), RetrySettings::default())
     }
 
-    fn host(&mut self, change: impl FnOnce(&mut HostRules)) -> HostId {
+    pub(super) fn host(&mut self, change: impl FnOnce(&mut HostRules)) -> HostId {
         let mut rules = self.rules.clone();
         change(&mut rules);
         self.scheduler.add_host(&rules, self.now)
     }
 
-    fn tell(&mut self, event: Event<u32>) -> Vec<Action<u32>> {
+    pub(super) fn tell(&mut self, event: Event<u32>) -> Vec<Action<u32>> {
         self.scheduler.handle(event, self.now);
         self.drain()
     }
 
-    fn arrive(&mut self, host: HostId, jobs: impl IntoIterator<Item = u32>) -> Vec<Action<u32>> {
+    pub(super) fn arrive(&mut self, host: HostId, jobs: impl IntoIterator<Item = u32>) -> Vec<Action<u32>> {
         jobs.into_iter().for_each(|job| self.scheduler.handle(Event::Arrived { host, job }, self.now));
         self.drain()
     }
 
-    fn at(&mut self, now: Time) -> Vec<Action<u32>> {
+    pub(super) fn at(&mut self, now: Time) -> Vec<Action<u32>> {
         self.now = now;
         self.tell(Event::Tick)
     }
@@ -63,7 +63,7 @@ impl Story {
         std::iter::from_fn(|| self.scheduler.next_action(now)).collect()
     }
 
-    fn report(&self, verdict: Verdict) -> Report {
+    pub(super) fn report(&self, verdict: Verdict) -> Report {
         Report { started: self.now, verdict }
     }
 
@@ -72,7 +72,7 @@ impl Story {
         self.tell(Event::Done { host, report })
     }
 
-    fn fail(&mut self, host: HostId, job: u32, kind: FailureKind, facts: RetryFacts) -> Vec<Action<u32>> {
+    pub(super) fn fail(&mut self, host: HostId, job: u32, kind: FailureKind, facts: RetryFacts) -> Vec<Action<u32>> {
         let report = self.report(Verdict::Failed(kind));
         self.tell(Event::Failed { host, job, report, facts })
     }
