@@ -66,7 +66,10 @@ fn a_probe_and_an_adaptive_limit_are_told_from_a_fixed_one() {
     let mut story = story(Limits { adaptive: true, ..Limits::default() });
     let host = busy(&mut story, 10, |_| {});
     assert_eq!(longest(&story), (host, 8 * 50 + 100, Cause::Adaptive, 2));
-    let mut story = Story::new(Limits::default(), RetrySettings { dead_after: 1, ..RetrySettings::default() });
+    let mut story = Story::new(
+        Limits::default(),
+        RetrySettings { dead_after: 1, host_memory: Duration::MAX, ..RetrySettings::default() },
+    );
     let host = busy(&mut story, 1, |_| {});
     story.fail(host, 0, FailureKind::Refused, ONCE);
     story.at(ms(300_000));
