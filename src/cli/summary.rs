@@ -98,9 +98,15 @@ fn bytes(totals: &Snapshot) -> String {
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
+    use haul::engine::HostSummary;
     use haul::model::{FailureKind, Phase};
 
     use super::*;
+
+    fn host(origin: &str, attempts: u32, failed: u32, mean: u64, ended: u64) -> HostSummary {
+        let (mean, ended) = (Duration::from_micros(mean), Duration::from_millis(ended));
+        HostSummary { origin: origin.into(), attempts, failed, mean, ended }
+    }
 
     /// A run with something of everything.
     pub(in crate::cli) fn report() -> RunReport {
@@ -130,6 +136,14 @@ pub(super) mod tests {
                 ((Phase::Tls, FailureKind::CertificateName), 2),
             ]),
             latency: Latency { p50: millis(12), p90: millis(80), p99: millis(1410), max: Duration::from_micros(9_123) },
+            slowest: vec![
+                host("https://slow.example", 24, 3, 4_120_000, 59_000),
+                host("http://second.example:8080", 1_200, 0, 812_000, 31_000),
+            ],
+            latest: vec![
+                host("https://slow.example", 24, 3, 4_120_000, 59_000),
+                host("https://b.example", 2, 0, 40_000, 40_100),
+            ],
             stopped: false,
             left: 0,
             unwritten: 0,

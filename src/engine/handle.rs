@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use super::counters::ShardCounters;
 use super::message::Message;
+use super::outlook::{Facts, Outlook};
 use super::shared::Shared;
 use super::steering::LiveLimits;
+use crate::config::Rate;
 use crate::model::{Clock, Time};
+
+/// How often shards are asked to look, at most: they themselves look less often, and this bounds what is in their inbox.
+const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Watches, steers and stops a run from any thread.
 #[derive(Clone)]
@@ -82,6 +87,36 @@ impl Handle {
     #[must_use]
     pub fn progress(&self) -> Snapshot {
         self.shared.snapshot()
+    }
+
+    /// What is left and what bounds the run. `None` until each shard has looked for the first time, which it does soon
+    /// after it was first asked to.
+    ///
+    /// Asking makes the shards look at their hosts, each at most once a second and never for more than 1 % of its time
+    /// (with a million hosts about every ten seconds); what is said of hosts may be as old as that. Nobody who does not
+    /// ask pays for it.
+    #[must_use]
+    pub fn outlook(&self) -> Option<Outlook> {
+        let shared = &self.shared;
+        let looked: Option<Vec<_>> = (0..shared.shards).map(|shard| shared.outlook(shard).clone()).collect();
+        let now = shared.clock.now();
+        shared.ask_to_look(now);
+        let progress = shared.snapshot();
+        let (input_ended, window_is_full) = shared.window.is_closed_or_full();
+        let LiveLimits { concurrency, rate, .. } = self.limits();
+        let facts = Facts {
+            now,
+            paused: shared.steering.is_paused(),
+            sink_is_behind: shared.backlog.is_waited_for(),
+            input_ended,
+            window_is_full,
+            sockets_are_short: shared.lease.has_free(),
+            queued: progress.queued,
+            in_flight: progress.in_flight,
+            concurrency: concurrency.get(),
+            interval: rate.map(Rate::interval),
+        };
+        looked.map(|looked| Outlook::of(looked, facts))
     }
 }
 
@@ -159,6 +194,15 @@ impl Shared {
     pub(super) fn stop_now(&self) {
         self.stop();
         self.send_all(None, || Message::End);
+    }
+
+    /// Asks the shards to look, unless they were asked just now.
+    fn ask_to_look(&self, now: Time) {
+        let last = Time::from_nanos(self.asked_to_look.load(Ordering::Relaxed));
+        if last == Time::ZERO || now.since(last) >= ASK_EVERY {
+            self.asked_to_look.store(now.as_nanos(), Ordering::Relaxed);
+            self.send_all(None, || Message::Look);
+        }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -16,6 +16,8 @@ pub(super) enum Message {
     Traded,
     /// Limits were changed, or the run was paused or resumed: look at what holds now.
     Steered,
+    /// Somebody wants to know what is left.
+    Look,
     /// The sink has caught up: start requests again.
     SinkCaughtUp,
     /// Start nothing more; hand back what waits.
@@ -30,7 +32,7 @@ impl Message {
         match self {
             Self::Jobs(jobs) => jobs.len(),
             Self::Continued(_) => 1,
-            Self::Traded | Self::Steered | Self::SinkCaughtUp | Self::Stop | Self::End => 0,
+            Self::Traded | Self::Steered | Self::Look | Self::SinkCaughtUp | Self::Stop | Self::End => 0,
         }
     }
 }

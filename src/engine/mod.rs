@@ -15,7 +15,9 @@ mod intake;
 mod lease;
 mod mailbox;
 mod message;
+mod notable;
 mod outlet;
+mod outlook;
 mod report;
 mod rules;
 mod shard;
@@ -28,10 +30,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 
 pub use self::handle::{Handle, Snapshot};
+pub use self::notable::HostSummary;
+pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, check_pattern};
 pub use self::steering::LiveLimits;
@@ -42,6 +46,7 @@ use self::counters::{IntakeCounters, ShardCounters};
 use self::descriptors::Budget;
 use self::lease::Lease;
 use self::message::{Message, ToOutlet};
+use self::notable::Notable;
 use self::outlet::OutletReport;
 use self::rules::Rules;
 use self::shard::ShardReport;
@@ -86,6 +91,8 @@ impl Engine {
             steering: Steering::new(LiveLimits::from(&config.limits)),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
+            outlooks: (0..shards).map(|_| Mutex::new(None)).collect(),
+            asked_to_look: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             wiring: OnceLock::new(),
@@ -172,17 +179,22 @@ fn conclude(
     );
     let mut failures = outlet.rejections;
     let mut latency = ShardReport::default().latency;
+    let mut notable = Notable::default();
     for shard in shards {
         for (what, count) in shard.failures {
             *failures.entry(what).or_default() += count;
         }
         // Both histograms resize themselves and have the same precision, so that adding can't fail.
         let _ = latency.add(&shard.latency);
+        notable.merge(shard.notable);
     }
+    let (slowest, latest) = notable.summaries();
     RunReport {
         totals,
         failures,
         latency: Latency::of(&latency),
+        slowest,
+        latest,
         stopped: shared.is_stopped(),
         left: totals.cancelled,
         unwritten: outlet.unwritten,

@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use foldhash::fast::FixedState;
 use tokio::sync::mpsc::UnboundedSender;
@@ -14,6 +14,7 @@ use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
 use super::lease::Lease;
 use super::message::{Message, ToOutlet};
+use super::outlook::ShardOutlook;
 use super::rules::Rules;
 use super::steering::Steering;
 use super::window::Window;
@@ -36,6 +37,10 @@ pub(super) struct Shared {
     pub(super) steering: Steering,
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,
+    /// What each shard saw when it was last asked to look.
+    pub(super) outlooks: Vec<Mutex<Option<ShardOutlook>>>,
+    /// When shards were last asked to look, in nanoseconds of the run.
+    pub(super) asked_to_look: AtomicU64,
     /// Jobs sent to shards that had ended.
     pub(super) undeliverable: AtomicU64,
     pub(super) stopped: AtomicBool,
@@ -82,6 +87,11 @@ impl Shared {
             let sent = wiring.outlet.send(ToOutlet::Records(records));
             debug_assert!(sent.is_ok(), "the outlet outlives everyone who delivers");
         }
+    }
+
+    /// The outlook of a shard.
+    pub(super) fn outlook(&self, shard: usize) -> MutexGuard<'_, Option<ShardOutlook>> {
+        self.outlooks[shard].lock().expect("no holder of this lock panics")
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -45,7 +45,7 @@ pub struct Longest {
 }
 
 /// What keeps a host from being quicker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
     /// Its name has not been found yet.
     Name,

@@ -10,6 +10,7 @@ use http::HeaderValue;
 
 use super::Shard;
 use crate::dial::{Route, Target};
+use crate::engine::notable::Tally;
 use crate::model::{Failure, Job, Time, WebUrl, site_of};
 use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
@@ -28,8 +29,10 @@ pub(super) struct Host {
     pub(super) lookup: Option<Duration>,
     /// The last failure of the host itself: what jobs that were never tried are told.
     pub(super) trouble: Option<Trouble>,
+    /// What became of its attempts.
+    tally: Tally,
     /// The number of the rule that holds for it.
-    rule: Option<u32>,
+    pub(super) rule: Option<u32>,
 }
 
 /// A failure of a host that other jobs of it are told about.
@@ -63,6 +66,11 @@ impl Hosts {
 
     pub(super) fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
         self.hosts.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// Each host's origin and what became of its attempts.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.hosts.iter().flatten().map(|host| (host.url.origin(), host.tally))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -126,6 +134,7 @@ impl Shard {
             capacity,
             lookup: None,
             trouble: None,
+            tally: Tally::default(),
             rule,
         };
         hosts.insert(id, host);
@@ -137,6 +146,7 @@ impl Shard {
     pub(super) fn forget(&self, id: HostId) {
         let mut hosts = self.hosts.borrow_mut();
         if let Some(host) = hosts.remove(id) {
+            self.note_host(host.url.origin(), host.tally);
             let site = site_of(host.url.host());
             if let Some(group) = hosts.groups.get(site).copied()
                 && self.sched.borrow_mut().remove_group(group)
@@ -155,6 +165,13 @@ impl Shard {
                 let limits = live.of_host(host.rule.and_then(|rule| self.shared.rules.get(rule)));
                 sched.handle(Event::Limits { host: HostId(id), limits }, now);
             }
+        }
+    }
+
+    /// An attempt on the host ended.
+    pub(super) fn count_attempt(&self, id: HostId, took: Duration, failed: bool, now: Time) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            host.tally.attempt(took, failed, now);
         }
     }
 

@@ -12,6 +12,7 @@ mod deliver;
 mod end;
 mod hosts;
 mod lane;
+mod look;
 mod open;
 mod scarcity;
 mod spawner;
@@ -77,6 +78,8 @@ pub(super) struct Shard {
     /// Whether this shard has asked for more permits than there were.
     asked: Cell<bool>,
     scarcity: Scarcity,
+    /// When the next look at what is left may be taken.
+    look_at: Cell<Time>,
 }
 
 /// Runs a shard on this thread until it is told to end.
@@ -129,6 +132,7 @@ impl Shard {
             curbed: Cell::new(false),
             asked: Cell::new(false),
             scarcity: Scarcity::default(),
+            look_at: Cell::new(Time::ZERO),
             shared,
         };
         shard.take_share();
@@ -146,6 +150,7 @@ impl Shard {
                     self.trade(now);
                 }
                 Message::Steered => self.steered(now),
+                Message::Look => self.look(now),
                 Message::SinkCaughtUp => self.resume(now),
                 Message::Stop => self.stop(now),
                 Message::End => break,
