@@ -316,13 +316,24 @@ pub(super) struct TlsArgs {
     pub(super) insecure: bool,
 }
 
+/// The form of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SummaryForm {
+    Text,
+    Json,
+    None,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// After Ctrl-C, let requests in flight finish for this long; a second Ctrl-C ends at once [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(super) grace: Option<Duration>,
-    /// No progress line and no summary; errors are still told
+    /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
+    #[arg(long, value_name = "FORM", hide_possible_values = true)]
+    pub(super) summary: Option<SummaryForm>,
+    /// No progress, and no summary unless --summary asks for one; errors are still told
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// Log what happens to standard error, without a progress line; -vv and -vvv tell more

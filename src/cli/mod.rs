@@ -1,6 +1,7 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
 mod args;
+mod bound;
 mod console;
 mod exit;
 mod limits_file;
@@ -11,6 +12,7 @@ mod run;
 mod signals;
 mod status;
 mod summary;
+mod summary_json;
 mod values;
 
 use std::fs;

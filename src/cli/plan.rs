@@ -16,8 +16,8 @@ use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::args::{
-    Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, TimeoutArgs,
-    TlsArgs,
+    Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, SummaryForm,
+    TimeoutArgs, TlsArgs,
 };
 
 /// A run, as it will be done.
@@ -28,6 +28,7 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
     pub(super) verbose: u8,
 }
@@ -77,6 +78,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
         verbose: args.run.verbose,
     })
@@ -498,6 +500,9 @@ mod tests {
         assert_eq!((fields.headers, fields.body, fields.digest), (true, Some(BodyForm::Text), true));
         assert_eq!((plan.output.order, plan.output.file), (Order::Input, Some("out".into())));
         assert_eq!((plan.grace.as_secs(), plan.verbose, plan.quiet), (3, 2, false));
+        let summary = |arguments: &str| planned(&format!("u {arguments}")).expect("good").summary;
+        assert_eq!((summary(""), summary("-q")), (SummaryForm::Text, SummaryForm::None));
+        assert_eq!(summary("-q --summary json"), SummaryForm::Json);
         let kept = |arguments| {
             (config(arguments).body.keep, config(arguments).body.keep_headers, config(arguments).body.digest)
         };

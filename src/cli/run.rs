@@ -7,11 +7,12 @@ use haul::model::{Sink, Source};
 use haul::source::Inputs;
 use tracing_subscriber::EnvFilter;
 
+use super::args::SummaryForm;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::plan::Plan;
-use super::progress::Progress;
-use super::{output, signals, summary};
+use super::progress::{Progress, Show};
+use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
 struct Ready {
@@ -19,14 +20,15 @@ struct Ready {
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
     console: Console,
+    show: Show,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
 pub(super) fn run(plan: Plan) -> Exit {
-    let quiet = plan.quiet;
-    log(quiet, plan.verbose);
+    let summary = plan.summary;
+    log(plan.quiet, plan.verbose);
     match prepare(plan) {
-        Ok(ready) => finish(ready, quiet),
+        Ok(ready) => finish(ready, summary),
         Err(message) => {
             console::tell(&format!("haul: {message}"));
             Exit::Usage
@@ -40,30 +42,39 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let engine = Engine::new(plan.config).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
-    let console = Console::new(on_terminal && !plan.quiet && plan.verbose == 0);
+    let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Line,
+        (false, false) => Show::Messages,
+    };
+    let console = Console::new(show == Show::Line);
     let sink = output::open(plan.output, &plan.inputs).map_err(|error| error.to_string())?;
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
-    Ok(Ready { engine, source: Box::new(source), sink, console })
+    Ok(Ready { engine, source: Box::new(source), sink, console, show })
 }
 
-fn finish(ready: Ready, quiet: bool) -> Exit {
-    let Ready { engine, source, sink, console } = ready;
-    let progress = Progress::start(&console, engine.handle());
+fn finish(ready: Ready, form: SummaryForm) -> Exit {
+    let Ready { engine, source, sink, console, show } = ready;
+    let progress = Progress::start(&console, engine.handle(), show);
     let report = engine.run(source, sink);
-    drop(progress);
+    let bounds = progress.finish();
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
-    tell(&report, quiet);
+    if form == SummaryForm::Text {
+        console::tell(&summary::summary(&report, &bounds));
+    }
+    tell_trouble(&report);
+    if form == SummaryForm::Json {
+        // The last line, so that programs find it.
+        console::tell(&summary_json::summary(&report, &bounds));
+    }
     Exit::of(&report)
 }
 
-/// The summary unless `quiet`, and then, always, what cut the run short.
-fn tell(report: &RunReport, quiet: bool) {
-    if !quiet {
-        console::tell(&summary::summary(report));
-    }
+/// What cut the run short: told always.
+fn tell_trouble(report: &RunReport) {
     for error in [&report.source_error, &report.sink_error].into_iter().flatten() {
         console::tell(&format!("haul: {error}"));
     }
