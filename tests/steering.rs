@@ -4,12 +4,15 @@ mod support {
     pub(crate) mod origin;
 }
 
+use std::io;
 use std::num::NonZeroU32;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use haul::config::{Config, HostRule, Rate};
-use haul::engine::{Engine, Handle, LiveLimits, RunReport};
+use haul::engine::{Bound, Engine, Handle, LiveLimits, Outlook, RunReport};
+use haul::model::{Record, Sink};
+use haul::sched::Cause;
 use haul::sink::Null;
 use haul::source::Urls;
 use support::origin::{Origin, Seen};
@@ -210,6 +213,88 @@ fn a_start_rate_can_be_set_changed_and_taken_away() {
         handle.set_limits(LiveLimits { rate: None, ..handle.limits() });
         all_good(run, 200);
     }
+}
+
+/// What bounds the run, until it is as expected.
+fn bound_is(handle: &Handle, expected: Bound) -> Outlook {
+    let outlook = || handle.outlook().filter(|outlook| outlook.bound == expected);
+    until(&format!("the bound is {expected:?}, not {:?}", handle.outlook()), || outlook().is_some());
+    outlook().or_else(|| handle.outlook()).expect("it was known before")
+}
+
+#[test]
+fn what_bounds_the_run_is_named() {
+    let origin = Origin::start();
+    for shards in [1, 2] {
+        let mut config = config(shards);
+        config.limits.rules = vec![HostRule {
+            pattern: "127.0.0.9".into(),
+            delay: Some(Duration::from_millis(200)),
+            ..HostRule::default()
+        }];
+        let hosts = |n: u32| if n < 20 { 9 } else { 1 + n % 8 };
+        let urls = (0..1000).map(|n| origin.url_on(&format!("127.0.0.{}", hosts(n)), "/slow/20"));
+        let (handle, run) = start(config, urls, Handle::pause);
+        bound_is(&handle, Bound::Paused);
+        let all =
+            |outlook: Outlook| (outlook.hosts_left, outlook.held.iter().sum()) == (9, 1000) && outlook.input_ended;
+        until("all of the input is seen", || handle.outlook().is_some_and(all));
+        handle.set_limits(LiveLimits { concurrency: count(3), ..handle.limits() });
+        handle.resume();
+        bound_is(&handle, Bound::Concurrency);
+        handle.set_limits(LiveLimits { concurrency: count(100), rate: Rate::new(10.0), ..handle.limits() });
+        bound_is(&handle, Bound::Rate);
+        handle.set_limits(LiveLimits { rate: None, ..handle.limits() });
+        let outlook = bound_is(&handle, Bound::Hosts(Cause::Delay));
+        let longest = outlook.longest.expect("work is left");
+        assert_eq!(&*longest.origin, format!("http://127.0.0.9:{}", origin.port));
+        assert_eq!((longest.rule.as_deref(), outlook.alike), (Some("127.0.0.9"), 1));
+        assert!(longest.left <= Duration::from_millis(20 * 200 + 500), "{longest:?}");
+        let report = all_good(run, 1000);
+        assert_eq!(report.latest[0].origin, longest.origin, "it ended last");
+        assert_eq!((report.latest[0].attempts, report.slowest.len()), (20, 5));
+    }
+}
+
+/// Takes long over every record.
+struct Slow;
+
+impl Sink for Slow {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        for record in batch.drain(..) {
+            sleep(10);
+            safe.push(record.seq());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_slow_sink_or_source_bounds_the_run() {
+    let origin = Origin::start();
+    let mut config = config(1);
+    config.limits.sink_backlog = 1000;
+    let engine = Engine::new(config.clone()).expect("valid settings");
+    let handle = engine.handle();
+    let urls = Box::new(Urls::new((0..200).map(|_| origin.url("/page")).collect::<Vec<_>>()));
+    let run = thread::spawn(move || engine.run(urls, Box::new(Slow)));
+    bound_is(&handle, Bound::Output);
+    all_good(run, 200);
+
+    let url = origin.url("/page");
+    let slowly = (0..100).map(move |_| {
+        sleep(20);
+        url.clone()
+    });
+    let engine = Engine::new(config).expect("valid settings");
+    let handle = engine.handle();
+    let run = thread::spawn(move || engine.run(Box::new(Urls::new(slowly)), Box::new(Null)));
+    bound_is(&handle, Bound::Input);
+    all_good(run, 100);
 }
 
 #[test]

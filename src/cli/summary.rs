@@ -16,8 +16,12 @@ const KINDS: usize = 5;
 /// How many of the hosts that ended last are named.
 const LATEST: usize = 3;
 
-/// How many bounds are named.
-const BOUNDS: usize = 3;
+/// How many bounds are named, and for how many hundredths of the time at least they held.
+const BOUNDS: usize = 2;
+const LITTLE: f64 = 5.0;
+
+/// To the next line, below the text of this one.
+const NEXT_LINE: &str = "\n               ";
 
 /// What a run came to, in a few lines. A line is left out when there is nothing to say.
 pub(super) fn summary(report: &RunReport, bounds: &Bounds) -> String {
@@ -74,21 +78,23 @@ fn slowest(hosts: &[HostSummary]) -> Option<String> {
         )
     };
     let lines: Vec<_> = hosts.iter().map(line).collect();
-    (!lines.is_empty()).then(|| format!("  slowest      {}", lines.join("\n               ")))
+    (!lines.is_empty()).then(|| format!("  slowest      {}", lines.join(NEXT_LINE)))
 }
 
-/// The hosts that ended last, and when.
+/// The hosts that ended last, and when, a line each.
 fn latest(hosts: &[HostSummary]) -> String {
-    let one = |host: &HostSummary| format!("{} at {}", host.origin, clock(host.ended));
-    hosts.iter().take(LATEST).map(one).collect::<Vec<_>>().join(", ")
+    let line = |host: &HostSummary| format!("at {}: {}", clock(host.ended), host.origin);
+    hosts.iter().take(LATEST).map(line).collect::<Vec<_>>().join(NEXT_LINE)
 }
 
 /// What bounded the run for longest, and for how much of its time.
 fn bounded(bounds: &Bounds, elapsed: Duration) -> Option<String> {
     let share = |time: Duration| (time.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * 100.0).round().min(100.0);
     let one = |(bound, time): &(Bound, Duration)| format!("{} {} %", bound::general(*bound), share(*time));
-    let named: Vec<_> = bounds.iter().take(BOUNDS).filter(|(_, time)| share(*time) >= 1.0).map(one).collect();
-    (!named.is_empty()).then(|| format!("  bound by     {} of the time", named.join(", ")))
+    let named: Vec<_> = bounds.iter().take(BOUNDS).filter(|(_, time)| share(*time) >= LITTLE).map(one).collect();
+    let (first, others) = named.split_first()?;
+    let others: String = others.iter().map(|other| format!(", {other}")).collect();
+    Some(format!("  bound by     {first} of the time{others}"))
 }
 
 /// So many URLs.
@@ -219,8 +225,9 @@ pub(super) mod tests {
   extra        301 retries, 20,001 redirects
   slowest      4.1s on average: https://slow.example (24 attempts, 3 failed)
                812ms on average: http://second.example:8080 (1,200 attempts)
-  ended last   https://slow.example at 59.0s, https://b.example at 40.1s
-  bound by     --concurrency 65 %, hosts (delay) 32 % of the time";
+  ended last   at 59.0s: https://slow.example
+               at 40.1s: https://b.example
+  bound by     --concurrency 65 % of the time, hosts (delay) 32 %";
         assert_eq!(summary(&report(), &bounds()), expected);
     }
 

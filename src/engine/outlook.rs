@@ -141,6 +141,7 @@ impl Outlook {
 fn add(all: &mut sched::Outlook, one: &sched::Outlook) {
     all.hosts_left += one.hosts_left;
     all.unresolved += one.unresolved;
+    all.ready += one.ready;
     all.retrying += one.retrying;
     all.work = all.work.saturating_add(one.work);
     for (total, held) in all.held.iter_mut().zip(one.held) {
@@ -180,7 +181,9 @@ fn bound(all: &sched::Outlook, longest: Option<&LongestHost>, facts: Facts) -> B
 
 /// The limit of the whole run that holds most jobs back, and how long all work takes under it.
 fn by_the_run(all: &sched::Outlook, facts: Facts) -> Option<(Bound, Duration)> {
-    let (limit, pace) = (all.held_for(DeferReason::GlobalLimit), all.held_for(DeferReason::GlobalPace));
+    // A job that could start when the shard looked waits for its turn, and where starts are drawn, for the draw.
+    let drawn = if facts.interval.is_some() { all.ready } else { 0 };
+    let (limit, pace) = (all.held_for(DeferReason::GlobalLimit), all.held_for(DeferReason::GlobalPace) + drawn);
     match (limit.max(pace), facts.interval) {
         (0, _) => None,
         (_, Some(interval)) if pace >= limit => {
@@ -282,6 +285,10 @@ mod tests {
         assert_eq!(bound_of(vec![paced.clone()], rate(100)), Bound::Rate, "100 starts in 10 s");
         assert_eq!(bound_of(vec![paced.clone()], rate(10)), Bound::Hosts(Cause::Concurrency));
         assert_eq!(bound_of(vec![paced], facts()), Bound::Sockets, "a rest");
+        let mut due = shard(9, Cause::Concurrency, 0);
+        due.of_hosts.ready = 50;
+        assert_eq!(bound_of(vec![due.clone()], rate(100)), Bound::Rate, "between two starts");
+        assert_eq!(bound_of(vec![due], facts()), Bound::Hosts(Cause::Concurrency));
     }
 
     #[test]

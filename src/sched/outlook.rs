@@ -21,6 +21,8 @@ pub struct Outlook {
     pub unresolved: u64,
     /// Queued jobs by what keeps their host from starting one, in the order of [`DeferReason::ALL`].
     pub held: [u64; DeferReason::ALL.len()],
+    /// Queued jobs of hosts that could start one now: none, once all actions have been taken.
+    pub ready: u64,
     /// Jobs waiting for their retry's time.
     pub retrying: u64,
     /// How long the jobs left would take one after the other.
@@ -169,10 +171,12 @@ impl Outlook {
     fn count<J>(&mut self, host: &Host<J>, reason: Option<DeferReason>) {
         self.hosts_left += 1;
         self.retrying += u64::from(host.retries.len());
-        if let Some(reason) = reason {
-            self.held[reason as usize] += host.queue.len() as u64;
-            self.unresolved += u64::from(reason == DeferReason::Address);
+        let jobs = host.queue.len() as u64;
+        match reason {
+            Some(reason) => self.held[reason as usize] += jobs,
+            None => self.ready += jobs,
         }
+        self.unresolved += u64::from(reason == Some(DeferReason::Address));
     }
 
     /// Names `other`, if that needs longer; says whether it does.

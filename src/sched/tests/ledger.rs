@@ -257,7 +257,7 @@ impl Ledger {
     /// Every job left is counted once, and something is said to end last while anything is left.
     fn check_outlook(&self, scheduler: &Scheduler<Ticket>, now: Time) {
         let outlook = scheduler.outlook(now);
-        assert_eq!(outlook.held.iter().sum::<u64>(), scheduler.queued() as u64);
+        assert_eq!((outlook.held.iter().sum::<u64>(), outlook.ready), (scheduler.queued() as u64, 0));
         assert_eq!(outlook.retrying, scheduler.waiting_retries() as u64);
         let left = |book: &&HostBook| book.queued > 0 || book.retrying > 0 || book.in_flight > 0;
         assert_eq!(outlook.hosts_left, self.hosts.iter().filter(left).count() as u64);
