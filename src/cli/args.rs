@@ -63,12 +63,21 @@ Exit codes:
   2    wrong usage, or unreadable input
   130  interrupted
 
+Limits files, with more in docs/LIMITS.md:
+  concurrency = 500
+  [[host]]
+  match = [\"example.com\", \"*.example.com\"]
+  concurrency = 2
+  rate = \"30/m\"
+  delay = \"250ms\"
+
 Examples:
   haul get https://example.com/
   haul get -i urls.txt -o records.ndjson
   zcat urls.gz | haul get --per-host 4 --delay 250ms > records.ndjson
   haul get -i urls.txt.zst --body text --headers -c 1000 --timeout 20s | jq .status
   haul get -i urls.txt --save-dir bodies -o records.ndjson
+  haul get -i urls.txt --limits limits.toml -c 2000 -o records.ndjson
   haul get -i jobs.ndjson --retries 5 --host-rate 30/m --order input -o records.ndjson";
 
 /// Everything `haul get` can be told.
@@ -216,6 +225,9 @@ pub(super) struct LimitArgs {
     /// Threads that fetch; 0 means one per core [default: 0]
     #[arg(long, value_name = "N")]
     pub(super) shards: Option<usize>,
+    /// Read limits, and rules for some hosts, from FILE (TOML); flags win over its general limits
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// URLs read and not finished: how far hosts interleave, about 150 bytes of memory each [default: 1000000]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) window: Option<NonZeroU32>,
@@ -336,13 +348,24 @@ pub(super) struct TlsArgs {
     pub(super) insecure: bool,
 }
 
+/// The form of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SummaryForm {
+    Text,
+    Json,
+    None,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// After Ctrl-C, let requests in flight finish for this long; a second Ctrl-C ends at once [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(super) grace: Option<Duration>,
-    /// No progress line and no summary; errors are still told
+    /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
+    #[arg(long, value_name = "FORM", hide_possible_values = true)]
+    pub(super) summary: Option<SummaryForm>,
+    /// No progress, and no summary unless --summary asks for one; errors are still told
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// Log what happens to standard error, without a progress line; -vv and -vvv tell more

@@ -10,6 +10,11 @@ pub(super) fn tell(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{message}");
 }
 
+/// The columns of the terminal that is standard error; 80 when it is none.
+pub(super) fn width() -> usize {
+    usize::from(::console::Term::stderr().size().1)
+}
+
 /// Standard error with, perhaps, a progress line at its end.
 #[derive(Clone)]
 pub(super) struct Console {

@@ -1,11 +1,13 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
 mod args;
+mod bound;
 mod console;
 mod doctor;
 mod exit;
 mod forecast;
 mod generate;
+mod limits_file;
 mod origin;
 mod output;
 mod page;
@@ -17,6 +19,7 @@ mod run;
 mod signals;
 mod status;
 mod summary;
+mod summary_json;
 mod values;
 
 use std::fs;

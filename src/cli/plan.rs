@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::args::{
     Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, SaveAs,
-    TimeoutArgs, TlsArgs,
+    SummaryForm, TimeoutArgs, TlsArgs,
 };
 
 /// A run, as it will be done.
@@ -29,6 +29,7 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
     pub(super) verbose: u8,
 }
@@ -47,7 +48,7 @@ pub(super) struct Output {
 /// What planning may look at besides the flags.
 pub(super) struct World<'a> {
     pub(super) stdin_is_terminal: bool,
-    /// Reads a file named by `--data @FILE`.
+    /// Reads a file named by `--data @FILE` or `--limits FILE`.
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
@@ -67,7 +68,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         inputs: inputs(args.input, world)?,
         input_settings,
         config: Config {
-            limits: limits(&args.limits),
+            limits: limits(&args.limits, world)?,
             timeouts: timeouts(&args.timeouts),
             retries: retries(&args.retries),
             request: request(args.request, world)?,
@@ -80,6 +81,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
         verbose: args.run.verbose,
     })
@@ -87,7 +89,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
 
 /// Pairs of flags that can't both be meant, and what to do about it.
 fn check(args: &GetArgs) -> Planned<()> {
-    let GetArgs { output, request, network, tls, retries, limits, run, .. } = args;
+    let GetArgs { output, request, network, tls, retries, run, .. } = args;
     let sends = |name| request.header.iter().any(|(sent, _)| sent == name);
     let has_authorization = request.user.is_some() || request.bearer.is_some();
     let other_address = !network.resolve.is_empty()
@@ -95,7 +97,6 @@ fn check(args: &GetArgs) -> Planned<()> {
         || network.local_address.is_some()
         || network.ipv4
         || network.ipv6;
-    let several_shards = limits.shards.is_some_and(|shards| shards > 1);
     let rules = [
         (network.ipv4 && network.ipv6, "--ipv4 and --ipv6 exclude each other; leave both out to use both"),
         (
@@ -124,10 +125,6 @@ fn check(args: &GetArgs) -> Planned<()> {
         (
             retries.retry_unsafe && retries.retries == Some(0),
             "--retry-unsafe without retries does nothing; leave it out, or raise --retries",
-        ),
-        (
-            limits.per_address.is_some() && several_shards,
-            "--per-address needs one shard, because hosts of several shards may share an address; use --shards 1",
         ),
         (
             output.save_dir.is_some() && output.body.is_some(),
@@ -235,21 +232,35 @@ fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
 }
 
 /// The limits these flags set.
-pub(super) fn limits(args: &LimitArgs) -> Limits {
-    let mut limits = Limits {
-        per_address: args.per_address,
-        per_site: args.per_site,
-        rate: args.rate,
-        host_rate: args.host_rate,
-        adaptive: args.adaptive,
-        ..Limits::default()
-    };
+///
+/// # Errors
+/// The file of `--limits` can't be read or used.
+pub(super) fn limits(args: &LimitArgs, world: &World<'_>) -> Planned<Limits> {
+    let mut limits = args.file.as_deref().map(|path| limits_file(path, world)).transpose()?.unwrap_or_default();
     set(&mut limits.concurrency, args.concurrency);
     set(&mut limits.per_host, args.per_host);
     set(&mut limits.delay, args.delay);
     set(&mut limits.shards, args.shards);
     set(&mut limits.window, args.window.map(|count| to_usize(count.get().into())));
-    limits
+    limits.per_address = args.per_address.or(limits.per_address);
+    limits.per_site = args.per_site.or(limits.per_site);
+    limits.rate = args.rate.or(limits.rate);
+    limits.host_rate = args.host_rate.or(limits.host_rate);
+    limits.adaptive |= args.adaptive;
+    if limits.has_per_address() && limits.shards > 1 {
+        return Err("a limit per address needs one shard, because hosts of several shards may share an address; use \
+                    --shards 1, or leave out --per-address and, in the limits file, per-address"
+            .to_owned());
+    }
+    Ok(limits)
+}
+
+/// What the file of `--limits` says.
+fn limits_file(path: &Path, world: &World<'_>) -> Planned<Limits> {
+    let name = path.display().to_string();
+    let bytes = (world.read)(path).map_err(|error| format!("can't read --limits {name}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8, which TOML has to be"))?;
+    super::limits_file::parse(&name, &text)
 }
 
 fn retries(args: &RetryArgs) -> RetrySettings {
@@ -340,6 +351,10 @@ mod tests {
         stdin_is_terminal: true,
         read: &|path| match path.to_str() {
             Some("file") => Ok(b"from file".to_vec()),
+            Some("limits") => {
+                Ok(b"concurrency = 500\nper-host = 3\nadaptive = true\n[[host]]\nmatch = 'a'\nper-address = 2".to_vec())
+            }
+            Some("latin") => Ok(b"\xe9".to_vec()),
             _ => Err(io::ErrorKind::NotFound.into()),
         },
     };
@@ -400,6 +415,10 @@ mod tests {
             ("-k --cacert ca.pem", "leave one out"),
             ("--retry-unsafe --retries 0", "--retries"),
             ("--per-address 2 --shards 2", "--shards 1"),
+            ("--limits limits --shards 2", "--shards 1"),
+            ("--limits nowhere", "can't read --limits nowhere"),
+            ("--limits file", "file:1:6: "),
+            ("--limits latin", "UTF-8"),
             ("-q -v", "leave one out"),
             ("-i - -i -", "only once"),
             ("-u name", "USER:PASSWORD"),
@@ -480,6 +499,13 @@ mod tests {
     }
 
     #[test]
+    fn flags_win_over_the_limits_file() {
+        let limits = config("--limits limits -c 7 --rate 9").limits;
+        assert_eq!((limits.concurrency.get(), limits.per_host.get(), limits.adaptive), (7, 3, true));
+        assert_eq!((limits.rate.map(haul::config::Rate::per_second), limits.rules.len()), (Some(9.0), 1));
+    }
+
+    #[test]
     fn network_settings_arrive() {
         let all = config(
             "--resolve a:80:127.0.0.1 --connect-to ::b:1 --dns-server 127.0.0.1 -6 --local-address ::1 --http1.1 --no-reuse",
@@ -500,6 +526,9 @@ mod tests {
         assert_eq!((fields.headers, fields.body, fields.digest), (true, Some(BodyForm::Text), true));
         assert_eq!((plan.output.order, plan.output.file), (Order::Input, Some("out".into())));
         assert_eq!((plan.grace.as_secs(), plan.verbose, plan.quiet), (3, 2, false));
+        let summary = |arguments: &str| planned(&format!("u {arguments}")).expect("good").summary;
+        assert_eq!((summary(""), summary("-q")), (SummaryForm::Text, SummaryForm::None));
+        assert_eq!(summary("-q --summary json"), SummaryForm::Json);
         let kept = |arguments| {
             (config(arguments).body.keep, config(arguments).body.keep_headers, config(arguments).body.digest)
         };

@@ -11,11 +11,12 @@ use haul::save::SaveBodies;
 use haul::source::Inputs;
 use tracing_subscriber::EnvFilter;
 
+use super::args::SummaryForm;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::plan::Plan;
-use super::progress::Progress;
-use super::{output, signals, summary};
+use super::progress::{Bounds, Progress, Show};
+use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
 struct Ready {
@@ -25,14 +26,15 @@ struct Ready {
     /// Where bodies are saved, and whether that has failed.
     save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
     console: Console,
+    show: Show,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
 pub(super) fn run(plan: Plan) -> Exit {
-    let quiet = plan.quiet;
-    log(quiet, plan.verbose);
+    let summary = plan.summary;
+    log(plan.quiet, plan.verbose);
     match prepare(plan) {
-        Ok(ready) => finish(ready, quiet),
+        Ok(ready) => finish(ready, summary),
         Err(message) => {
             console::tell(&format!("haul: {message}"));
             Exit::Usage
@@ -50,7 +52,12 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
-    let console = Console::new(on_terminal && !plan.quiet && plan.verbose == 0);
+    let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Line,
+        (false, false) => Show::Messages,
+    };
+    let console = Console::new(show == Show::Line);
     let sink = output::open(plan.output, &plan.inputs).map_err(|error| error.to_string())?;
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
@@ -58,7 +65,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, console })
+    Ok(Ready { engine, source: Box::new(source), sink, save, console, show })
 }
 
 /// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
@@ -78,27 +85,43 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 /// What requests in flight are given to end once a body could not be saved.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-fn finish(ready: Ready, quiet: bool) -> Exit {
-    let Ready { engine, source, sink, save, console } = ready;
-    let progress = Progress::start(&console, engine.handle());
-    let report = engine.run(source, sink);
+fn finish(ready: Ready, form: SummaryForm) -> Exit {
+    let Ready { engine, source, sink, save, console, show } = ready;
+    let (report, bounds) = watched(engine, source, sink, &console, show);
     let not_saved = save.is_some_and(|(save, failed)| {
         save.close();
         failed.load(Ordering::SeqCst)
     });
-    drop(progress);
-    if let Some(line) = console.line() {
-        line.finish_and_clear();
+    if form == SummaryForm::Text {
+        console::tell(&summary::summary(&report, &bounds));
     }
-    tell(&report, quiet);
+    tell_trouble(&report);
+    if form == SummaryForm::Json {
+        // The last line, so that programs find it.
+        console::tell(&summary_json::summary(&report, &bounds));
+    }
     if not_saved { Exit::SomeFailed } else { Exit::of(&report) }
 }
 
-/// The summary unless `quiet`, and then, always, what cut the run short.
-fn tell(report: &RunReport, quiet: bool) {
-    if !quiet {
-        console::tell(&summary::summary(report));
+/// Runs while someone watches.
+pub(super) fn watched(
+    engine: Engine,
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    console: &Console,
+    show: Show,
+) -> (RunReport, Bounds) {
+    let progress = Progress::start(console, engine.handle(), show);
+    let report = engine.run(source, sink);
+    let bounds = progress.finish();
+    if let Some(line) = console.line() {
+        line.finish_and_clear();
     }
+    (report, bounds)
+}
+
+/// What cut the run short: told always.
+fn tell_trouble(report: &RunReport) {
     for error in [&report.source_error, &report.sink_error].into_iter().flatten() {
         console::tell(&format!("haul: {error}"));
     }

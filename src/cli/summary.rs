@@ -3,16 +3,28 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use haul::engine::{Latency, RunReport, Snapshot};
+use haul::engine::{Bound, HostSummary, Latency, RunReport, Snapshot};
 use indicatif::{HumanBytes, HumanCount};
 
+use super::bound;
+use super::progress::Bounds;
 use super::status::{clock, per_second};
 
 /// How many kinds of failure are named; the others are counted together.
 const KINDS: usize = 5;
 
+/// How many of the hosts that ended last are named.
+const LATEST: usize = 3;
+
+/// How many bounds are named, and for how many hundredths of the time at least they held.
+const BOUNDS: usize = 2;
+const LITTLE: f64 = 5.0;
+
+/// To the next line, below the text of this one.
+const NEXT_LINE: &str = "\n               ";
+
 /// What a run came to, in a few lines. A line is left out when there is nothing to say.
-pub(super) fn summary(report: &RunReport) -> String {
+pub(super) fn summary(report: &RunReport, bounds: &Bounds) -> String {
     let totals = &report.totals;
     let lines = [
         Some(headline(totals)),
@@ -25,6 +37,9 @@ pub(super) fn summary(report: &RunReport) -> String {
         (totals.retries + totals.redirects > 0).then(|| {
             format!("  extra        {} retries, {} redirects", HumanCount(totals.retries), HumanCount(totals.redirects))
         }),
+        several(report).then(|| slowest(&report.slowest)).flatten(),
+        several(report).then(|| format!("  ended last   {}", latest(&report.latest))),
+        bounded(bounds, totals.elapsed),
     ];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
@@ -43,6 +58,43 @@ fn headline(totals: &Snapshot) -> String {
 
 fn left(report: &RunReport) -> Option<String> {
     report.stopped.then(|| format!("  stopped      {} already read left without a record", urls(report.left)))
+}
+
+/// Whether there is more than one host to tell of.
+fn several(report: &RunReport) -> bool {
+    report.latest.len() > 1
+}
+
+/// The slowest hosts, a line each.
+fn slowest(hosts: &[HostSummary]) -> Option<String> {
+    let line = |host: &HostSummary| {
+        let failed =
+            if host.failed > 0 { format!(", {} failed", HumanCount(host.failed.into())) } else { String::new() };
+        format!(
+            "{} on average: {} ({} attempts{failed})",
+            short(host.mean),
+            host.origin,
+            HumanCount(host.attempts.into())
+        )
+    };
+    let lines: Vec<_> = hosts.iter().map(line).collect();
+    (!lines.is_empty()).then(|| format!("  slowest      {}", lines.join(NEXT_LINE)))
+}
+
+/// The hosts that ended last, and when, a line each.
+fn latest(hosts: &[HostSummary]) -> String {
+    let line = |host: &HostSummary| format!("at {}: {}", clock(host.ended), host.origin);
+    hosts.iter().take(LATEST).map(line).collect::<Vec<_>>().join(NEXT_LINE)
+}
+
+/// What bounded the run for longest, and for how much of its time.
+fn bounded(bounds: &Bounds, elapsed: Duration) -> Option<String> {
+    let share = |time: Duration| (time.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * 100.0).round().min(100.0);
+    let one = |(bound, time): &(Bound, Duration)| format!("{} {} %", bound::general(*bound), share(*time));
+    let named: Vec<_> = bounds.iter().take(BOUNDS).filter(|(_, time)| share(*time) >= LITTLE).map(one).collect();
+    let (first, others) = named.split_first()?;
+    let others: String = others.iter().map(|other| format!(", {other}")).collect();
+    Some(format!("  bound by     {first} of the time{others}"))
 }
 
 /// So many URLs.
@@ -99,8 +151,23 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use haul::model::{FailureKind, Phase};
+    use haul::sched::Cause;
 
     use super::*;
+
+    pub(in crate::cli) fn bounds() -> Bounds {
+        let seconds = Duration::from_secs;
+        vec![
+            (Bound::Concurrency, seconds(40)),
+            (Bound::Hosts(Cause::Delay), seconds(20)),
+            (Bound::Names, Duration::from_millis(100)),
+        ]
+    }
+
+    fn host(origin: &str, attempts: u32, failed: u32, mean: u64, ended: u64) -> HostSummary {
+        let (mean, ended) = (Duration::from_micros(mean), Duration::from_millis(ended));
+        HostSummary { origin: origin.into(), attempts, failed, mean, ended }
+    }
 
     /// A run with something of everything.
     pub(in crate::cli) fn report() -> RunReport {
@@ -130,6 +197,14 @@ pub(super) mod tests {
                 ((Phase::Tls, FailureKind::CertificateName), 2),
             ]),
             latency: Latency { p50: millis(12), p90: millis(80), p99: millis(1410), max: Duration::from_micros(9_123) },
+            slowest: vec![
+                host("https://slow.example", 24, 3, 4_120_000, 59_000),
+                host("http://second.example:8080", 1_200, 0, 812_000, 31_000),
+            ],
+            latest: vec![
+                host("https://slow.example", 24, 3, 4_120_000, 59_000),
+                host("https://b.example", 2, 0, 40_000, 40_100),
+            ],
             stopped: false,
             left: 0,
             unwritten: 0,
@@ -147,17 +222,25 @@ pub(super) mod tests {
   time         p50 12ms, p90 80ms, p99 1.4s, longest 9.12ms
   connections  12,034 opened, 98.7 % of requests used one already open
   bodies       5.00 GiB received, 9.00 GiB decoded
-  extra        301 retries, 20,001 redirects";
-        assert_eq!(summary(&report()), expected);
+  extra        301 retries, 20,001 redirects
+  slowest      4.1s on average: https://slow.example (24 attempts, 3 failed)
+               812ms on average: http://second.example:8080 (1,200 attempts)
+  ended last   at 59.0s: https://slow.example
+               at 40.1s: https://b.example
+  bound by     --concurrency 65 % of the time, hosts (delay) 32 %";
+        assert_eq!(summary(&report(), &bounds()), expected);
     }
 
     #[test]
     fn a_stopped_run_says_how_many_were_left_and_an_empty_one_little() {
         let mut run = report();
         (run.stopped, run.left) = (true, 12_300);
-        assert!(summary(&run).contains("\n  stopped      12,300 URLs already read left without a record\n"));
+        assert!(
+            summary(&run, &Vec::new()).contains("\n  stopped      12,300 URLs already read left without a record\n")
+        );
         run.totals = Snapshot { elapsed: Duration::from_millis(3), ..Snapshot::default() };
         run.stopped = false;
-        assert_eq!(summary(&run), "0 URLs in 3ms: 0 responses, 0 failed, 0/s");
+        (run.slowest, run.latest) = (Vec::new(), Vec::new());
+        assert_eq!(summary(&run, &Vec::new()), "0 URLs in 3ms: 0 responses, 0 failed, 0/s");
     }
 }

@@ -11,7 +11,8 @@ pub struct Limits {
     pub concurrency: NonZeroU32,
     /// Requests in flight per host (origin). Default 8. More than a server likes earns 429s, resets or bans.
     pub per_host: NonZeroU32,
-    /// Requests in flight per address, over all hosts on it. Default: no limit. Exact only with one shard.
+    /// Requests in flight per address, over all hosts on it that have such a limit; where they differ, the lowest holds.
+    /// Default: no limit. Exact only with one shard.
     pub per_address: Option<NonZeroU32>,
     /// Requests in flight per registrable domain. Default: no limit.
     pub per_site: Option<NonZeroU32>,
@@ -24,7 +25,7 @@ pub struct Limits {
     /// Whether each host's concurrency follows what the host stands: it starts low, rises by one per round of
     /// successes and halves on overload. Default off: the per-host limit holds from the start.
     pub adaptive: bool,
-    /// Threads that fetch. 0, the default, means one per core (one in all when `per_address` is set).
+    /// Threads that fetch. 0, the default, means one per core (one in all with a limit per address).
     pub shards: usize,
     /// Jobs read but not yet finished: the look-ahead that lets hosts interleave when the input is sorted by host.
     /// Default 1,000,000. Each costs 40 bytes plus its URL plus an allocation's overhead: about 150 MB at the
@@ -35,6 +36,34 @@ pub struct Limits {
     pub window_bytes: u64,
     /// Bytes of records finished but not yet written, over which no new request is started. Default 64 MiB.
     pub sink_backlog: usize,
+    /// What holds for some hosts instead of the above. The first rule that matches a host counts, and no other. Looked
+    /// at once per host, when it is first seen. Default: none.
+    pub rules: Vec<HostRule>,
+}
+
+/// What holds for the hosts whose name matches a pattern. Where it says nothing, the general limits hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostRule {
+    /// Which hosts: a glob on the host's name as URLs have it (lower case, punycode, IPv6 in brackets), or on name and
+    /// port. `*` stands for any characters, dots included, `?` for one, `[ab]` for one of these, `{a,b}` for either.
+    /// `*.example.com` is each name under example.com but not example.com itself; `example.com:8080` is one port only.
+    pub pattern: String,
+    /// Requests in flight per host.
+    pub concurrency: Option<NonZeroU32>,
+    /// Starts per second per host.
+    pub rate: Option<Rate>,
+    /// The least time between two starts on a host.
+    pub delay: Option<Duration>,
+    /// Requests in flight per address, over all hosts on it that have such a limit. Needs one shard.
+    pub per_address: Option<NonZeroU32>,
+}
+
+impl Limits {
+    /// Whether any host has a limit per address: then one shard has to do.
+    #[must_use]
+    pub fn has_per_address(&self) -> bool {
+        self.per_address.is_some() || self.rules.iter().any(|rule| rule.per_address.is_some())
+    }
 }
 
 impl Default for Limits {
@@ -52,6 +81,7 @@ impl Default for Limits {
             window: 1_000_000,
             window_bytes: 512 << 20,
             sink_backlog: 64 << 20,
+            rules: Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ mod retries;
 mod timeouts;
 
 pub use body::BodySettings;
-pub use limits::{Limits, Rate};
+pub use limits::{HostRule, Limits, Rate};
 pub use network::{ConnectTo, DnsSettings, FamilyPreference, NetworkSettings, PoolSettings, ResolveRule, TlsSettings};
 pub use request::RequestSettings;
 pub use retries::RetrySettings;

@@ -37,6 +37,11 @@ impl Backlog {
         self.bytes.load(Ordering::Relaxed) > self.limit
     }
 
+    /// Whether shards wait for the sink.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// A shard is going to wait; true when it need not after all.
     pub(super) fn wait(&self) -> bool {
         self.waiting.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! The reins of a run: how far it is, and how to end it.
+//! The reins of a run: how far it is, how to slow it down or let it go, and how to end it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,10 +6,16 @@ use std::time::Duration;
 
 use super::counters::ShardCounters;
 use super::message::Message;
+use super::outlook::{Facts, Outlook};
 use super::shared::Shared;
+use super::steering::LiveLimits;
+use crate::config::Rate;
 use crate::model::{Clock, Time};
 
-/// Watches and stops a run from any thread.
+/// How often shards are asked to look, at most: they themselves look less often, and this bounds what is in their inbox.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Watches, steers and stops a run from any thread.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -36,10 +42,81 @@ impl Handle {
         self.shared.stop_now();
     }
 
+    /// Starts no request until [`Self::resume`]. What is in flight goes on, and input is read until the window is full.
+    /// May be called before the run.
+    pub fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    /// Lets requests start again. The run goes on being held while the sink is behind.
+    pub fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&self, paused: bool) {
+        if self.shared.steering.set_paused(paused) {
+            self.shared.send_all(None, || Message::Steered);
+        }
+    }
+
+    /// The limits as last set.
+    #[must_use]
+    pub fn limits(&self) -> LiveLimits {
+        *self.shared.steering.limits()
+    }
+
+    /// Other limits from now on. Nothing in flight is ended: where a limit is lowered below that, nothing is started until
+    /// enough has ended. Delays and rates count from the last start. Hosts with a rule of their own
+    /// ([`crate::config::HostRule`]) keep what it says. A change of what holds per host looks at every host once.
+    pub fn set_limits(&self, limits: LiveLimits) {
+        let shared = &self.shared;
+        let mut held = shared.steering.limits();
+        if held.concurrency != limits.concurrency {
+            let most = u32::try_from(shared.sockets).unwrap_or(u32::MAX);
+            shared.lease.set_limit(limits.concurrency.get().min(most));
+        }
+        if held.rate != limits.rate {
+            shared.lease.set_rate(limits.rate);
+        }
+        *held = limits;
+        drop(held);
+        shared.send_all(None, || Message::Steered);
+    }
+
     /// How far the run is.
     #[must_use]
     pub fn progress(&self) -> Snapshot {
         self.shared.snapshot()
+    }
+
+    /// What is left and what bounds the run. `None` until each shard has looked for the first time, which it does soon
+    /// after it was first asked to.
+    ///
+    /// Asking makes the shards look at their hosts, each at most once a second and never for more than 1 % of its time
+    /// (with a million hosts about every ten seconds); what is said of hosts may be as old as that. Nobody who does not
+    /// ask pays for it.
+    #[must_use]
+    pub fn outlook(&self) -> Option<Outlook> {
+        let shared = &self.shared;
+        let looked: Option<Vec<_>> = (0..shared.shards).map(|shard| shared.outlook(shard).clone()).collect();
+        let now = shared.clock.now();
+        shared.ask_to_look(now);
+        let progress = shared.snapshot();
+        let (input_ended, window_is_full) = shared.window.is_closed_or_full();
+        let LiveLimits { concurrency, rate, .. } = self.limits();
+        let facts = Facts {
+            now,
+            paused: shared.steering.is_paused(),
+            sink_is_behind: shared.backlog.is_waited_for(),
+            input_ended,
+            window_is_full,
+            sockets_are_short: shared.lease.has_free(),
+            queued: progress.queued,
+            in_flight: progress.in_flight,
+            concurrency: concurrency.get(),
+            interval: rate.map(Rate::interval),
+        };
+        looked.map(|looked| Outlook::of(looked, facts))
     }
 }
 
@@ -117,6 +194,15 @@ impl Shared {
     pub(super) fn stop_now(&self) {
         self.stop();
         self.send_all(None, || Message::End);
+    }
+
+    /// Asks the shards to look, unless they were asked just now.
+    fn ask_to_look(&self, now: Time) {
+        let last = Time::from_nanos(self.asked_to_look.load(Ordering::Relaxed));
+        if last == Time::ZERO || now.since(last) >= ASK_EVERY {
+            self.asked_to_look.store(now.as_nanos(), Ordering::Relaxed);
+            self.send_all(None, || Message::Look);
+        }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

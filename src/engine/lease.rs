@@ -2,10 +2,13 @@
 //!
 //! Each shard owns a share of the in-flight limit and dispatches against it without asking anyone. A shard that could
 //! start more takes free permits, or asks for them; the others then put back what they don't use, and what they have
-//! over an equal share as soon as it falls free. The sum of all shares and the free permits is the limit, always.
+//! over an equal share as soon as it falls free. The limit may change while requests are in flight: what it is lowered
+//! by beyond the free permits is *owed*, and until shards have paid it, none starts anything. Always:
 //!
-//! A start rate is not divided, because a shard that is idle now may start the next job: with several shards there is
-//! one pace, and each start is drawn from it. Without a rate there is none, and nothing is asked per start.
+//! > sum of all shares + free − owed = limit, and nothing is owed while any permit is free
+//!
+//! A start rate is not divided, because a shard that is idle now may start the next job: there is one pace, and each
+//! start is drawn from it. Without a rate nothing is asked per start.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -18,19 +21,24 @@ use crate::policy::Pace;
 /// The shares of the global in-flight limit, and the start rate that all shards keep together.
 #[derive(Debug)]
 pub(super) struct Lease {
-    /// What every shard gets when all want more.
-    fair: u32,
     state: Mutex<State>,
     /// Whether any shard wants more: read once a turn without the lock.
     wanted: AtomicBool,
     /// A copy of the state's count of free permits.
     free: AtomicU32,
-    pace: Option<Mutex<Pace>>,
+    /// Whether permits are owed.
+    owed: AtomicBool,
+    pace: Mutex<Pace>,
+    /// Whether there is a start rate.
+    paced: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
+    limit: u32,
     free: u32,
+    /// Permits in use beyond the limit, which has been lowered.
+    owed: u32,
     shares: Vec<u32>,
     wants: Vec<bool>,
 }
@@ -39,22 +47,42 @@ impl State {
     fn wanted(&self) -> bool {
         self.wants.iter().any(|wants| *wants)
     }
+
+    /// What every shard gets when all want more. 0 when there are more shards than permits: then permits go round.
+    fn fair(&self) -> u32 {
+        self.limit / u32::try_from(self.shares.len()).unwrap_or(u32::MAX)
+    }
+
+    /// `shard` keeps no more than `keep`: says how many permits it has put back.
+    fn put_back(&mut self, shard: usize, keep: u32) -> u32 {
+        let given = self.shares[shard].saturating_sub(keep);
+        self.shares[shard] -= given;
+        self.gain(given);
+        given
+    }
+
+    /// So many permits more: debts first.
+    fn gain(&mut self, permits: u32) {
+        let paid = self.owed.min(permits);
+        self.owed -= paid;
+        self.free += permits - paid;
+    }
 }
 
 impl Lease {
-    /// Divides `limit` permits among `shards`; every shard gets at least one, so `limit` is at least their number. A
-    /// single shard keeps the rate itself.
+    /// Divides `limit` permits among `shards`; every shard gets at least one, so `limit` is at least their number.
     pub(super) fn new(limit: u32, shards: usize, rate: Option<Rate>) -> Self {
         let count = u32::try_from(shards).unwrap_or(1).max(1);
         let limit = limit.max(count);
         let shares: Vec<u32> = (0..count).map(|shard| limit / count + u32::from(shard < limit % count)).collect();
-        let state = State { free: 0, wants: vec![false; shares.len()], shares };
+        let state = State { limit, free: 0, owed: 0, wants: vec![false; shares.len()], shares };
         Self {
-            fair: limit / count,
             state: Mutex::new(state),
             wanted: AtomicBool::new(false),
             free: AtomicU32::new(0),
-            pace: rate.filter(|_| shards > 1).map(|rate| Mutex::new(Pace::new(Duration::ZERO, Some(rate.interval())))),
+            owed: AtomicBool::new(false),
+            pace: Mutex::new(Pace::new(Duration::ZERO, rate.map(Rate::interval))),
+            paced: AtomicBool::new(rate.is_some()),
         }
     }
 
@@ -67,12 +95,28 @@ impl Lease {
         self.state().shares[shard]
     }
 
+    /// Another limit from now on, at least 1. The shards have to be told: there may be free permits, or some owed.
+    pub(super) fn set_limit(&self, limit: u32) {
+        let mut state = self.state();
+        let limit = limit.max(1);
+        if let Some(more) = limit.checked_sub(state.limit) {
+            state.gain(more);
+        } else {
+            let less = state.limit - limit;
+            let unused = state.free.min(less);
+            state.free -= unused;
+            state.owed += less - unused;
+        }
+        state.limit = limit;
+        self.mirror(&state);
+    }
+
     /// Takes free permits for `shard`, up to a share of `most`, what it has sockets for: its new share, or `None` when
     /// there are none. It is then known to want some; `true` beside it when the others have to be told.
     pub(super) fn take(&self, shard: usize, most: u32) -> (Option<u32>, bool) {
         let mut state = self.state();
         let room = most.saturating_sub(state.shares[shard]);
-        let batch = state.free.min(self.fair / 4 + 1).min(room);
+        let batch = state.free.min(state.fair() / 4 + 1).min(room);
         state.free -= batch;
         self.mirror(&state);
         state.shares[shard] += batch;
@@ -82,9 +126,10 @@ impl Lease {
         ((batch > 0).then(|| state.shares[shard]), news)
     }
 
-    /// Keeps a copy of the count of free permits that is read without the lock.
+    /// Keeps copies of what is read without the lock.
     fn mirror(&self, state: &State) {
         self.free.store(state.free, Ordering::Release);
+        self.owed.store(state.owed > 0, Ordering::Release);
     }
 
     /// Whether there are free permits: read once a turn, so without the lock.
@@ -108,42 +153,62 @@ impl Lease {
         self.wanted.load(Ordering::Acquire)
     }
 
+    /// Whether permits are owed: then nothing may be started, and each shard has to [`Self::repay`].
+    pub(super) fn is_owed(&self) -> bool {
+        self.owed.load(Ordering::Acquire)
+    }
+
+    /// `shard`, with so many in flight, pays of the debt what it does not use; says whether all is paid.
+    pub(super) fn repay(&self, shard: usize, in_flight: u32) -> bool {
+        let mut state = self.state();
+        let keep = in_flight.max(state.shares[shard].saturating_sub(state.owed));
+        state.put_back(shard, keep);
+        self.mirror(&state);
+        state.owed == 0
+    }
+
     /// What `shard`, with so many in flight, should limit itself to while others want permits: its share as far as it
     /// uses it, but no more than an equal share. The unused rest goes back; `true` when there was some.
     pub(super) fn give(&self, shard: usize, in_flight: u32) -> (u32, bool) {
         let mut state = self.state();
         let others_want = state.wants.iter().enumerate().any(|(other, wants)| *wants && other != shard);
-        let share = state.shares[shard];
         if !others_want {
-            return (share, false);
+            return (state.shares[shard], false);
         }
-        let keep = in_flight.clamp(1, share);
-        let given = share - keep;
-        state.shares[shard] = keep;
-        state.free += given;
+        let fair = state.fair();
+        let given = state.put_back(shard, in_flight.max(fair.min(1)));
         self.mirror(&state);
-        (keep.min(self.fair.max(1)), given > 0)
+        (state.shares[shard].min(fair), given > 0)
     }
 
-    /// `shard` has no sockets for more than `limit` permits: the rest goes back. `true` when another wants it.
+    /// `shard` has no sockets for more than `limit` permits: the rest goes back. `true` when the others have to be told:
+    /// one wants it, or the last debt is paid.
     pub(super) fn surrender(&self, shard: usize, limit: u32) -> bool {
         let mut state = self.state();
-        let keep = state.shares[shard].min(limit.max(1));
-        state.free += state.shares[shard] - keep;
+        let owed = state.owed > 0;
+        state.put_back(shard, limit.max(1));
         self.mirror(&state);
-        state.shares[shard] = keep;
-        state.free > 0 && state.wanted()
+        (owed && state.owed == 0) || (state.free > 0 && state.wanted())
     }
 
     /// Whether each start has to be drawn.
-    pub(super) const fn is_paced(&self) -> bool {
-        self.pace.is_some()
+    pub(super) fn is_paced(&self) -> bool {
+        self.paced.load(Ordering::Acquire)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().expect("no holder of this lock panics")
+    }
+
+    /// Another start rate from now on; it counts from the last start.
+    pub(super) fn set_rate(&self, rate: Option<Rate>) {
+        self.pace().change(Duration::ZERO, rate.map(Rate::interval));
+        self.paced.store(rate.is_some(), Ordering::Release);
     }
 
     /// Draws one start at the run's rate, to be made at once; or says when to ask again.
     pub(super) fn draw(&self, now: Time) -> Result<(), Time> {
-        let Some(pace) = &self.pace else { return Ok(()) };
-        let mut pace = pace.lock().expect("no holder of this lock panics");
+        let mut pace = self.pace();
         if pace.next() > now {
             return Err(pace.next());
         }
@@ -161,7 +226,7 @@ mod tests {
 
     fn total(lease: &Lease) -> u32 {
         let state = lease.state();
-        state.free + state.shares.iter().sum::<u32>()
+        state.free + state.shares.iter().sum::<u32>() - state.owed
     }
 
     #[test]
@@ -235,6 +300,84 @@ mod tests {
         let starts = (0..1000).filter(|ms| lease.draw(Time::from_millis(*ms)).is_ok()).count();
         assert_eq!(starts, 101, "one at once, and 4 ms of slack");
         assert_eq!(lease.draw(Time::from_millis(1000)), Err(Time::from_millis(1006)));
-        assert!(!Lease::new(8, 4, None).is_paced() && !Lease::new(8, 1, Rate::new(100.0)).is_paced());
+        lease.set_rate(Rate::new(10.0));
+        assert_eq!(lease.draw(Time::from_millis(1010)), Err(Time::from_millis(1092)), "from the last start on");
+        lease.set_rate(None);
+        assert!(!lease.is_paced());
+        assert_eq!(lease.draw(Time::from_millis(1010)), Ok(()));
+    }
+
+    #[test]
+    fn a_raised_limit_frees_permits_and_a_lowered_one_is_owed_until_requests_have_ended() {
+        let lease = Lease::new(10, 2, None);
+        lease.set_limit(14);
+        assert_eq!((total(&lease), lease.has_free()), (14, true));
+        assert_eq!(lease.take(0, MANY).0, Some(7), "a quarter of an equal share, and one");
+        assert_eq!(lease.take(1, MANY).0, Some(7));
+        lease.set_limit(4);
+        assert!(lease.is_owed() && !lease.has_free());
+        assert!(!lease.repay(0, 6) && !lease.repay(1, 5), "ten are owed, three are unused");
+        assert_eq!((lease.share(0), lease.share(1), total(&lease)), (6, 5, 4));
+        assert_eq!(lease.take(0, MANY), (None, true));
+        assert!(!lease.repay(0, 0));
+        assert!(lease.repay(1, 4), "as many as the limit are in flight");
+        assert_eq!((lease.share(0), lease.share(1), total(&lease)), (0, 4, 4));
+        assert_eq!(lease.give(1, 3), (2, true), "the other wants some: an equal share is two");
+        assert_eq!(lease.take(0, MANY).0, Some(1));
+    }
+
+    #[test]
+    fn with_fewer_permits_than_shards_they_go_round() {
+        let lease = Lease::new(4, 2, None);
+        lease.set_limit(1);
+        lease.repay(0, 1);
+        assert!(lease.repay(1, 0));
+        assert_eq!((lease.share(0), lease.share(1)), (1, 0));
+        lease.take(1, MANY);
+        assert_eq!(lease.give(0, 1), (0, false), "starts no more");
+        assert_eq!(lease.give(0, 0), (0, true));
+        assert_eq!(lease.take(1, MANY).0, Some(1));
+    }
+
+    /// Shards that start, end, want, give and repay at random while the limit changes: the sum holds, and no start is made
+    /// while as many as the limit are in flight.
+    #[test]
+    fn the_sum_holds_whatever_happens() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..300 {
+            let shards = rng.usize(1..5);
+            let lease = Lease::new(rng.u32(1..20), shards, None);
+            let mut in_flight = vec![0_u32; shards];
+            let mut limits: Vec<_> = (0..shards).map(|shard| lease.share(shard)).collect();
+            for _ in 0..500 {
+                let shard = rng.usize(..shards);
+                match rng.u8(..8) {
+                    0 => lease.set_limit(rng.u32(1..20)),
+                    1 | 2 => in_flight[shard] = in_flight[shard].saturating_sub(1),
+                    3 if lease.is_owed() => {
+                        let paid = lease.repay(shard, in_flight[shard]);
+                        limits[shard] = if paid { lease.share(shard) } else { 0 };
+                    }
+                    3 => (limits[shard], _) = lease.give(shard, in_flight[shard]),
+                    4 => limits[shard] = lease.take(shard, MANY).0.unwrap_or(limits[shard]),
+                    5 => lease.content(shard),
+                    6 => {
+                        lease.surrender(shard, in_flight[shard].max(1));
+                        limits[shard] = limits[shard].min(in_flight[shard].max(1)).min(lease.share(shard));
+                    }
+                    // A debt is seen in the turn in which it comes up.
+                    _ if lease.is_owed() => {}
+                    _ if in_flight[shard] < limits[shard].min(lease.share(shard)) => {
+                        in_flight[shard] += 1;
+                        let state = lease.state();
+                        assert!(in_flight.iter().sum::<u32>() <= state.limit, "{in_flight:?} {state:?}");
+                    }
+                    _ => {}
+                }
+                let state = lease.state();
+                assert!(state.owed == 0 || state.free == 0, "{state:?}");
+                assert_eq!(state.shares.iter().sum::<u32>() + state.free - state.owed, state.limit);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::model::{Job, Record};
 /// A message to a shard.
 ///
 /// The channels have no bound of their own: every job in them is held by the window, and the other messages are at
-/// most one per shard and turn.
+/// most one per shard and turn, or per call of the user's.
 #[derive(Debug)]
 pub(super) enum Message {
     /// New jobs of this shard's hosts.
@@ -14,6 +14,10 @@ pub(super) enum Message {
     Continued(Job),
     /// Another shard wants permits, or has given some up.
     Traded,
+    /// Limits were changed, or the run was paused or resumed: look at what holds now.
+    Steered,
+    /// Somebody wants to know what is left.
+    Look,
     /// The sink has caught up: start requests again.
     SinkCaughtUp,
     /// Start nothing more; hand back what waits.
@@ -28,7 +32,7 @@ impl Message {
         match self {
             Self::Jobs(jobs) => jobs.len(),
             Self::Continued(_) => 1,
-            Self::Traded | Self::SinkCaughtUp | Self::Stop | Self::End => 0,
+            Self::Traded | Self::Steered | Self::Look | Self::SinkCaughtUp | Self::Stop | Self::End => 0,
         }
     }
 }

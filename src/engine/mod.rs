@@ -18,10 +18,14 @@ mod lease;
 mod live;
 mod mailbox;
 mod message;
+mod notable;
 mod outlet;
+mod outlook;
 mod report;
+mod rules;
 mod shard;
 mod shared;
+mod steering;
 mod template;
 mod window;
 
@@ -29,23 +33,30 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 pub use self::descriptors::SocketBudget;
 pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
 pub(crate) use self::live::Live;
+pub use self::notable::HostSummary;
+pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
+pub use self::rules::{PatternError, check_pattern};
+pub use self::steering::LiveLimits;
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
 use self::counters::{IntakeCounters, ShardCounters};
 use self::crew::{Crew, joined, named};
 use self::lease::Lease;
+use self::notable::Notable;
 use self::outlet::OutletReport;
+use self::rules::Rules;
 use self::shard::ShardReport;
 use self::shared::Shared;
+use self::steering::Steering;
 use self::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -71,6 +82,7 @@ impl Engine {
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         let shards = shards(&config)?;
+        let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
         let http1_only = config.network.http1_only;
         let tls = match &extensions.tls {
             Some(own) => Tls::with(own, http1_only),
@@ -87,13 +99,17 @@ impl Engine {
             clock: SystemClock::start(),
             tls: Arc::new(tls),
             shards,
+            rules,
             sockets: budget.sockets,
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
             lease: Lease::new(wanted.min(most), shards, config.limits.rate),
+            steering: Steering::new(LiveLimits::from(&config.limits)),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             submitted: AtomicU64::new(0),
+            outlooks: (0..shards).map(|_| Mutex::new(None)).collect(),
+            asked_to_look: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             wiring: OnceLock::new(),
@@ -165,17 +181,22 @@ fn conclude(
     );
     let mut failures = outlet.rejections;
     let mut latency = ShardReport::default().latency;
+    let mut notable = Notable::default();
     for shard in shards {
         for (what, count) in shard.failures {
             *failures.entry(what).or_default() += count;
         }
         // Both histograms resize themselves and have the same precision, so that adding can't fail.
         let _ = latency.add(&shard.latency);
+        notable.merge(shard.notable);
     }
+    let (slowest, latest) = notable.summaries();
     RunReport {
         totals,
         failures,
         latency: Latency::of(&latency),
+        slowest,
+        latest,
         stopped: shared.is_stopped(),
         left: totals.cancelled,
         unwritten: outlet.unwritten,
@@ -188,14 +209,14 @@ fn conclude(
 fn shards(config: &Config) -> Result<usize, StartError> {
     let limits = &config.limits;
     let wanted = limits.shards;
-    if limits.per_address.is_some() && wanted > 1 {
+    if limits.has_per_address() && wanted > 1 {
         return Err(StartError::new(
             "a limit per address needs one shard, because hosts of several shards may share an address: use --shards 1 \
-             or leave out --per-address",
+             or leave out --per-address and the rules with such a limit",
         ));
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let shards = if limits.per_address.is_some() {
+    let shards = if limits.has_per_address() {
         1
     } else if wanted == 0 {
         cores

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::handle::Snapshot;
+use super::notable::HostSummary;
 use crate::model::{FailureKind, Phase};
 
 /// What a run came to.
@@ -18,6 +19,10 @@ pub struct RunReport {
     pub failures: BTreeMap<(Phase, FailureKind), u64>,
     /// How long attempts with a response took.
     pub latency: Latency,
+    /// The hosts with at least three attempts that took longest on average, slowest first; at most five.
+    pub slowest: Vec<HostSummary>,
+    /// The hosts whose last attempt ended last, latest first; at most five.
+    pub latest: Vec<HostSummary>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
     /// Jobs read and not finished: they have no record. Input that was never read is not counted.

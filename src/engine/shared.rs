@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use foldhash::fast::FixedState;
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,6 +15,9 @@ use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
 use super::lease::Lease;
 use super::message::{Message, ToOutlet};
+use super::outlook::ShardOutlook;
+use super::rules::Rules;
+use super::steering::Steering;
 use super::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
@@ -27,13 +30,19 @@ pub(super) struct Shared {
     pub(super) clock: SystemClock,
     pub(super) tls: Arc<Tls>,
     pub(super) shards: usize,
+    pub(super) rules: Rules,
     /// Sockets for all shards together.
     pub(super) sockets: usize,
     pub(super) window: Window,
     pub(super) backlog: Backlog,
     pub(super) lease: Lease,
+    pub(super) steering: Steering,
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,
+    /// What each shard saw when it was last asked to look.
+    pub(super) outlooks: Vec<Mutex<Option<ShardOutlook>>>,
+    /// When shards were last asked to look, in nanoseconds of the run.
+    pub(super) asked_to_look: AtomicU64,
     /// Jobs submitted one by one.
     pub(super) submitted: AtomicU64,
     /// Jobs sent to shards that had ended.
@@ -82,6 +91,11 @@ impl Shared {
             let sent = wiring.outlet.send(ToOutlet::Records(records));
             debug_assert!(sent.is_ok(), "the outlet outlives everyone who delivers");
         }
+    }
+
+    /// The outlook of a shard.
+    pub(super) fn outlook(&self, shard: usize) -> MutexGuard<'_, Option<ShardOutlook>> {
+        self.outlooks[shard].lock().expect("no holder of this lock panics")
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -104,6 +104,12 @@ impl Window {
         self.changed.notify_all();
     }
 
+    /// Whether nothing more will be admitted, and whether there is no room now.
+    pub(super) fn is_closed_or_full(&self) -> (bool, bool) {
+        let state = self.state();
+        (state.closed, self.is_full(&state))
+    }
+
     /// Waits until the window is closed and nothing is active.
     pub(super) fn wait_until_idle(&self) {
         let mut state = self.state();

@@ -53,7 +53,7 @@ named! {
         GlobalLimit = "global_limit",
         /// The global start rate says "not yet".
         GlobalPace = "global_pace",
-        /// The run is paused because the sink is behind.
+        /// The run is paused, by its user or because the sink is behind.
         Paused = "paused",
     }
 }

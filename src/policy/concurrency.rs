@@ -23,6 +23,13 @@ impl Adaptive {
         self.limit
     }
 
+    /// The host's fixed limit has changed: never more than `max`.
+    pub const fn cap(&mut self, max: u32) {
+        if self.limit > max {
+            self.limit = max;
+        }
+    }
+
     /// A request ended well. One more at once after as many successes as fit in one round.
     pub const fn succeeded(&mut self, max: u32) {
         self.successes += 1;
@@ -63,5 +70,8 @@ mod tests {
         adaptive.succeeded(8);
         assert_eq!(adaptive.limit(), 2);
         assert_eq!(Adaptive::new(1).limit(), 1);
+        (0..5).for_each(|_| adaptive.succeeded(8));
+        adaptive.cap(3);
+        assert_eq!(adaptive.limit(), 3);
     }
 }

@@ -17,7 +17,8 @@ const SLACK: u64 = 4_000_000;
 pub struct Pace {
     delay: u64,
     interval: u64,
-    rested: Time,
+    /// When the last start was made; never: there was none.
+    last: Time,
     due: Time,
 }
 
@@ -25,23 +26,43 @@ impl Pace {
     /// At least `delay` between starts, and `interval` on average; zero means no limit.
     #[must_use]
     pub fn new(delay: Duration, interval: Option<Duration>) -> Self {
-        Self { delay: nanos(delay), interval: nanos(interval.unwrap_or_default()), rested: Time::ZERO, due: Time::ZERO }
+        Self { delay: nanos(delay), interval: nanos(interval.unwrap_or_default()), last: Time::NEVER, due: Time::ZERO }
+    }
+
+    /// Another delay and interval from now on. They count from the last start: what was started before it is forgotten
+    /// with the interval that held then.
+    pub fn change(&mut self, delay: Duration, interval: Option<Duration>) {
+        self.delay = nanos(delay);
+        let before = std::mem::replace(&mut self.interval, nanos(interval.unwrap_or_default()));
+        if self.interval != before {
+            self.due = if self.last == Time::NEVER { Time::ZERO } else { self.after_last(self.interval) };
+        }
     }
 
     /// The earliest time of the next start.
     #[must_use]
     pub fn next(&self) -> Time {
-        self.rested.max(self.due - Duration::from_nanos(SLACK))
+        let fresh = self.delay == 0 || self.last == Time::NEVER;
+        let rested = if fresh { Time::ZERO } else { self.after_last(self.delay) };
+        rested.max(self.due - Duration::from_nanos(SLACK))
+    }
+
+    fn after_last(&self, nanos: u64) -> Time {
+        self.last + Duration::from_nanos(nanos)
     }
 
     /// A start was made.
     pub fn started(&mut self, now: Time) {
-        if self.delay > 0 {
-            self.rested = now + Duration::from_nanos(self.delay);
-        }
+        self.last = now;
         if self.interval > 0 {
             self.due = self.due.max(now) + Duration::from_nanos(self.interval);
         }
+    }
+
+    /// Whether the delay is what spaces starts, and not the rate.
+    #[must_use]
+    pub fn is_delay(&self) -> bool {
+        self.delay >= self.interval
     }
 
     /// The mean nanoseconds between starts that this pace enforces.
@@ -71,6 +92,24 @@ mod tests {
         assert_eq!(pace.next(), ms(107));
         pace.started(ms(130));
         assert_eq!(pace.next(), ms(230));
+    }
+
+    #[test]
+    fn a_change_counts_from_the_last_start() {
+        let interval = |millis| Some(Duration::from_millis(millis));
+        let mut pace = Pace::new(Duration::ZERO, None);
+        pace.change(Duration::from_millis(100), interval(10));
+        assert_eq!(pace.next(), Time::ZERO, "none yet");
+        pace.change(Duration::ZERO, None);
+        pace.started(ms(50));
+        pace.change(Duration::from_millis(100), None);
+        assert_eq!(pace.next(), ms(150));
+        pace.change(Duration::from_millis(10), interval(1000));
+        assert_eq!(pace.next(), ms(1046));
+        (0..5).for_each(|_| pace.change(Duration::from_millis(10), interval(1000)));
+        assert_eq!(pace.next(), ms(1046), "the same again earns nothing");
+        pace.change(Duration::from_millis(10), None);
+        assert_eq!(pace.next(), ms(60));
     }
 
     #[test]

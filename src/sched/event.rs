@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{RetryFacts, Verdict};
 
+use super::settings::HostLimits;
+
 /// A host (origin) as the scheduler knows it: an index, given out by [`super::Scheduler::add_host`] and used again
 /// after [`Action::Forget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +65,13 @@ pub enum Event<J> {
         /// Requests at once, at least 1.
         slots: u32,
     },
+    /// Other limits hold for the host from now on. What is in flight goes on, whatever they are.
+    Limits {
+        /// The host.
+        host: HostId,
+        /// Its limits.
+        limits: HostLimits,
+    },
     /// An attempt ended and its job is done (or has moved to another host). Frees its permits.
     Done {
         /// The host.
@@ -96,7 +105,7 @@ pub enum Event<J> {
     /// Start nothing before this time, whatever the own pace allows: a pace that several schedulers share, or a rest.
     /// Takes the place of the one said before; [`Time::NEVER`] closes the door until the next.
     NotBefore(Time),
-    /// Start nothing until [`Event::Resumed`] (the sink is behind).
+    /// Start nothing until [`Event::Resumed`].
     Paused,
     /// Go on.
     Resumed,

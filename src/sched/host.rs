@@ -1,6 +1,7 @@
 //! One host: its queue, its counts, its two clocks, and where it stands.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use crate::config::Rate;
 use crate::model::{DeferReason, Time};
@@ -11,7 +12,7 @@ use super::health::Health;
 use super::list::NONE;
 use super::ready::STAY;
 use super::retries::OfHost;
-use super::settings::{HostRules, SchedulerSettings};
+use super::settings::{HostLimits, HostRules, SchedulerSettings};
 
 /// Where a host is kept. At any time in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub(super) struct Host<J> {
     pub(super) in_flight: u32,
     concurrency: u32,
     capacity: u32,
+    pub(super) per_address: Option<NonZeroU32>,
     pub(super) retries: OfHost,
     pub(super) budget: Budget,
     /// Mean time from start to report in microseconds, weighing the newest with 1/8; 0: nothing known.
@@ -78,6 +80,7 @@ impl<J> Host<J> {
             in_flight: 0,
             concurrency,
             capacity: rules.capacity.max(1),
+            per_address: rules.per_address,
             retries: OfHost::NONE,
             budget: Budget::new(&settings.retries),
             service: 0,
@@ -99,6 +102,13 @@ impl<J> Host<J> {
     /// The fixed limit.
     pub(super) const fn concurrency(&self) -> u32 {
         self.concurrency
+    }
+
+    /// Takes on other limits.
+    pub(super) fn set_limits(&mut self, limits: &HostLimits) {
+        self.concurrency = limits.concurrency.get();
+        self.pace.change(limits.delay, limits.rate.map(Rate::interval));
+        self.health.adaptive.cap(self.concurrency);
     }
 
     pub(super) fn set_capacity(&mut self, slots: u32) {
@@ -144,10 +154,14 @@ impl<J> Host<J> {
 
     /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.
     pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
-        let service = if self.service == 0 { usual } else { self.service };
-        let share = u64::from(service) * 1000 / u64::from(self.allowed(adaptive, now));
+        let share = self.service_nanos(usual) / u64::from(self.allowed(adaptive, now));
         let each = share.max(self.pace.spacing());
         (self.queue.len() as u64).saturating_mul(each)
+    }
+
+    /// How long a request takes, in nanoseconds; `usual` microseconds until one has been measured.
+    pub(super) fn service_nanos(&self, usual: u32) -> u64 {
+        u64::from(if self.service == 0 { usual } else { self.service }) * 1000
     }
 
     /// Takes note of how long a request took.

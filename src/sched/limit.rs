@@ -46,9 +46,12 @@ impl Limits {
         u32::try_from(self.slots.len() - 1).expect("fewer limits than hosts, which have 32-bit numbers")
     }
 
-    /// The limit of `address`, made if need be.
+    /// The limit of `address`, made if need be, and never higher than `limit` from now on. Lowering it breaks nothing:
+    /// hosts that wait find it as full as before, or fuller.
     pub(super) fn of_address(&mut self, address: IpAddr, limit: u32) -> u32 {
         if let Some(id) = self.by_address.get(&address) {
+            let slot = &mut self.slots[*id as usize];
+            slot.limit = slot.limit.min(limit);
             return *id;
         }
         let id = self.add(limit, Some(address));
@@ -82,6 +85,16 @@ impl Limits {
             self.free.push(id);
         }
         empty
+    }
+
+    /// Numbers given out so far.
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Requests at once under `id`.
+    pub(super) fn limit(&self, id: u32) -> u32 {
+        self.slots[id as usize].limit
     }
 
     /// Whether a permit can be reserved. "No limit" always has room.
@@ -191,6 +204,11 @@ mod tests {
         assert_eq!(limits.of_address([127, 0, 0, 3].into(), 5), second);
         assert!(limits.has_room(second));
         assert_eq!(limits.of_address(a, 1), first);
+        limits.of_address([127, 0, 0, 3].into(), 9);
+        limits.join(second, 4);
+        assert!(limits.has_room(second), "a higher limit changes nothing");
+        limits.of_address([127, 0, 0, 3].into(), 3);
+        assert!(limits.is_full(second), "a lower one holds");
         assert!(!limits.drop_empty(first));
         limits.leave(first, 0);
     }

@@ -5,7 +5,8 @@
 //!
 //! How it is built: every host is in exactly one place (idle, waiting for a time, waiting for a shared limit, ready …).
 //! After each event `place` works out where the host belongs now and moves it there. `turn` takes from these places
-//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped.
+//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped, and the outlook, which is
+//! made only when asked for.
 
 pub mod bound;
 mod event;
@@ -13,6 +14,7 @@ mod health;
 mod host;
 mod limit;
 mod list;
+mod outlook;
 mod place;
 mod ready;
 mod report;
@@ -34,7 +36,8 @@ use crate::policy::Pace;
 pub use crate::policy::{RetryFacts, Verdict};
 
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
-pub use settings::{HostRules, SchedulerSettings};
+pub use outlook::{Cause, Longest, Outlook};
+pub use settings::{HostLimits, HostRules, SchedulerSettings};
 
 use host::Host;
 use limit::Limits;
@@ -196,6 +199,10 @@ impl<J> Scheduler<J> {
             Event::Unresolved { host, kind } => self.unresolved(host, kind, now),
             Event::Capacity { host, slots } => {
                 self.host(host).set_capacity(slots);
+                self.settle(host.0, now);
+            }
+            Event::Limits { host, limits } => {
+                self.host(host).set_limits(&limits);
                 self.settle(host.0, now);
             }
             Event::Concurrency(limit) => self.limit = limit,

@@ -62,11 +62,14 @@ impl<J> Scheduler<J> {
             return (Place::Busy, Time::NEVER);
         }
         let clear = host.clear_at();
+        let memory = self.settings.retries.host_memory;
         match host.place {
-            Place::Idle => (Place::Idle, Time::NEVER),
+            Place::Idle if clear <= host.idle_since + memory => (Place::Idle, Time::NEVER),
+            // Its delay was made longer: it must not be forgotten before that has passed.
+            Place::Idle => (Place::Resting, clear),
             Place::Resting if clear > now => (Place::Resting, clear),
             Place::Resting => (Place::Idle, Time::NEVER),
-            _ if clear > now + self.settings.retries.host_memory => (Place::Resting, clear),
+            _ if clear > now + memory => (Place::Resting, clear),
             _ => (Place::Idle, Time::NEVER),
         }
     }

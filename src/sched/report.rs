@@ -79,8 +79,9 @@ impl<J> Scheduler<J> {
     }
 
     pub(super) fn resolved(&mut self, id: HostId, address: Option<IpAddr>, now: Time) {
-        self.host(id).gate = Gate::Open;
-        if let Some(limit) = self.settings.per_address {
+        let host = self.host(id);
+        host.gate = Gate::Open;
+        if let Some(limit) = host.per_address {
             let limit = address.map_or(NONE, |address| self.limits.of_address(address, limit.get()));
             self.move_to_address(id.0, limit, now);
         }

@@ -16,8 +16,6 @@ pub struct SchedulerSettings {
     /// The mean time between two starts over all hosts; `None`: no limit, or one that the caller keeps
     /// ([`super::Event::NotBefore`]).
     pub interval: Option<Duration>,
-    /// Requests in flight per address.
-    pub per_address: Option<NonZeroU32>,
     /// Whether each host's concurrency follows what the host stands.
     pub adaptive: bool,
     /// Retries, back-off, breaker, memory.
@@ -34,13 +32,13 @@ impl SchedulerSettings {
         Self {
             concurrency: limits.concurrency,
             interval: limits.rate.map(Rate::interval),
-            per_address: limits.per_address,
             adaptive: limits.adaptive,
             retries: retries.clone(),
             host: HostRules {
                 concurrency: limits.per_host,
                 delay: limits.delay,
                 rate: limits.host_rate,
+                per_address: limits.per_address,
                 needs_address: true,
                 capacity: u32::MAX,
                 group: None,
@@ -65,6 +63,17 @@ impl From<&Config> for SchedulerSettings {
     }
 }
 
+/// Those of a host's rules that can be changed ([`super::Event::Limits`]).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostLimits {
+    /// Requests in flight. It may be fewer than are in flight now: then nothing is started until enough have ended.
+    pub concurrency: NonZeroU32,
+    /// The least time between two starts, counted from the last.
+    pub delay: Duration,
+    /// Starts per second. A change counts from the last start.
+    pub rate: Option<Rate>,
+}
+
 /// What holds for one host.
 #[derive(Clone, Debug)]
 pub struct HostRules {
@@ -74,6 +83,9 @@ pub struct HostRules {
     pub delay: Duration,
     /// Starts per second.
     pub rate: Option<Rate>,
+    /// Requests in flight on its address, over all hosts there that have such a limit. Where they differ, the lowest
+    /// that any of them brought holds until the last of them has left.
+    pub per_address: Option<NonZeroU32>,
     /// Whether the scheduler asks for the host's address ([`super::Action::Resolve`]) before it starts anything.
     pub needs_address: bool,
     /// Requests its connections can carry at once: 1 while the protocol is unknown, `u32::MAX` when that is no limit.

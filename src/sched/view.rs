@@ -96,7 +96,10 @@ impl<J> Scheduler<J> {
     /// way outwards: the host itself, its group, its address, the run.
     #[must_use]
     pub fn why_deferred(&self, host: HostId, now: Time) -> Option<DeferReason> {
-        let host = self.view(host);
+        self.reason(self.view(host), now)
+    }
+
+    pub(super) fn reason(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
         if host.queue.is_empty() {
             return None;
         }

@@ -23,6 +23,7 @@ use haul::source::{Input, InputSettings, Inputs};
 
 use super::args::LimitArgs;
 use super::exit::Exit;
+use super::plan::World;
 use super::{console, page, plan, values};
 use estimate::Estimate;
 use service::ServiceTimes;
@@ -101,7 +102,9 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
     }
     let tally = read(Inputs::open(inputs, settings).map_err(|error| error.to_string())?)?;
     let basis = times.basis(args.service_time, SERVICE_TIME);
-    let estimate = Estimate::new(&tally, &times, basis, plan::limits(&args.limits), args.top.unwrap_or(TOP));
+    let world = World { stdin_is_terminal: false, read: &|path| std::fs::read(path) };
+    let limits = plan::limits(&args.limits, &world)?;
+    let estimate = Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP));
     Ok(if args.json { json::page(&estimate) } else { text::page(&estimate) })
 }
 

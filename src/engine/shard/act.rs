@@ -29,10 +29,11 @@ impl Shard {
             }
             left -= 1;
         }
-        self.trade(now);
+        let may_start_more = self.trade(now);
         let due = match left {
             _ if self.paused.get() => Time::NEVER,
             0 => now,
+            _ if may_start_more => now,
             _ => self.next_deadline(),
         };
         self.alarm.set(due);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::Shard;
+use crate::engine::notable::{Notable, Tally};
 use crate::model::{Failure, FailureKind, HeaderList, Outcome, Phase, Record, Response};
 
 /// Records per hand-over: one lock and one wake-up for so many.
@@ -25,12 +26,14 @@ pub(in crate::engine) struct ShardReport {
     pub(in crate::engine) failures: BTreeMap<(Phase, FailureKind), u64>,
     /// The attempts' total times of all jobs with a response, in microseconds.
     pub(in crate::engine) latency: Histogram<u64>,
+    /// The slowest hosts and those that ended last.
+    pub(in crate::engine) notable: Notable,
 }
 
 impl Default for ShardReport {
     fn default() -> Self {
         let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
-        Self { failures: BTreeMap::new(), latency }
+        Self { failures: BTreeMap::new(), latency, notable: Notable::default() }
     }
 }
 
@@ -99,6 +102,11 @@ impl Shard {
         }
     }
 
+    /// Remembers a host that is being forgotten, if it is notable.
+    pub(super) fn note_host(&self, origin: &str, tally: Tally) {
+        self.outbox.borrow_mut().report.notable.fold(origin, tally);
+    }
+
     /// Jobs that end without a record: the run was stopped before they were tried.
     pub(super) fn cancelled(&self, jobs: usize) {
         self.shared.counters[self.index].cancelled.add(jobs as u64);
@@ -134,6 +142,7 @@ impl Shard {
 
     /// What the shard has to tell at its end.
     pub(super) fn report(&self) -> ShardReport {
+        self.hosts.borrow().tallies().for_each(|(origin, tally)| self.note_host(origin, tally));
         std::mem::take(&mut self.outbox.borrow_mut().report)
     }
 }

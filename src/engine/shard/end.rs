@@ -151,6 +151,7 @@ impl Shard {
             wire_bytes: exchanged.wire_bytes,
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
+        self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), now);
         if attempt.result.is_ok()
             && let Some(head) = &exchanged.head
         {

@@ -10,8 +10,9 @@ use http::HeaderValue;
 
 use super::Shard;
 use crate::dial::{Route, Target};
+use crate::engine::notable::Tally;
 use crate::model::{Failure, Job, Time, WebUrl, site_of};
-use crate::sched::{Event, GroupId, HostId, HostRules};
+use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
 /// What the engine keeps of a host beside what scheduler and pool keep.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(super) struct Host {
     pub(super) lookup: Option<Duration>,
     /// The last failure of the host itself: what jobs that were never tried are told.
     pub(super) trouble: Option<Trouble>,
+    /// What became of its attempts.
+    tally: Tally,
+    /// The number of the rule that holds for it.
+    pub(super) rule: Option<u32>,
 }
 
 /// A failure of a host that other jobs of it are told about.
@@ -63,6 +68,11 @@ impl Hosts {
         self.hosts.get_mut(id.0 as usize)?.as_mut()
     }
 
+    /// Each host's origin and what became of its attempts.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.hosts.iter().flatten().map(|host| (host.url.origin(), host.tally))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_origin.len()
     }
@@ -92,15 +102,19 @@ impl Shard {
         }
         let network = &self.shared.config.network;
         let limits = &self.shared.config.limits;
+        let rule = self.shared.rules.find(&job.url);
+        let own = rule.and_then(|rule| self.shared.rules.get(rule));
+        let HostLimits { concurrency, delay, rate } = self.live.get().of_host(own);
         // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
         let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
         let group = limits.per_site.map(|limit| self.group(site_of(job.url.host()), limit));
         let target = Target::of(&job.url);
         let route = self.dialer.route(&target);
         let rules = HostRules {
-            concurrency: limits.per_host,
-            delay: limits.delay,
-            rate: limits.host_rate,
+            concurrency,
+            delay,
+            rate,
+            per_address: own.and_then(|rule| rule.per_address).or(limits.per_address),
             needs_address: matches!(route, Route::Name { .. }),
             capacity,
             group,
@@ -120,6 +134,8 @@ impl Shard {
             capacity,
             lookup: None,
             trouble: None,
+            tally: Tally::default(),
+            rule,
         };
         hosts.insert(id, host);
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
@@ -130,6 +146,7 @@ impl Shard {
     pub(super) fn forget(&self, id: HostId) {
         let mut hosts = self.hosts.borrow_mut();
         if let Some(host) = hosts.remove(id) {
+            self.note_host(host.url.origin(), host.tally);
             let site = site_of(host.url.host());
             if let Some(group) = hosts.groups.get(site).copied()
                 && self.sched.borrow_mut().remove_group(group)
@@ -138,6 +155,24 @@ impl Shard {
             }
         }
         self.shared.counters[self.index].hosts.set(hosts.len() as u64);
+    }
+
+    /// Tells the scheduler what holds for each host by the limits as they are now.
+    pub(super) fn limit_hosts(&self, now: Time) {
+        let (live, hosts, mut sched) = (self.live.get(), self.hosts.borrow(), self.sched.borrow_mut());
+        for (host, id) in hosts.hosts.iter().zip(0..) {
+            if let Some(host) = host {
+                let limits = live.of_host(host.rule.and_then(|rule| self.shared.rules.get(rule)));
+                sched.handle(Event::Limits { host: HostId(id), limits }, now);
+            }
+        }
+    }
+
+    /// An attempt on the host ended.
+    pub(super) fn count_attempt(&self, id: HostId, took: Duration, failed: bool, now: Time) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            host.tally.attempt(took, failed, now);
+        }
     }
 
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
@@ -149,7 +184,7 @@ impl Shard {
 
     /// A connection went to `remote`: from now on the host's requests count on that address.
     pub(super) fn note_address(&self, id: HostId, remote: Option<SocketAddr>, now: Time) {
-        if self.shared.config.limits.per_address.is_none() {
+        if !self.shared.config.limits.has_per_address() {
             return;
         }
         let address = remote.map(|remote| remote.ip());

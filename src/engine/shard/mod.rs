@@ -12,6 +12,7 @@ mod deliver;
 mod end;
 mod hosts;
 mod lane;
+mod look;
 mod open;
 mod recipient;
 mod scarcity;
@@ -36,6 +37,7 @@ use self::scarcity::Scarcity;
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
+use super::steering::LiveLimits;
 use crate::config::BodySettings;
 use crate::conn::RequestTemplate;
 use crate::dial::Dialer;
@@ -66,12 +68,19 @@ pub(super) struct Shard {
     template: RequestTemplate,
     /// What is done with the bodies of redirects: read and dropped.
     redirect_body: BodySettings,
+    /// Whether nothing is done because the sink is behind.
     paused: Cell<bool>,
+    /// Whether nothing is started because the user has paused the run.
+    held: Cell<bool>,
+    /// The limits that hosts were last told.
+    live: Cell<LiveLimits>,
     /// Whether the limit may be less than the share, because others want permits.
     curbed: Cell<bool>,
     /// Whether this shard has asked for more permits than there were.
     asked: Cell<bool>,
     scarcity: Scarcity,
+    /// When the next look at what is left may be taken.
+    look_at: Cell<Time>,
 }
 
 /// Runs a shard on this thread until it is told to end.
@@ -108,8 +117,10 @@ impl Shard {
         let clock = shared.clock;
         let resolver = Rc::new(Resolver::with(config, shared.extensions.resolver.clone(), move || clock.now()));
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
-        settings.interval = settings.interval.filter(|_| !shared.lease.is_paced());
+        // The rate of the run is kept by the lease.
+        settings.interval = None;
         let shards = shared.shards;
+        let live = *shared.steering.limits();
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {
             index,
@@ -126,12 +137,16 @@ impl Shard {
             redirect_body: BodySettings { decode: false, keep: false, digest: false, ..config.body.clone() },
             template: super::template::request_template(config),
             paused: Cell::new(false),
+            held: Cell::new(false),
+            live: Cell::new(live),
             curbed: Cell::new(false),
             asked: Cell::new(false),
             scarcity: Scarcity::default(),
+            look_at: Cell::new(Time::ZERO),
             shared,
         };
         shard.take_share();
+        shard.steered(clock.now());
         shard
     }
 
@@ -141,7 +156,11 @@ impl Shard {
             match message {
                 Message::Jobs(jobs) => jobs.into_iter().for_each(|job| self.arrived(job, now)),
                 Message::Continued(job) => self.continued(job, now),
-                Message::Traded => self.trade(now),
+                Message::Traded => {
+                    self.trade(now);
+                }
+                Message::Steered => self.steered(now),
+                Message::Look => self.look(now),
                 Message::SinkCaughtUp => self.resume(now),
                 Message::Stop => self.stop(now),
                 Message::End => break,
@@ -165,7 +184,7 @@ impl Shard {
     }
 
     fn resume(&self, now: Time) {
-        if self.paused.replace(false) {
+        if self.paused.replace(false) && !self.held.get() {
             self.sched.borrow_mut().handle(Event::Resumed, now);
         }
     }

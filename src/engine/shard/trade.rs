@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::engine::message::Message;
+use crate::engine::steering::LiveLimits;
 use crate::model::{Clock, Job, Time};
 use crate::sched::{Action, Event};
 
@@ -35,27 +36,73 @@ impl Shard {
         }
     }
 
-    /// Gives up permits that others want, and the wish for more when there is none any longer.
-    pub(super) fn trade(&self, now: Time) {
-        if self.shared.shards == 1 {
-            return;
-        }
+    /// Gives up permits that are owed or that others want, and the wish for more when there is none any longer; `true`
+    /// when this shard may start more than before.
+    pub(super) fn trade(&self, now: Time) -> bool {
         let lease = &self.shared.lease;
+        if lease.is_owed() && !self.repay(now) {
+            return false;
+        }
+        if self.shared.shards == 1 {
+            return self.uncurb();
+        }
         if lease.wanted() && !self.sched.borrow().wants_more() {
             lease.content(self.index);
             self.asked.set(false);
         }
-        if lease.wanted() {
-            self.curbed.set(true);
-            let in_flight = self.sched.borrow().in_flight();
-            let (limit, given) = lease.give(self.index, in_flight);
-            self.sched.borrow_mut().handle(Event::Concurrency(limit), now);
-            if given {
-                self.shared.send_all(Some(self.index), || Message::Traded);
-            }
-        } else if self.curbed.replace(false) {
+        if !lease.wanted() {
+            return self.uncurb();
+        }
+        self.curbed.set(true);
+        let in_flight = self.sched.borrow().in_flight();
+        let (limit, given) = lease.give(self.index, in_flight);
+        let before = self.sched.borrow().limit();
+        self.sched.borrow_mut().handle(Event::Concurrency(limit), now);
+        if given {
+            self.shared.send_all(Some(self.index), || Message::Traded);
+        }
+        limit > before
+    }
+
+    /// Pays of what is owed, since the limit was lowered, what this shard does not use; while anything is left it starts
+    /// nothing. `true` when all is paid.
+    fn repay(&self, now: Time) -> bool {
+        self.curbed.set(true);
+        let in_flight = self.sched.borrow().in_flight();
+        let paid = self.shared.lease.repay(self.index, in_flight);
+        if paid {
+            self.shared.send_all(Some(self.index), || Message::Traded);
+        } else {
+            self.sched.borrow_mut().handle(Event::Concurrency(0), now);
+        }
+        paid
+    }
+
+    /// The limit is the share again, if it was less; `true` if so.
+    fn uncurb(&self) -> bool {
+        let curbed = self.curbed.replace(false);
+        if curbed {
             self.take_share();
         }
+        curbed
+    }
+
+    /// Takes on what the user has said last.
+    pub(super) fn steered(&self, now: Time) {
+        let (wanted, paused) = (*self.shared.steering.limits(), self.shared.steering.is_paused());
+        if self.held.replace(paused) != paused && !self.paused.get() {
+            self.sched.borrow_mut().handle(if paused { Event::Paused } else { Event::Resumed }, now);
+        }
+        let before = self.live.replace(wanted);
+        let per_host = |limits: &LiveLimits| (limits.per_host, limits.delay, limits.host_rate);
+        if per_host(&wanted) != per_host(&before) {
+            self.limit_hosts(now);
+        }
+        if wanted.rate != before.rate {
+            // The door may have been left closed; the next start is drawn, or free.
+            self.sched.borrow_mut().handle(Event::NotBefore(self.scarcity.rest()), now);
+        }
+        self.trade(now);
     }
 
     /// What to do next. Where shards keep a common rate, the door is closed but for the one start that was just drawn.

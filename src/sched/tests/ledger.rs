@@ -1,13 +1,13 @@
 //! The simulator's own books, kept from events and actions alone, and the invariants checked against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::Rate;
 use crate::model::{DeferReason, GiveUpReason, Time};
 use crate::sched::host::Place;
 use crate::sched::ready::LATEST_TURN;
-use crate::sched::{HostId, Scheduler};
+use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
 
 use super::model::History;
 use super::ops::Plan;
@@ -74,6 +74,8 @@ pub(super) struct Ledger {
     pub(super) stopped: bool,
     pub(super) seen: Seen,
     starts: Vec<Time>,
+    /// The limit in force on each address that has one: the lowest brought since it was last without hosts.
+    addresses: BTreeMap<u8, u32>,
     most_retries: usize,
 }
 
@@ -94,6 +96,7 @@ impl Ledger {
             stopped: false,
             seen: Seen::default(),
             starts: Vec::new(),
+            addresses: BTreeMap::new(),
             most_retries: 0,
             plan,
         }
@@ -161,6 +164,43 @@ impl Ledger {
         }
     }
 
+    /// Other limits hold for the host from now on; a rate counts from the last start.
+    pub(super) fn limited(&mut self, host: usize, limits: HostLimits) {
+        let HostLimits { concurrency, delay, rate } = limits;
+        let rules = &mut self.plan.hosts[host].rules;
+        if rules.rate != rate {
+            let starts = &mut self.hosts[host].starts;
+            starts.drain(..starts.len().saturating_sub(1));
+        }
+        *rules = HostRules { concurrency, delay, rate, ..rules.clone() };
+        (0..self.hosts.len()).for_each(|host| self.reset_turn(host));
+    }
+
+    /// The host's requests go to this address from now on.
+    pub(super) fn moved(&mut self, host: usize, to: u8) {
+        if let Some(limit) = self.plan.hosts[host].rules.per_address {
+            let limit = limit.get();
+            self.addresses.entry(to).and_modify(|lowest| *lowest = limit.min(*lowest)).or_insert(limit);
+        }
+        let from = self.hosts[host].address.replace(to);
+        self.drop_unused(from);
+    }
+
+    fn drop_unused(&mut self, address: Option<u8>) {
+        let Some(address) = address else { return };
+        if self.limited_on(address).next().is_none() {
+            self.addresses.remove(&address);
+        }
+    }
+
+    /// The hosts whose requests count on this address.
+    fn limited_on(&self, address: u8) -> impl Iterator<Item = &HostBook> {
+        let books = self.hosts.iter().zip(&self.plan.hosts);
+        let limited =
+            books.filter(move |(book, script)| book.address == Some(address) && script.rules.per_address.is_some());
+        limited.map(|(book, _)| book)
+    }
+
     /// A host dropped: it had nothing to do, and no clock runs.
     pub(super) fn forgotten(&mut self, host: usize, now: Time) {
         let paced = self.host_pace(host, now);
@@ -169,18 +209,21 @@ impl Ledger {
         assert!(book.queued == 0 && book.in_flight == 0 && book.retrying == 0 && !book.asked, "{book:?}");
         assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
         assert_eq!(book.history.dead(&self.plan.settings.retries, now), None);
+        let address = book.address;
         *book = HostBook {
             resolved: !script.rules.needs_address,
             capacity: script.rules.capacity,
             lookups: book.lookups,
             ..HostBook::default()
         };
+        self.drop_unused(address);
     }
 
     /// Everything that must hold when all actions have been taken.
     pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
         self.check_counts(scheduler);
         self.check_work_is_conserved(scheduler, now);
+        self.check_outlook(scheduler, now);
         for (host, book) in self.hosts.iter().enumerate() {
             let over = self.stopped || book.history.dead(&self.plan.settings.retries, now).is_some();
             assert!(!over || book.queued + book.retrying as usize == 0, "host {host} is dead and keeps jobs");
@@ -209,6 +252,19 @@ impl Ledger {
             let waiting = scheduler.host_queued(id) + scheduler.host_retries(id) as usize;
             assert_eq!(waiting, book.queued + book.retrying as usize);
         }
+    }
+
+    /// Every job left is counted once, and something is said to end last while anything is left.
+    fn check_outlook(&self, scheduler: &Scheduler<Ticket>, now: Time) {
+        let outlook = scheduler.outlook(now);
+        assert_eq!((outlook.held.iter().sum::<u64>(), outlook.ready), (scheduler.queued() as u64, 0));
+        assert_eq!(outlook.retrying, scheduler.waiting_retries() as u64);
+        let left = |book: &&HostBook| book.queued > 0 || book.retrying > 0 || book.in_flight > 0;
+        assert_eq!(outlook.hosts_left, self.hosts.iter().filter(left).count() as u64);
+        assert!(outlook.alike <= outlook.hosts_left && (outlook.alike > 0) == (outlook.hosts_left > 0), "{outlook:?}");
+        let hosts: Vec<_> = self.hosts.iter().filter(left).map(|book| book.id).collect();
+        assert_eq!(outlook.longest.is_some(), !hosts.is_empty());
+        assert!(outlook.longest.is_none_or(|longest| hosts.contains(&Some(longest.host))), "{outlook:?}");
     }
 
     /// No host that could start something is left waiting, and the reason given is true by our own books.
@@ -287,11 +343,12 @@ impl Ledger {
     }
 
     fn address_full(&self, host: usize) -> bool {
-        let (Some(limit), Some(address)) = (self.plan.settings.per_address, self.hosts[host].address) else {
+        let Some(address) = self.hosts[host].address.filter(|_| self.plan.hosts[host].rules.per_address.is_some())
+        else {
             return false;
         };
-        let here = self.hosts.iter().filter(|book| book.address == Some(address));
-        here.map(|book| book.in_flight).sum::<u32>() >= limit.get()
+        let flying: u32 = self.limited_on(address).map(|book| book.in_flight).sum();
+        self.addresses.get(&address).is_some_and(|limit| flying >= *limit)
     }
 
     fn host_pace(&self, host: usize, now: Time) -> bool {

@@ -8,6 +8,7 @@ mod ledger;
 mod makespan;
 mod model;
 mod ops;
+mod outlook;
 mod seeds;
 mod sim;
 mod stories;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{HostRules, SchedulerSettings, Verdict};
+use crate::sched::{HostLimits, HostRules, SchedulerSettings, Verdict};
 
 use super::world::{Latency, Mood, Name, Protocol, Script};
 
@@ -15,6 +15,7 @@ pub(super) enum Disturbance {
     Arrive(usize),
     Capacity(usize, u32),
     Address(usize, u8),
+    Limits(usize, HostLimits),
     Concurrency(u32),
     NotBefore(Time),
     Pause,
@@ -83,6 +84,14 @@ fn limits(dice: &mut Dice) -> Limits {
     }
 }
 
+fn host_limits(dice: &mut Dice) -> HostLimits {
+    HostLimits {
+        concurrency: dice.some(1, 8),
+        delay: if dice.one_in(2) { dice.ms(1, 4000) } else { Duration::ZERO },
+        rate: dice.one_in(2).then(|| Rate::new(f64::from(dice.0.u32(1..100)))).flatten(),
+    }
+}
+
 fn retries(dice: &mut Dice) -> RetrySettings {
     RetrySettings {
         retries: dice.0.u32(0..=3),
@@ -101,8 +110,10 @@ fn retries(dice: &mut Dice) -> RetrySettings {
 fn script(dice: &mut Dice, rules: &HostRules, hosts: usize) -> Script {
     let h2 = dice.one_in(3);
     let needs_address = !dice.one_in(3);
+    let per_address = if dice.one_in(4) { Some(dice.some(1, 4)) } else { rules.per_address };
+    let capacity = if h2 { 1 } else { u32::MAX };
     Script {
-        rules: HostRules { needs_address, capacity: if h2 { 1 } else { u32::MAX }, ..rules.clone() },
+        rules: HostRules { needs_address, capacity, per_address, ..rules.clone() },
         latency: latency(dice),
         mood: mood(dice, hosts),
         name: if needs_address { name(dice) } else { Name::Known },
@@ -178,9 +189,9 @@ fn arrivals(dice: &mut Dice, hosts: usize) -> Vec<(Time, Disturbance)> {
 
 fn disturb(dice: &mut Dice, hosts: usize, end: Time, into: &mut Vec<(Time, Disturbance)>) {
     let when = |dice: &mut Dice| Time::from_nanos(dice.0.u64(..end.as_nanos()));
-    for _ in 0..dice.0.u32(..12) {
+    for _ in 0..dice.0.u32(..16) {
         let host = dice.0.usize(..hosts);
-        let what = match dice.0.u8(..5) {
+        let what = match dice.0.u8(..7) {
             0 => Disturbance::Capacity(host, dice.0.u32(1..=20)),
             1 => Disturbance::Address(host, dice.0.u8(..3)),
             2 => Disturbance::Concurrency(dice.0.u32(1..=20)),
@@ -189,6 +200,7 @@ fn disturb(dice: &mut Dice, hosts: usize, end: Time, into: &mut Vec<(Time, Distu
                 into.push((at, Disturbance::NotBefore(at + dice.ms(1, 3000))));
                 continue;
             }
+            4 | 5 => Disturbance::Limits(host, host_limits(dice)),
             _ => {
                 let at = when(dice);
                 into.push((at, Disturbance::Pause));

@@ -140,6 +140,12 @@ impl Sim {
             }
             Disturbance::Capacity(host, slots) => self.set_capacity(host, slots),
             Disturbance::Address(host, address) => self.set_address(host, address),
+            Disturbance::Limits(host, limits) => {
+                self.ledger.limited(host, limits);
+                if let Some(host) = self.ledger.hosts[host].id {
+                    self.tell(Event::Limits { host, limits });
+                }
+            }
             Disturbance::Concurrency(limit) => {
                 self.ledger.limit = limit;
                 self.tell(Event::Concurrency(limit));
@@ -186,7 +192,7 @@ impl Sim {
     fn set_address(&mut self, host: usize, address: u8) {
         let book = &mut self.ledger.hosts[host];
         if let Some(id) = book.id.filter(|_| book.resolved) {
-            book.address = Some(address);
+            self.ledger.moved(host, address);
             let address = Some([10, 0, 0, address].into());
             self.tell(Event::Resolved { host: id, address });
             (0..self.ledger.hosts.len()).for_each(|host| self.ledger.reset_turn(host));
@@ -201,7 +207,7 @@ impl Sim {
         match result {
             Ok(_) => {
                 book.resolved = true;
-                book.address = Some(address);
+                self.ledger.moved(host, address);
                 self.tell(Event::Resolved { host: id, address: result.ok() });
             }
             Err(kind) => {

@@ -5,27 +5,29 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
-use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake};
+use crate::sched::{
+    Action, Event, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake,
+};
 
-const fn ms(millis: u64) -> Time {
+pub(super) const fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
-fn some(count: u32) -> NonZeroU32 {
+pub(super) fn some(count: u32) -> NonZeroU32 {
     NonZeroU32::new(count).expect("not zero")
 }
 
-const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
+pub(super) const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
 
 /// A scheduler at a point in time, for jobs that are numbers.
-struct Story {
-    scheduler: Scheduler<u32>,
-    now: Time,
+pub(super) struct Story {
+    pub(super) scheduler: Scheduler<u32>,
+    pub(super) now: Time,
     rules: HostRules,
 }
 
 impl Story {
-    fn new(limits: Limits, retries: RetrySettings) -> Self {
+    pub(super) fn new(limits: Limits, retries: RetrySettings) -> Self {
         let settings = SchedulerSettings::new(&limits, &retries);
         let rules = HostRules { needs_address: false, ..settings.host.clone() };
         Self { scheduler: Scheduler::new(settings, 1), now: Time::ZERO, rules }
@@ -35,23 +37,23 @@ impl Story {
         Self::new(Limits::default(), RetrySettings::default())
     }
 
-    fn host(&mut self, change: impl FnOnce(&mut HostRules)) -> HostId {
+    pub(super) fn host(&mut self, change: impl FnOnce(&mut HostRules)) -> HostId {
         let mut rules = self.rules.clone();
         change(&mut rules);
         self.scheduler.add_host(&rules, self.now)
     }
 
-    fn tell(&mut self, event: Event<u32>) -> Vec<Action<u32>> {
+    pub(super) fn tell(&mut self, event: Event<u32>) -> Vec<Action<u32>> {
         self.scheduler.handle(event, self.now);
         self.drain()
     }
 
-    fn arrive(&mut self, host: HostId, jobs: impl IntoIterator<Item = u32>) -> Vec<Action<u32>> {
+    pub(super) fn arrive(&mut self, host: HostId, jobs: impl IntoIterator<Item = u32>) -> Vec<Action<u32>> {
         jobs.into_iter().for_each(|job| self.scheduler.handle(Event::Arrived { host, job }, self.now));
         self.drain()
     }
 
-    fn at(&mut self, now: Time) -> Vec<Action<u32>> {
+    pub(super) fn at(&mut self, now: Time) -> Vec<Action<u32>> {
         self.now = now;
         self.tell(Event::Tick)
     }
@@ -61,7 +63,7 @@ impl Story {
         std::iter::from_fn(|| self.scheduler.next_action(now)).collect()
     }
 
-    fn report(&self, verdict: Verdict) -> Report {
+    pub(super) fn report(&self, verdict: Verdict) -> Report {
         Report { started: self.now, verdict }
     }
 
@@ -70,7 +72,7 @@ impl Story {
         self.tell(Event::Done { host, report })
     }
 
-    fn fail(&mut self, host: HostId, job: u32, kind: FailureKind, facts: RetryFacts) -> Vec<Action<u32>> {
+    pub(super) fn fail(&mut self, host: HostId, job: u32, kind: FailureKind, facts: RetryFacts) -> Vec<Action<u32>> {
         let report = self.report(Verdict::Failed(kind));
         self.tell(Event::Failed { host, job, report, facts })
     }
@@ -442,6 +444,62 @@ fn a_permit_stays_with_its_host_while_that_is_as_good_as_any() {
     let changes = started.windows(2).filter(|pair| pair[0] / 100 != pair[1] / 100).count();
     assert_eq!(started.len(), 120);
     assert!(changes <= 30, "{changes} changes of host: {started:?}");
+}
+
+#[test]
+fn hosts_without_a_limit_per_address_are_not_held_by_that_of_others() {
+    let mut story = Story::plain();
+    let limited = story.host(|rules| rules.per_address = Some(some(1)));
+    let lower = story.host(|rules| rules.per_address = Some(some(3)));
+    let free = story.host(|_| {});
+    let address = Some([10, 0, 0, 1].into());
+    for host in [lower, limited, free] {
+        story.tell(Event::Resolved { host, address });
+    }
+    assert_eq!(starts(&story.arrive(lower, 0..5)), [0], "the lower holds for both");
+    assert_eq!(story.scheduler.why_deferred(lower, story.now), Some(DeferReason::AddressLimit));
+    assert!(story.arrive(limited, 5..6).is_empty());
+    assert_eq!(starts(&story.arrive(free, 6..8)), [6, 7]);
+    assert_eq!(starts(&story.done(lower)), [1], "first come");
+    assert_eq!(starts(&story.done(lower)), [5], "first served");
+}
+
+#[test]
+fn other_limits_hold_at_once_and_end_nothing_that_is_in_flight() {
+    let limits = |concurrency, delay| HostLimits {
+        concurrency: some(concurrency),
+        delay: Duration::from_millis(delay),
+        rate: None,
+    };
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.concurrency = some(3));
+    assert_eq!(starts(&story.arrive(host, 0..20)), [0, 1, 2]);
+    assert!(story.tell(Event::Limits { host, limits: limits(1, 0) }).is_empty());
+    assert!(story.done(host).is_empty() && story.done(host).is_empty(), "one is in flight, one is allowed");
+    assert_eq!(starts(&story.done(host)), [3]);
+    assert_eq!(starts(&story.tell(Event::Limits { host, limits: limits(4, 0) })), [4, 5, 6]);
+    story.now = ms(10);
+    assert!(story.tell(Event::Limits { host, limits: limits(8, 100) }).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(100), Wake::HostPace)), "from the last start");
+    assert!(story.tell(Event::Limits { host, limits: limits(8, 200) }).is_empty());
+    assert!(story.at(ms(100)).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(200), Wake::HostPace)));
+    assert_eq!(starts(&story.tell(Event::Limits { host, limits: limits(8, 50) })), [7]);
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(150), Wake::HostPace)));
+}
+
+#[test]
+fn an_idle_host_with_a_longer_delay_is_not_forgotten_before_it_has_passed() {
+    let memory = RetrySettings { host_memory: Duration::from_secs(1), ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), memory);
+    let host = story.host(|_| {});
+    story.arrive(host, 0..1);
+    story.done(host);
+    let limits = HostLimits { concurrency: some(1), delay: Duration::from_secs(5), rate: None };
+    story.tell(Event::Limits { host, limits });
+    assert!(story.at(ms(2000)).is_empty());
+    assert!(story.arrive(host, 1..2).is_empty());
+    assert_eq!(starts(&story.at(ms(5000))), [1]);
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! Which rule holds for a host: the first whose pattern matches it.
+//!
+//! Owns the patterns' syntax. Asked once per host, when it is first seen. Must not know: shards, schedulers.
+
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::config::HostRule;
+use crate::model::WebUrl;
+
+/// The rules of a run, in their order.
+#[derive(Debug)]
+pub(super) struct Rules {
+    patterns: GlobSet,
+    rules: Vec<HostRule>,
+}
+
+impl Rules {
+    /// Compiles the patterns.
+    pub(super) fn new(rules: Vec<HostRule>) -> Result<Self, PatternError> {
+        let mut patterns = GlobSetBuilder::new();
+        for rule in &rules {
+            patterns.add(compile(&rule.pattern)?);
+        }
+        let whole = rules.iter().map(|rule| &*rule.pattern).collect::<Vec<_>>().join(" ");
+        Ok(Self { patterns: patterns.build().map_err(|error| PatternError::new(&whole, &error))?, rules })
+    }
+
+    /// The number of the first rule for the URL's host.
+    pub(super) fn find(&self, url: &WebUrl) -> Option<u32> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        let host = format!("{}:{}", url.host(), url.port());
+        self.patterns.matches(host).first().and_then(|number| u32::try_from(*number).ok())
+    }
+
+    /// The rule with this number.
+    pub(super) fn get(&self, number: u32) -> Option<&HostRule> {
+        self.rules.get(number as usize)
+    }
+}
+
+/// Whether `pattern` can stand in a [`HostRule`].
+///
+/// # Errors
+/// It can't; the message says why and how to write it.
+///
+/// ```
+/// use haul::engine::check_pattern;
+///
+/// assert!(check_pattern("*.example.com").is_ok() && check_pattern("[::1]:8080").is_ok());
+/// assert!(check_pattern("https://example.com/").is_err());
+/// ```
+pub fn check_pattern(pattern: &str) -> Result<(), PatternError> {
+    compile(pattern).map(drop)
+}
+
+/// The pattern as a glob on `host:port`.
+fn compile(pattern: &str) -> Result<Glob, PatternError> {
+    let wrong = |why: &str| Err(PatternError::new(pattern, &why));
+    if pattern.is_empty() {
+        return wrong("it matches no host; write * for all hosts");
+    }
+    if pattern.contains('/') {
+        return wrong("a host has no scheme and no path; write it like example.com or *.example.com:8080");
+    }
+    if !pattern.is_ascii() || pattern.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return wrong("host names are compared in ASCII; write xn--… for others");
+    }
+    let (host, port) = split(pattern);
+    let host = if is_ipv6(host) { globset::escape(host) } else { host.to_owned() };
+    GlobBuilder::new(&format!("{host}:{port}"))
+        .case_insensitive(true)
+        .empty_alternates(true)
+        .build()
+        .map_err(|error| PatternError::new(pattern, error.kind()))
+}
+
+/// Host and port; any port, where none is given.
+fn split(pattern: &str) -> (&str, &str) {
+    match pattern.rsplit_once(':') {
+        Some((host, port)) if port == "*" || (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())) => {
+            (host, port)
+        }
+        _ => (pattern, "*"),
+    }
+}
+
+/// An IPv6 address in brackets, which are not a choice of characters here.
+fn is_ipv6(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bare.is_some_and(|bare| bare.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Why a pattern can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError(Box<str>);
+
+impl PatternError {
+    fn new(pattern: &str, why: &dyn fmt::Display) -> Self {
+        Self(format!("host pattern '{pattern}': {why}").into())
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for PatternError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(patterns: &[&str]) -> Rules {
+        let rule = |pattern: &&str| HostRule { pattern: (*pattern).to_owned(), ..HostRule::default() };
+        Rules::new(patterns.iter().map(rule).collect()).expect("good patterns")
+    }
+
+    fn find(patterns: &[&str], url: &str) -> Option<u32> {
+        rules(patterns).find(&WebUrl::parse(url).expect("valid").0)
+    }
+
+    #[test]
+    fn the_first_match_counts() {
+        let patterns = ["api.example.com", "*.Example.com", "127.0.0.?", "*"];
+        for (url, number) in [
+            ("https://api.example.com/x", 0),
+            ("http://a.b.example.com/", 1),
+            ("http://example.com/", 3),
+            ("http://127.0.0.7:81/", 2),
+            ("http://127.0.0.17/", 3),
+        ] {
+            assert_eq!(find(&patterns, url), Some(number), "{url}");
+        }
+        assert_eq!(find(&["a.example"], "http://b.example/"), None);
+        assert_eq!(find(&[], "http://b.example/"), None);
+    }
+
+    #[test]
+    fn a_port_counts_only_where_one_is_given() {
+        let patterns = ["a.example:8080", "a.example:443", "*:81"];
+        let find = |url| find(&patterns, url);
+        assert_eq!(find("http://a.example:8080/"), Some(0));
+        assert_eq!(find("https://a.example/"), Some(1), "the scheme's own port is a port");
+        assert_eq!(find("http://b.example:81/"), Some(2));
+        assert_eq!(find("http://a.example/"), None);
+    }
+
+    #[test]
+    fn names_with_and_without_what_stands_before_and_addresses_in_brackets() {
+        assert_eq!(find(&["{,*.}example.com"], "http://example.com/"), Some(0));
+        assert_eq!(find(&["{,*.}example.com"], "http://www.example.com/"), Some(0));
+        assert_eq!(find(&["{,*.}example.com"], "http://myexample.com/"), None);
+        assert_eq!(find(&["[::1]"], "http://[::1]:8080/"), Some(0));
+        assert_eq!(find(&["[::1]:80"], "http://[::1]:8080/"), None);
+        assert_eq!(find(&["[ab].example"], "http://b.example/"), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_named() {
+        for (pattern, part) in [
+            ("", "write *"),
+            ("http://a.example", "no scheme"),
+            ("a.example/x", "no path"),
+            ("bücher.example", "xn--"),
+            ("a example", "ASCII"),
+            ("a[.example", "unclosed"),
+            ("{a,b", "unclosed"),
+        ] {
+            let message = check_pattern(pattern).expect_err(pattern).to_string();
+            assert!(message.contains(part) && message.contains(&format!("'{pattern}'")), "{message}");
+        }
+    }
+}

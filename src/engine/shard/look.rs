@@ -1,0 +1,34 @@
+//! A look at what is left, for whoever watches the run.
+
+use super::Shard;
+use crate::engine::outlook::{LongestHost, ShardOutlook, next_look};
+use crate::model::{Clock, Time};
+use crate::sched::Longest;
+
+impl Shard {
+    /// Leaves a new outlook where the handle finds it, unless the last one is fresh enough.
+    pub(super) fn look(&self, now: Time) {
+        if now < self.look_at.get() {
+            return;
+        }
+        let begun = self.clock.now();
+        let of_hosts = self.sched.borrow().outlook(now);
+        let longest = of_hosts.longest.and_then(|longest| self.describe(longest));
+        self.look_at.set(next_look(now, self.clock.now().since(begun)));
+        *self.shared.outlook(self.index) = Some(ShardOutlook { at: now, of_hosts, longest });
+    }
+
+    fn describe(&self, longest: Longest) -> Option<LongestHost> {
+        let Longest { host, left, cause, at_once } = longest;
+        let hosts = self.hosts.borrow();
+        let host = hosts.get(host)?;
+        let rule = host.rule.and_then(|rule| self.shared.rules.get(rule));
+        Some(LongestHost {
+            origin: host.url.origin().into(),
+            left,
+            cause,
+            at_once,
+            rule: rule.map(|rule| (*rule.pattern).into()),
+        })
+    }
+}
