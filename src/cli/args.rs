@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
@@ -34,6 +35,9 @@ pub(super) enum Command {
     /// Run a test server on this machine that answers, and misbehaves, to order
     #[command(after_help = origin_help())]
     Origin(OriginArgs),
+    /// Show what haul does: fetch 30,000 URLs of 303 hosts on this machine.
+    #[command(after_help = demo::HELP)]
+    Demo(DemoArgs),
     /// Say how long a run must take at least, why, and what would help, without fetching.
     #[command(after_help = forecast::HELP)]
     Plan(Box<PlanArgs>),

@@ -3,6 +3,7 @@
 mod args;
 mod bound;
 mod console;
+mod demo;
 mod doctor;
 mod exit;
 mod forecast;
@@ -37,6 +38,7 @@ pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
         Command::Origin(args) => origin::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Plan(args) => forecast::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => generate::completions(&args),

@@ -121,7 +121,7 @@ pub(super) fn watched(
 }
 
 /// What cut the run short: told always.
-fn tell_trouble(report: &RunReport) {
+pub(super) fn tell_trouble(report: &RunReport) {
     for error in [&report.source_error, &report.sink_error].into_iter().flatten() {
         console::tell(&format!("haul: {error}"));
     }

@@ -1,0 +1,123 @@
+//! `haul demo`: a run of tens of thousands of URLs over hundreds of hosts, without a network.
+
+mod list;
+mod story;
+mod tally;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::Args;
+use haul::config::Config;
+use haul::engine::Engine;
+use haul::model::Sink;
+use haul::origin::Origin;
+use haul::sink::{Ndjson, Null, RecordFields};
+use haul::source::Urls;
+use tempfile::NamedTempFile;
+
+use self::list::Places;
+use self::tally::{Counting, Tally};
+use super::console::{self, Console};
+use super::exit::Exit;
+use super::progress::Show;
+use super::{run, signals, summary, values};
+
+/// The end of the command's help.
+pub(super) const HELP: &str = "\
+The demo starts a test server on loopback (see haul origin) with 303 virtual hosts: fast ones over HTTP/1.1 and over TLS
+with HTTP/2, slow ones, ones that limit the rate, ones that fail, ones that are down. It fetches the URLs, sorted by host,
+with the default settings, and says what was seen. It takes about 10 seconds and needs no network.
+
+Examples:
+  haul demo
+  haul demo --urls 100000 -o records.ndjson";
+
+/// How large the demo is.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// URLs to fetch, about [default: 30000]
+    #[arg(short = 'n', long, value_name = "N", value_parser = values::count)]
+    urls: Option<std::num::NonZeroU32>,
+    /// Write the records to FILE, replacing it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// How many URLs there are unless said otherwise.
+const URLS: u64 = 30_000;
+
+/// What requests in flight are given to end after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the demo. Hosts that are down are part of it: their failures are no failure of the demo.
+pub(super) fn run(args: &DemoArgs) -> Exit {
+    match demonstrate(args) {
+        Ok(exit) => exit,
+        Err(message) => {
+            console::tell(&format!("haul: {message}"));
+            Exit::Usage
+        }
+    }
+}
+
+fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
+    let origin = Origin::start().map_err(|error| format!("can't start the demo's server: {error}"))?;
+    let (nobody, closed) = closed_port().map_err(|error| format!("can't find a closed port: {error}"))?;
+    let places = Places { plain: origin.addr(), tls: origin.tls_addr(), nobody };
+    let (kinds, urls): (Vec<_>, Vec<_>) =
+        list::urls(args.urls.map_or(URLS, |count| count.get().into()), places).into_iter().unzip();
+    let trusted = trusted_file(origin.ca_pem()).map_err(|error| format!("can't write the certificate: {error}"))?;
+    let mut config = Config::default();
+    config.tls.ca_files = vec![trusted.path().to_owned()];
+    let per_host = config.limits.per_host.get();
+    let engine = Engine::new(config).map_err(|error| error.to_string())?;
+    let tally = Arc::new(Mutex::new(HashMap::new()));
+    let onward = onward(args.output.as_deref())?;
+    let hosts: u32 = list::Kind::ALL.iter().map(|kind| kind.hosts()).sum();
+    console::tell(&format!(
+        "haul demo: {} URLs on {hosts} hosts, all on this machine; Ctrl-C ends it\n",
+        indicatif::HumanCount(urls.len() as u64)
+    ));
+    let show = if io::stderr().is_terminal() { Show::Line } else { Show::Messages };
+    let console = Console::new(show == Show::Line);
+    signals::watch(engine.handle(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
+    let sink = Counting { kinds, tally: Arc::clone(&tally), onward };
+    let (report, bounds) = run::watched(engine, Box::new(Urls::new(urls)), Box::new(sink), &console, show);
+    drop(closed);
+    console::tell(&summary::summary(&report, &bounds));
+    run::tell_trouble(&report);
+    let tally: Tally = std::mem::take(&mut *tally.lock().expect("no holder of this lock panics"));
+    console::tell(&format!("\n{}", story::story(&tally, &report.totals, per_host)));
+    Ok(match (report.stopped, report.sink_error) {
+        (_, Some(_)) => Exit::SomeFailed,
+        (true, None) => Exit::Interrupted,
+        (false, None) => Exit::Complete,
+    })
+}
+
+/// A port that nobody listens on, and nobody else can take while the socket is held.
+fn closed_port() -> io::Result<(SocketAddr, socket2::Socket)> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    let address = socket.local_addr()?.as_socket();
+    Ok((address.expect("it was bound to an address"), socket))
+}
+
+fn trusted_file(pem: &str) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    file.write_all(pem.as_bytes())?;
+    Ok(file)
+}
+
+/// Where the records go.
+fn onward(file: Option<&Path>) -> Result<Box<dyn Sink>, String> {
+    let Some(path) = file else { return Ok(Box::new(Null)) };
+    let file = File::create(path).map_err(|error| format!("can't write {}: {error}", path.display()))?;
+    Ok(Box::new(Ndjson::new(file, path.display().to_string(), RecordFields::default())))
+}
