@@ -6,6 +6,8 @@
 //!
 //! `same host`: a decision where one host is busy among idle ones: a connection that goes on with its host.
 //!
+//! `outlook`: the one pass over all hosts that says what is left; all have work.
+//!
 //! `paced`: every host has a delay of a second, so each decision takes a host off the timers and puts it back.
 
 use std::collections::VecDeque;
@@ -127,6 +129,12 @@ fn scheduler(criterion: &mut Criterion) {
         }
         group.finish();
     }
+    let mut group = criterion.benchmark_group("outlook");
+    for size in SIZES {
+        let bench = Bench::new(size, Duration::ZERO).with_jobs(size);
+        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.scheduler.outlook(bench.now)));
+    }
+    group.finish();
     let mut group = criterion.benchmark_group("paced");
     for size in SIZES {
         let mut bench = Bench::new(size, Duration::from_secs(1));
