@@ -70,12 +70,7 @@ fn slowest(hosts: &[HostSummary]) -> Option<String> {
     let line = |host: &HostSummary| {
         let failed =
             if host.failed > 0 { format!(", {} failed", HumanCount(host.failed.into())) } else { String::new() };
-        format!(
-            "{} on average: {} ({} attempts{failed})",
-            short(host.mean),
-            host.origin,
-            HumanCount(host.attempts.into())
-        )
+        format!("{} mean of {}{failed}: {}", short(host.mean), HumanCount(host.attempts.into()), host.origin)
     };
     let lines: Vec<_> = hosts.iter().map(line).collect();
     (!lines.is_empty()).then(|| format!("  slowest      {}", lines.join(NEXT_LINE)))
@@ -223,8 +218,8 @@ pub(super) mod tests {
   connections  12,034 opened, 98.7 % of requests used one already open
   bodies       5.00 GiB received, 9.00 GiB decoded
   extra        301 retries, 20,001 redirects
-  slowest      4.1s on average: https://slow.example (24 attempts, 3 failed)
-               812ms on average: http://second.example:8080 (1,200 attempts)
+  slowest      4.1s mean of 24, 3 failed: https://slow.example
+               812ms mean of 1,200: http://second.example:8080
   ended last   at 59.0s: https://slow.example
                at 40.1s: https://b.example
   bound by     --concurrency 65 % of the time, hosts (delay) 32 %";
