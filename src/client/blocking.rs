@@ -19,9 +19,9 @@ use bytes::{Buf, Bytes};
 use http::Method;
 use serde::de::DeserializeOwned;
 
-use super::wait::wait;
 use super::{Error, Fetched, Request};
 use crate::engine::{Handle, StartError};
+use crate::wait::wait;
 
 /// Fetches URLs and waits for them. See [`crate::Client`], of which this is a shell.
 #[derive(Clone, Debug)]
