@@ -50,6 +50,8 @@ pub mod save;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;
+#[cfg(feature = "net")]
+mod wait;
 
 #[cfg(feature = "net")]
 pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};

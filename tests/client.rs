@@ -312,10 +312,11 @@ fn threads_without_a_runtime_have_a_client_too() {
     let mut cut = client.get(origin.url("/cutchunk")).send().expect("a head came");
     assert!(cut.read_to_end(&mut Vec::new()).is_err());
     let urls = (0..20).map(|n| origin.url(&format!("/bytes/{n}")));
-    let sizes = client.fetch_all(urls).in_order().into_iter().map(|fetched| {
-        let response = fetched.result.expect("a response");
-        block_on(response.bytes()).expect("whole").len()
-    });
+    let sizes = client
+        .fetch_all(urls)
+        .in_order()
+        .into_iter()
+        .map(|fetched| fetched.result.expect("a response").bytes().expect("whole").len());
     assert!(sizes.eq(0..20));
 }
 

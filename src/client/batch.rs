@@ -21,7 +21,7 @@ const LOOK_AHEAD: usize = 4096;
 
 /// One request's result.
 #[derive(Debug)]
-pub struct Fetched<T = ()> {
+pub struct Fetched<T = (), R = Response> {
     /// The request's position in the batch, from 0.
     pub index: usize,
     /// What the caller attached to the request.
@@ -29,7 +29,7 @@ pub struct Fetched<T = ()> {
     /// The URL as given.
     pub url: Box<str>,
     /// The response, its body already here and whole, or why there is none.
-    pub result: Result<Response, Error>,
+    pub result: Result<R, Error>,
 }
 
 /// What goes with a request to its end.

@@ -19,9 +19,9 @@ use bytes::{Buf, Bytes};
 use http::Method;
 use serde::de::DeserializeOwned;
 
-use super::wait::wait;
 use super::{Error, Fetched, Request};
 use crate::engine::{Handle, StartError};
+use crate::wait::wait;
 
 /// Fetches URLs and waits for them. See [`crate::Client`], of which this is a shell.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ impl Request<Client> {
     /// As [`Request::<crate::Client>::send`](Request#method.send).
     pub fn send(self) -> Result<Response, Error> {
         let (client, request) = self.unbind();
-        wait(client.0.execute(request)).map(|response| Response { response, piece: Bytes::new() })
+        wait(client.0.execute(request)).map(Response::from)
     }
 }
 
@@ -152,6 +152,12 @@ impl Response {
     }
 }
 
+impl From<super::Response> for Response {
+    fn from(response: super::Response) -> Self {
+        Self { response, piece: Bytes::new() }
+    }
+}
+
 impl Deref for Response {
     type Target = super::Response;
 
@@ -184,15 +190,20 @@ impl<T: Send + 'static> Batch<'_, T> {
     }
 
     /// All results, in the order of the requests.
-    pub fn in_order(self) -> Vec<Fetched<T>> {
-        wait(self.0.in_order())
+    pub fn in_order(self) -> Vec<Fetched<T, Response>> {
+        wait(self.0.in_order()).into_iter().map(blocking).collect()
     }
 }
 
 impl<T: Send + 'static> Iterator for Batch<'_, T> {
-    type Item = Fetched<T>;
+    type Item = Fetched<T, Response>;
 
-    fn next(&mut self) -> Option<Fetched<T>> {
-        wait(self.0.next())
+    fn next(&mut self) -> Option<Self::Item> {
+        wait(self.0.next()).map(blocking)
     }
+}
+
+fn blocking<T>(fetched: Fetched<T>) -> Fetched<T, Response> {
+    let Fetched { index, tag, url, result } = fetched;
+    Fetched { index, tag, url, result: result.map(Response::from) }
 }

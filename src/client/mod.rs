@@ -16,7 +16,6 @@ mod request;
 mod response;
 mod service;
 mod text;
-mod wait;
 
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -1,6 +1,6 @@
 //! Where jobs come from: one format per file.
 //!
-//! Owns reading and checking input: files, pipes, command-line arguments, any iterator. The invariant: every line
+//! Owns reading and checking input: files, pipes, command-line arguments, any iterator or stream. The invariant: every line
 //! that is neither blank nor a comment becomes exactly one job or one rejected entry, and `seq` counts both without a
 //! gap. Nothing here knows hosts, limits or the engine.
 
@@ -12,6 +12,7 @@ mod lines;
 mod open;
 mod redact;
 mod request;
+mod stream;
 mod urls;
 
 pub use entry::InputSettings;
@@ -20,4 +21,5 @@ pub use inputs::{Input, Inputs};
 pub(crate) use redact::without_credentials;
 pub(crate) use request::OURS;
 pub use request::{RequestError, basic_authorization, bearer_authorization, header, method};
+pub use stream::UrlStream;
 pub use urls::Urls;

@@ -1,4 +1,4 @@
-//! Waits for a future on a thread that has no runtime.
+//! Waits for a future on a thread that has no runtime. Knows nothing of haul.
 
 use std::future::Future;
 use std::pin::pin;
