@@ -106,6 +106,16 @@ fn a_plan_takes_the_limits_that_get_takes() {
 }
 
 #[test]
+fn a_plan_knows_the_rules_of_a_limits_file() {
+    let directory = directory();
+    let list = write(&directory, "list", (urls("a.example", 100) + &urls("b.example", 100)).as_bytes());
+    let limits = write(&directory, "limits.toml", b"[[host]]\nmatch = \"b.*\"\ndelay = \"1s\"\n");
+    let ran = haul(&["plan", &list, "--limits", &limits], b"");
+    assert!(ran.out.contains("by its rule, a start each 1s ('b.*' in --limits)"), "{}", ran.out);
+    assert!(ran.out.contains("No general limit helps: the rule 'b.*'"), "{}", ran.out);
+}
+
+#[test]
 fn a_plan_says_why_and_what_would_help() {
     let ran = haul(&["plan"], (urls("shop.example", 1000) + &urls("b.example", 10)).as_bytes());
     for part in ["1,010 URLs on 2 hosts", "http://shop.example has 99.0 % of the URLs", "--per-host 16"] {

@@ -43,7 +43,7 @@ pub(crate) use self::live::Live;
 pub use self::notable::HostSummary;
 pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
-pub use self::rules::{PatternError, check_pattern};
+pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::steering::LiveLimits;
 
 use self::backlog::Backlog;
@@ -53,7 +53,6 @@ use self::crew::{Crew, joined, named};
 use self::lease::Lease;
 use self::notable::Notable;
 use self::outlet::OutletReport;
-use self::rules::Rules;
 use self::shard::ShardReport;
 use self::shared::Shared;
 use self::steering::Steering;

@@ -11,22 +11,43 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use crate::config::HostRule;
 use crate::model::WebUrl;
 
-/// The rules of a run, in their order.
+/// The rules of a run, in their order, ready to be asked which holds for a host.
+///
+/// ```
+/// use haul::config::HostRule;
+/// use haul::engine::Rules;
+/// use haul::model::WebUrl;
+///
+/// let slow = HostRule { pattern: "*.slow.example".into(), concurrency: 2.try_into().ok(), ..HostRule::default() };
+/// let rules = Rules::new(vec![slow])?;
+/// let (url, _) = WebUrl::parse("http://a.slow.example/")?;
+/// assert_eq!(rules.of(&url).and_then(|rule| rule.concurrency), 2.try_into().ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(super) struct Rules {
+pub struct Rules {
     patterns: GlobSet,
     rules: Vec<HostRule>,
 }
 
 impl Rules {
     /// Compiles the patterns.
-    pub(super) fn new(rules: Vec<HostRule>) -> Result<Self, PatternError> {
+    ///
+    /// # Errors
+    /// A pattern can't be used; the message says why.
+    pub fn new(rules: Vec<HostRule>) -> Result<Self, PatternError> {
         let mut patterns = GlobSetBuilder::new();
         for rule in &rules {
             patterns.add(compile(&rule.pattern)?);
         }
         let whole = rules.iter().map(|rule| &*rule.pattern).collect::<Vec<_>>().join(" ");
         Ok(Self { patterns: patterns.build().map_err(|error| PatternError::new(&whole, &error))?, rules })
+    }
+
+    /// The first rule for the URL's host.
+    #[must_use]
+    pub fn of(&self, url: &WebUrl) -> Option<&HostRule> {
+        self.get(self.find(url)?)
     }
 
     /// The number of the first rule for the URL's host.

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use haul::config::{Limits, Rate};
+use haul::config::{HostRule, Limits, Rate};
+use haul::engine::{PatternError, Rules};
+use haul::model::WebUrl;
 use haul::sched::bound::{Bound, Cause, Load, Shared};
 
 use super::change::{self, Changes};
@@ -37,6 +39,8 @@ pub(super) struct Estimate<'a> {
 pub(super) struct Row {
     pub(super) origin: Rc<str>,
     pub(super) load: Load,
+    /// The pattern of its own rule, if that sets the limit under which the host needs its time.
+    pub(super) rule: Option<Box<str>>,
 }
 
 /// The input under one set of limits.
@@ -44,12 +48,14 @@ struct Loads<'a> {
     tally: &'a Tally,
     /// Service times, by host.
     services: Vec<Duration>,
+    /// Each host's own rule.
+    rules: Vec<Option<&'a HostRule>>,
 }
 
-impl Loads<'_> {
+impl<'a> Loads<'a> {
     fn load(&self, limits: &Limits, at: usize) -> Load {
         let host = &self.tally.hosts[at];
-        let (concurrency, spacing) = rules(limits, host);
+        let (concurrency, spacing) = allowed(limits, self.rules[at]);
         let group = limits.per_site.and_then(|_| u32::try_from(host.site).ok());
         Load { jobs: host.urls, service: self.services[at], concurrency, spacing, group }
     }
@@ -63,6 +69,16 @@ impl Loads<'_> {
         Bound::of((0..self.tally.hosts.len()).map(|at| self.load(limits, at)), &shared)
     }
 
+    fn row(&self, limits: &Limits, at: usize) -> Row {
+        let load = self.load(limits, at);
+        let sets_it = |rule: &&HostRule| match load.in_rounds() >= load.in_paces() {
+            true => rule.concurrency.is_some(),
+            false => rule.delay.is_some() || rule.rate.is_some(),
+        };
+        let rule = self.rules[at].filter(sets_it).map(|rule| rule.pattern.as_str().into());
+        Row { origin: Rc::clone(&self.tally.hosts[at].origin), load, rule }
+    }
+
     /// The places of the hosts, those that need longest first.
     fn by_need(&self, limits: &Limits) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.tally.hosts.len()).collect();
@@ -71,24 +87,37 @@ impl Loads<'_> {
     }
 }
 
-/// What `host` may have in flight, and how far apart its starts are. The one place where limits per host are asked for.
-fn rules(limits: &Limits, _host: &Host) -> (NonZeroU32, Duration) {
-    (limits.per_host, limits.delay.max(limits.host_rate.map_or(Duration::ZERO, Rate::interval)))
+/// What a host may have in flight, and how far apart its starts are: by its rule where that says so.
+fn allowed(limits: &Limits, rule: Option<&HostRule>) -> (NonZeroU32, Duration) {
+    let concurrency = rule.and_then(|rule| rule.concurrency).unwrap_or(limits.per_host);
+    let delay = rule.and_then(|rule| rule.delay).unwrap_or(limits.delay);
+    let rate = rule.and_then(|rule| rule.rate).or(limits.host_rate);
+    (concurrency, delay.max(rate.map_or(Duration::ZERO, Rate::interval)))
 }
 
 impl<'a> Estimate<'a> {
-    pub(super) fn new(tally: &'a Tally, times: &ServiceTimes, basis: Basis, limits: Limits, top: usize) -> Self {
+    /// # Errors
+    /// A rule's pattern can't be used.
+    pub(super) fn new(
+        tally: &'a Tally,
+        times: &ServiceTimes,
+        basis: Basis,
+        limits: Limits,
+        top: usize,
+    ) -> Result<Self, PatternError> {
         let measured: Vec<Option<Duration>> = tally.hosts.iter().map(|host| times.of(&host.origin)).collect();
         let hosts_measured = measured.iter().flatten().count() as u64;
         let services = measured.into_iter().map(|time| time.unwrap_or_else(|| basis.time())).collect();
-        let loads = Loads { tally, services };
+        let matcher = Rules::new(limits.rules.clone())?;
+        let rule_of = |host: &Host| matcher.of(&WebUrl::parse(&host.origin).ok()?.0);
+        let loads = Loads { tally, services, rules: tally.hosts.iter().map(rule_of).collect() };
         let bound = loads.bound(&limits);
         let places = loads.by_need(&limits);
         let least = |at: &usize| loads.load(&limits, *at).least();
         let longest = bound.host.map_or(Duration::ZERO, |(_, time)| time);
         let alike = places.iter().take_while(|at| least(at) >= longest - longest / 100).count();
-        let row = |at: &usize| Row { origin: Rc::clone(&tally.hosts[*at].origin), load: loads.load(&limits, *at) };
-        Self {
+        let row = |at: &usize| loads.row(&limits, *at);
+        Ok(Self {
             longest: bound.host.map(|(at, _)| row(&at)),
             measured: (hosts_measured, times.records()),
             top: places.iter().take(top).map(row).collect(),
@@ -100,7 +129,7 @@ impl<'a> Estimate<'a> {
             basis,
             bound,
             limits,
-        }
+        })
     }
 
     /// What share of the URLs `urls` are.
@@ -140,7 +169,7 @@ pub(super) mod tests {
 
     pub(in crate::cli::forecast) fn estimate_of(tally: &Tally, limits: Limits) -> Estimate<'_> {
         let times = ServiceTimes::default();
-        Estimate::new(tally, &times, times.basis(None, Duration::from_millis(200)), limits, 3)
+        Estimate::new(tally, &times, times.basis(None, Duration::from_millis(200)), limits, 3).expect("good patterns")
     }
 
     #[test]
@@ -160,10 +189,22 @@ pub(super) mod tests {
         let tally = tally_of(["http://a.example/", "http://b.example/"].map(str::to_owned));
         let times = times_of(&[("http://b.example/x", 100_000), ("http://gone.example/", 300_000)]);
         let basis = times.basis(None, Duration::ZERO);
-        let estimate = Estimate::new(&tally, &times, basis, Limits::default(), 9);
+        let estimate = Estimate::new(&tally, &times, basis, Limits::default(), 9).expect("no rules");
         let services: Vec<_> = estimate.top.iter().map(|row| (&*row.origin, row.load.service.as_millis())).collect();
         assert_eq!(services, [("http://a.example", 200), ("http://b.example", 100)]);
         assert_eq!(estimate.measured, (1, 2));
+    }
+
+    #[test]
+    fn a_hosts_own_rule_comes_before_the_general_limits() {
+        let tally = skewed();
+        let slow = HostRule { pattern: "shop.*".into(), delay: Some(Duration::from_secs(1)), ..HostRule::default() };
+        let limits = Limits { delay: Duration::from_millis(1), rules: vec![slow], ..Limits::default() };
+        let estimate = estimate_of(&tally, limits);
+        let delays: Vec<_> =
+            estimate.top.iter().map(|row| (row.load.spacing.as_millis(), row.rule.as_deref())).collect();
+        assert_eq!(delays, [(1000, Some("shop.*")), (1, None), (1, None)]);
+        assert!(estimate.changes.helpful.is_empty(), "the general delay is not what holds it");
     }
 
     #[test]

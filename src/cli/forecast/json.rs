@@ -46,6 +46,7 @@ fn host(estimate: &Estimate<'_>, row: &Row) -> Value {
         "share": estimate.share(row.load.jobs),
         "concurrency": row.load.concurrency,
         "spacing_s": seconds(row.load.spacing),
+        "rule": row.rule,
         "service_time_s": seconds(row.load.service),
         "least_s": seconds(row.load.least()),
     })

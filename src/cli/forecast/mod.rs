@@ -104,7 +104,8 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
     let basis = times.basis(args.service_time, SERVICE_TIME);
     let world = World { stdin_is_terminal: false, read: &|path| std::fs::read(path) };
     let limits = plan::limits(&args.limits, &world)?;
-    let estimate = Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP));
+    let estimate =
+        Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP)).map_err(|error| error.to_string())?;
     Ok(if args.json { json::page(&estimate) } else { text::page(&estimate) })
 }
 

@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use haul::sched::bound::{Cause, Load};
+use haul::sched::bound::Cause;
 use indicatif::HumanCount;
 
 use super::super::page::{table, wrap};
 use super::super::summary::short;
 use super::change::{Change, rate_text, time_text};
-use super::estimate::Estimate;
+use super::estimate::{Estimate, Row};
 use super::service::Basis;
 
 /// The whole answer.
@@ -132,18 +132,14 @@ fn why(estimate: &Estimate<'_>) -> String {
     match (estimate.bound.longest(), &estimate.longest) {
         (Some((Cause::Host(_), _)), Some(row)) if estimate.alike > 1 => {
             let hosts = HumanCount(estimate.alike);
-            format!(
-                "{hosts} hosts set it alike: each, as {}, needs that long {}.",
-                row.origin,
-                limit_of(estimate, &row.load)
-            )
+            format!("{hosts} hosts set it alike: each, as {}, needs that long {}.", row.origin, limit_of(estimate, row))
         }
         (Some((Cause::Host(_), _)), Some(row)) => {
             let share = percent(estimate.share(row.load.jobs));
             format!(
                 "One host sets it: {} has {share} of the URLs and needs that long {}.",
                 row.origin,
-                limit_of(estimate, &row.load)
+                limit_of(estimate, row)
             )
         }
         (Some((Cause::Group(at), _)), _) => {
@@ -165,7 +161,14 @@ fn why(estimate: &Estimate<'_>) -> String {
 }
 
 /// The limit under which a host needs its least time.
-fn limit_of(estimate: &Estimate<'_>, load: &Load) -> String {
+fn limit_of(estimate: &Estimate<'_>, row: &Row) -> String {
+    let load = &row.load;
+    if let Some(pattern) = &row.rule {
+        return match load.in_rounds() >= load.in_paces() {
+            true => format!("at its rule's concurrency {} ('{pattern}' in --limits)", load.concurrency),
+            false => format!("by its rule, a start each {} ('{pattern}' in --limits)", time_text(load.spacing)),
+        };
+    }
     if load.jobs == 1 {
         return "for its only request".to_owned();
     }
@@ -231,6 +234,9 @@ fn helpless(estimate: &Estimate<'_>) -> String {
         Some(row) if row.load.least() <= row.load.service => {
             "No limit helps: the run is as short as its longest request. Only quicker answers would shorten it."
                 .to_owned()
+        }
+        Some(Row { rule: Some(pattern), .. }) => {
+            format!("No general limit helps: the rule '{pattern}' in the file of --limits would have to allow more.")
         }
         _ => "No limit helps much, doubled alone or with another: several bound the run about equally.".to_owned(),
     }
@@ -356,7 +362,10 @@ be theirs to grant.
     fn where_service_times_come_from_is_said() {
         let tally = skewed();
         let words = |times: &ServiceTimes, given| {
-            service(&Estimate::new(&tally, times, times.basis(given, Duration::from_millis(200)), Limits::default(), 3))
+            service(
+                &Estimate::new(&tally, times, times.basis(given, Duration::from_millis(200)), Limits::default(), 3)
+                    .expect("no rules"),
+            )
         };
         let second = Some(Duration::from_secs(1));
         assert_eq!(words(&ServiceTimes::default(), second), "if a request takes 1.0s");
