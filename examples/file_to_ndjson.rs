@@ -21,10 +21,12 @@ use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let origin = Origin::start()?;
-    let (from, to) = match &env::args().skip(1).map(PathBuf::from).collect::<Vec<_>>()[..] {
-        [from, to] => (from.clone(), to.clone()),
-        _ => (example_input(&origin)?, env::temp_dir().join("haul-records.ndjson")),
+    let (from, to, _origin) = match &env::args().skip(1).map(PathBuf::from).collect::<Vec<_>>()[..] {
+        [from, to] => (from.clone(), to.clone(), None),
+        _ => {
+            let origin = Origin::start()?;
+            (example_input(&origin)?, env::temp_dir().join("haul-records.ndjson"), Some(origin))
+        }
     };
 
     let engine = Engine::new(Config::default())?;

@@ -1,45 +1,87 @@
 //! haul fetches a great many URLs as fast as the machine, the servers and good manners allow.
 //!
-//! Give [`engine::Engine`] a [`config::Config`], a [`model::Source`] of jobs and a [`model::Sink`] for records, and run it:
-//! it interleaves the jobs over their hosts under the limits, over connections of its own, and writes exactly one
-//! record per job, whatever happens.
+//! It interleaves requests over their hosts under limits in all, per host, per address and per site; keeps its own
+//! connections (HTTP/1.1, HTTP/2, TLS); looks names up itself; retries what may be repeated; and tells of each URL exactly
+//! once how it ended. There are three ways in, over one engine:
+//!
+//! | you have | use | and get |
+//! |---|---|---|
+//! | a request, now and then or very often | [`Client::get`] and its like, or [`blocking::Client`] | a [`Response`], its body as it comes |
+//! | a list of requests | [`Client::fetch_all`], [`Client::fetch_tagged`], [`Client::fetch_stream`] | a [`Batch`]: results as they complete, or in order |
+//! | millions of URLs, in a file or from anywhere | [`engine::Engine::run`] | a record for each, in a file or wherever you want |
+//!
+//! # A request
+//!
+//! From any async runtime; [`blocking`] is the same without one.
 //!
 //! ```
-//! use haul::config::Config;
-//! use haul::engine::Engine;
-//! use haul::sink::{Ndjson, RecordFields};
-//! use haul::source::Urls;
+//! # let origin = haul::origin::Origin::start()?;
+//! # let url = origin.url("/json/3");
+//! # futures::executor::block_on(async {
+//! let client = haul::Client::builder().per_host(4).retries(3).build()?;
+//! let items: Vec<serde_json::Value> = client.get(&url).send().await?.error_for_status()?.json().await?;
+//! assert_eq!(items.len(), 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
-//! let mut config = Config::default();
-//! config.retries.retries = 0;
-//! let engine = Engine::new(config).expect("valid settings");
-//! let urls = Urls::new(["http://127.0.0.1:1/", "not a url"]);
+//! # A batch
+//!
+//! One failed URL is one result that is an [`Error`]; the others go on.
+//!
+//! ```
+//! # let origin = haul::origin::Origin::start()?;
+//! # let urls = [origin.url("/bytes/10"), "not a url".to_owned(), origin.url("/status/404")];
+//! # futures::executor::block_on(async {
+//! let client = haul::Client::new()?;
+//! let mut batch = client.fetch_all(&urls);
+//! while let Some(fetched) = batch.next().await {
+//!     match fetched.result {
+//!         Ok(response) => println!("{}: {}", fetched.url, response.status()),
+//!         Err(error) => eprintln!("{error}"),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A run
+//!
+//! From a [`Source`](model::Source) to a [`Sink`](model::Sink), in bounded memory however long the input is. [`source`] and
+//! [`sink`] have those for files, iterators, streams and NDJSON; a [`Handle`](engine::Handle) watches, steers and stops the
+//! run.
+//!
+//! ```
+//! # let origin = haul::origin::Origin::start()?;
+//! # let (a, b) = (origin.url("/bytes/10"), origin.url("/gzip/1000"));
+//! use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
+//!
+//! let engine = Engine::new(Config::default())?;
 //! let records = Ndjson::new(std::io::stdout(), "standard output", RecordFields::default());
-//! let report = engine.run(Box::new(urls), Box::new(records));
-//! assert_eq!((report.totals.accepted, report.totals.failed), (2, 2));
+//! let report = engine.run(Box::new(Urls::new([a, b])), Box::new(records));
+//! assert_eq!(report.totals.succeeded, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The scheduler ([`sched::Scheduler`]) and the connection pool ([`pool::Pool`]) are pure and usable without a network:
-//! time is an argument, and equal seeds give equal choices.
+//! # And beside these
 //!
-//! Without the default features only the pure modules build: `model`, `config`, `policy`, `sched`, `pool`.
+//! - Every setting, with its unit, default and cost: [`config::Config`].
+//! - Code of your own in every fetch: [`model::Hooks`] (sign a request, refuse a body, take it as a stream),
+//!   [`model::Resolve`], a TLS configuration, an address filter: [`engine::Extensions`], [`ClientBuilder`].
+//! - Bodies into files: [`save::SaveBodies`].
+//! - The scheduler alone, pure and without a network, the clock an argument: [`sched::Scheduler`].
+//! - A test server of many hosts that misbehaves to order: [`origin::Origin`].
+//! - A runnable program for each habit people bring from other tools, as one after the other, as completed, batches,
+//!   time-outs and retries, streaming to disk, or under tower: the folder `examples/`.
+//!
+//! Without the default features only the pure modules build: `model`, `config`, `sched`.
 
 pub mod config;
 pub mod model;
-pub mod policy;
-pub mod pool;
 pub mod sched;
 
 #[cfg(feature = "net")]
-pub mod body;
-#[cfg(feature = "net")]
 mod client;
-#[cfg(feature = "net")]
-pub mod conn;
-#[cfg(feature = "net")]
-pub mod dial;
-#[cfg(feature = "net")]
-pub mod dns;
 #[cfg(feature = "net")]
 pub mod engine;
 #[cfg(feature = "origin")]
@@ -55,6 +97,25 @@ mod wait;
 
 #[cfg(feature = "net")]
 pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};
+
+// Public for haul's own tests, benches and command alone. They carry no promise: anything in them may change with any
+// release.
+#[cfg(feature = "net")]
+#[doc(hidden)]
+pub mod body;
+#[cfg(feature = "net")]
+#[doc(hidden)]
+pub mod conn;
+#[cfg(feature = "net")]
+#[doc(hidden)]
+pub mod dial;
+#[cfg(feature = "net")]
+#[doc(hidden)]
+pub mod dns;
+#[doc(hidden)]
+pub mod policy;
+#[doc(hidden)]
+pub mod pool;
 
 /// The README's example, compiled and run.
 #[cfg(all(doctest, feature = "net"))]

@@ -74,6 +74,18 @@ fn count(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).expect("not zero")
 }
 
+/// Is long in coming with its only job, whose time of reading is the call's.
+struct Late(Option<String>);
+
+impl Source for Late {
+    fn read(&mut self, _: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+        let Some(url) = self.0.take() else { return Ok(More::No) };
+        std::thread::sleep(Duration::from_secs(2));
+        into.push(Ok(Job::new(0, WebUrl::parse(&url).expect("valid").0, now)));
+        Ok(More::Yes)
+    }
+}
+
 /// Runs `source` to its end; the outcomes come in input order.
 fn run_source(config: Config, source: Box<dyn Source>) -> (Vec<Outcome>, RunReport) {
     let (sender, receiver) = channel();
@@ -112,6 +124,14 @@ fn every_job_has_one_record_and_connections_are_used_again() {
     assert_eq!(report.totals.connections_opened + report.totals.connections_reused, 2000);
     let fresh = outcomes.iter().filter(|outcome| !outcome.last.reused).count() as u64;
     assert_eq!(fresh, report.totals.connections_opened);
+}
+
+#[test]
+fn the_wait_for_a_slow_source_is_not_time_in_a_queue() {
+    let origin = Origin::start();
+    let (outcomes, _) = run_source(config(), Box::new(Late(Some(origin.url("/")))));
+    let queued = outcomes[0].last.timings.queued;
+    assert!(queued < Duration::from_secs(2), "{queued:?}");
 }
 
 #[test]

@@ -45,6 +45,25 @@ type Requests<'a, T> = Pin<Box<dyn Stream<Item = (T, Request)> + Send + 'a>>;
 ///
 /// Bodies are held in memory, each up to [`crate::config::BodySettings::max_kept`]. Dropping the batch cancels what has
 /// not ended.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let mirrors = [origin.url("/delay/30s"), origin.url("/bytes/1000")];
+/// # futures::executor::block_on(async {
+/// // The first good answer wins; the others are cancelled.
+/// let client = haul::Client::new()?;
+/// let mut batch = client.fetch_all(&mirrors);
+/// let first = loop {
+///     let fetched = batch.next().await.ok_or("no mirror has it")?;
+///     if let Ok(response) = fetched.result.and_then(haul::Response::error_for_status) {
+///         break response;
+///     }
+/// };
+/// drop(batch);
+/// assert_eq!(first.url(), mirrors[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a batch does nothing until its results are asked for"]
 pub struct Batch<'a, T> {
     client: Client,

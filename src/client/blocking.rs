@@ -110,6 +110,15 @@ impl Request<Client> {
 
 /// A response whose head has come. It is read by [`Self::bytes`], [`Self::text`], [`Self::json`], or as a [`Read`]. Status,
 /// headers and all else that is known of it: see [`super::Response`], to which it derefs.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/bytes/1000000");
+/// let mut response = haul::blocking::Client::new()?.get(&url).send()?;
+/// let bytes = std::io::copy(&mut response, &mut std::io::sink())?;
+/// assert_eq!((response.status().as_u16(), bytes), (200, 1_000_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Response {
     response: super::Response,
@@ -179,6 +188,15 @@ impl Read for Response {
 }
 
 /// A list of requests under way: an iterator of their results as they complete. See [`super::Batch`].
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let urls: Vec<String> = (0..5).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
+/// for fetched in haul::blocking::Client::new()?.fetch_all(&urls) {
+///     println!("{}: {} bytes", fetched.url, fetched.result?.bytes()?.len());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a batch does nothing until its results are asked for"]
 pub struct Batch<'a, T>(super::Batch<'a, T>);

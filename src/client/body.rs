@@ -18,6 +18,20 @@ use crate::model::{Failure, FailureKind, Phase};
 ///
 /// It ends without an error only when the body was whole. Dropping it cancels the rest. While nobody reads, at most
 /// 256 KiB wait here, and then the peer waits; the total time-out goes on.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/bytes/100000");
+/// # futures::executor::block_on(async {
+/// use futures::TryStreamExt;
+/// use http_body_util::BodyDataStream;
+///
+/// let body = haul::Client::new()?.get(&url).send().await?.into_body();
+/// let pieces: Vec<bytes::Bytes> = BodyDataStream::new(body).try_collect().await?;
+/// assert_eq!(pieces.concat().len(), 100_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Body {
     pub(super) receiver: Receiver,
     /// Keeps the engine running for as long as something is to come.

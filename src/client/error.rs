@@ -10,6 +10,17 @@ use crate::model::{Failure, FailureKind, Phase};
 /// Why there is no response, or not all of one: where it failed ([`Phase`]), why ([`FailureKind`]), and for which URL.
 ///
 /// An HTTP status is not an error, whatever it is; [`super::Response::error_for_status`] makes it one.
+///
+/// ```
+/// use haul::model::{FailureKind, Phase};
+///
+/// let client = haul::Client::builder().retries(0).build()?;
+/// let sent = haul::blocking::Client::from(client).get("http://127.0.0.1:1/").send();
+/// let error = sent.expect_err("nobody listens there");
+/// assert_eq!((error.phase(), error.kind()), (Phase::Connect, FailureKind::Refused));
+/// assert!(error.to_string().starts_with("http://127.0.0.1:1/: connect (refused)"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

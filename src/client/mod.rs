@@ -143,6 +143,18 @@ impl Client {
 
     /// The same for pairs of a tag and a request: each result carries its tag, so that it is matched to what it is for
     /// without a map.
+    ///
+    /// ```
+    /// # let origin = haul::origin::Origin::start()?;
+    /// # let products = [("kettle", origin.url("/json/1")), ("teapot", origin.url("/status/404"))];
+    /// # futures::executor::block_on(async {
+    /// let client = haul::Client::new()?;
+    /// for fetched in client.fetch_tagged(products).in_order().await {
+    ///     println!("{}: {}", fetched.tag, fetched.result?.status());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fetch_tagged<'a, T, R, I>(&self, requests: I) -> Batch<'a, T>
     where
         T: Send + 'static,
@@ -152,7 +164,26 @@ impl Client {
         self.fetch_stream(stream::iter(requests))
     }
 
-    /// The same for requests that come over time.
+    /// The same for requests that come over time: each is put under way as soon as it is there.
+    ///
+    /// ```
+    /// # let origin = haul::origin::Origin::start()?;
+    /// # let url = origin.url("/html/1");
+    /// # futures::executor::block_on(async {
+    /// use futures::channel::mpsc;
+    ///
+    /// let (queue, requests) = mpsc::unbounded();
+    /// let client = haul::Client::new()?;
+    /// let mut batch = client.fetch_stream(requests);
+    /// // A tag of any type: here how deep in the site the page is.
+    /// queue.unbounded_send((1, url))?;
+    /// let fetched = batch.next().await.expect("one is under way");
+    /// assert_eq!((fetched.tag, fetched.result?.status().as_u16()), (1, 200));
+    /// drop(queue);
+    /// assert!(batch.next().await.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fetch_stream<'a, T, R, S>(&self, requests: S) -> Batch<'a, T>
     where
         T: Send + 'static,

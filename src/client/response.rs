@@ -14,6 +14,21 @@ use crate::model::{Failure, FailureKind, Hop, Phase, Timings};
 
 /// A response whose head has come. Its body is read by [`Self::bytes`], [`Self::text`], [`Self::json`], piece by piece
 /// with [`Self::chunk`], or as an [`http_body::Body`] from [`Self::into_body`].
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/bytes/1000000");
+/// # futures::executor::block_on(async {
+/// let mut response = haul::Client::new()?.get(&url).send().await?.error_for_status()?;
+/// println!("{} from {:?} after {:?}", response.status(), response.remote_addr(), response.timings().first_byte);
+/// let mut bytes = 0;
+/// while let Some(piece) = response.chunk().await? {
+///     bytes += piece.len();
+/// }
+/// assert_eq!(bytes, 1_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Response {
     pub(super) head: Head,

@@ -7,6 +7,19 @@ use crate::dial::AddressFilter;
 use crate::model::{Hooks, Resolve};
 
 /// Code of the user's own that a run is given beside its settings. By default there is none.
+///
+/// ```
+/// use std::sync::Arc;
+/// use haul::{config::Config, engine::Engine, engine::Extensions, sink::Null, source::Urls};
+///
+/// let mut extensions = Extensions::default();
+/// // Whatever a URL or a redirect says, nothing on this machine is connected to.
+/// extensions.address_filter = Some(Arc::new(|address| !address.is_loopback()));
+/// let engine = Engine::with(Config::default(), extensions)?;
+/// let report = engine.run(Box::new(Urls::new(["http://127.0.0.1/admin"])), Box::new(Null));
+/// assert_eq!(report.totals.failed, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Extensions {

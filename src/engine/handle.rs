@@ -16,6 +16,26 @@ use crate::model::{Clock, Time};
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Watches, steers and stops a run from any thread.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let urls: Vec<_> = (0..500).map(|n| origin.url(&format!("/delay/1s?n={n}"))).collect();
+/// use std::time::Duration;
+/// use haul::{config::Config, engine::Engine, sink::Null, source::Urls};
+///
+/// let engine = Engine::new(Config::default())?;
+/// let handle = engine.handle();
+/// std::thread::spawn(move || {
+///     while handle.progress().in_flight == 0 {
+///         std::thread::sleep(Duration::from_millis(10));
+///     }
+///     // Nothing more is started; what is in flight has five seconds to end.
+///     handle.stop(Duration::from_secs(5));
+/// });
+/// let report = engine.run(Box::new(Urls::new(urls)), Box::new(Null));
+/// assert!(report.stopped && report.totals.failed == 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,

@@ -16,6 +16,9 @@ pub(super) fn run(shared: &Arc<Shared>, mut source: Box<dyn Source>) -> io::Resu
     let mut entries = Vec::with_capacity(BATCH);
     loop {
         let more = source.read(BATCH, shared.clock.now(), &mut entries);
+        // A read may wait for its first entry: that is the source's time, not the time a job spends in a queue.
+        let now = shared.clock.now();
+        entries.iter_mut().flatten().for_each(|job| job.accepted = now);
         if !entries.is_empty() && !hand_over(shared, &mut entries) {
             return Ok(());
         }

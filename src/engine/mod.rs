@@ -1,4 +1,4 @@
-//! The only place where pure meets impure: shards, lanes, clock, shutdown.
+//! A run, from a source to a sink. The only place where pure meets impure: shards, lanes, clock, shutdown.
 //!
 //! Four kinds of threads: one intake reads the source, one or more shards fetch, one outlet writes to the sink, and the
 //! caller's waits for the end. They meet in `shared`, in batches.
@@ -45,6 +45,7 @@ pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::steering::LiveLimits;
+pub use crate::dial::AddressFilter;
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -62,6 +63,21 @@ use crate::dial::Tls;
 use crate::model::{Sink, Source};
 
 /// A run, ready to go.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let urls: Vec<_> = (0..100).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
+/// use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
+///
+/// let mut config = Config::default();
+/// config.limits.per_host = 2.try_into()?;
+/// let engine = Engine::new(config)?;
+/// let records = Ndjson::new(std::io::stdout(), "standard output", RecordFields::default());
+/// let report = engine.run(Box::new(Urls::new(urls)), Box::new(records));
+/// assert_eq!((report.totals.succeeded, report.totals.failed), (100, 0));
+/// println!("half of them took less than {:?}", report.latency.p50);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Engine {
     shared: Arc<Shared>,
 }

@@ -65,6 +65,43 @@ pub enum BodyUse {
 ///
 /// Dropped without [`Self::poll_finish`] having been ready, the body is not whole: what was written has to be undone or
 /// marked as cut off. It stays on the thread it was made on.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/text/100000");
+/// use std::task::{Context, Poll};
+/// use haul::model::{BodyUse, BodyWriter, Failure, Hooks, ResponseHead};
+///
+/// /// Counts lines and keeps nothing.
+/// struct Lines(usize);
+///
+/// impl BodyWriter for Lines {
+///     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn write(&mut self, piece: bytes::Bytes) {
+///         self.0 += piece.iter().filter(|byte| **byte == b'\n').count();
+///     }
+///
+///     fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
+///         Poll::Ready(Ok(Some(format!("{} lines", self.0).into())))
+///     }
+/// }
+///
+/// struct CountLines;
+///
+/// impl Hooks for CountLines {
+///     fn head(&self, _: &ResponseHead<'_>) -> BodyUse {
+///         BodyUse::Stream(Box::new(Lines(0)))
+///     }
+/// }
+///
+/// let client = haul::blocking::Client::from(haul::Client::builder().hooks(CountLines).build()?);
+/// let response = client.get(&url).send()?;
+/// assert!(response.saved().is_some_and(|lines| lines.ends_with(" lines")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait BodyWriter {
     /// Ready when one more piece may be written. While it is not, nothing more is read from the peer, and the time-outs
     /// between reads stand still.
@@ -86,6 +123,34 @@ pub trait BodyWriter {
 /// A user's own code in every fetch of a run. Every method has a default that changes nothing.
 ///
 /// The calls come from the threads that fetch, several at once: they must not block.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/headers");
+/// use haul::model::{BodyUse, Failure, Hooks, RequestHead, ResponseHead};
+/// use http::HeaderValue;
+///
+/// struct Polite;
+///
+/// impl Hooks for Polite {
+///     fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Failure> {
+///         let attempt = HeaderValue::from(request.earlier_attempts + 1);
+///         request.headers.insert("x-attempt", attempt);
+///         Ok(())
+///     }
+///
+///     fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+///         match head.headers.get("content-type") {
+///             Some(media) if media == "video/mp4" => BodyUse::Refuse("no videos".into()),
+///             _ => BodyUse::Collect,
+///         }
+///     }
+/// }
+///
+/// let client = haul::blocking::Client::from(haul::Client::builder().hooks(Polite).build()?);
+/// assert!(client.get(&url).send()?.text()?.contains("x-attempt"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Hooks: Send + Sync {
     /// Called before each request is sent, redirects and retries included: to sign it, to set a token, to refuse it.
     ///

@@ -18,16 +18,22 @@ mod time;
 mod timing;
 mod url;
 
-pub use clock::Clock;
 pub use failure::{Failure, FailureKind, Phase};
 pub use headers::HeaderList;
 pub use hooks::{BodyUse, BodyWriter, Hooks, Reply, RequestHead, ResponseHead};
 pub use job::{Egress, Extra, Hop, Job, Special};
 pub use outcome::{Attempt, Outcome, Response};
 pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};
-pub use reason::{CloseReason, DeferReason, GiveUpReason};
-pub use redirected::{describes_body, remove_headers, stays_with_origin};
+pub use reason::{DeferReason, GiveUpReason};
 pub use site::site_of;
 pub use time::Time;
 pub use timing::Timings;
 pub use url::{Credentials, Scheme, UrlError, WebUrl};
+
+// For the parts of haul that carry no promise.
+#[doc(hidden)]
+pub use clock::Clock;
+#[doc(hidden)]
+pub use reason::CloseReason;
+#[doc(hidden)]
+pub use redirected::{describes_body, remove_headers, stays_with_origin};

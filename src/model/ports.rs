@@ -63,12 +63,36 @@ pub enum More {
     No,
 }
 
-/// Where jobs come from. Called from a thread of its own, so it may block.
+/// Where jobs come from. Called from a thread of its own, so it may block. For URLs alone there are
+/// [`Urls`](crate::source::Urls) and [`UrlStream`](crate::source::UrlStream), for files [`Inputs`](crate::source::Inputs).
+///
+/// ```
+/// use std::io;
+/// use std::ops::Range;
+/// use haul::model::{Job, More, Rejected, Source, Time, WebUrl};
+///
+/// /// Numbered pages.
+/// struct Pages(Range<u64>);
+///
+/// impl Source for Pages {
+///     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+///         for page in self.0.by_ref().take(max) {
+///             let (url, _) = WebUrl::parse(&format!("http://shop.example/{page}")).map_err(io::Error::other)?;
+///             let mut job = Job::new(page, url, now);
+///             // JSON text; it comes back in the record.
+///             job.extra_mut().id = Some(format!("{page}").into());
+///             into.push(Ok(job));
+///         }
+///         Ok(if self.0.is_empty() { More::No } else { More::Yes })
+///     }
+/// }
+/// ```
 pub trait Source: Send {
     /// Appends up to `max` entries to `into`. Blocks until there is at least one or the end is reached, and returns
     /// as soon as the next one would block: fetching must not wait for a slow pipe to fill a batch.
     ///
-    /// `seq` counts up from 0 over jobs and rejected lines together.
+    /// `seq` counts up from 0 over jobs and rejected lines together. `now` is when the read began, good enough for the
+    /// jobs' time of reading: the engine sets that to when it ended.
     ///
     /// # Errors
     /// When the input can't be read further. Entries appended before are still valid.
@@ -87,6 +111,37 @@ pub trait Acknowledge: Send {
 }
 
 /// Where records go. Called from a thread of its own, so it may block.
+///
+/// ```
+/// use std::io;
+/// use std::sync::mpsc::{Sender, channel};
+/// use haul::model::{Record, Sink};
+/// use haul::{config::Config, engine::Engine, source::Urls};
+///
+/// /// Hands each record to another thread.
+/// struct Hand(Sender<Record>);
+///
+/// impl Sink for Hand {
+///     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+///         for record in batch.drain(..) {
+///             let seq = record.seq();
+///             self.0.send(record).map_err(|_| io::Error::other("nobody takes records any more"))?;
+///             safe.push(seq);
+///         }
+///         Ok(())
+///     }
+///
+///     fn flush(&mut self) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// let (sender, records) = channel();
+/// let urls = Urls::new(["not a url"]);
+/// let report = Engine::new(Config::default())?.run(Box::new(urls), Box::new(Hand(sender)));
+/// assert_eq!((report.totals.failed, records.iter().count()), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Sink: Send {
     /// Takes the records out of `batch`, and appends to `safe` the positions of all records, of this batch or an
     /// earlier one, that are now written. The order is the sink's own affair.
@@ -125,6 +180,30 @@ pub struct Resolved {
 type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// How names become addresses.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url_on("shop.test", "/bytes/10");
+/// use std::future::Future;
+/// use std::net::IpAddr;
+/// use std::pin::Pin;
+/// use std::time::Duration;
+/// use haul::model::{Failure, Resolve, Resolved};
+///
+/// /// Every name is this machine.
+/// struct Here;
+///
+/// impl Resolve for Here {
+///     fn resolve<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<Resolved, Failure>> + 'a>> {
+///         let addresses = [IpAddr::from([127, 0, 0, 1])].into();
+///         Box::pin(async move { Ok(Resolved { addresses, valid_for: Duration::from_secs(60) }) })
+///     }
+/// }
+///
+/// let client = haul::blocking::Client::from(haul::Client::builder().resolver(Here).build()?);
+/// assert_eq!(client.get(&url).send()?.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Resolve {
     /// Looks `name` up. `name` is never an address literal.
     ///

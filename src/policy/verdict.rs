@@ -44,7 +44,7 @@ impl Verdict {
     /// can't say whether the head or the body was late; it counts as unreachable, and a single response in between
     /// starts the count afresh.
     #[must_use]
-    pub const fn blame(self) -> Blame {
+    pub(crate) const fn blame(self) -> Blame {
         match self {
             Self::Fine => Blame::Alive,
             Self::Troubled | Self::PushedBack(_) => Blame::Overloaded,
