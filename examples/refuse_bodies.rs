@@ -16,12 +16,11 @@ struct SmallPagesOnly;
 
 impl Hooks for SmallPagesOnly {
     fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
-        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let media_type = text("content-type").unwrap_or("unknown");
+        let media_type = head.media_type().unwrap_or("unknown");
         if !media_type.starts_with("text/html") && !media_type.starts_with("text/plain") {
             return BodyUse::Refuse(format!("{media_type} is not wanted").into());
         }
-        match text("content-length").and_then(|length| length.parse::<u64>().ok()) {
+        match head.content_length() {
             Some(length) if length > MOST => BodyUse::Refuse(format!("{length} bytes are too many").into()),
             _ => BodyUse::Collect,
         }

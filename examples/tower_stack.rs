@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         let request = Request::get(url).body(Empty::new())?;
         match service.ready().await?.call(request).await {
             Ok(response) => {
-                let body = response.into_body().collect().await?;
+                let body = response.into_body().bytes().await?;
                 println!("{url}: {}", String::from_utf8_lossy(&body).split_whitespace().collect::<String>());
             }
             Err(error) => println!("{url}: {error}"),

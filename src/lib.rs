@@ -97,6 +97,8 @@ mod wait;
 
 #[cfg(feature = "net")]
 pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};
+/// The crates whose types stand in haul's signatures.
+pub use {bytes, http};
 
 // Public for haul's own tests, benches and command alone. They carry no promise: anything in them may change with any
 // release.

@@ -90,7 +90,7 @@ fn a_long_body_comes_in_pieces_and_waits_for_its_reader() {
     assert!(bytes == 20_000_000 && pieces > 20, "{bytes} bytes in {pieces} pieces");
     wait_until(&client, "done", |now| (now.succeeded, now.in_flight) == (1, 0));
     let long = block_on(client.get(origin.url("/bytes/70000")).send()).expect("answered");
-    assert_eq!(block_on(long.into_body().collect()).expect("whole").len(), 70_000);
+    assert_eq!(block_on(long.into_body().bytes()).expect("whole").len(), 70_000);
 }
 
 #[test]
@@ -365,6 +365,12 @@ fn a_stopped_client_says_so() {
 fn a_requests_own_time_out_counts() {
     let origin = Origin::start();
     let client = Client::builder().retries(0).build().expect("valid settings");
+    let longer = Client::builder().retries(0).config(|config| {
+        config.timeouts.total = Duration::from_millis(200);
+        config.timeouts.first_byte = Duration::from_millis(200);
+    });
+    let request = Request::get(origin.url("/slow/600")).timeout(Duration::from_secs(20));
+    assert_eq!(block_on(longer.build().expect("valid").execute(request)).expect("in time").status(), 200);
     let request = Request::get(origin.url("/slow/3000")).timeout(Duration::from_millis(100));
     let error = block_on(client.execute(request)).expect_err("too slow");
     assert!(error.is_timeout() && error.kind() == FailureKind::TotalTimeout, "{error}");

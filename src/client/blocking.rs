@@ -66,6 +66,14 @@ impl Client {
         Request::of(self.clone(), method, url.as_ref())
     }
 
+    /// Sends a request that was made without a client, and waits for the response's head.
+    ///
+    /// # Errors
+    /// As [`Request::send`].
+    pub fn execute(&self, request: Request) -> Result<Response, Error> {
+        request.bind(self.clone()).send()
+    }
+
     /// Fetches all of `requests` and gives their results as they complete.
     pub fn fetch_all<'a, I>(&self, requests: I) -> Batch<'a, ()>
     where

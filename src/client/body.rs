@@ -36,7 +36,7 @@ pub struct Body {
     pub(super) receiver: Receiver,
     /// Keeps the engine running for as long as something is to come.
     pub(super) _live: Option<Arc<Live>>,
-    /// The most bytes that [`Self::collect`] takes.
+    /// The most bytes that [`Self::bytes`] takes.
     pub(super) most: u64,
 }
 
@@ -57,7 +57,7 @@ impl Body {
     ///
     /// # Errors
     /// As [`Self::chunk`]; and a body over [`crate::config::BodySettings::max_kept`] fails with kind `too_large`.
-    pub async fn collect(mut self) -> Result<Bytes, Error> {
+    pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         self.check(first.len())?;
         let Some(second) = self.chunk().await? else { return Ok(first) };

@@ -56,8 +56,11 @@ impl ClientBuilder {
     }
 
     /// The total time-out of an attempt: name, connection, request, response, body. Default 60 s.
+    ///
+    /// It is also the least that the response head may take, and the pause between two reads of the body, so that no
+    /// shorter time-out ends what this one allows. For others among the phases' time-outs see [`Self::config`].
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.config(|config| config.timeouts.total = timeout)
+        self.config(|config| config.timeouts = config.timeouts.within(timeout))
     }
 
     /// Retries after the first attempt, where repeating does no harm, with exponential back-off. Default 2.

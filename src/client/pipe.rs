@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_ENCODING;
 
 use super::error::Error;
 use super::head::Head;
@@ -143,8 +143,7 @@ impl Drop for Sender {
 
 /// Whether the body is known to be short: no coding can make it longer.
 fn is_small(head: &ResponseHead<'_>) -> bool {
-    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    !head.headers.contains_key(CONTENT_ENCODING) && length.is_some_and(|length| length <= SMALL)
+    !head.headers.contains_key(CONTENT_ENCODING) && head.content_length().is_some_and(|length| length <= SMALL)
 }
 
 /// The way of the pieces.

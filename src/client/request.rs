@@ -151,7 +151,8 @@ impl<C> Request<C> {
         self.body(Serializer::new(String::new()).extend_pairs(pairs).finish())
     }
 
-    /// The total time-out of each attempt, body included, in the place of the client's.
+    /// The total time-out of each attempt, body included, in the place of the client's. One that is longer than the
+    /// client's is also the least that the head, and a pause in the body, may take.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

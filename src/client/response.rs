@@ -112,7 +112,7 @@ impl Response {
     /// # Errors
     /// It is cut off, broken, or over a cap.
     pub async fn bytes(self) -> Result<Bytes, Error> {
-        self.body.collect().await
+        self.body.bytes().await
     }
 
     /// The whole body as text.
@@ -124,7 +124,7 @@ impl Response {
     /// # Errors
     /// As [`Self::bytes`].
     pub async fn text(self) -> Result<String, Error> {
-        let bytes = self.body.collect().await?;
+        let bytes = self.body.bytes().await?;
         Ok(text::decode(&bytes, &self.head.headers))
     }
 
@@ -134,7 +134,7 @@ impl Response {
     /// As [`Self::bytes`]; and kind `corrupt` (phase `decode`) when it is not the JSON that the type wants.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         let (url, attempts) = (self.head.url, self.head.attempts);
-        let bytes = self.body.collect().await?;
+        let bytes = self.body.bytes().await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("the body is not the JSON expected: {error}");
             Error::new(Failure::new(Phase::Decode, FailureKind::Corrupt, message), url.as_str(), attempts)

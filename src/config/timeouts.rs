@@ -24,6 +24,15 @@ pub struct Timeouts {
     pub min_rate_after: Duration,
 }
 
+impl Timeouts {
+    /// The same with a total of `total`, and with as much for the response's head and for the pauses in its body, so that
+    /// the total is what counts.
+    #[must_use]
+    pub fn within(&self, total: Duration) -> Self {
+        Self { total, first_byte: self.first_byte.max(total), idle: self.idle.max(total), ..self.clone() }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! One request and its response, whatever the protocol: send, wait for the head, judge the framing, receive the body.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -36,7 +37,7 @@ pub struct Context<'a, C> {
     /// The time.
     pub clock: &'a C,
     /// The phases' time-outs.
-    pub timeouts: &'a Timeouts,
+    pub timeouts: Cow<'a, Timeouts>,
     /// What is done with the body.
     pub body: &'a BodySettings,
     /// When the attempt as a whole is over.

@@ -67,7 +67,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(context.timeouts, context.total, started);
+        let watch = Watch::new(&context.timeouts, context.total, started);
         let order_wanted = context.body.keep_headers;
         let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();

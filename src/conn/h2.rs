@@ -110,7 +110,7 @@ where
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(context.timeouts, context.total, started);
+        let watch = Watch::new(&context.timeouts, context.total, started);
         let reached = Reached::default();
         let outcome = {
             let sending = self.sender.try_send_request(request);

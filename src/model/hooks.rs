@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::failure::Failure;
@@ -49,6 +50,20 @@ pub struct ResponseHead<'a> {
     /// Whether this response is the job's result if its body comes whole. False where its status (408, 429, 502, 503, 504)
     /// may lead to another attempt.
     pub last: bool,
+}
+
+impl ResponseHead<'_> {
+    /// The body's length on the wire, where the head says it.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// The media type without its parameters, as written: `text/html`.
+    #[must_use]
+    pub fn media_type(&self) -> Option<&str> {
+        self.headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
+    }
 }
 
 /// What becomes of a response's body.
@@ -176,7 +191,7 @@ pub trait Hooks: Send + Sync {
 /// Whom a single job is done for, when it is not the sink: told of its head, and of its end.
 ///
 /// Dropped without [`Self::end`], the job was cancelled.
-pub trait Reply: Send {
+pub trait Reply: Send + Sync {
     /// The head of the response that will be the result if its body comes whole. Whoever takes the body as a stream has
     /// taken the job: it is not tried again.
     fn head(&self, head: &ResponseHead<'_>) -> BodyUse;

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use http::header::CONTENT_TYPE;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Job, ResponseHead};
@@ -44,8 +43,8 @@ pub(super) fn of_request(head: &ResponseHead<'_>) -> PathBuf {
         Some((stem, extension)) if is_extension(extension) && !stem.is_empty() => (stem, Some(extension)),
         _ => (last, None),
     };
-    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let extension = own.map(str::to_ascii_lowercase).or_else(|| of_media_type(media_type).map(str::to_owned));
+    let by_type = || head.media_type().and_then(of_media_type).map(str::to_owned);
+    let extension = own.map(str::to_ascii_lowercase).or_else(by_type);
     let mut name = format!("{}-{}", safe(stem, LONGEST), hash(head.job));
     if let Some(extension) = extension {
         name.push('.');
@@ -66,8 +65,7 @@ fn is_extension(text: &str) -> bool {
 }
 
 fn of_media_type(text: &str) -> Option<&'static str> {
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    EXTENSIONS.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, extension)| *extension)
+    EXTENSIONS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, extension)| *extension)
 }
 
 /// Letters, digits, `.`, `-` and `_`; others become `_`. Never empty, never beginning with a dot or a dash.
@@ -112,6 +110,7 @@ mod tests {
     use std::path::{Component, Path};
     use std::sync::Arc;
 
+    use http::header::CONTENT_TYPE;
     use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
     use super::*;

@@ -1,5 +1,6 @@
 //! The end of an attempt: what it means for the connection, the host and the job.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -59,7 +60,11 @@ impl Shard {
         let config = &self.shared.config;
         Context {
             clock: &self.clock,
-            timeouts: &config.timeouts,
+            // A job that may take longer than the others may take longer in each part, too.
+            timeouts: match own_timeout(flight).filter(|own| *own > config.timeouts.total) {
+                Some(own) => Cow::Owned(config.timeouts.within(own)),
+                None => Cow::Borrowed(&config.timeouts),
+            },
             body: &config.body,
             total: self.due(flight),
             redirect_body: (config.request.max_redirects > 0).then_some(&self.redirect_body),
@@ -69,8 +74,7 @@ impl Shard {
 
     /// When the attempt is over at the latest.
     pub(super) fn due(&self, flight: &Flight) -> Time {
-        let own = flight.job.special().and_then(|special| special.timeout);
-        flight.dispatched + own.unwrap_or(self.shared.config.timeouts.total)
+        flight.dispatched + own_timeout(flight).unwrap_or(self.shared.config.timeouts.total)
     }
 
     /// A request on the connection ended: frees its slot, settles its job, and finds the lane's next.
@@ -279,6 +283,11 @@ impl Shard {
             ),
         }
     }
+}
+
+/// The job's own total time-out.
+fn own_timeout(flight: &Flight) -> Option<Duration> {
+    flight.job.special()?.timeout
 }
 
 /// A connection that ended under the request, as kept-alive ones may.

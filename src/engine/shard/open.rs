@@ -16,7 +16,7 @@ impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
     pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
         let Some(url) = self.hosts.borrow().get(flight.host).map(|host| host.url.clone()) else { return };
-        let total = flight.dispatched + self.shared.config.timeouts.total;
+        let total = self.due(&flight);
         let budget = total.since(self.clock.now());
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
         let dialed = Box::pin(self.dialer.dial(&Target::of(&url), key.1, budget)).await;
