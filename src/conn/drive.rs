@@ -4,7 +4,7 @@
 //! more through its run queue; here a wake-up while they are being driven only asks for another round.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
@@ -13,27 +13,37 @@ use futures_util::task::AtomicWaker;
 /// others.
 const MOST_ROUNDS: usize = 16;
 
+/// Nobody drives: a wake-up goes to the task.
+const IDLE: u8 = 0;
+/// They are being driven: a wake-up asks for another round.
+const DRIVING: u8 = 1;
+/// One of them was woken while they were being driven.
+const RUNG: u8 = 2;
+
 /// The waker that connection and exchange are polled with.
+///
+/// One word holds all of it, because wake-ups come from other threads too (whoever reads a body makes room for more): the
+/// change from driving to idle and a wake-up can't miss each other.
 #[derive(Debug, Default)]
 struct Bell {
-    /// Whether they are being driven right now.
-    driving: AtomicBool,
-    /// Whether one of them was woken meanwhile.
-    rung: AtomicBool,
+    state: AtomicU8,
     task: AtomicWaker,
 }
 
-// The atomics are there because wakers have to be `Send`; everything happens on one thread, so `Relaxed` will do,
-// except for the timer and socket events, which are delivered on this thread too.
+impl Bell {
+    /// Ends a round; true when a wake-up came during it.
+    fn was_rung(&self) -> bool {
+        self.state.compare_exchange(DRIVING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err()
+    }
+}
+
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.driving.load(Ordering::Relaxed) {
-            self.rung.store(true, Ordering::Relaxed);
-        } else {
+        if self.state.compare_exchange(DRIVING, RUNG, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
             self.task.wake();
         }
     }
@@ -55,30 +65,28 @@ impl Driver {
     /// From now until the next [`Self::poll`] has returned, wake-ups are only noted: what is done in between needs no
     /// wake-up, because a round follows.
     pub(super) fn expect_poll(&self) {
-        self.bell.driving.store(true, Ordering::Relaxed);
+        self.bell.state.store(DRIVING, Ordering::Release);
     }
 
     /// Calls `round` until it is ready, or nobody has been woken since it began. It polls both futures, the one that
     /// feeds the other first.
     pub(super) fn poll<R>(&self, cx: &Context<'_>, mut round: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
         self.bell.task.register(cx.waker());
-        self.bell.driving.store(true, Ordering::Relaxed);
         let mut inner = Context::from_waker(&self.waker);
-        let mut rounds = 0;
-        let polled = loop {
-            self.bell.rung.store(false, Ordering::Relaxed);
+        for _ in 0..MOST_ROUNDS {
+            self.bell.state.store(DRIVING, Ordering::Release);
             let polled = round(&mut inner);
-            rounds += 1;
-            if polled.is_ready() || !self.bell.rung.load(Ordering::Relaxed) {
-                break polled;
+            if polled.is_ready() {
+                self.bell.state.store(IDLE, Ordering::Release);
+                return polled;
             }
-            if rounds == MOST_ROUNDS {
-                cx.waker().wake_by_ref();
-                break polled;
+            if !self.bell.was_rung() {
+                return polled;
             }
-        };
-        self.bell.driving.store(false, Ordering::Relaxed);
-        polled
+        }
+        self.bell.state.store(IDLE, Ordering::Release);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -129,5 +137,45 @@ mod tests {
             Poll::Pending
         });
         assert_eq!((polled, rounds, task.0.load(Ordering::Relaxed)), (Poll::Pending, MOST_ROUNDS, 1));
+    }
+
+    #[test]
+    fn no_wake_up_from_another_thread_is_lost() {
+        const TURNS: usize = 100_000;
+        let driver = Driver::new();
+        let given = Arc::new(AtomicUsize::new(0));
+        let (asked, asks) = std::sync::mpsc::channel::<Waker>();
+        let giver = {
+            let given = Arc::clone(&given);
+            std::thread::spawn(move || {
+                // Later by a little each time, so that some come about when the driver stops driving.
+                for (turn, waker) in asks.into_iter().enumerate() {
+                    (0..turn % 64).for_each(|_| std::hint::spin_loop());
+                    given.fetch_add(1, Ordering::SeqCst);
+                    waker.wake();
+                }
+            })
+        };
+        // A lost one would leave this waiting for ever.
+        crate::wait::wait(async {
+            for turn in 1..=TURNS {
+                let mut is_asked = false;
+                std::future::poll_fn(|cx| {
+                    driver.poll(cx, |inner| {
+                        if given.load(Ordering::SeqCst) >= turn {
+                            return Poll::Ready(());
+                        }
+                        if !std::mem::replace(&mut is_asked, true) {
+                            asked.send(inner.waker().clone()).expect("the giver waits");
+                        }
+                        Poll::Pending
+                    })
+                })
+                .await;
+            }
+        });
+        drop(asked);
+        giver.join().expect("no panic");
+        assert_eq!(given.load(Ordering::SeqCst), TURNS);
     }
 }
