@@ -5,8 +5,8 @@ mod support {
 }
 
 use std::future::Future;
-use std::io::Read;
-use std::net::IpAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,8 @@ use haul::engine::Snapshot;
 use haul::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, RequestHead, Resolve, Resolved, ResponseHead};
 use haul::{Client, Error, Request, blocking};
 use http_body_util::{BodyExt, Empty, Full};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use support::origin::Origin;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -130,6 +132,73 @@ fn statuses_that_ask_for_it_are_tried_again_and_the_last_one_is_the_response() {
     assert_eq!((response.redirects().len(), response.url()), (1, &*target));
 }
 
+/// A server that gives its first connection, second connection … these parts, 50 ms apart, and closes it; the last answer
+/// goes to all later ones.
+fn scripted(answers: &'static [&'static [&'static str]]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("accepted");
+            let mut lines = BufReader::new(stream.try_clone().expect("a descriptor")).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            for part in answers[number.min(answers.len() - 1)] {
+                stream.write_all(part.as_bytes()).expect("taken");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    });
+    url
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn what_its_reader_has_seen_a_part_of_is_never_tried_again() {
+    let url = scripted(&[&[CHUNKED, "4\r\nwiki\r\n"], &[CHUNKED, "9\r\nwikipedia\r\n0\r\n\r\n"]]);
+    let client =
+        Client::builder().config(|config| config.retries.unsafe_methods = true).build().expect("valid settings");
+    let got = block_on(async { client.get(&url).send().await.expect("a head came").bytes().await });
+    assert_eq!(kind(got).0, Phase::Body);
+}
+
+#[test]
+fn a_body_in_one_piece_has_its_cap_however_many_pieces_it_came_in() {
+    let url = scripted(&[&[CHUNKED, "4\r\nwiki\r\n", "5\r\npedia\r\n0\r\n\r\n"]]);
+    let get = |most| {
+        let client = Client::builder().config(|config| config.body.max_kept = most).build().expect("valid settings");
+        block_on(async { client.get(&url).send().await.expect("a head came").bytes().await })
+    };
+    assert_eq!(kind(get(5)), (Phase::Body, FailureKind::TooLarge));
+    assert_eq!(get(9).expect("within"), "wikipedia");
+}
+
+#[test]
+fn who_leaves_while_his_connection_is_opened_leaves_nothing_behind() {
+    // Accepts connections and says nothing: a TLS handshake that takes its whole time-out.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let client = Client::builder().config(|config| config.timeouts.tls = Duration::from_secs(20)).build();
+    let client = client.expect("valid settings");
+    block_on(async {
+        let url = format!("https://{}/", silent.local_addr().expect("bound"));
+        let mut waiting = Box::pin(client.get(url).send());
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        wait_until(&client, "in flight", |now| now.in_flight == 1);
+    });
+    let end = wait_until(&client, "cancelled", |now| (now.cancelled, now.in_flight) == (1, 0));
+    assert_eq!((end.failed, end.queued), (0, 0));
+}
+
+#[test]
+fn a_decoded_body_does_not_claim_to_be_coded() {
+    let origin = haul::origin::Origin::start().expect("two free ports");
+    let response = block_on(client().get(origin.url("/gzip/100000")).send()).expect("answered");
+    assert_eq!(response.headers()["content-encoding"], "gzip", "the wire's");
+    let response = http::Response::from(response);
+    assert!(!response.headers().contains_key("content-encoding") && !response.headers().contains_key("content-length"));
+    assert_eq!(block_on(response.into_body().bytes()).expect("whole").len(), 100_000);
+}
+
 #[test]
 fn a_dropped_future_response_or_batch_leaves_nothing_behind() {
     let origin = Origin::start();
@@ -214,10 +283,13 @@ struct Watcher {
 }
 
 impl Hooks for Watcher {
-    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Failure> {
-        if request.url.target() == "/forbidden" {
-            return Err(Failure::new(Phase::Queue, FailureKind::Unwanted, "not this one"));
+    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
+        match request.url.target() {
+            "/forbidden" => return Err("not this one".into()),
+            "/panic" => panic!("on purpose"),
+            _ => {}
         }
+        request.headers.insert("transfer-encoding", "chunked".parse().expect("visible characters"));
         let signature = format!("{} {}", request.method, request.url.target());
         request.headers.insert("x-signature", signature.parse().expect("visible characters"));
         Ok(())
@@ -239,7 +311,7 @@ impl Hooks for Watcher {
 struct Shared(Arc<Watcher>);
 
 impl Hooks for Shared {
-    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Failure> {
+    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
         self.0.request(request)
     }
 
@@ -262,8 +334,10 @@ fn hooks_see_requests_heads_and_ends_and_may_refuse() {
     assert!(text.contains("x-signature: GET /echo\n"), "{text}");
     assert_eq!(kind(get("/bytes/50000000")), (Phase::Head, FailureKind::Unwanted));
     assert_eq!(kind(get("/forbidden")), (Phase::Queue, FailureKind::Unwanted));
+    assert_eq!(kind(get("/panic")), (Phase::Queue, FailureKind::Unwanted));
     assert_eq!(get("/").expect("no host is to blame").status(), 200);
-    assert_eq!(watcher.ended.load(Ordering::SeqCst), 4);
+    assert_eq!(watcher.ended.load(Ordering::SeqCst), 5);
+    wait_until(&client, "all permits back", |now| now.in_flight == 0);
     assert!(!origin.seen().iter().any(|seen| seen.target == "/forbidden"));
     assert!(client.handle().progress().wire_bytes < 10_000_000, "refused unread");
 }
@@ -299,6 +373,38 @@ fn names_and_addresses_are_the_callers_if_he_wants() {
 }
 
 #[test]
+fn the_tls_configuration_is_the_callers_if_he_wants() {
+    let origin = haul::origin::Origin::start().expect("two free ports");
+    let url = origin.https_url("/bytes/5");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(origin.ca_pem().as_bytes()).expect("PEM")).expect("a root");
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let own = Client::builder().tls(Arc::new(config)).build().expect("valid settings");
+    let response = block_on(own.get(&url).send()).expect("trusted");
+    assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
+    assert_eq!(kind(block_on(client().get(&url).send())), (Phase::Tls, FailureKind::CertificateUntrusted));
+}
+
+#[test]
+fn what_is_passed_between_threads_may_be() {
+    fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    fn sent<T: Send + 'static>(_: T) {}
+    let client = client();
+    shared(&client);
+    shared(&blocking::Client::from(client.clone()));
+    sent(client.get("http://127.0.0.1/").send());
+    sent(client.execute(Request::get("http://127.0.0.1/")));
+    sent(client.fetch_all(["http://127.0.0.1/"]));
+    fn outcome<T: Send + Sync>() {}
+    outcome::<Outcome>();
+    outcome::<Error>();
+}
+
+#[test]
 fn threads_without_a_runtime_have_a_client_too() {
     let origin = Origin::start();
     let client = blocking::Client::new().expect("valid settings");
@@ -309,6 +415,9 @@ fn threads_without_a_runtime_have_a_client_too() {
     let mut rest = Vec::new();
     response.read_to_end(&mut rest).expect("whole");
     assert_eq!(rest.len(), 199_990);
+    let mut response = client.get(origin.url("/bytes/200000")).send().expect("answered");
+    response.read_exact(&mut start).expect("long enough");
+    assert_eq!(response.bytes().expect("the rest").len(), 199_990);
     let mut cut = client.get(origin.url("/cutchunk")).send().expect("a head came");
     assert!(cut.read_to_end(&mut Vec::new()).is_err());
     let urls = (0..20).map(|n| origin.url(&format!("/bytes/{n}")));

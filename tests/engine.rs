@@ -8,12 +8,17 @@ mod support {
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use haul::config::{Config, Rate};
-use haul::engine::{Engine, Handle, RunReport};
+use haul::engine::{Engine, Extensions, Handle, RunReport};
 use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
+use haul::save::{Naming, SaveBodies};
+use haul::sink::Null;
+use haul::source::Urls;
+
 use support::origin::Origin;
 
 /// Jobs from a list.
@@ -648,4 +653,24 @@ fn used_up_ports_are_a_failed_attempt() {
     let failures: Vec<_> = outcomes.iter().filter_map(failure).collect();
     assert!(!failures.is_empty() && failures.len() < 8, "{failures:?}");
     assert!(failures.iter().all(|failure| *failure == (Phase::Connect, FailureKind::Io)), "{failures:?}");
+}
+
+#[test]
+fn an_http2_body_that_is_cut_off_leaves_no_file() {
+    let address = support::h2_origin::start();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let save = Arc::new(SaveBodies::into(directory.path(), Naming::Request).expect("writable"));
+    let mut extensions = Extensions::default();
+    extensions.hooks = Some(save.clone());
+    let mut config = config();
+    config.network.http2_prior_knowledge = true;
+    let engine = Engine::with(config, extensions).expect("valid settings");
+    let urls = Urls::new([format!("http://{address}/noerror")]);
+    let report = engine.run(Box::new(urls), Box::new(Null));
+    save.close();
+    assert_eq!((report.totals.failed, save.saved()), (1, 0));
+    let places = std::fs::read_dir(directory.path()).expect("there").map(|host| host.expect("readable").path());
+    for host in places {
+        assert_eq!(std::fs::read_dir(host).expect("a directory").count(), 0);
+    }
 }

@@ -15,12 +15,14 @@ use super::error::Error;
 use super::inbox::{Ended, Inbox, ToInbox};
 use super::pipe::Receiver;
 use super::{Client, Request, Response};
+use crate::body::Codings;
 
 /// Requests put under way before their results are taken, unless said otherwise.
 const LOOK_AHEAD: usize = 4096;
 
 /// One request's result.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Fetched<T = (), R = Response> {
     /// The request's position in the batch, from 0.
     pub index: usize,
@@ -43,7 +45,8 @@ type Requests<'a, T> = Pin<Box<dyn Stream<Item = (T, Request)> + Send + 'a>>;
 
 /// A list of requests under way: a [`Stream`] of their results as they complete.
 ///
-/// Bodies are held in memory, each up to [`crate::config::BodySettings::max_kept`]. Dropping the batch cancels what has
+/// Bodies are held in memory, each up to [`crate::config::BodySettings::max_kept`], those of results that nobody has taken yet
+/// included: at most [`Self::look_ahead`] of them. Dropping the batch cancels what has
 /// not ended.
 ///
 /// ```
@@ -148,7 +151,8 @@ impl<'a, T: Send + 'static> Batch<'a, T> {
         let Ended { slip: Slip { index, tag, url }, attempts, result } = ended;
         let result = match result {
             Ok((head, body)) => {
-                let body = Body { receiver: Receiver::whole(body), _live: None, most: u64::MAX };
+                let decoded = self.client.decodes && !Codings::of(&head.headers).is_empty();
+                let body = Body { receiver: Receiver::whole(body), _live: None, most: u64::MAX, decoded };
                 Ok(Response { head, body })
             }
             Err(failure) => Err(Error::new(failure, url.clone(), attempts)),

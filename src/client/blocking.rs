@@ -144,12 +144,18 @@ impl Response {
         response.error_for_status().map(|response| Self { response, piece })
     }
 
+    /// The response with what was taken and not read back in its place.
+    fn unread(self) -> super::Response {
+        self.response.body.receiver.put_back(self.piece);
+        self.response
+    }
+
     /// The whole body, or the rest of it.
     ///
     /// # Errors
     /// It is cut off, broken, or over a cap.
     pub fn bytes(self) -> Result<Bytes, Error> {
-        wait(self.response.bytes())
+        wait(self.unread().bytes())
     }
 
     /// The whole body as text; see [`super::Response::text`].
@@ -157,7 +163,7 @@ impl Response {
     /// # Errors
     /// As [`Self::bytes`].
     pub fn text(self) -> Result<String, Error> {
-        wait(self.response.text())
+        wait(self.unread().text())
     }
 
     /// The whole body, read as JSON into a type.
@@ -165,7 +171,7 @@ impl Response {
     /// # Errors
     /// As [`Self::bytes`]; and kind `corrupt` when it is not the JSON that the type wants.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        wait(self.response.json())
+        wait(self.unread().json())
     }
 }
 

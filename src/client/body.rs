@@ -38,6 +38,8 @@ pub struct Body {
     pub(super) _live: Option<Arc<Live>>,
     /// The most bytes that [`Self::bytes`] takes.
     pub(super) most: u64,
+    /// Whether its content coding was undone on the way.
+    pub(super) decoded: bool,
 }
 
 impl Body {
@@ -60,14 +62,20 @@ impl Body {
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         self.check(first.len())?;
-        let Some(second) = self.chunk().await? else { return Ok(first) };
-        let mut all = BytesMut::from(first);
-        all.extend_from_slice(&second);
+        let mut all = Gathered::One(first);
         while let Some(piece) = self.chunk().await? {
-            self.check(all.len() + piece.len())?;
-            all.extend_from_slice(&piece);
+            let mut bytes = match all {
+                Gathered::One(first) => BytesMut::from(first),
+                Gathered::Many(bytes) => bytes,
+            };
+            self.check(bytes.len() + piece.len())?;
+            bytes.extend_from_slice(&piece);
+            all = Gathered::Many(bytes);
         }
-        Ok(all.freeze())
+        Ok(match all {
+            Gathered::One(first) => first,
+            Gathered::Many(bytes) => bytes.freeze(),
+        })
     }
 
     fn check(&self, bytes: usize) -> Result<(), Error> {
@@ -77,6 +85,12 @@ impl Body {
         let message = format!("the body is larger than {} bytes (max_kept); read it in pieces", self.most);
         Err(Error::new(Failure::new(Phase::Body, FailureKind::TooLarge, message), self.receiver.url(), 1))
     }
+}
+
+/// A body being put together: its only piece stays as it came.
+enum Gathered {
+    One(Bytes),
+    Many(BytesMut),
 }
 
 impl http_body::Body for Body {

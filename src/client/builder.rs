@@ -121,8 +121,9 @@ impl ClientBuilder {
         config.request.body = None;
         config.body.keep = true;
         let most = config.body.max_kept;
+        let decodes = config.body.decode;
         let live = Engine::with(config, extensions)?.start();
-        Ok(Client { live: Arc::new(live), most })
+        Ok(Client { live: Arc::new(live), most, decodes })
     }
 }
 

@@ -128,7 +128,7 @@ impl<T: Send> Reply for ToInbox<T> {
 impl<T> Drop for ToInbox<T> {
     fn drop(&mut self) {
         if let Some(slip) = self.take() {
-            let failure = Failure::new(Phase::Queue, FailureKind::Cancelled, "the client was stopped");
+            let failure = Failure::new(Phase::Queue, FailureKind::Cancelled, "the client was stopped or dropped");
             self.inbox.put(Ended { slip, attempts: 0, result: Err(failure) });
         }
     }

@@ -34,6 +34,7 @@ pub use self::response::Response;
 
 use self::head::Head;
 use self::pipe::Receiver;
+use crate::body::Codings;
 use crate::engine::{Handle, Live, StartError};
 
 /// Fetches URLs. Clones are cheap and share everything: limits, connections, names.
@@ -60,6 +61,8 @@ pub struct Client {
     live: Arc<Live>,
     /// The most bytes of a body that is read into one piece.
     most: u64,
+    /// Whether content codings are undone.
+    decodes: bool,
 }
 
 impl Client {
@@ -201,7 +204,8 @@ impl Client {
 
     fn respond(&self, head: Head, receiver: Receiver) -> Response {
         let live = receiver.left().is_none().then(|| Arc::clone(&self.live));
-        Response { head, body: Body { receiver, _live: live, most: self.most } }
+        let decoded = self.decodes && !Codings::of(&head.headers).is_empty();
+        Response { head, body: Body { receiver, _live: live, most: self.most, decoded } }
     }
 
     /// Submits a request; what comes back will be told to the receiver.
@@ -234,6 +238,10 @@ impl Request<Client> {
     /// # Errors
     /// There is no response: the URL can't be read, the host can't be reached, a time-out … after as many attempts as the
     /// client's settings allow.
+    ///
+    /// A response whose body is over 256 KiB and not read keeps its place among the requests in flight. Who wants the heads
+    /// of many large bodies first, and reads them later, waits for himself until the total time-out: read each body, or
+    /// drop it, before waiting for the next `per_host` ones.
     pub async fn send(self) -> Result<Response, Error> {
         let (client, request) = self.unbind();
         let receiver = client.submit(request)?;

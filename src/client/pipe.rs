@@ -134,7 +134,7 @@ impl Drop for Sender {
     fn drop(&mut self) {
         self.shared.tell(|state| {
             if state.end.is_none() {
-                let failure = Failure::new(Phase::Queue, FailureKind::Cancelled, "the client was shut down");
+                let failure = Failure::new(Phase::Queue, FailureKind::Cancelled, "the client was stopped or dropped");
                 state.end = Some(Err(Error::new(failure, self.shared.url.clone(), 0)));
             }
         });
@@ -229,6 +229,15 @@ impl Receiver {
         }
     }
 
+    /// Puts a piece back in front of the others.
+    pub(super) fn put_back(&self, piece: Bytes) {
+        if !piece.is_empty() {
+            let mut state = self.shared.state();
+            state.waiting += piece.len();
+            state.pieces.push_front(piece);
+        }
+    }
+
     /// The bytes to come, once all of them are here.
     pub(super) fn left(&self) -> Option<u64> {
         let state = self.shared.state();
@@ -241,6 +250,7 @@ impl Drop for Receiver {
         let mut state = self.shared.state();
         state.reader_gone = true;
         state.pieces.clear();
+        state.reader = None;
         let writer = state.writer.take();
         drop(state);
         if let Some(writer) = writer {

@@ -1,5 +1,6 @@
 //! A request as a caller writes it, and the job it becomes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::source::{self, authorized};
 /// let request = Request::get("http://127.0.0.1:8080/search").query([("q", "two words")]).header("x-a", "1");
 /// assert_eq!(request.url(), "http://127.0.0.1:8080/search?q=two+words");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request<C = ()> {
     pub(super) client: C,
@@ -195,9 +196,33 @@ impl Request {
     }
 }
 
+impl<C> fmt::Debug for Request<C> {
+    /// Without credentials: headers that hold them are marked sensitive, and those in the URL are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &super::shown(&self.url))
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.as_ref().map(Bytes::len))
+            .finish_non_exhaustive()
+    }
+}
+
 impl From<&str> for Request {
     fn from(url: &str) -> Self {
         Self::get(url)
+    }
+}
+
+impl From<&&str> for Request {
+    fn from(url: &&str) -> Self {
+        Self::get(url)
+    }
+}
+
+impl From<Request<super::Client>> for Request {
+    fn from(request: Request<super::Client>) -> Self {
+        request.unbind().1
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
@@ -157,13 +158,18 @@ impl Response {
 }
 
 impl From<Response> for http::Response<Body> {
-    /// Status, version, headers and body; how it came ([`Timings`], the peer's [`SocketAddr`]) is in the extensions.
+    /// Status, version, headers and body. Where the body's coding was undone, `content-encoding` and `content-length`, which
+    /// are those of the wire, are left out. How it came ([`Timings`], the peer's [`SocketAddr`]) is in the extensions.
     fn from(response: Response) -> Self {
         let Response { head, body } = response;
         let mut other = Self::new(body);
         *other.status_mut() = head.status;
         *other.version_mut() = head.version;
         *other.headers_mut() = head.headers;
+        if other.body().decoded {
+            other.headers_mut().remove(CONTENT_ENCODING);
+            other.headers_mut().remove(CONTENT_LENGTH);
+        }
         other.extensions_mut().insert(head.timings);
         if let Some(remote) = head.remote {
             other.extensions_mut().insert(remote);

@@ -1,11 +1,11 @@
 //! One request and its response, whatever the protocol: send, wait for the head, judge the framing, receive the body.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -229,16 +229,15 @@ pub(super) async fn exchange<C: Clock>(
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let cut_off = Cell::new(false);
-    let metered = Metered { incoming, watch, h2: version == Version::HTTP_2, cut_off: &cut_off };
+    let metered = Metered { incoming, watch, h2: version == Version::HTTP_2 };
     let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
-        BodyError::Transport(error) => ExchangeError::from(error::map(&error, Phase::Body)),
+        BodyError::Transport(Cut::Broken(error)) => ExchangeError::from(error::map(&error, Phase::Body)),
+        BodyError::Transport(Cut::Short) => {
+            let message = "the stream ended without saying that the body was complete";
+            Failure::new(Phase::Body, FailureKind::Truncated, message).into()
+        }
         BodyError::Refused(failure) => ExchangeError::from(failure),
     })?;
-    if cut_off.get() {
-        let message = "the stream ended without saying that the body was complete";
-        return Err(Failure::new(Phase::Body, FailureKind::Truncated, message).into());
-    }
     Ok(Response {
         status,
         version,
@@ -292,27 +291,30 @@ struct Metered<'a> {
     incoming: Incoming,
     watch: &'a Watch<'a>,
     h2: bool,
-    /// Set when an HTTP/2 body stops before END_STREAM: hyper takes a stream that is reset with NO_ERROR for one that
-    /// has ended.
-    cut_off: &'a Cell<bool>,
+}
+
+/// Why a body ended before its end.
+enum Cut {
+    /// By an error.
+    Broken(hyper::Error),
+    /// An HTTP/2 body stopped before END_STREAM: hyper takes a stream that is reset with NO_ERROR for one that has ended.
+    Short,
 }
 
 impl Body for Metered<'_> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Cut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(_))) = &polled {
-            self.watch.progress();
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                self.watch.progress();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(Cut::Broken(error)))),
+            None if self.h2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Short))),
+            None => Poll::Ready(None),
         }
-        if self.h2 && matches!(polled, Poll::Ready(None)) && !self.incoming.is_end_stream() {
-            self.cut_off.set(true);
-        }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {

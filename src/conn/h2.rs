@@ -128,7 +128,8 @@ where
 
 /// What one stream may have in flight towards us: a page of ordinary size without a stall.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// What all streams of a connection may: the most a peer can make us hold.
-const CONNECTION_WINDOW: u32 = 8 << 20;
+/// What all streams of a connection may: as much as 128 of them, so that bodies which their readers leave unread do not
+/// hold up the others.
+const CONNECTION_WINDOW: u32 = 128 << 20;
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 const FRAME_SIZE: u32 = 64 << 10;

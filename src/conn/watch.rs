@@ -120,6 +120,11 @@ impl<'a> Watch<'a> {
     }
 
     fn total_timeout(&self) -> Failure {
+        if self.held.get().is_some() {
+            let message =
+                "the body was not taken within the total time-out of its attempt: whoever reads or writes it is slow";
+            return Failure::new(self.phase(), FailureKind::TotalTimeout, message);
+        }
         Failure::new(
             self.phase(),
             FailureKind::TotalTimeout,

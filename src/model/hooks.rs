@@ -18,6 +18,7 @@ use super::url::WebUrl;
 
 /// A request about to be sent.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RequestHead<'a> {
     /// Where it goes: the URL given, or the redirect target reached so far.
     pub url: &'a WebUrl,
@@ -25,13 +26,14 @@ pub struct RequestHead<'a> {
     pub method: &'a Method,
     /// Attempts of this job that ended before this one; 0 for the first.
     pub earlier_attempts: u32,
-    /// Its headers, haul's own included. `content-length`, `transfer-encoding` and `connection` are not among them: what
-    /// is put there breaks the framing.
+    /// Its headers, haul's own included. `content-length`, `transfer-encoding` and `connection` are haul's own: what
+    /// is put there is taken out again.
     pub headers: &'a mut HeaderMap,
 }
 
 /// The head of a response whose body is still to come.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ResponseHead<'a> {
     /// The job it answers: URL, tag, redirects followed.
     pub job: &'a Job,
@@ -67,6 +69,7 @@ impl ResponseHead<'_> {
 }
 
 /// What becomes of a response's body.
+#[non_exhaustive]
 pub enum BodyUse {
     /// It is taken in as the settings say: counted, and kept or dropped.
     Collect,
@@ -137,7 +140,8 @@ pub trait BodyWriter {
 
 /// A user's own code in every fetch of a run. Every method has a default that changes nothing.
 ///
-/// The calls come from the threads that fetch, several at once: they must not block.
+/// The calls come from the threads that fetch, several at once: they must not block. One that panics refuses its request or
+/// response.
 ///
 /// ```
 /// # let origin = haul::origin::Origin::start()?;
@@ -148,7 +152,7 @@ pub trait BodyWriter {
 /// struct Polite;
 ///
 /// impl Hooks for Polite {
-///     fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Failure> {
+///     fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
 ///         let attempt = HeaderValue::from(request.earlier_attempts + 1);
 ///         request.headers.insert("x-attempt", attempt);
 ///         Ok(())
@@ -170,8 +174,8 @@ pub trait Hooks: Send + Sync {
     /// Called before each request is sent, redirects and retries included: to sign it, to set a token, to refuse it.
     ///
     /// # Errors
-    /// The request is not sent; the job fails with this.
-    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Failure> {
+    /// The request is not sent; the job fails with kind `unwanted` and this message.
+    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
         let _ = request;
         Ok(())
     }

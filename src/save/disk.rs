@@ -201,7 +201,7 @@ impl Worker {
                     }
                     file.written(piece.len());
                 }
-                What::Finish if file.has_ended() => {}
+                What::Finish if file.has_ended() => drop(self.drafts.remove(&file.number)),
                 What::Finish => {
                     let finished = self.draft(&file).finish();
                     self.drafts.remove(&file.number);

@@ -17,6 +17,7 @@ use crate::model::{BodyUse, Hooks, ResponseHead};
 
 /// How saved files are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Naming {
     /// After the request: `HOST/LAST-PART-OF-PATH-HASH.EXT`. The hash is over method, URL, own headers and body, so that
     /// different requests have different files and the same one has the same in every run.
@@ -29,7 +30,8 @@ pub enum Naming {
 /// Saves the bodies of responses with a status from 200 to 299 into files: the [`Hooks`] of a run. Other bodies are left
 /// to the run's settings.
 ///
-/// Up to 64 KiB a body wait in memory for the disk; a file is open only while a longer body is being written.
+/// Up to 192 KiB a body are in memory on their way to the disk; a file is open only while a body of more than 64 KiB is being
+/// written. A process that ends without [`Self::close`] may leave temporary files (`.haul-…`) behind. Nothing is synced.
 ///
 /// ```
 /// # let origin = haul::origin::Origin::start()?;

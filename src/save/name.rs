@@ -10,8 +10,8 @@ use crate::model::{Job, ResponseHead};
 /// How much of a path's last part goes into the name, in bytes.
 const LONGEST: usize = 80;
 
-/// Bytes of the hash in a name: 2^-48 for two given requests to meet.
-const HASH: usize = 6;
+/// Bytes of the hash in a name: among a thousand million requests, two meet with a chance below one in a million.
+const HASH: usize = 10;
 
 /// Extensions of common media types; the URL's own comes first.
 const EXTENSIONS: &[(&str, &str)] = &[

@@ -53,6 +53,14 @@ impl Progress {
         self.change(|state| state.end = Some(end));
     }
 
+    /// Nobody waits for its end any longer.
+    fn abandon(&self) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.end = Some(Err("given up before it was written".into()));
+        }
+    }
+
     /// Whether nothing more is to be done for it.
     pub(super) fn has_ended(&self) -> bool {
         self.state().end.is_some()
@@ -78,8 +86,10 @@ impl FileWriter {
 
     fn order(&self, what: What) {
         if let Some(orders) = &self.orders {
-            // The thread outlives its senders.
-            let _ = orders.send(Order { file: Arc::clone(&self.file), what });
+            let sent = orders.send(Order { file: Arc::clone(&self.file), what });
+            if sent.is_err() {
+                self.file.ended(Err("can't save a body: the thread that writes has died".into()));
+            }
         }
     }
 }
@@ -125,8 +135,8 @@ impl BodyWriter for FileWriter {
 
 impl Drop for FileWriter {
     fn drop(&mut self) {
-        if !self.finishing {
-            self.order(What::Abort);
-        }
+        // A finish that has not been carried out yet is not any more.
+        self.file.abandon();
+        self.order(What::Abort);
     }
 }

@@ -47,6 +47,14 @@ fn answer<B>(request: &Request<B>, mut respond: SendResponse<Bytes>) -> Result<(
             let body = respond.send_response(Response::new(()), false)?;
             cut(body)?;
         }
+        "/noerror" => {
+            let mut body = respond.send_response(Response::new(()), false)?;
+            body.send_data(Bytes::from(vec![b'x'; 1000]), false)?;
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                body.send_reset(Reason::NO_ERROR);
+            });
+        }
         "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
         "/refused" => respond.send_reset(Reason::REFUSED_STREAM),
         "/trailers" => {

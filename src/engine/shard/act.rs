@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::lane::{Carrier, Flight, Parcel};
+use super::recipient::abandoned;
 use super::{PoolKey, Shard};
+use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
 use crate::engine::message::Message;
 use crate::model::{Clock, Job, Resolve, Time};
@@ -64,6 +66,10 @@ impl Shard {
 
     /// Puts a flight on a connection: an open one, or a new one.
     pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
+        if flight.is_abandoned() {
+            // Without a connection: it would be opened for nobody.
+            return self.conclude(flight, None, Exchanged::unsent(abandoned(), now));
+        }
         let key = self.pool_key(&flight);
         let demand = Demand { slots: self.slots_per_connection(flight.host), waiting: self.waiting_for(key) };
         let acquired = self.pool.borrow_mut().acquire(key, demand, now);
@@ -88,7 +94,7 @@ impl Shard {
         }
     }
 
-    fn waiting_for(&self, key: PoolKey) -> u32 {
+    pub(super) fn waiting_for(&self, key: PoolKey) -> u32 {
         // Nearly always there is nobody: the whole table is empty then.
         let waiting = self.waiting.borrow();
         if waiting.is_empty() { 0 } else { waiting.get(&key).map_or(0, |queue| queue.len() as u32) }

@@ -53,9 +53,7 @@ impl Shard {
     /// Counts an outcome, and hands it to the one it is for: its reply at once, or the sink in a batch.
     pub(super) fn deliver(&self, mut outcome: Outcome) {
         self.count_outcome(&outcome);
-        if let Some(hooks) = self.hooks() {
-            hooks.outcome(&outcome);
-        }
+        self.tell_hooks(&outcome);
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
                 reply.end(outcome);

@@ -15,8 +15,7 @@ use crate::conn::{Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, RequestHead, Time,
-    Timings,
+    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{Blame, RetryFacts, Verdict, retry_after};
@@ -30,12 +29,15 @@ const FREE_RETRIES: u8 = 3;
 impl Shard {
     /// The request of a flight, and its method.
     pub(super) fn prepare(&self, flight: &Flight, version: Version) -> Result<(Request<RequestBody>, Method), Failure> {
-        let hosts = self.hosts.borrow();
-        let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
         if flight.is_abandoned() {
             return Err(abandoned());
         }
-        let mut request = self.template.build(&flight.job, &host.authority, version).ok_or_else(|| {
+        let request = {
+            let hosts = self.hosts.borrow();
+            let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
+            self.template.build(&flight.job, &host.authority, version)
+        };
+        let mut request = request.ok_or_else(|| {
             Failure::new(
                 Phase::Send,
                 FailureKind::BadRequest,
@@ -43,15 +45,7 @@ impl Shard {
             )
         })?;
         let method = request.method().clone();
-        if let Some(hooks) = self.hooks() {
-            let (url, earlier_attempts) = (&flight.job.url, flight.job.attempts());
-            hooks.request(&mut RequestHead {
-                url,
-                method: &method,
-                earlier_attempts,
-                headers: request.headers_mut(),
-            })?;
-        }
+        self.ask_hooks(flight, &method, request.headers_mut())?;
         Ok((request, method))
     }
 
@@ -136,11 +130,15 @@ impl Shard {
         self: &Rc<Self>,
         mut flight: Flight,
         remote: Option<std::net::SocketAddr>,
-        exchanged: Exchanged,
+        mut exchanged: Exchanged,
     ) {
         let now = exchanged.ended;
+        // Nobody waits for another try, and the host is not to blame for the one that was given up.
+        if exchanged.result.is_err() && flight.is_abandoned() {
+            exchanged.result = Err(abandoned());
+        }
         let reused = flight.dial.is_none();
-        if reused {
+        if reused && exchanged.sent != Sent::No {
             self.shared.counters[self.index].reused.add(1);
         }
         let verdict = verdict(&exchanged);
@@ -171,7 +169,8 @@ impl Shard {
         {
             self.note_trouble(host, failure);
         }
-        if verdict == Verdict::Fine {
+        // What its reader has seen a part of is over, however it ended.
+        if verdict == Verdict::Fine || flight.handed_over.get() {
             if let Some(extra) = &mut flight.job.extra {
                 extra.last = None;
             }
@@ -200,7 +199,6 @@ impl Shard {
     }
 
     fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, reused: bool) -> RetryFacts {
-        let handed_over = flight.handed_over.get();
         let job = &mut flight.job;
         let idempotent = self.template.method(job).is_idempotent();
         let cut = exchanged.result.as_ref().is_err_and(is_cut);
@@ -210,10 +208,6 @@ impl Shard {
             return RetryFacts { attempt: 1, replayable, free: false };
         }
         let extra = job.extra_mut();
-        if handed_over {
-            extra.hop_attempts += 1;
-            return RetryFacts { attempt: extra.hop_attempts, replayable: false, free: false };
-        }
         let free = cut
             && (stale || exchanged.sent == Sent::No)
             && extra.hop_attempts == 0

@@ -95,7 +95,7 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
         tokio::task::spawn_local(Rc::clone(&shard).alarm_loop());
         tokio::task::spawn_local(Rc::clone(&shard).delivery_loop());
         shard.inbox_loop(&mut inbox).await;
-        shard.finish(&mut inbox);
+        shard.finish(&mut inbox).await;
         shard.report()
     })
 }
@@ -203,9 +203,10 @@ impl Shard {
 
     /// The end of the shard. Whatever is still under way, when the run is stopped at once, is counted as cancelled: what
     /// is in the inbox, in the queues, in flight.
-    fn finish(&self, inbox: &mut UnboundedReceiver<Message>) {
+    async fn finish(&self, inbox: &mut UnboundedReceiver<Message>) {
         inbox.close();
-        while let Ok(message) = inbox.try_recv() {
+        // Until the last who has begun to send is done: a look that finds nothing yet would lose his message.
+        while let Some(message) = inbox.recv().await {
             self.cancelled(message.jobs());
         }
         let now = self.clock.now();

@@ -1,9 +1,12 @@
 //! From a dispatched job to a lane on a new connection.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 
 use super::lane::{Carrier, Flight, Streams};
+use super::recipient::abandoned;
 use super::spawner::LocalSpawner;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
@@ -15,11 +18,20 @@ use crate::sched::{Event, HostId};
 impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
     pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
-        let Some(url) = self.hosts.borrow().get(flight.host).map(|host| host.url.clone()) else { return };
+        let url = self.hosts.borrow().get(flight.host).map(|host| host.url.clone());
+        let url = url.expect("a host with a request in flight is not forgotten");
         let total = self.due(&flight);
         let budget = total.since(self.clock.now());
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
-        let dialed = Box::pin(self.dialer.dial(&Target::of(&url), key.1, budget)).await;
+        let target = Target::of(&url);
+        let mut dialing = Box::pin(self.dialer.dial(&target, key.1, budget));
+        let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
+            // Others wait for this connection too: it is theirs now.
+            Poll::Ready(()) if self.waiting_for(key) == 0 => Poll::Ready(None),
+            _ => dialing.as_mut().poll(cx).map(Some),
+        });
+        let Some(dialed) = dialed.await else { return self.attempt_failed(key, flight, abandoned()) };
+        drop(dialing);
         match dialed {
             Ok(dialed) => {
                 let mut times = dialed.times;

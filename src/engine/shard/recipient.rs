@@ -1,18 +1,20 @@
 //! Whom an exchange is for: the run's hooks, and the job's own reply.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::response::Parts;
+use http::{HeaderMap, Method, StatusCode};
 
 use super::Shard;
 use super::end::{of_status, timings};
 use super::lane::Flight;
 use crate::conn::Recipient;
-use crate::model::{BodyUse, Failure, FailureKind, Hooks, Phase, Reply, ResponseHead};
+use crate::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
 use crate::policy::{Decision, RetryFacts, decide};
+use crate::source::OURS;
 
 /// A flight's exchange, as seen by those who want its response.
 pub(super) struct ForFlight<'a> {
@@ -27,11 +29,23 @@ impl Flight {
         self.job.extra.as_ref()?.reply.as_deref()
     }
 
+    /// Ready when the one it is done for has gone.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reply().map_or(Poll::Pending, |reply| reply.poll_gone(cx))
+    }
+
     /// Whether the one it is done for has gone.
     pub(super) fn is_abandoned(&self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
-        self.reply().is_some_and(|reply| reply.poll_gone(&mut nobody).is_ready())
+        self.poll_gone(&mut Context::from_waker(Waker::noop())).is_ready()
     }
+}
+
+/// What a job is told whose hook panicked.
+const PANICKED: &str = "a hook panicked; its message is on standard error";
+
+/// Calls code that is not ours: its panic must not take a permit or a job along.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 /// The failure of a job that nobody waits for any longer, when its turn comes.
@@ -40,8 +54,26 @@ pub(super) fn abandoned() -> Failure {
 }
 
 impl Shard {
-    pub(super) fn hooks(&self) -> Option<&dyn Hooks> {
+    fn hooks(&self) -> Option<&dyn Hooks> {
         self.shared.extensions.hooks.as_deref()
+    }
+
+    /// Lets the run's hooks change the request, or refuse it. What would break the framing is taken out again.
+    pub(super) fn ask_hooks(&self, flight: &Flight, method: &Method, headers: &mut HeaderMap) -> Result<(), Failure> {
+        let Some(hooks) = self.hooks() else { return Ok(()) };
+        let (url, earlier_attempts) = (&flight.job.url, flight.job.attempts());
+        let mut head = RequestHead { url, method, earlier_attempts, headers };
+        let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
+        OURS.iter().for_each(|name| drop(headers.remove(name)));
+        refused.map_err(|message| Failure::new(Phase::Queue, FailureKind::Unwanted, message))
+    }
+
+    /// Tells the run's hooks of an outcome.
+    pub(super) fn tell_hooks(&self, outcome: &Outcome) {
+        if let Some(hooks) = self.hooks() {
+            // There is nobody to tell of a panic but its own message.
+            let _ = guarded(|| hooks.outcome(outcome));
+        }
     }
 
     /// Whom the exchange of `flight` is for.
@@ -74,7 +106,9 @@ impl Recipient for ForFlight<'_> {
             timings: timings(self.flight, Some(first_byte), None, Duration::ZERO),
             last: self.shard.is_last(self.flight, head.status),
         };
-        match (hooks.map_or(BodyUse::Collect, |hooks| hooks.head(&head)), reply) {
+        let refusal = || BodyUse::Refuse(PANICKED.into());
+        let wish = hooks.map_or(BodyUse::Collect, |hooks| guarded(|| hooks.head(&head)).unwrap_or_else(refusal));
+        match (wish, reply) {
             (BodyUse::Collect, Some(reply)) if head.last => {
                 let body_use = reply.head(&head);
                 self.flight.handed_over.set(matches!(body_use, BodyUse::Stream(_)));
@@ -85,6 +119,6 @@ impl Recipient for ForFlight<'_> {
     }
 
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.flight.reply().map_or(Poll::Pending, |reply| reply.poll_gone(cx))
+        self.flight.poll_gone(cx)
     }
 }
