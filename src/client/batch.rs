@@ -21,6 +21,16 @@ use crate::body::Codings;
 const LOOK_AHEAD: usize = 4096;
 
 /// One request's result.
+///
+/// ```
+/// # let origin = haul::origin::Origin::start()?;
+/// # let url = origin.url("/bytes/3");
+/// let client = haul::blocking::Client::new()?;
+/// for fetched in client.fetch_tagged([("mine", &url)]) {
+///     assert_eq!((fetched.tag, fetched.result?.bytes()?.len()), ("mine", 3));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fetched<T = (), R = Response> {

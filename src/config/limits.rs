@@ -42,6 +42,19 @@ pub struct Limits {
 }
 
 /// What holds for the hosts whose name matches a pattern. Where it says nothing, the general limits hold.
+///
+/// ```
+/// use haul::config::{Config, HostRule, Rate};
+///
+/// let mut config = Config::default();
+/// config.limits.rules = vec![HostRule {
+///     pattern: "*.shop.example".into(),
+///     concurrency: 2.try_into().ok(),
+///     rate: Rate::new(0.5),
+///     ..HostRule::default()
+/// }];
+/// assert!(haul::engine::Engine::new(config).is_ok());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostRule {
     /// Which hosts: a glob on the host's name as URLs have it (lower case, punycode, IPv6 in brackets), or on name and
@@ -87,6 +100,12 @@ impl Default for Limits {
 }
 
 /// A start rate: so many per second.
+///
+/// ```
+/// let rate = haul::config::Rate::new(0.5).expect("positive and finite");
+/// assert_eq!(rate.interval(), std::time::Duration::from_secs(2));
+/// assert!(haul::config::Rate::new(-1.0).is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(f64);
 

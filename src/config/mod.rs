@@ -17,6 +17,15 @@ pub use retries::RetrySettings;
 pub use timeouts::Timeouts;
 
 /// Everything a run can be told.
+///
+/// ```
+/// let mut config = haul::config::Config::default();
+/// config.limits.per_host = 2.try_into()?;
+/// config.limits.delay = std::time::Duration::from_millis(250);
+/// config.retries.retries = 5;
+/// config.body.keep = true;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// How much at once and how often.

@@ -8,6 +8,14 @@ const RESERVE: u64 = 128;
 const SOCKETS_PER_LOOKUP: u64 = 2;
 
 /// What a run may open under a descriptor limit.
+///
+/// ```
+/// use haul::{config::Config, engine::socket_budget};
+///
+/// let budget = socket_budget(&Config::default(), 20_000)?;
+/// assert!(budget.sockets < 20_000);
+/// # Ok::<(), haul::engine::StartError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketBudget {
     /// Connections over all shards.

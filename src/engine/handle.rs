@@ -141,6 +141,13 @@ impl Handle {
 }
 
 /// The counts of a run at one moment.
+///
+/// ```
+/// let client = haul::Client::new()?;
+/// let now = client.handle().progress();
+/// assert_eq!((now.accepted, now.in_flight), (0, 0));
+/// # Ok::<(), haul::engine::StartError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Lines read: jobs and rejected ones.

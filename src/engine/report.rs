@@ -11,6 +11,18 @@ use super::notable::HostSummary;
 use crate::model::{FailureKind, Phase};
 
 /// What a run came to.
+///
+/// ```
+/// use haul::{config::Config, engine::Engine, sink::Null, source::Urls};
+///
+/// let mut config = Config::default();
+/// config.retries.retries = 0;
+/// let report = Engine::new(config)?.run(Box::new(Urls::new(["http://127.0.0.1:1/"])), Box::new(Null));
+/// for ((phase, kind), count) in &report.failures {
+///     println!("{phase} {kind}: {count}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct RunReport {
     /// The final counts: accepted = succeeded + failed + cancelled.

@@ -9,6 +9,16 @@ use crate::config::{HostRule, Limits, Rate};
 use crate::sched::HostLimits;
 
 /// The limits that can be changed while a run goes on.
+///
+/// ```
+/// use haul::config::Rate;
+///
+/// let client = haul::Client::new()?;
+/// let mut limits = client.handle().limits();
+/// limits.rate = Rate::new(100.0);
+/// client.handle().set_limits(limits);
+/// # Ok::<(), haul::engine::StartError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LiveLimits {
     /// Requests in flight over all hosts. Cut to the socket budget. The number of threads that fetch stays as it was at

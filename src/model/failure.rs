@@ -141,6 +141,13 @@ named! {
 }
 
 /// One failed attempt, or one job that was never tried: where, why, and the text for people.
+///
+/// ```
+/// use haul::model::{Failure, FailureKind, Phase};
+///
+/// let failure = Failure::new(Phase::Connect, FailureKind::Refused, "nobody listens there");
+/// assert_eq!(failure.to_string(), "connect (refused): nobody listens there");
+/// ```
 #[derive(Debug)]
 pub struct Failure {
     /// The phase that failed.

@@ -4,6 +4,16 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Header names (lower-case) and values, in the order they came over HTTP/1.x. Over HTTP/2 the values of a repeated
 /// name stand together, at the place of the first.
+///
+/// ```
+/// use haul::http::{HeaderName, HeaderValue, header};
+/// use haul::model::HeaderList;
+///
+/// let headers = HeaderList::from_iter([(header::SERVER, HeaderValue::from_static("nginx"))]);
+/// assert_eq!(headers.get(&header::SERVER).expect("there"), "nginx");
+/// let names: Vec<&HeaderName> = headers.iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, [&header::SERVER]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderList(Vec<(HeaderName, HeaderValue)>);
 

@@ -15,6 +15,14 @@ use super::time::Time;
 use super::url::WebUrl;
 
 /// One URL to fetch.
+///
+/// ```
+/// use haul::model::{Job, Time, WebUrl};
+///
+/// let mut job = Job::new(0, WebUrl::parse("http://a.example/").expect("a URL").0, Time::ZERO);
+/// job.extra_mut().id = Some("\"mine\"".into());
+/// assert_eq!((job.given(), job.attempts()), ("http://a.example/", 0));
+/// ```
 #[derive(Debug)]
 pub struct Job {
     /// The position in the input, from 0.

@@ -2,6 +2,13 @@
 
 /// The registrable domain of `host` (`a.b.example.co.uk` → `example.co.uk`) by the Public Suffix List; an address
 /// or a name without one is its own site.
+///
+/// ```
+/// use haul::model::site_of;
+///
+/// assert_eq!(site_of("www.shop.co.uk"), "shop.co.uk");
+/// assert_eq!(site_of("127.0.0.1"), "127.0.0.1");
+/// ```
 #[must_use]
 pub fn site_of(host: &str) -> &str {
     if host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok() {

@@ -7,6 +7,14 @@ use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// Nanoseconds since the run's start. Monotonic; 584 years long.
+///
+/// ```
+/// use haul::model::Time;
+/// use std::time::Duration;
+///
+/// let later = Time::ZERO + Duration::from_millis(1500);
+/// assert_eq!(later.since(Time::from_millis(500)), Duration::from_secs(1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 

@@ -47,6 +47,15 @@ impl fmt::Debug for Credentials {
 /// A normalised absolute `http:` or `https:` URL without credentials and fragment.
 ///
 /// Its text is stored once; the parts are slices of it.
+///
+/// ```
+/// use haul::model::WebUrl;
+///
+/// let (url, credentials) = WebUrl::parse("HTTP://me:pw@Example.com:80/a/../b?q#top")?;
+/// assert_eq!((url.as_str(), url.origin(), url.target()), ("http://example.com/b?q", "http://example.com", "/b?q"));
+/// assert_eq!(&*credentials.expect("some").user, "me");
+/// # Ok::<(), haul::model::UrlError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WebUrl {
     text: Box<str>,

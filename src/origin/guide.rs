@@ -65,6 +65,10 @@ pub(super) const HOSTS: [(&str, &str); 4] = [
 ];
 
 /// Everything the origin serves, as text in at most 80 columns.
+///
+/// ```
+/// assert!(haul::origin::guide().contains("/bytes/N"));
+/// ```
 #[must_use]
 pub fn guide() -> String {
     let mut text = "Paths:\n".to_owned();

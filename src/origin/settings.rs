@@ -5,6 +5,15 @@ use std::num::NonZeroUsize;
 
 /// Where an [`Origin`](super::Origin) listens, and with how many threads. The default is two free ports on 127.0.0.1
 /// and one thread.
+///
+/// ```
+/// use haul::origin::{Origin, OriginSettings};
+///
+/// let threads = 2.try_into()?;
+/// let origin = Origin::start_with(&OriginSettings { threads, ..OriginSettings::default() })?;
+/// assert_ne!(origin.addr().port(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginSettings {
     /// The address; any but a loopback address needs [`expose`](Self::expose).

@@ -7,6 +7,13 @@ use super::guide::PATHS;
 use super::site::{Gauge, Site};
 
 /// What an origin has served, as it saw it.
+///
+/// ```
+/// let origin = haul::origin::Origin::start()?;
+/// haul::blocking::Client::new()?.get(origin.url("/bytes/1")).send()?;
+/// assert_eq!(origin.stats().by_path["/bytes"], 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OriginStats {
     /// Requests whose head arrived.

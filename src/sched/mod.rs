@@ -83,6 +83,20 @@ const UNMEASURED: u32 = 100_000;
 ///
 /// All methods that take a [`HostId`] panic when it was never given out or has been forgotten, and `handle` panics on
 /// reports of attempts that were not started: those are faults of the caller, not of its input.
+///
+/// ```
+/// use haul::config::Config;
+/// use haul::model::Time;
+/// use haul::sched::{Action, Event, HostRules, Scheduler, SchedulerSettings};
+///
+/// let settings = SchedulerSettings::from(&Config::default());
+/// let rules = HostRules { needs_address: false, ..settings.host.clone() };
+/// let mut scheduler = Scheduler::new(settings, 0);
+/// let host = scheduler.add_host(&rules, Time::ZERO);
+/// scheduler.handle(Event::Arrived { host, job: "a" }, Time::ZERO);
+/// assert_eq!(scheduler.next_action(Time::ZERO), Some(Action::Start { host, job: "a" }));
+/// assert_eq!(scheduler.next_action(Time::ZERO), None);
+/// ```
 #[derive(Debug)]
 pub struct Scheduler<J> {
     settings: SchedulerSettings,

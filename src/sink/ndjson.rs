@@ -11,6 +11,12 @@ const CHUNK: usize = 256 << 10;
 /// Writes each record as a line, in the order of completion.
 ///
 /// A batch is written out before [`Sink::write`] returns, so everything it took is safe then.
+///
+/// ```
+/// use haul::sink::{Ndjson, RecordFields};
+///
+/// let records = Ndjson::new(std::io::stdout(), "standard output", RecordFields::default());
+/// ```
 pub struct Ndjson<W> {
     lines: Lines<W>,
     fields: RecordFields,

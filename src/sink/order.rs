@@ -16,6 +16,12 @@ use crate::model::{Record, Sink};
 const CHUNK: usize = 256 << 10;
 
 /// Writes each record as a line, in the order of the input.
+///
+/// ```
+/// use haul::sink::{InputOrder, RecordFields};
+///
+/// let records = InputOrder::new(std::io::stdout(), "standard output", RecordFields::default(), 64 << 20);
+/// ```
 pub struct InputOrder<W> {
     lines: Lines<W>,
     fields: RecordFields,

@@ -21,6 +21,13 @@ pub enum Input {
 }
 
 /// Reads inputs in order; `seq` runs on from one to the next. One file is open at a time.
+///
+/// ```
+/// use haul::source::{Input, InputSettings, Inputs};
+///
+/// let missing = Inputs::open(vec![Input::File("no-such-list".into())], InputSettings::default());
+/// assert!(missing.is_err_and(|error| error.to_string().contains("no-such-list")));
+/// ```
 pub struct Inputs {
     waiting: VecDeque<Input>,
     reading: Option<Reading>,

@@ -29,6 +29,12 @@ impl std::error::Error for RequestError {}
 ///
 /// # Errors
 /// It is not a token, or it is CONNECT.
+///
+/// ```
+/// assert_eq!(haul::source::method("post")?, haul::http::Method::POST);
+/// assert!(haul::source::method("CONNECT").is_err());
+/// # Ok::<(), haul::source::RequestError>(())
+/// ```
 pub fn method(name: &str) -> Result<Method, RequestError> {
     const COMMON: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
     if let Some(common) = COMMON.into_iter().find(|common| common.as_str().eq_ignore_ascii_case(name)) {
@@ -50,6 +56,13 @@ pub fn method(name: &str) -> Result<Method, RequestError> {
 /// # Errors
 /// The name is not a token, the value holds a line break or another control character, or the header is one that haul
 /// must write itself.
+///
+/// ```
+/// let (name, value) = haul::source::header("X-Tag", " 7 ")?;
+/// assert_eq!((name.as_str(), value.as_bytes()), ("x-tag", &b"7"[..]));
+/// assert!(haul::source::header("x-tag", "a\r\nb").is_err());
+/// # Ok::<(), haul::source::RequestError>(())
+/// ```
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
         RequestError(format!("'{}' is not a header name; use letters, digits and '-'", name.escape_debug()).into())
@@ -68,6 +81,10 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Requ
 }
 
 /// The `authorization` value of the Basic scheme (RFC 7617).
+///
+/// ```
+/// assert_eq!(haul::source::basic_authorization(b"me", b"pw"), "Basic bWU6cHc=");
+/// ```
 #[must_use]
 pub fn basic_authorization(user: &[u8], password: &[u8]) -> HeaderValue {
     let token = STANDARD.encode([user, b":", password].concat());
@@ -78,6 +95,11 @@ pub fn basic_authorization(user: &[u8], password: &[u8]) -> HeaderValue {
 ///
 /// # Errors
 /// The token holds characters that can't stand in a header.
+///
+/// ```
+/// assert_eq!(haul::source::bearer_authorization("abc")?, "Bearer abc");
+/// # Ok::<(), haul::source::RequestError>(())
+/// ```
 pub fn bearer_authorization(token: &str) -> Result<HeaderValue, RequestError> {
     let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if visible {

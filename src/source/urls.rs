@@ -6,6 +6,17 @@ use super::entry::{self, At, Place};
 use crate::model::{Job, More, Rejected, Source, Time};
 
 /// Reads URLs from an iterator. Its items are URLs only: no comments, no JSON.
+///
+/// ```
+/// use haul::model::{More, Source, Time};
+/// use haul::source::Urls;
+///
+/// let mut entries = Vec::new();
+/// let mut source = Urls::new(["http://a.example/", "no URL"]);
+/// while source.read(10, Time::ZERO, &mut entries)? == More::Yes {}
+/// assert!(entries[0].is_ok() && entries[1].is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Urls<I> {
     items: I,
     next_seq: u64,
