@@ -7,6 +7,7 @@
 mod entry;
 mod format;
 mod inputs;
+mod item;
 mod json;
 mod lines;
 mod open;
@@ -18,6 +19,7 @@ mod urls;
 pub use entry::InputSettings;
 pub(crate) use entry::authorized;
 pub use inputs::{Input, Inputs};
+pub use item::{Tagged, UrlItem};
 pub(crate) use redact::without_credentials;
 pub(crate) use request::OURS;
 pub use request::{RequestError, basic_authorization, bearer_authorization, header, method};

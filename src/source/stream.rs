@@ -8,12 +8,13 @@ use futures_core::Stream;
 use futures_util::FutureExt;
 use futures_util::stream::{Fuse, StreamExt};
 
-use super::entry::{self, At, Place};
+use super::entry::{At, Place};
+use super::item::{self, UrlItem};
 use crate::model::{Job, More, Rejected, Source, Time};
 use crate::wait::wait;
 
-/// Reads URLs from a [`Stream`]: a channel, a queue, whatever brings them over time. Its items are URLs only: no comments,
-/// no JSON. What is ready is fetched at once, however long the next is in coming.
+/// Reads URLs from a [`Stream`]: a channel, a queue, whatever brings them over time. Its items are URLs only, [`super::Tagged`] or not: no
+/// comments, no JSON. What is ready is fetched at once, however long the next is in coming.
 ///
 /// It is polled on a thread of the run's own, outside of any runtime, and no further ahead than the run's window
 /// ([`crate::config::Limits::window`]). A stream that needs a runtime to be polled goes through a channel.
@@ -36,7 +37,7 @@ pub struct UrlStream<S: Stream> {
     next_seq: u64,
 }
 
-impl<S: Stream<Item: AsRef<str>>> UrlStream<S> {
+impl<S: Stream<Item: UrlItem>> UrlStream<S> {
     /// Will read `items`.
     #[must_use]
     pub fn new(items: S) -> Self {
@@ -45,12 +46,12 @@ impl<S: Stream<Item: AsRef<str>>> UrlStream<S> {
 
     fn take(&mut self, item: &S::Item, now: Time, into: &mut Vec<Result<Job, Rejected>>) {
         let at = At { seq: self.next_seq, place: Place::Item(self.next_seq + 1), now };
-        into.push(entry::url(item.as_ref().trim(), at));
+        into.push(item::entry(item, at));
         self.next_seq += 1;
     }
 }
 
-impl<S: Stream<Item: AsRef<str>> + Send> Source for UrlStream<S> {
+impl<S: Stream<Item: UrlItem> + Send> Source for UrlStream<S> {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let Some(first) = wait(poll_fn(|cx| self.items.poll_next_unpin(cx))) else { return Ok(More::No) };
         self.take(&first, now, into);
@@ -76,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    fn read<S: Stream<Item: AsRef<str>> + Send>(source: &mut UrlStream<S>, max: usize) -> (Vec<String>, More) {
+    fn read<S: Stream<Item: UrlItem> + Send>(source: &mut UrlStream<S>, max: usize) -> (Vec<String>, More) {
         let mut entries = Vec::new();
         let more = source.read(max, Time::ZERO, &mut entries).expect("streams don't fail");
         let text = |entry: Result<Job, Rejected>| match entry {

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use super::entry::{self, At, Place};
+use super::entry::{At, Place};
+use super::item::{self, UrlItem};
 use crate::model::{Job, More, Rejected, Source, Time};
 
-/// Reads URLs from an iterator. Its items are URLs only: no comments, no JSON.
+/// Reads URLs from an iterator. Its items are URLs only, [`super::Tagged`] or not: no comments, no JSON.
 ///
 /// ```
 /// use haul::model::{More, Source, Time};
@@ -33,17 +34,17 @@ impl<I> Urls<I> {
     }
 }
 
-impl<I: Iterator<Item: AsRef<str>>> Urls<I> {
+impl<I: Iterator<Item: UrlItem>> Urls<I> {
     fn take(&mut self, item: &I::Item, now: Time, into: &mut Vec<Result<Job, Rejected>>) {
         let at = At { seq: self.next_seq, place: Place::Item(self.next_seq + 1), now };
-        into.push(entry::url(item.as_ref().trim(), at));
+        into.push(item::entry(item, at));
         self.next_seq += 1;
     }
 }
 
 impl<I> Source for Urls<I>
 where
-    I: Iterator<Item: AsRef<str>> + Send,
+    I: Iterator<Item: UrlItem> + Send,
 {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let Some(first) = self.items.next() else { return Ok(More::No) };
