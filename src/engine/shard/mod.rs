@@ -171,11 +171,13 @@ impl Shard {
 
     fn arrived(self: &Rc<Self>, job: Job, now: Time) {
         let host = self.host_of(&job, now);
+        self.enters(host);
         self.sched.borrow_mut().handle(Event::Arrived { host, job }, now);
     }
 
     fn continued(self: &Rc<Self>, job: Job, now: Time) {
         let host = self.host_of(&job, now);
+        self.enters(host);
         self.sched.borrow_mut().handle(Event::Continued { host, job }, now);
     }
 
@@ -216,6 +218,7 @@ impl Shard {
                 self.give_up(host, job, reason);
             }
         }
+        self.check_books();
         self.cancelled(self.sched.borrow().in_flight() as usize);
         self.flush_outbox();
     }
