@@ -45,7 +45,7 @@ pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::steering::LiveLimits;
-pub use crate::dial::AddressFilter;
+pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;

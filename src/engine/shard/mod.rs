@@ -104,11 +104,14 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
 fn shard_dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
     let (clock, tls) = (shared.clock, Arc::clone(&shared.tls));
     let names = Rc::clone(resolver) as Rc<dyn Resolve>;
-    let dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
-    match &shared.extensions.address_filter {
-        Some(filter) => dialer.with_filter(Arc::clone(filter)),
-        None => dialer,
+    let mut dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
+    if let Some(filter) = &shared.extensions.address_filter {
+        dialer = dialer.with_filter(Arc::clone(filter));
     }
+    if let Some(connector) = &shared.extensions.connector {
+        dialer = dialer.with_connector(Arc::clone(connector));
+    }
+    dialer
 }
 
 impl Shard {
