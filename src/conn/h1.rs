@@ -104,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// sent all of the request (hyper#4176).
     #[must_use]
     pub fn reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+        !self.ended && !self.tap.is_broken() && self.sender.is_ready()
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
