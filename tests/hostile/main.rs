@@ -1,0 +1,38 @@
+//! The hostile lab: every way a server can be broken, slow or malicious that we know of, one small named case each, with
+//! what haul must say of it. The rows stand in docs/HOSTILE.md, which these tests hold: `HAUL_BLESS=1 cargo test --test
+//! hostile` renews it.
+//!
+//! One file per group of cases, named in [`groups`]. A group is a test of its own, so that `cargo test --test hostile
+//! framing` runs one.
+
+#[path = "../support"]
+mod support {
+    pub(crate) mod certs;
+}
+
+mod case;
+mod framing;
+mod lab;
+mod page;
+mod peer;
+mod runner;
+
+macro_rules! groups {
+    ($($group:ident)*) => {
+        /// Every group, in the page's order.
+        fn groups() -> Vec<case::Group> {
+            vec![$($group::group()),*]
+        }
+
+        mod group {
+            $(#[test] fn $group() { crate::runner::check(crate::$group::group()); })*
+        }
+    };
+}
+
+groups! { framing }
+
+#[test]
+fn the_page_lists_every_group_and_no_other() {
+    page::lists(&groups());
+}
