@@ -12,6 +12,10 @@ mod support {
 
 mod case;
 mod framing;
+mod h2;
+mod h2_head;
+mod h2_leave;
+mod h2_order;
 mod lab;
 mod page;
 mod peer;
@@ -30,7 +34,7 @@ macro_rules! groups {
     };
 }
 
-groups! { framing }
+groups! { framing h2_order h2_head h2_leave }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
