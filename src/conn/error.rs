@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// What an error means for the attempt.
@@ -52,6 +53,7 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
             FailureKind::Reset
         }
         io::ErrorKind::UnexpectedEof => cut_off(phase),
+        NOT_HTTP2 => FailureKind::Protocol,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
         _ => FailureKind::Io,
     }
@@ -88,6 +90,7 @@ fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
         (FailureKind::HeadTooLarge, _) => {
             String::from("the response head has more bytes or headers than allowed (--max-head, --max-headers)")
         }
+        (FailureKind::Protocol, _) => format!("the server does not speak the protocol it was asked to speak{cause}"),
         _ => format!("{error}{cause}"),
     }
 }

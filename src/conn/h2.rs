@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{self, Context, Exchanged, Reached};
+use super::preface::Greeted;
 use super::watch::Watch;
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
@@ -23,17 +24,17 @@ use crate::model::{Clock, Failure, Phase};
 pub struct H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Greeted<T>>> + Unpin,
 {
     sender: SendRequest<RequestBody>,
     /// Shared with the driver task, to read the peer's settings from.
-    connection: Rc<RefCell<Connection<TokioIo<T>, RequestBody, E>>>,
+    connection: Rc<RefCell<Connection<TokioIo<Greeted<T>>, RequestBody, E>>>,
 }
 
 impl<T, E> Clone for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Greeted<T>>> + Unpin,
 {
     fn clone(&self) -> Self {
         Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
@@ -43,7 +44,7 @@ where
 impl<T, E> fmt::Debug for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Greeted<T>>> + Unpin,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("H2").field("closed", &self.sender.is_closed()).finish_non_exhaustive()
@@ -53,7 +54,7 @@ where
 impl<T, E> H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Clone + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Greeted<T>>> + Clone + Unpin + 'static,
 {
     /// Speaks the preface on an open stream. The future returned drives the connection until it is closed: the caller
     /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too.
@@ -76,7 +77,7 @@ where
             // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
             // late frames into connection errors.
             .max_concurrent_reset_streams(1024)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(Greeted::new(io)))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
         let connection = Rc::new(RefCell::new(connection));

@@ -14,6 +14,7 @@ mod framing;
 mod h1;
 mod h2;
 mod head;
+mod preface;
 mod request;
 mod timer;
 mod watch;
@@ -22,6 +23,7 @@ mod wire;
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
 pub use h2::H2;
+pub use preface::Greeted;
 pub use request::RequestTemplate;
 pub use timer::LazyTimer;
 

@@ -80,7 +80,12 @@ fn leaving_early() -> Vec<Case> {
             conn.send(goaway(0, NO_ERROR))?;
             conn.end()
         }),
-        every("says that it will leave, twice, and closes", RULE, CLOSED, [goaway(i32::MAX as u32, 0), goaway(0, 0)].concat()),
+        every(
+            "says that it will leave, twice, and closes",
+            RULE,
+            CLOSED,
+            [goaway(i32::MAX as u32, 0), goaway(0, 0)].concat(),
+        ),
     ]
 }
 
@@ -182,9 +187,13 @@ fn after_the_end() -> Vec<Case> {
         answer("resets the stream after its end: CANCEL", RULE, FINE, [hello(1), reset(1, CANCEL)].concat()),
         answer("leaves with an error after the end", RULE, FINE, [hello(1), goaway(1, INTERNAL_ERROR)].concat()),
         every("leaves and closes after the end", RULE, FINE, [hello(1), goaway(1, NO_ERROR)].concat()),
-        case_with("answers an upload it does not read, and resets it: NO_ERROR", RULE, FINE, post(100_000), move |conn| {
-            early(conn, NO_ERROR)
-        }),
+        case_with(
+            "answers an upload it does not read, and resets it: NO_ERROR",
+            RULE,
+            FINE,
+            post(100_000),
+            move |conn| early(conn, NO_ERROR),
+        ),
         case_with("answers an upload it does not read, and leaves it open", RULE, FINE, post(100_000), |conn| {
             conn.greet(&[(super::h2::INITIAL_WINDOW_SIZE, 0)])?;
             let stream = conn.request()?;

@@ -28,12 +28,7 @@ fn order() -> Cases {
             bad,
             frame(CONTINUATION, END_HEADERS, 1, [STATUS_200]),
         ),
-        answer(
-            "sends DATA where CONTINUATION is due",
-            "RFC 9113 §6.10",
-            bad,
-            [begun(), last(1, "hello")].concat(),
-        ),
+        answer("sends DATA where CONTINUATION is due", "RFC 9113 §6.10", bad, [begun(), last(1, "hello")].concat()),
         answer(
             "sends CONTINUATION of another stream",
             "RFC 9113 §6.10",
@@ -58,12 +53,7 @@ fn order() -> Cases {
             ]
             .concat(),
         ),
-        answer(
-            "sends DATA after END_STREAM",
-            "RFC 9113 §5.1",
-            complete(200, 5),
-            [hello(1), data(1, "more")].concat(),
-        ),
+        answer("sends DATA after END_STREAM", "RFC 9113 §5.1", complete(200, 5), [hello(1), data(1, "more")].concat()),
         answer(
             "sends DATA after trailers",
             "RFC 9113 §5.1",
@@ -104,12 +94,7 @@ fn streams() -> Cases {
         answer("sends DATA on an even stream", "RFC 9113 §5.1.1", bad, last(2, "hello")),
         answer("resets a stream never opened", "RFC 9113 §6.4", bad, reset(7, CANCEL)),
         answer("opens a stream's window that was never opened", "RFC 9113 §5.1", bad, super::h2::window_update(7, 9)),
-        answer(
-            "pushes, although push is off",
-            "RFC 9113 §8.4",
-            bad,
-            frame(PUSH_PROMISE, END_HEADERS, 1, promise),
-        ),
+        answer("pushes, although push is off", "RFC 9113 §8.4", bad, frame(PUSH_PROMISE, END_HEADERS, 1, promise)),
     ]
 }
 
@@ -119,7 +104,12 @@ fn sizes() -> Cases {
     let huge = (1 << 24) - 1;
     let in_body = |bytes: Vec<u8>| [ok(1, []), bytes].concat();
     vec![
-        answer("sends HEADERS of 16 MiB, as far as their length", "RFC 9113 §4.2", bad, lying(huge, HEADERS, 4, 1, &[])),
+        answer(
+            "sends HEADERS of 16 MiB, as far as their length",
+            "RFC 9113 §4.2",
+            bad,
+            lying(huge, HEADERS, 4, 1, &[]),
+        ),
         answer(
             "sends DATA of 16 MiB, as far as its length",
             "RFC 9113 §4.2",
@@ -177,7 +167,12 @@ fn ignored() -> Cases {
             fine,
             [frame(HEADERS, END_HEADERS, 1 << 31 | 1, [STATUS_200]), last(1 << 31 | 1, "hello")].concat(),
         ),
-        answer("sends ALTSVC and ORIGIN", "RFC 8336 §2.1", fine, after([frame(10, 0, 1, "x"), frame(12, 0, 0, [])].concat())),
+        answer(
+            "sends ALTSVC and ORIGIN",
+            "RFC 8336 §2.1",
+            fine,
+            after([frame(10, 0, 1, "x"), frame(12, 0, 0, [])].concat()),
+        ),
         case("answers a PING that was never sent", "RFC 9113 §6.7", fine, |conn| {
             conn.greet(&[])?;
             let stream = conn.request()?;
