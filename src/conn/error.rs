@@ -49,6 +49,8 @@ const fn cut_off(phase: Phase) -> FailureKind {
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
     match error.kind() {
+        // The system's own has its number; the one without is h2's word for a connection that was closed.
+        io::ErrorKind::BrokenPipe if error.raw_os_error().is_none() => cut_off(phase),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
             FailureKind::Reset
         }
@@ -65,8 +67,12 @@ fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
     }
     let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
     let leaving = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
-    if refused || leaving {
+    // Once the body has begun, the peer has acted on the request, whatever it says.
+    if (refused || leaving) && phase != Phase::Body {
         return (FailureKind::Closed, true);
+    }
+    if leaving {
+        return (FailureKind::Truncated, false);
     }
     if error.is_remote() { (FailureKind::Reset, false) } else { (FailureKind::Malformed, false) }
 }
