@@ -33,12 +33,14 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
     ))
 }
 
+/// Whether a response with this status has no body, whatever its method (RFC 9110 §6.4.1).
+pub(super) fn bodiless(status: u16) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
 /// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
 pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
-    let bodiless = method == Method::HEAD
-        || head.status.is_informational()
-        || head.status == StatusCode::NO_CONTENT
-        || head.status == StatusCode::NOT_MODIFIED;
+    let bodiless = method == Method::HEAD || head.status.is_informational() || bodiless(head.status.as_u16());
     head.version < Version::HTTP_2
         && !bodiless
         && !head.headers.contains_key(TRANSFER_ENCODING)
