@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use super::framing;
 use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
 
@@ -93,9 +94,7 @@ fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
     match (kind, phase) {
         (FailureKind::Closed, _) => format!("the server closed the connection before a complete response head{cause}"),
         (FailureKind::Truncated, _) => format!("the body ended before its end{cause}"),
-        (FailureKind::HeadTooLarge, _) => {
-            String::from("the response head has more bytes or headers than allowed (--max-head, --max-headers)")
-        }
+        (FailureKind::HeadTooLarge, _) => framing::HEAD_TOO_LARGE.to_owned(),
         (FailureKind::Protocol, _) => format!("the server does not speak the protocol it was asked to speak{cause}"),
         _ => format!("{error}{cause}"),
     }

@@ -211,7 +211,9 @@ pub(super) async fn exchange<C: Clock>(
     let now = context.clock.now();
     watch.enter_body(now);
     let (head, incoming) = response.into_parts();
-    let framing = framing::check(&head);
+    let h2 = head.version == Version::HTTP_2;
+    let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
+    let framing = size.and_then(|()| framing::check(&head));
     let close_delimited = framing::close_delimited(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
@@ -229,7 +231,6 @@ pub(super) async fn exchange<C: Clock>(
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let h2 = version == Version::HTTP_2;
     let bodiless = h2 && framing::bodiless(status);
     let metered = Metered { incoming, watch, h2, bodiless };
     let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {

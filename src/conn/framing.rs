@@ -6,6 +6,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
+use crate::config::BodySettings;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Checks that the head gives the body one unambiguous length.
@@ -32,6 +33,20 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
         "transfer-encoding is not exactly one 'chunked', so the body's end is unknown",
     ))
 }
+
+/// Checks an HTTP/2 head against the caps, which hyper keeps for HTTP/1.x alone. Each field counts with its name, its value
+/// and the four bytes that HTTP/1.1 would put around them.
+pub(super) fn check_size(headers: &HeaderMap, settings: &BodySettings) -> Result<(), Failure> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers.len() <= settings.max_headers && bytes <= settings.max_head {
+        return Ok(());
+    }
+    Err(Failure::new(Phase::Head, FailureKind::HeadTooLarge, HEAD_TOO_LARGE))
+}
+
+/// What is said of a head over the caps, whatever its protocol.
+pub(super) const HEAD_TOO_LARGE: &str =
+    "the response head has more bytes or headers than allowed (--max-head, --max-headers)";
 
 /// Whether a response with this status has no body, whatever its method (RFC 9110 §6.4.1).
 pub(super) fn bodiless(status: u16) -> bool {

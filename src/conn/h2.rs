@@ -72,7 +72,7 @@ where
             .initial_max_send_streams(1)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX).saturating_mul(HEADS_TAKEN))
             .max_frame_size(FRAME_SIZE)
             // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
             // late frames into connection errors.
@@ -132,5 +132,7 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// What all streams of a connection may: as much as 128 of them, so that bodies which their readers leave unread do not
 /// hold up the others.
 const CONNECTION_WINDOW: u32 = 128 << 20;
+/// How many times the cap a head may be before h2 refuses it: h2 calls it malformed, and the exchange says what it is.
+const HEADS_TAKEN: u32 = 4;
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 const FRAME_SIZE: u32 = 64 << 10;

@@ -163,7 +163,6 @@ impl Frame {
         self.kind == kind && self.flags & flag != 0
     }
 
-    /// A setting of a SETTINGS frame.
     pub(crate) const fn ends_stream(&self) -> bool {
         self.is(DATA, END_STREAM) || self.is(HEADERS, END_STREAM)
     }
@@ -215,7 +214,7 @@ impl Conn {
     }
 
     /// Reads until a frame is as it should be.
-    pub(crate) fn until(&mut self, wanted: impl Fn(&Frame) -> bool) -> io::Result<Frame> {
+    pub(crate) fn until(&mut self, mut wanted: impl FnMut(&Frame) -> bool) -> io::Result<Frame> {
         loop {
             let frame = self.read()?;
             if wanted(&frame) {

@@ -179,6 +179,7 @@ fn ignored() -> Cases {
             conn.send([frame(PING, 1, 0, [7; 8]), hello(stream)].concat())
         }),
         case("sends its settings and the answer in one segment", "RFC 9113 §3.4", fine, |conn| {
+            conn.polite = false;
             conn.preface()?;
             let stream = conn.request()?;
             conn.send([frame(SETTINGS, 0, 0, []), hello(stream)].concat())

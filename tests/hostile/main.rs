@@ -13,9 +13,11 @@ mod support {
 mod case;
 mod framing;
 mod h2;
+mod h2_flood;
 mod h2_head;
 mod h2_leave;
 mod h2_order;
+mod h2_settings;
 mod lab;
 mod page;
 mod peer;
@@ -34,7 +36,7 @@ macro_rules! groups {
     };
 }
 
-groups! { framing h2_order h2_head h2_leave }
+groups! { framing h2_order h2_head h2_leave h2_settings h2_flood }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
