@@ -32,7 +32,8 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
         FailureKind::HeadTooLarge
     } else if error.is_parse() {
         FailureKind::Malformed
-    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() || error.is_user() {
+        // Of the errors that hyper blames on its user only one can happen here: the connection ended before it answered.
         cut_off(phase)
     } else if phase == Phase::Body {
         // hyper reports invalid chunk sizes and the like without a kind of their own.
@@ -90,7 +91,8 @@ fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
 }
 
 fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
-    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let said = error.source().filter(|_| !error.is_user());
+    let cause = said.map(|source| format!(": {source}")).unwrap_or_default();
     match (kind, phase) {
         (FailureKind::Closed, _) => format!("the server closed the connection before a complete response head{cause}"),
         (FailureKind::Truncated, _) => format!("the body ended before its end{cause}"),

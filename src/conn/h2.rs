@@ -27,8 +27,9 @@ where
     E: Http2ClientConnExec<RequestBody, TokioIo<Greeted<T>>> + Unpin,
 {
     sender: SendRequest<RequestBody>,
-    /// Shared with the driver task, to read the peer's settings from.
-    connection: Rc<RefCell<Connection<TokioIo<Greeted<T>>, RequestBody, E>>>,
+    /// Shared with the driver task, to read the peer's settings from. `None` once it has ended: hyper answers the requests
+    /// that still wait in it when it is dropped, and not before.
+    connection: Rc<RefCell<Option<Connection<TokioIo<Greeted<T>>, RequestBody, E>>>>,
 }
 
 impl<T, E> Clone for H2<T, E>
@@ -80,11 +81,17 @@ where
             .handshake(TokioIo::new(Greeted::new(io)))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        let connection = Rc::new(RefCell::new(connection));
+        let connection = Rc::new(RefCell::new(Some(connection)));
         let driven = Rc::clone(&connection);
         let driver = async move {
             // How the connection ended reaches every exchange on it; here it is only driven.
-            let _ = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx)).await;
+            std::future::poll_fn(|cx| match driven.borrow_mut().as_mut() {
+                Some(connection) => Pin::new(connection).poll(cx).map(drop),
+                None => Poll::Ready(()),
+            })
+            .await;
+            let ended = driven.borrow_mut().take();
+            drop(ended);
         };
         Ok((Self { sender, connection }, driver))
     }
@@ -95,10 +102,11 @@ where
         self.sender.is_closed()
     }
 
-    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves.
+    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
+    /// connection has ended.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
-        self.connection.borrow().current_max_send_streams()
+        self.connection.borrow().as_ref().map_or(1, Connection::current_max_send_streams)
     }
 
     /// Sends `request` on a stream of its own and receives its response, within the context's time-outs. Dropping the

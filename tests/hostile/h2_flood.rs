@@ -202,9 +202,17 @@ fn other_tongues() -> Vec<Case> {
             conn.send([ok(stream, []), data(stream, "he")].concat())?;
             conn.end()
         }),
-        case("resets the connection after the preface", "", resets, |conn| {
-            conn.preface()?;
-            conn.cut()
+        Case::new("resets the connection after the preface, fifty times over", "", closed, move || {
+            let peer = super::h2::serve(|conn| {
+                conn.preface()?;
+                conn.cut()
+            });
+            let verdicts = (0..50).map(|_| super::h2::lab().fetch(peer.url("/")));
+            // Where the reset finds the request, hyper has no word for it but that the connection is gone.
+            verdicts
+                .map(|verdict| if verdict == resets { closed } else { verdict })
+                .find(|v| *v != closed)
+                .unwrap_or(closed)
         }),
         case("resets the connection after the request", "", resets, |conn| {
             conn.greet(&[])?;
