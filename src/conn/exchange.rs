@@ -211,7 +211,7 @@ pub(super) async fn exchange<C: Clock>(
     let now = context.clock.now();
     watch.enter_body(now);
     let (head, incoming) = response.into_parts();
-    let framing = framing::check(&head);
+    let framing = framing::check(&head, method);
     let close_delimited = framing::close_delimited(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
