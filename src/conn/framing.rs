@@ -43,6 +43,12 @@ pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
         && !head.headers.contains_key(CONTENT_LENGTH)
 }
 
+/// Whether the body has two lengths, of which the chunks' holds (RFC 9112 §6.3, rule 3). Whoever sends both is not to be
+/// trusted with where the next response begins.
+pub(super) fn is_contradictory(head: &Parts) -> bool {
+    head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH)
+}
+
 /// Whether the response ends with its head, whatever its headers say (RFC 9112 §6.3, rule 1).
 fn is_bodiless(head: &Parts, method: &Method) -> bool {
     method == Method::HEAD

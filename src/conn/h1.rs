@@ -14,7 +14,7 @@ use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::watch::Watch;
 use super::wire::{Tap, Wire};
-use super::{LazyTimer, RequestBody, error};
+use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
 use crate::model::{Clock, CloseReason, Failure, Phase};
 
@@ -27,6 +27,8 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
     driver: Driver,
     /// Set once hyper's connection future has ended; it must not be polled again.
     ended: bool,
+    /// Where the last response ended is in doubt.
+    doubtful: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -53,7 +55,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false })
+        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false, doubtful: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -97,14 +99,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .await;
         }
         let answered = self.tap.received() > received_before;
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let exchanged = reached.exchanged(outcome, answered, &watch, started, context.clock.now());
+        self.doubtful = exchanged.head.as_ref().is_some_and(framing::is_contradictory);
+        exchanged
     }
 
-    /// Whether the connection can take another request: the last response ended where its framing said, and hyper has
+    /// Whether the connection can take another request: the last response ended where its one framing said, and hyper has
     /// sent all of the request (hyper#4176).
     #[must_use]
     pub fn reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+        !self.ended && !self.doubtful && self.sender.is_ready()
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
