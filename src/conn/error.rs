@@ -29,7 +29,7 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
     let kind = if error.is_parse_too_large() {
         FailureKind::HeadTooLarge
     } else if error.is_parse() {
-        FailureKind::Malformed
+        if is_about_length(error) { FailureKind::BadFraming } else { FailureKind::Malformed }
     } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         cut_off(phase)
     } else if phase == Phase::Body {
@@ -39,6 +39,12 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
         FailureKind::Protocol
     };
     (kind, false)
+}
+
+/// Whether the head was refused for what it says of the body's length. hyper has no name for it but the text, which the
+/// hostile lab watches.
+fn is_about_length(error: &hyper::Error) -> bool {
+    matches!(error.to_string().as_str(), "invalid content-length parsed" | "unexpected transfer-encoding parsed")
 }
 
 /// A connection that ended early: the head is missing, or the body is cut off.
