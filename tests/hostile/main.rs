@@ -10,12 +10,15 @@ mod support {
     pub(crate) mod certs;
 }
 
+mod answers;
 mod case;
-mod framing;
+mod chunked;
 mod lab;
+mod length;
 mod page;
 mod peer;
 mod runner;
+mod transfer;
 
 macro_rules! groups {
     ($($group:ident)*) => {
@@ -30,7 +33,7 @@ macro_rules! groups {
     };
 }
 
-groups! { framing }
+groups! { length chunked transfer }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
