@@ -11,8 +11,10 @@ mod support {
 }
 
 mod answers;
+mod between;
 mod case;
 mod chunked;
+mod heads;
 mod lab;
 mod length;
 mod page;
@@ -33,7 +35,7 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer }
+groups! { length chunked transfer heads between }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
