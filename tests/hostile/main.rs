@@ -20,6 +20,7 @@ mod length;
 mod page;
 mod peer;
 mod runner;
+mod timing;
 mod transfer;
 
 macro_rules! groups {
@@ -35,7 +36,7 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer heads between }
+groups! { length chunked transfer heads between timing }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
