@@ -53,6 +53,9 @@ const fn cut_off(phase: Phase) -> FailureKind {
 }
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls_kind(tls);
+    }
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
             FailureKind::Reset
@@ -61,6 +64,11 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
         _ => FailureKind::Io,
     }
+}
+
+/// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.
+const fn tls_kind(error: &rustls::Error) -> FailureKind {
+    if matches!(error, rustls::Error::AlertReceived(_)) { FailureKind::Reset } else { FailureKind::Protocol }
 }
 
 fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
