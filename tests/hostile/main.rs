@@ -8,6 +8,7 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod certs;
+    pub(crate) mod server;
 }
 
 mod answers;
@@ -21,6 +22,9 @@ mod page;
 mod peer;
 mod runner;
 mod timing;
+mod tls_bodies;
+mod tls_handshakes;
+mod tls_peer;
 mod transfer;
 
 macro_rules! groups {
@@ -36,7 +40,7 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer heads between timing }
+groups! { length chunked transfer heads between timing tls_handshakes tls_bodies }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
