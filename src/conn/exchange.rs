@@ -213,8 +213,9 @@ pub(super) async fn exchange<C: Clock>(
     let (head, incoming) = response.into_parts();
     let h2 = head.version == Version::HTTP_2;
     let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
-    let framing = size.and_then(|()| framing::check(&head));
+    let framing = size.and_then(|()| framing::check(&head, method));
     let close_delimited = framing::close_delimited(&head, method);
+    let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
@@ -231,7 +232,6 @@ pub(super) async fn exchange<C: Clock>(
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let bodiless = h2 && framing::bodiless(status);
     let metered = Metered { incoming, watch, h2, bodiless };
     let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
         BodyError::Transport(Cut::Broken(error)) => ExchangeError::from(error::map(&error, Phase::Body)),

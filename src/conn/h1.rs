@@ -14,9 +14,9 @@ use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::watch::Watch;
 use super::wire::{Tap, Wire};
-use super::{LazyTimer, RequestBody, error};
+use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
-use crate::model::{Clock, CloseReason, Failure, Phase};
+use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
     driver: Driver,
     /// Set once hyper's connection future has ended; it must not be polled again.
     ended: bool,
+    /// Where the last response ended is in doubt.
+    doubtful: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -53,7 +55,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false })
+        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false, doubtful: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -71,11 +73,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let order_wanted = context.body.keep_headers;
         let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();
+        let most_before_head = HEADS_A_RESPONSE * context.body.max_head.max(64 << 10) as u64;
         let outcome = {
             self.driver.expect_poll();
             let sending = self.sender.try_send_request(request);
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
-            let (connection, ended) = (&mut self.connection, &mut self.ended);
+            let (connection, ended, tap) = (&mut self.connection, &mut self.ended, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
                     poll_connection(connection, ended, cx);
@@ -83,6 +86,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
                 };
                 match self.driver.poll(cx, round) {
                     Poll::Ready(result) => Poll::Ready(result),
+                    Poll::Pending if !reached.has_head() && tap.received() - received_before > most_before_head => {
+                        Poll::Ready(Err(endless_heads().into()))
+                    }
                     Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
                 }
             })
@@ -97,14 +103,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .await;
         }
         let answered = self.tap.received() > received_before;
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let exchanged = reached.exchanged(outcome, answered, &watch, started, context.clock.now());
+        self.doubtful = exchanged.head.as_ref().is_some_and(framing::is_contradictory);
+        exchanged
     }
 
-    /// Whether the connection can take another request: the last response ended where its framing said, and hyper has
+    /// Whether the connection can take another request: the last response ended where its one framing said, and hyper has
     /// sent all of the request (hyper#4176).
     #[must_use]
     pub fn reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+        !self.ended && !self.doubtful && self.sender.is_ready()
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
@@ -125,6 +133,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
 
 /// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
 const HYPER_MAX_HEADERS: usize = 100;
+
+/// How many times the largest head a response may take before its final head is complete: hyper passes over informational
+/// heads without counting them.
+const HEADS_A_RESPONSE: u64 = 4;
+
+fn endless_heads() -> Failure {
+    let message = "the informational (1xx) heads before the response have more than four times --max-head";
+    Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
+}
 
 /// Moves the connection on, unless it has ended.
 fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(

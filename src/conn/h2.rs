@@ -29,8 +29,11 @@ where
     sender: SendRequest<RequestBody>,
     /// Shared with the driver task, to read the peer's settings from. `None` once it has ended: hyper answers the requests
     /// that still wait in it when it is dropped, and not before.
-    connection: Rc<RefCell<Option<Connection<TokioIo<Greeted<T>>, RequestBody, E>>>>,
+    connection: Rc<RefCell<Option<Driven<T, E>>>>,
 }
+
+/// hyper's half of the connection.
+type Driven<T, E> = Connection<TokioIo<Greeted<T>>, RequestBody, E>;
 
 impl<T, E> Clone for H2<T, E>
 where

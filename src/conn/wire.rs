@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Head bytes collected at the most: informational heads before the last one may go on for as long as time allows.
+/// Head bytes collected at the most: as many as the heads of one response take with the default `--max-head`.
 const MOST_COLLECTED: usize = 256 << 10;
 
 /// What the tap has seen. Shared between the stream, which hyper owns, and the lane.

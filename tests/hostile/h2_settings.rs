@@ -29,10 +29,11 @@ fn values() -> Vec<Case> {
     vec![
         answer(
             "sets ENABLE_PUSH to 1, which no server may, then answers",
-            "RFC 9113 §6.5.2, known limit",
-            FINE,
+            RULE,
+            BAD,
             [settings(&[(ENABLE_PUSH, 1)]), hello(1)].concat(),
-        ),
+        )
+        .but(FINE),
         set("ENABLE_PUSH to 2", BAD, &[(ENABLE_PUSH, 2)]),
         set("ENABLE_PUSH to 0", FINE, &[(ENABLE_PUSH, 0)]),
         set("INITIAL_WINDOW_SIZE to 2^31", BAD, &[(INITIAL_WINDOW_SIZE, 1 << 31)]),

@@ -8,20 +8,30 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod certs;
+    pub(crate) mod server;
 }
 
+mod answers;
+mod between;
 mod case;
-mod framing;
+mod chunked;
 mod h2;
 mod h2_flood;
 mod h2_head;
 mod h2_leave;
 mod h2_order;
 mod h2_settings;
+mod heads;
 mod lab;
+mod length;
 mod page;
 mod peer;
 mod runner;
+mod timing;
+mod tls_bodies;
+mod tls_handshakes;
+mod tls_peer;
+mod transfer;
 
 macro_rules! groups {
     ($($group:ident)*) => {
@@ -36,7 +46,8 @@ macro_rules! groups {
     };
 }
 
-groups! { framing h2_order h2_head h2_leave h2_settings h2_flood }
+groups! { length chunked transfer heads between timing tls_handshakes tls_bodies
+h2_order h2_head h2_leave h2_settings h2_flood }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {

@@ -43,9 +43,10 @@ fn heading(title: &str, cases: usize) -> String {
 fn table(title: &str, rows: &[Row]) -> String {
     let mut table = heading(title, rows.len());
     table += "\n| what the peer does | rule | expected | got |\n|---|---|---|---|\n";
-    for Row { what, rule, expected, got } in rows {
+    for Row { what, rule, expected, limit, got } in rows {
         let what = what.replace('|', "\\|");
-        writeln!(table, "| {what} | {rule} | {expected} | {got} |").expect("a string takes all");
+        let mark = if limit.is_some() { " ([known limit](#known-limits))" } else { "" };
+        writeln!(table, "| {what} | {rule} | {expected} | {got}{mark} |").expect("a string takes all");
     }
     table + "\n"
 }

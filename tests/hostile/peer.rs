@@ -20,8 +20,12 @@ pub(crate) enum Step {
     Request,
     /// Reads a request's head and leaves what follows in the socket.
     Head,
+    /// Reads once: at least a byte, and what has come with it.
+    Read,
     /// Sends these bytes in one write.
     Send(Vec<u8>),
+    /// Sends them on the TCP connection itself, past TLS.
+    Raw(Vec<u8>),
     /// Sends them one at a time.
     Drip(Vec<u8>, Duration),
     /// Sends them again and again until the client leaves.
@@ -78,7 +82,9 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
     match step {
         Step::Request => return read_request(line),
         Step::Head => return Ok(read_head(line)?.is_some()),
+        Step::Read => return Ok(line.read(&mut [0; 16 << 10])? > 0),
         Step::Send(bytes) => line.write_all(bytes)?,
+        Step::Raw(bytes) => line.tcp().write_all(bytes)?,
         Step::Drip(bytes, every) => {
             for byte in bytes {
                 line.write_all(&[*byte])?;
@@ -103,7 +109,7 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
 }
 
 /// Reads until the client has left.
-fn drain(line: &mut impl Read) -> io::Result<()> {
+pub(crate) fn drain(line: &mut impl Read) -> io::Result<()> {
     let mut bytes = [0; 16 << 10];
     while line.read(&mut bytes)? > 0 {}
     Ok(())
