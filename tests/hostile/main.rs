@@ -15,6 +15,7 @@ mod answers;
 mod between;
 mod case;
 mod chunked;
+mod coding;
 mod h2;
 mod h2_flood;
 mod h2_head;
@@ -47,7 +48,8 @@ macro_rules! groups {
 }
 
 groups! { length chunked transfer heads between timing tls_handshakes tls_bodies
-h2_order h2_head h2_leave h2_settings h2_flood }
+h2_order h2_head h2_leave h2_settings h2_flood
+    coding }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
