@@ -62,10 +62,7 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     zstd_with(data, |to| to.include_checksum(true))
 }
 
-fn zstd_with(
-    mut data: impl Read,
-    set: impl FnOnce(&mut zstd::Encoder<'static, Vec<u8>>) -> io::Result<()>,
-) -> Vec<u8> {
+fn zstd_with(mut data: impl Read, set: impl FnOnce(&mut zstd::Encoder<'static, Vec<u8>>) -> io::Result<()>) -> Vec<u8> {
     let mut to = zstd::Encoder::new(Vec::new(), 1).expect("a valid level");
     set(&mut to).expect("a valid setting");
     io::copy(&mut data, &mut to).and_then(|_| to.finish()).expect("in memory")
@@ -129,7 +126,13 @@ fn announced() -> Vec<Case> {
         coded("codes by gzip, then by br", RULE, whole, "gzip, br", brotli(&gz)),
         coded("codes by deflate, gzip and zstd", RULE, whole, "deflate, gzip, zstd", zstd(&gzip(&zlib(&body())))),
         coded("codes by gzip twice", RULE, whole, "gzip, gzip", gzip(&gz)),
-        coded("codes by gzip and br, each in a header of its own", RULE, whole, "gzip\r\nContent-Encoding: br", brotli(&gz)),
+        coded(
+            "codes by gzip and br, each in a header of its own",
+            RULE,
+            whole,
+            "gzip\r\nContent-Encoding: br",
+            brotli(&gz),
+        ),
         coded("says gzip twice, codes once", RULE, CORRUPT, "gzip, gzip", gz.clone()),
         coded("codes by br, then by gzip, says it the other way round", RULE, CORRUPT, "br, gzip", brotli(&gz)),
         coded("says four codings", RULE, CORRUPT, "gzip, gzip, gzip, gzip", gzip(&gzip(&gzip(&gz)))),
@@ -198,25 +201,68 @@ fn other_damage() -> Vec<Case> {
             bytes[at] ^= 0xff;
         }
     };
-    let skippable = |length: u32, bytes: usize| [&[0x50, 0x2a, 0x4d, 0x18][..], &length.to_le_bytes(), &vec![0; bytes]].concat();
+    let skippable =
+        |length: u32, bytes: usize| [&[0x50, 0x2a, 0x4d, 0x18][..], &length.to_le_bytes(), &vec![0; bytes]].concat();
     let whole = complete(200, 20_000);
     let windowed = |log| zstd_with(&body[..], |to| to.window_log(log).and_then(|()| to.long_distance_matching(true)));
     let mut cases = vec![
         coded("zlib: a wrong checksum", "RFC 1950 §2.2", CORRUPT, "deflate", altered(zlib(&body), flip(|len| len - 1))),
         coded("zlib: a preset dictionary", "RFC 1950 §2.2", CORRUPT, "deflate", vec![0x78, 0xbb, 0, 0, 0, 1, 3, 0]),
-        coded("raw deflate: a block of the reserved type", "RFC 1951 §3.2.3", CORRUPT, "deflate", vec![0x07, 0xff, 0, 0]),
-        coded("raw deflate: stored lengths that disagree", "RFC 1951 §3.2.4", CORRUPT, "deflate", vec![1, 5, 0, 5, 0, 1, 2]),
+        coded(
+            "raw deflate: a block of the reserved type",
+            "RFC 1951 §3.2.3",
+            CORRUPT,
+            "deflate",
+            vec![0x07, 0xff, 0, 0],
+        ),
+        coded(
+            "raw deflate: stored lengths that disagree",
+            "RFC 1951 §3.2.4",
+            CORRUPT,
+            "deflate",
+            vec![1, 5, 0, 5, 0, 1, 2],
+        ),
         coded("br: random bytes", "RFC 7932 §9", CORRUPT, "br", vec![0xde; 100]),
         coded("br: a large window, which HTTP does not have", "RFC 7932 §9.1", CORRUPT, "br", vec![0x11, 0x3e, 3, 3]),
         coded("zstd: a wrong checksum", "RFC 8878 §3.1.1", CORRUPT, "zstd", altered(zstd(&body), flip(|len| len - 1))),
-        coded("zstd: a block of the reserved type", "RFC 8878 §3.1.1.2", CORRUPT, "zstd", [&zstd(b"")[..5], &[0, 7, 0, 0]].concat()),
+        coded(
+            "zstd: a block of the reserved type",
+            "RFC 8878 §3.1.1.2",
+            CORRUPT,
+            "zstd",
+            [&zstd(b"")[..5], &[0, 7, 0, 0]].concat(),
+        ),
         coded("zstd: a window of 8 MiB", "RFC 9659 §3", whole, "zstd", windowed(23)),
         coded("zstd: a window of 16 MiB", "RFC 9659 §3", CORRUPT, "zstd", windowed(24)),
         coded("zstd: a window of 128 MiB", "RFC 9659 §3", CORRUPT, "zstd", windowed(27)),
-        coded("zstd: a window of 3.75 TiB", "RFC 9659 §3", CORRUPT, "zstd", vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0xff, 1, 0, 0]),
-        coded("zstd: needs a dictionary", "RFC 8878 §3.1.1.1.3", CORRUPT, "zstd", vec![0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 0, 1, 0, 0]),
-        coded("zstd: skips ten bytes first", "RFC 8878 §3.1.2", whole, "zstd", [skippable(10, 10), zstd(&body)].concat()),
-        coded("zstd: skips ten bytes after", "RFC 8878 §3.1.2", whole, "zstd", [zstd(&body), skippable(10, 10)].concat()),
+        coded(
+            "zstd: a window of 3.75 TiB",
+            "RFC 9659 §3",
+            CORRUPT,
+            "zstd",
+            vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0xff, 1, 0, 0],
+        ),
+        coded(
+            "zstd: needs a dictionary",
+            "RFC 8878 §3.1.1.1.3",
+            CORRUPT,
+            "zstd",
+            vec![0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 0, 1, 0, 0],
+        ),
+        coded(
+            "zstd: skips ten bytes first",
+            "RFC 8878 §3.1.2",
+            whole,
+            "zstd",
+            [skippable(10, 10), zstd(&body)].concat(),
+        ),
+        coded(
+            "zstd: skips ten bytes after",
+            "RFC 8878 §3.1.2",
+            whole,
+            "zstd",
+            [zstd(&body), skippable(10, 10)].concat(),
+        ),
         coded("zstd: nothing but skipped bytes", "RFC 8878 §3.1.2", complete(200, 0), "zstd", skippable(10, 10)),
         coded("zstd: says to skip 4 GiB", "RFC 8878 §3.1.2", CUT, "zstd", skippable(u32::MAX, 10)),
     ];
@@ -251,10 +297,13 @@ fn after_the_end() -> Vec<Case> {
             RULE,
             CORRUPT,
             "gzip",
-            then(gzip, &altered(gz.clone(), |bytes| {
-                let at = bytes.len() - 8;
-                bytes[at] ^= 1;
-            })),
+            then(
+                gzip,
+                &altered(gz.clone(), |bytes| {
+                    let at = bytes.len() - 8;
+                    bytes[at] ^= 1;
+                }),
+            ),
         ),
         coded("gzip: a second member's first byte", RULE, CUT, "gzip", then(gzip, &[0x1f])),
         coded("zstd: a second frame", "RFC 8878 §3.1", twice, "zstd", then(zstd, &zstd(&body))),
@@ -357,18 +406,37 @@ fn caps() -> Vec<Case> {
             gzip(&mib[1..]),
             allow(2),
         ),
-        case("decodes to as many bytes as are allowed", whole, Box::new(move |config| {
-            decoded(MIB)(config);
-        })),
+        case(
+            "decodes to as many bytes as are allowed",
+            whole,
+            Box::new(move |config| {
+                decoded(MIB)(config);
+            }),
+        ),
         case("decodes to a byte more than is allowed", TOO_LARGE, Box::new(decoded(MIB - 1))),
-        coded_with("decodes to a byte more than may be kept", "", TOO_LARGE, "identity, gzip", gz.clone(), move |config| {
-            decoded(MIB)(config);
-            kept(MIB - 1)(config);
-        }),
-        case("sends as many bytes as are allowed", complete(200, MIB as u64), Box::new(move |config| {
-            wire(length)(config);
-            config.body.max_ratio = u32::MAX;
-        })),
-        case("sends a byte more than is allowed", failed(Phase::Body, FailureKind::TooLarge), Box::new(wire(length - 1))),
+        coded_with(
+            "decodes to a byte more than may be kept",
+            "",
+            TOO_LARGE,
+            "identity, gzip",
+            gz.clone(),
+            move |config| {
+                decoded(MIB)(config);
+                kept(MIB - 1)(config);
+            },
+        ),
+        case(
+            "sends as many bytes as are allowed",
+            complete(200, MIB as u64),
+            Box::new(move |config| {
+                wire(length)(config);
+                config.body.max_ratio = u32::MAX;
+            }),
+        ),
+        case(
+            "sends a byte more than is allowed",
+            failed(Phase::Body, FailureKind::TooLarge),
+            Box::new(wire(length - 1)),
+        ),
     ]
 }

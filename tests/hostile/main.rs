@@ -27,6 +27,7 @@ mod lab;
 mod length;
 mod page;
 mod peer;
+mod redirects;
 mod runner;
 mod timing;
 mod tls_bodies;
@@ -49,7 +50,7 @@ macro_rules! groups {
 
 groups! { length chunked transfer heads between timing tls_handshakes tls_bodies
 h2_order h2_head h2_leave h2_settings h2_flood
-    coding }
+    coding redirects }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
