@@ -16,6 +16,8 @@ mod between;
 mod case;
 mod chunked;
 mod coding;
+mod dns;
+mod dns_peer;
 mod h2;
 mod h2_flood;
 mod h2_head;
@@ -50,7 +52,7 @@ macro_rules! groups {
 
 groups! { length chunked transfer heads between timing tls_handshakes tls_bodies
 h2_order h2_head h2_leave h2_settings h2_flood
-    coding redirects }
+    coding redirects dns }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
