@@ -2,7 +2,7 @@
 //! A script is a function over a [`Conn`]; what it returns as an error means that the client has left.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -259,6 +259,12 @@ impl Conn {
     /// Ends this side in good order and waits until the client has left.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         self.line.end()?;
+        self.stall()
+    }
+
+    /// Ends this side without a close_notify, and waits until the client has left.
+    pub(crate) fn shut(&mut self) -> io::Result<()> {
+        self.line.tcp().shutdown(Shutdown::Write)?;
         self.stall()
     }
 

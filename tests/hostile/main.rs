@@ -19,6 +19,8 @@ mod coding;
 mod dns;
 mod dns_peer;
 mod h2;
+mod h2_beside;
+mod h2_cut;
 mod h2_flood;
 mod h2_head;
 mod h2_leave;
@@ -51,7 +53,7 @@ macro_rules! groups {
 }
 
 groups! { length chunked transfer heads between timing tls_handshakes tls_bodies
-h2_order h2_head h2_leave h2_settings h2_flood
+h2_order h2_head h2_leave h2_settings h2_flood h2_cut h2_beside
     coding redirects dns }
 
 #[test]
