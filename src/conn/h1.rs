@@ -120,6 +120,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if self.ended {
             return Poll::Ready(CloseReason::PeerClosed);
         }
+        self.tap.open();
         match Pin::new(&mut self.connection).poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(result) => {

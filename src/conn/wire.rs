@@ -15,6 +15,9 @@ const MOST_COLLECTED: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Tap {
     received: Cell<u64>,
+    /// Whether anything is read yet: not before the first request has been written, or the connection is found idle. What a
+    /// hasty server says before it is asked would else be an answer or not by chance.
+    open: Cell<bool>,
     /// Where the head of the current response is collected, while somebody wants it.
     head: RefCell<Option<Vec<u8>>>,
 }
@@ -23,6 +26,11 @@ impl Tap {
     /// Bytes received on this connection so far.
     pub(super) const fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// Reads from now on.
+    pub(super) fn open(&self) {
+        self.open.set(true);
     }
 
     /// Collect what comes from now on.
@@ -55,10 +63,21 @@ impl<T> Wire<T> {
     pub(super) const fn new(io: T, tap: Rc<Tap>) -> Self {
         Self { io, tap }
     }
+
+    /// The first write lets reading begin.
+    fn wake_reader(&self, cx: &Context<'_>) {
+        if !self.tap.open.replace(true) {
+            cx.waker().wake_by_ref();
+        }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.tap.open.get() {
+            // Whoever writes the request wakes the reader.
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         self.tap.saw(&buf.filled()[before..]);
@@ -68,6 +87,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.wake_reader(cx);
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
@@ -76,6 +96,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.wake_reader(cx);
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 

@@ -8,6 +8,7 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod certs;
+    #[expect(dead_code, reason = "no case starts a server with it; it knows free ports, and when to skip")]
     pub(crate) mod server;
 }
 
@@ -18,6 +19,7 @@ mod chunked;
 mod heads;
 mod lab;
 mod length;
+mod memory;
 mod page;
 mod peer;
 mod runner;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Head,
     /// Reads once: at least a byte, and what has come with it.
     Read,
+    /// Waits until something has come, and leaves it where it is.
+    Peek,
     /// Sends these bytes in one write.
     Send(Vec<u8>),
     /// Sends them on the TCP connection itself, past TLS.
@@ -32,6 +34,8 @@ pub(crate) enum Step {
     Flood(Vec<u8>),
     /// Does nothing for so long.
     Pause(Duration),
+    /// Waits until another peer has come to the same barrier.
+    Meet(Arc<Barrier>),
     /// Ends its side: FIN, over TLS after close_notify.
     End,
     /// Ends its side without a close_notify; the same as `End` without TLS.
@@ -83,6 +87,7 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
         Step::Request => return read_request(line),
         Step::Head => return Ok(read_head(line)?.is_some()),
         Step::Read => return Ok(line.read(&mut [0; 16 << 10])? > 0),
+        Step::Peek => return Ok(line.tcp().peek(&mut [0])? > 0),
         Step::Send(bytes) => line.write_all(bytes)?,
         Step::Raw(bytes) => line.tcp().write_all(bytes)?,
         Step::Drip(bytes, every) => {
@@ -95,6 +100,9 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
         // The client leaves long before: no case takes so many bytes.
         Step::Flood(bytes) => (0..1_000_000).try_for_each(|_| line.write_all(bytes))?,
         Step::Pause(time) => thread::sleep(*time),
+        Step::Meet(barrier) => {
+            barrier.wait();
+        }
         Step::End => line.end()?,
         Step::Cut => line.tcp().shutdown(Shutdown::Write)?,
         Step::Stall => drain(line)?,
@@ -141,7 +149,6 @@ fn read_head(line: &mut impl Read) -> io::Result<Option<String>> {
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     stopped: Arc<AtomicBool>,
-    connections: Arc<AtomicUsize>,
 }
 
 impl Peer {
@@ -159,16 +166,16 @@ impl Peer {
     pub(crate) fn serving(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (stopped, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let peer = Self { address, stopped: Arc::clone(&stopped), connections: Arc::clone(&connections) };
+        let stopped = Arc::new(AtomicBool::new(false));
+        let peer = Self { address, stopped: Arc::clone(&stopped) };
         let serve = Arc::new(serve);
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (number, stream) in listener.incoming().enumerate() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let (number, serve) = (connections.fetch_add(1, Ordering::SeqCst), Arc::clone(&serve));
+                let serve = Arc::clone(&serve);
                 stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
                 stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
                 stream.set_nodelay(true).expect("an open socket");
@@ -181,11 +188,6 @@ impl Peer {
     /// `http://127.0.0.1:PORT` and the path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
-    }
-
-    /// Connections accepted so far.
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
     }
 }
 

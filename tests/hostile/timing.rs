@@ -18,17 +18,8 @@ pub(crate) fn group() -> Group {
     Group { title: "Slow peers; stalls, resets and closes at every phase", cases }
 }
 
-/// In a hurry for the response's head, or for its body: the other time-outs do not run out by chance.
-fn hasty(phase: Phase) -> Lab {
-    Lab::new().with(|config| match phase {
-        Phase::Connect => config.timeouts.connect = SOON,
-        Phase::Head => config.timeouts.first_byte = SOON,
-        _ => config.timeouts.idle = SOON,
-    })
-}
-
 fn hasty_for_head() -> Lab {
-    hasty(HEAD)
+    Lab::new().hasty(HEAD)
 }
 
 fn connects() -> Vec<Case> {
@@ -43,7 +34,7 @@ fn connects() -> Vec<Case> {
         }),
         Case::new("answers no SYN (a full accept queue)", "", connect(FailureKind::Timeout), || {
             let (listener, _queue) = black_hole();
-            hasty(Phase::Connect).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
+            Lab::new().hasty(Phase::Connect).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
         }),
         Case::new(
             "never accepts the connection that the system has opened",
@@ -51,11 +42,11 @@ fn connects() -> Vec<Case> {
             failed(Phase::Head, FailureKind::Timeout),
             || {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-                hasty(HEAD).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
+                hasty_for_head().fetch(format!("http://{}/", listener.local_addr().expect("bound")))
             },
         ),
         Case::new("accepts and does not read", "", failed(Phase::Head, FailureKind::Timeout), || {
-            hasty(HEAD).fetch(Peer::playing(vec![Step::Pause(Duration::from_secs(2)), Step::Drop]).url("/"))
+            hasty_for_head().fetch(Peer::playing(vec![Step::Pause(Duration::from_secs(2)), Step::Drop]).url("/"))
         }),
     ]
 }
@@ -105,7 +96,7 @@ fn drips() -> Vec<Case> {
         drip(
             "a byte of the body every 20 ms, past `--timeout`",
             failed(Phase::Body, FailureKind::TotalTimeout),
-            || Lab::new().with(|config| config.timeouts.total = Duration::from_secs(1)),
+            || Lab::new().with(|config| config.timeouts.total = Duration::from_secs(2)),
             vec![Step::Request, head(), Step::Drip(vec![b'x'; 1000], slow)],
         ),
         drip(
@@ -176,7 +167,7 @@ impl Moment {
     fn stalls(&self) -> Case {
         let expected = failed(self.phase, FailureKind::Timeout);
         let phase = self.phase;
-        self.case("stalls", expected, move || hasty(phase), Step::Stall)
+        self.case("stalls", expected, move || Lab::new().hasty(phase), Step::Stall)
     }
 
     fn resets(&self) -> Case {
@@ -188,8 +179,7 @@ impl Moment {
     }
 
     fn case(&self, does: &str, expected: Verdict, lab: impl FnOnce() -> Lab + Send + 'static, then: Step) -> Case {
-        let mut script = Vec::new();
-        script.extend(self.reads.then_some(Step::Request));
+        let mut script = vec![if self.reads { Step::Request } else { Step::Peek }];
         script.extend((!self.sends.is_empty()).then(|| send(self.sends)));
         script.push(then);
         let what = format!("{does} {}", self.when);
