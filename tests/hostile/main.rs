@@ -23,6 +23,7 @@ mod memory;
 mod page;
 mod peer;
 mod runner;
+mod splits;
 mod timing;
 mod tls_bodies;
 mod tls_handshakes;
@@ -42,7 +43,7 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer heads between timing tls_handshakes tls_bodies }
+groups! { length chunked transfer heads between timing tls_handshakes tls_bodies splits }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
