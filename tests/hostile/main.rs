@@ -23,11 +23,14 @@ mod memory;
 mod page;
 mod peer;
 mod runner;
+mod scripts;
 mod splits;
 mod timing;
 mod tls_bodies;
 mod tls_handshakes;
+mod tls_memory;
 mod tls_peer;
+mod tls_splits;
 mod transfer;
 
 macro_rules! groups {
@@ -43,7 +46,7 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer heads between timing tls_handshakes tls_bodies splits }
+groups! { length chunked transfer heads between timing tls_handshakes tls_bodies splits tls_splits }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {

@@ -10,7 +10,7 @@ use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
-use haul::conn::{Context, H1, LazyTimer, Recipient};
+use haul::conn::{Context, Exchanged, H1, LazyTimer, Recipient};
 use haul::model::{BodyUse, Clock, Time};
 use http::response::Parts;
 use http::{Method, Request};
@@ -56,9 +56,17 @@ pub(crate) fn runtime() -> Runtime {
 
 /// Sends a request of this method and receives what is delivered.
 pub(crate) async fn exchange(method: &Method, delivery: &Delivery<'_>) -> Said {
+    exchange_over(Pieces::new(delivery), method, delivery.pieces.len()).await
+}
+
+/// The same over any connection, which gives what it has in so many pieces.
+pub(crate) async fn exchange_over<T>(io: T, method: &Method, pieces: usize) -> Said
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let clock = Paused::start();
     let body = BodySettings { keep: true, keep_headers: true, ..BodySettings::default() };
-    let mut h1 = H1::new(Pieces::new(delivery), &body).await.expect("nothing to fail");
+    let mut h1 = H1::new(io, &body).await.expect("nothing to fail");
     let mut request = Request::new(haul::conn::RequestBody::default());
     *request.method_mut() = method.clone();
     let context = Context {
@@ -73,9 +81,15 @@ pub(crate) async fn exchange(method: &Method, delivery: &Delivery<'_>) -> Said {
     let exchanged = h1.exchange(request, method, &context, &mut timer).await;
     let mut again = h1.reusable();
     // What has not been read yet is noticed before the next request.
-    for _ in 0..=delivery.pieces.len() {
+    for _ in 0..=pieces {
         again = again && poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await;
     }
+    said(exchanged, again)
+}
+
+fn said(exchanged: Exchanged, again: bool) -> Said {
+    let order = exchanged.order;
+    let head = exchanged.head;
     match exchanged.result {
         Ok(response) => Said {
             verdict: if response.close_delimited {
@@ -84,7 +98,7 @@ pub(crate) async fn exchange(method: &Method, delivery: &Delivery<'_>) -> Said {
                 complete(response.status, response.body_bytes)
             },
             body: response.body.map(Into::into),
-            head: Some(format!("{:?} {:?}", exchanged.head.expect("a response has one").headers, exchanged.order)),
+            head: Some(format!("{:?} {order:?}", head.expect("a response has one").headers)),
             again,
         },
         Err(failure) => Said { verdict: failed(failure.phase, failure.kind), body: None, head: None, again },
