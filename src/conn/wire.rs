@@ -23,6 +23,8 @@ pub(super) struct Tap {
     open: Cell<bool>,
     /// Writing has failed: the connection can't be used again.
     broken: Cell<bool>,
+    /// Something was given to be written since everything was last flushed.
+    unsent: Cell<bool>,
     /// Where the head of the current response is collected, while somebody wants it.
     head: RefCell<Option<Vec<u8>>>,
 }
@@ -41,6 +43,12 @@ impl Tap {
     /// Whether a write has failed.
     pub(super) const fn is_broken(&self) -> bool {
         self.broken.get()
+    }
+
+    /// Whether part of a request may still wait to be written. hyper calls a body sent once it holds all of it, and flushes
+    /// only when it holds nothing any more.
+    pub(super) const fn is_unsent(&self) -> bool {
+        self.unsent.get()
     }
 
     /// Collect what comes from now on.
@@ -126,6 +134,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             return Poll::Ready(Ok(buf.len()));
         }
         self.wake_reader(cx);
+        self.tap.unsent.set(true);
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
         self.wrote(result, buf.len(), cx)
     }
@@ -135,6 +144,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             return Poll::Ready(Ok(()));
         }
         let result = Pin::new(&mut self.io).poll_flush(cx);
+        if result.is_ready() {
+            self.tap.unsent.set(false);
+        }
         self.wrote(result, (), cx)
     }
 
@@ -162,5 +174,23 @@ mod tests {
         let mut answer = Vec::new();
         let told = wire.read_to_end(&mut answer).await.expect_err("then the failure is told");
         assert_eq!((answer.as_slice(), told.kind()), (&b"no"[..], io::ErrorKind::BrokenPipe));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_unsent_until_all_of_it_is_flushed() {
+        let (ours, mut theirs) = tokio::io::duplex(8);
+        let tap = Rc::new(Tap::default());
+        let mut wire = Wire::new(ours, Rc::clone(&tap));
+        assert!(!tap.is_unsent());
+        wire.write_all(b"request").await.expect("room");
+        assert!(tap.is_unsent(), "not flushed");
+        wire.flush().await.expect("no failure");
+        assert!(!tap.is_unsent());
+        let written = tokio::select! {
+            written = wire.write_all(b"another") => written.is_ok(),
+            () = tokio::task::yield_now() => false,
+        };
+        assert!(!written && tap.is_unsent(), "there is no room");
+        theirs.read_exact(&mut [0; 7]).await.expect("written");
     }
 }
