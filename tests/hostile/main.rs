@@ -5,6 +5,8 @@
 //! One file per group of cases, named in [`groups`]. A group is a test of its own, so that `cargo test --test hostile
 //! framing` runs one.
 
+use std::io::Write;
+
 #[path = "../support"]
 mod support {
     pub(crate) mod certs;
@@ -16,6 +18,8 @@ mod answers;
 mod between;
 mod case;
 mod chunked;
+mod desync;
+mod endless;
 mod heads;
 mod lab;
 mod length;
@@ -26,6 +30,7 @@ mod runner;
 mod scripts;
 mod splits;
 mod timing;
+mod tls_attacks;
 mod tls_bodies;
 mod tls_handshakes;
 mod tls_memory;
@@ -46,9 +51,15 @@ macro_rules! groups {
     };
 }
 
-groups! { length chunked transfer heads between timing tls_handshakes tls_bodies splits tls_splits }
+groups! { length chunked transfer heads between desync endless timing tls_handshakes tls_bodies tls_attacks splits tls_splits }
 
 #[test]
 fn the_page_lists_every_group_and_no_other() {
-    page::lists(&groups());
+    let groups = groups();
+    page::lists(&groups);
+    let cases: usize = groups.iter().map(|group| group.cases.len()).sum();
+    let deliveries = splits::deliveries() + tls_splits::deliveries();
+    // Past the capture of passing tests' output: the number is to be seen.
+    writeln!(std::io::stdout(), "{cases} cases in {} groups, with {deliveries} deliveries in memory", groups.len())
+        .expect("standard output is open");
 }

@@ -32,6 +32,10 @@ pub(crate) enum Step {
     Drip(Vec<u8>, Duration),
     /// Sends them again and again until the client leaves.
     Flood(Vec<u8>),
+    /// Sends a byte out of band (TCP's urgent data).
+    Urgent(u8),
+    /// Over TLS 1.3, changes its keys so often and asks for the client's to be changed; nothing without TLS.
+    Rekey(usize),
     /// Does nothing for so long.
     Pause(Duration),
     /// Waits until another peer has come to the same barrier.
@@ -60,6 +64,11 @@ pub(crate) trait Line: Read + Write {
     /// Ends this side as its protocol wants it.
     fn end(&mut self) -> io::Result<()> {
         self.tcp().shutdown(Shutdown::Write)
+    }
+
+    /// Changes its keys.
+    fn rekey(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -99,6 +108,8 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
         }
         // The client leaves long before: no case takes so many bytes.
         Step::Flood(bytes) => (0..1_000_000).try_for_each(|_| line.write_all(bytes))?,
+        Step::Urgent(byte) => drop(SockRef::from(line.tcp()).send_out_of_band(&[*byte])?),
+        Step::Rekey(times) => (0..*times).try_for_each(|_| line.rekey())?,
         Step::Pause(time) => thread::sleep(*time),
         Step::Meet(barrier) => {
             barrier.wait();
@@ -164,7 +175,11 @@ impl Peer {
 
     /// `serve` is given each connection, with its number from 0, on a thread of its own.
     pub(crate) fn serving(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::listening(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"), serve)
+    }
+
+    /// The same on an address of the case's choice.
+    pub(crate) fn listening(listener: TcpListener, serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("bound");
         let stopped = Arc::new(AtomicBool::new(false));
         let peer = Self { address, stopped: Arc::clone(&stopped) };

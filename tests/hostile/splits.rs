@@ -11,10 +11,17 @@ use super::scripts::{Script, bodiless, broken, lenient, until_the_end, whole};
 const SHORT: usize = 200;
 
 pub(crate) fn group() -> Group {
-    let scripts: Vec<_> = [whole(), until_the_end(), bodiless(), lenient(), broken()].into_iter().flatten().collect();
-    println!("{} deliveries of {} responses", scripts.iter().map(Script::ways).sum::<usize>(), scripts.len());
-    let cases = scripts.into_iter().map(Script::into_case).collect();
+    let cases = scripts().map(Script::into_case).collect();
     Group { title: "Split and cut at every byte, in memory", cases }
+}
+
+fn scripts() -> impl Iterator<Item = Script> {
+    [whole(), until_the_end(), bodiless(), lenient(), broken()].into_iter().flatten()
+}
+
+/// How many are tried in all.
+pub(crate) fn deliveries() -> usize {
+    scripts().map(|script| script.ways()).sum()
 }
 
 impl Script {

@@ -9,10 +9,11 @@ use socket2::{Domain, Socket, Type};
 use super::answers::{CLOSED, TRUNCATED};
 use super::case::{Case, Group, Verdict, complete, failed, until_close};
 use super::lab::{Lab, SOON};
-use super::peer::{Peer, Step, send};
+use super::peer::{Peer, Step, play, send};
 
 pub(crate) fn group() -> Group {
     let mut cases = connects();
+    cases.extend(addresses());
     cases.extend(drips());
     cases.extend(MOMENTS.iter().flat_map(|moment| [moment.stalls(), moment.resets(), moment.closes()]));
     Group { title: "Slow peers; stalls, resets and closes at every phase", cases }
@@ -26,10 +27,7 @@ fn connects() -> Vec<Case> {
     let connect = |kind| failed(Phase::Connect, kind);
     vec![
         Case::new("refuses the connection", "", connect(FailureKind::Refused), || {
-            // A port that was free a moment ago, and that this socket keeps without listening.
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-            socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-            let port = socket.local_addr().expect("bound").as_socket().expect("IPv4").port();
+            let (port, _kept) = refusing();
             Lab::new().fetch(format!("http://127.0.0.1:{port}/"))
         }),
         Case::new("answers no SYN (a full accept queue)", "", connect(FailureKind::Timeout), || {
@@ -64,6 +62,74 @@ fn black_hole() -> (TcpListener, Vec<TcpStream>) {
         queue.push(stream);
     }
     (listener, queue)
+}
+
+/// A name with two addresses, 127.0.0.1 and 127.0.0.2.
+fn addresses() -> Vec<Case> {
+    let on_two = |port, timeout| {
+        let lab = Lab::new().with(|config| {
+            config.timeouts.connect = timeout;
+            let addresses = vec![Ipv4Addr::LOCALHOST.into(), SECOND.into()];
+            config.network.resolve = vec![haul::config::ResolveRule { host: None, port, addresses }];
+        });
+        lab.fetch(format!("http://a.test:{port}/"))
+    };
+    vec![
+        Case::new("answers no SYN on its first address, answers on its second", EYEBALLS, WHOLE, move || {
+            let (listener, _queue) = black_hole();
+            let port = listener.local_addr().expect("bound").port();
+            let _second = second(port);
+            on_two(port, Duration::from_secs(15))
+        }),
+        Case::new("refuses on its first address, answers on its second", EYEBALLS, WHOLE, move || {
+            let (port, _kept) = refusing();
+            let _second = second(port);
+            on_two(port, Duration::from_secs(15))
+        }),
+        Case::new(
+            "refuses on both of its addresses",
+            EYEBALLS,
+            failed(Phase::Connect, FailureKind::Refused),
+            move || {
+                let (port, _kept) = refusing();
+                on_two(port, Duration::from_secs(15))
+            },
+        ),
+        Case::new(
+            "answers no SYN on its first address, refuses on its second",
+            EYEBALLS,
+            failed(Phase::Connect, FailureKind::Refused),
+            move || {
+                let (listener, _queue) = black_hole();
+                on_two(listener.local_addr().expect("bound").port(), Duration::from_secs(1))
+            },
+        ),
+        Case::new(
+            "has an address that is no host's (multicast)",
+            "",
+            failed(Phase::Connect, FailureKind::Unreachable),
+            || Lab::new().fetch("http://224.0.0.1/"),
+        ),
+    ]
+}
+
+const EYEBALLS: &str = "RFC 8305 §5";
+const WHOLE: Verdict = complete(200, 5);
+const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A good server on the second address.
+fn second(port: u16) -> Peer {
+    let listener = TcpListener::bind((SECOND, port)).expect("free on this address, too");
+    let answer = [Step::Request, send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")];
+    Peer::listening(listener, move |mut stream, _| play(&mut stream, &answer))
+}
+
+/// A port of this machine's that refuses connections for as long as the socket is kept: bound, and not listening.
+fn refusing() -> (u16, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    let port = socket.local_addr().expect("bound").as_socket().expect("IPv4").port();
+    (port, socket)
 }
 
 fn drips() -> Vec<Case> {

@@ -16,18 +16,23 @@ use super::tls_memory::{Delivered, Pair, Sealed};
 /// The plain text of a record where records are cut.
 const RECORD: usize = 8;
 
+/// The versions, and by how many bytes a record is longer than its text.
+const TLS: [(&SupportedProtocolVersion, &str, usize); 2] = [(&TLS13, "", 22), (&TLS12, " (TLS 1.2)", 29)];
+
 pub(crate) fn group() -> Group {
-    let scripts = || [whole(), until_the_end(), bodiless()].into_iter().flatten();
-    let tls = [(&TLS13, "", 22), (&TLS12, " (TLS 1.2)", 29)];
-    let deliveries: usize =
-        tls.iter().map(|(.., seal)| scripts().map(|script| ways(&script, *seal)).sum::<usize>()).sum();
-    println!("{deliveries} deliveries of {} responses over TLS", 2 * scripts().count());
     let with = |(version, note, seal)| scripts().map(move |script| case(script, version, note, seal));
-    let cases = tls.into_iter().flat_map(with).collect();
-    Group { title: "Split and cut at every byte over TLS, in memory", cases }
+    Group { title: "Split and cut at every byte over TLS, in memory", cases: TLS.into_iter().flat_map(with).collect() }
 }
 
-/// `seal`: by how much a record is longer than its text.
+fn scripts() -> impl Iterator<Item = Script> {
+    [whole(), until_the_end(), bodiless()].into_iter().flatten()
+}
+
+/// How many are tried in all.
+pub(crate) fn deliveries() -> usize {
+    TLS.iter().flat_map(|(.., seal)| scripts().map(|script| ways(&script, *seal))).sum()
+}
+
 fn case(script: Script, version: &'static SupportedProtocolVersion, note: &str, seal: usize) -> Case {
     let ways = ways(&script, seal);
     let what = format!("{}{note}: {ways} ways to deliver {} bytes", script.what, script.bytes.len());
