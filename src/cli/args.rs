@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::bench::{self, BenchArgs};
 use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
@@ -32,6 +33,9 @@ pub(super) enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = EXAMPLES)]
     Get(Box<GetArgs>),
+    /// Load one or many URLs, and say how that was borne: rate, latency, failures.
+    #[command(after_help = bench::HELP)]
+    Bench(Box<BenchArgs>),
     /// Run a test server on this machine that answers, and misbehaves, to order
     #[command(after_help = origin_help())]
     Origin(OriginArgs),
@@ -109,7 +113,7 @@ pub(super) struct GetArgs {
     pub(super) run: RunArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// URLs to fetch, before those of any input file
@@ -235,6 +239,9 @@ pub(super) struct LimitArgs {
     /// URLs read and not finished: how far hosts interleave, about 150 bytes of memory each [default: 1000000]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) window: Option<NonZeroU32>,
+    /// Memory for the whole run, at least 64M: lowers what would take more (window, connections, kept bodies) [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(super) max_memory: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
+mod allocator;
 mod args;
+mod bench;
 mod bound;
 mod console;
 mod demo;
@@ -37,6 +39,7 @@ use plan::World;
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
+        Command::Bench(args) => bench::run(*args),
         Command::Origin(args) => origin::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plan(args) => forecast::run(&args),
@@ -49,6 +52,9 @@ pub(crate) fn main() -> ExitCode {
 
 /// Fetches.
 fn get(args: GetArgs) -> Exit {
+    if args.limits.max_memory.is_some() {
+        allocator::give_back_at_once();
+    }
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
     match plan::plan(args, &world) {
         Ok(plan) => run::run(plan),

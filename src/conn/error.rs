@@ -17,6 +17,10 @@ pub(super) struct Mapped {
 
 /// Maps an error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
 pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
+    if phase == Phase::Head && wants_certificate(error) {
+        let message = "the peer wants a client certificate; give one with --cert and --key";
+        return Mapped { failure: Failure::new(Phase::Tls, FailureKind::Handshake, message), unprocessed: false };
+    }
     let (kind, unprocessed) = kind_of(error, phase);
     Mapped { failure: Failure::new(phase, kind, describe(error, kind, phase)), unprocessed }
 }
@@ -70,6 +74,16 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
         _ => FailureKind::Io,
     }
+}
+
+/// Whether the peer misses a client certificate. In TLS 1.3 it says so after what is the whole handshake for the client
+/// (RFC 8446 §4.4.2.4), in TLS 1.2 within.
+fn wants_certificate(error: &hyper::Error) -> bool {
+    let inner = source::<io::Error>(error).and_then(io::Error::get_ref);
+    matches!(
+        inner.and_then(|inner| inner.downcast_ref()),
+        Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired))
+    )
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.

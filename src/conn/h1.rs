@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
-use super::watch::Watch;
 use super::wire::{Tap, Wire};
 use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
@@ -69,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(&context.timeouts, context.total, started);
+        let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
         let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();
@@ -86,10 +85,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
                 };
                 match self.driver.poll(cx, round) {
                     Poll::Ready(result) => Poll::Ready(result),
-                    Poll::Pending if !reached.has_head() && tap.received() - received_before > most_before_head => {
-                        Poll::Ready(Err(endless_heads().into()))
+                    Poll::Pending => {
+                        let body = reached.has_head().then(|| watch.wire_bytes.get());
+                        match endless(tap.received() - received_before, body, most_before_head) {
+                            Some(failure) => Poll::Ready(Err(failure.into())),
+                            None => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                        }
                     }
-                    Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
                 }
             })
             .await
@@ -108,11 +110,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         exchanged
     }
 
-    /// Whether the connection can take another request: the last response ended where its one framing said, and hyper has
-    /// sent all of the request (hyper#4176).
+    /// Whether the connection can take another request: the last response ended where its one framing said, and all of the
+    /// request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no
+    /// more, the next request would wait for ever.
     #[must_use]
     pub fn reusable(&self) -> bool {
-        !self.ended && !self.doubtful && self.sender.is_ready()
+        let sent = self.sender.is_ready() && !self.tap.is_broken() && !self.tap.is_unsent();
+        sent && !self.ended && !self.doubtful
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
@@ -120,6 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if self.ended {
             return Poll::Ready(CloseReason::PeerClosed);
         }
+        self.tap.open();
         match Pin::new(&mut self.connection).poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(result) => {
@@ -138,9 +143,24 @@ const HYPER_MAX_HEADERS: usize = 100;
 /// heads without counting them.
 const HEADS_A_RESPONSE: u64 = 4;
 
-fn endless_heads() -> Failure {
-    let message = "the informational (1xx) heads before the response have more than four times --max-head";
-    Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
+/// How many times its body's bytes a response may have: chunks of a byte each have six. What its heads may take comes on
+/// top, and as much again for what has been read ahead, extensions and trailers.
+const BYTES_A_BODY_BYTE: u64 = 8;
+
+/// Why a response of so many bytes is not read on. `body`: the bytes of its body among them, once its head is complete.
+fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Failure> {
+    let most = body
+        .map_or(most_before_head, |body| body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(2 * most_before_head));
+    (received > most).then(|| match body {
+        None => {
+            let message = "the informational (1xx) heads before the response have more than four times --max-head";
+            Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
+        }
+        Some(_) => {
+            let message = "the chunks' sizes and line ends take more than eight times as many bytes as the body";
+            Failure::new(Phase::Body, FailureKind::Malformed, message)
+        }
+    })
 }
 
 /// Moves the connection on, unless it has ended.
@@ -151,5 +171,21 @@ fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
 ) {
     if !*ended && Pin::new(connection).poll(cx).is_ready() {
         *ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_of_framing_alone_ends() {
+        let most = 1000;
+        assert!(endless(1000, None, most).is_none());
+        assert_eq!(endless(1001, None, most).expect("heads").kind, FailureKind::HeadTooLarge);
+        assert!(endless(2000, Some(0), most).is_none());
+        assert_eq!(endless(2001, Some(0), most).expect("framing").kind, FailureKind::Malformed);
+        assert!(endless(6 * 1_000_000, Some(1_000_000), most).is_none(), "chunks of one byte");
+        assert!(endless(u64::MAX, Some(u64::MAX), most).is_none());
     }
 }

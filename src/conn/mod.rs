@@ -16,14 +16,14 @@ mod h2;
 mod head;
 mod preface;
 mod request;
+mod severable;
 mod timer;
 mod watch;
 mod wire;
 
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
-pub use h2::H2;
-pub use preface::Greeted;
+pub use h2::{Goodbye, H2, Watched};
 pub use request::RequestTemplate;
 pub use timer::LazyTimer;
 

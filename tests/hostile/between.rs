@@ -1,6 +1,7 @@
 //! What comes beside the one response: informational ones, answers nobody asked for, answers too early; and which
 //! connections are used again.
 
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use haul::model::{FailureKind, Phase};
@@ -11,6 +12,7 @@ use super::answers::{
 };
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::lab::{Lab, SOON};
+use super::memory::{Delivery, Ending, exchange, runtime};
 use super::peer::{Peer, Step, send};
 
 const INFORMATIONAL: &str = "RFC 9110 §15.2";
@@ -54,7 +56,7 @@ fn informational() -> Vec<Case> {
         answer("100, then closes", INFORMATIONAL, CLOSED, "HTTP/1.1 100 Continue\r\n\r\n"),
         Case::new("100, then silence", INFORMATIONAL, failed(Phase::Head, FailureKind::Timeout), || {
             let peer = Peer::playing(vec![Step::Request, send("HTTP/1.1 100 Continue\r\n\r\n"), Step::Stall]);
-            Lab::new().with(|config| config.timeouts.first_byte = SOON).fetch(peer.url("/"))
+            Lab::new().hasty(Phase::Head).fetch(peer.url("/"))
         }),
         answer("101, unasked", "RFC 9110 §15.2.2", protocol, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
         answer("101 and a response", "RFC 9110 §15.2.2", protocol, format!("HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n{OK}")),
@@ -115,6 +117,20 @@ fn unasked() -> Vec<Case> {
             MALFORMED_HEAD,
             vec![send("SSH-2.0-X\r\n"), Step::Stall],
         ),
+        early("its response is there before the request is written (in memory)", WHOLE, OK, Ending::Silence),
+        early(
+            "an SSH banner is there before the request is written (in memory)",
+            MALFORMED_HEAD,
+            "SSH-2.0\r\n",
+            Ending::Silence,
+        ),
+        early("has closed before the request is written (in memory)", CLOSED, "", Ending::Eof),
+        early(
+            "has reset before the request is written (in memory)",
+            failed(Phase::Head, FailureKind::Reset),
+            "",
+            Ending::Reset,
+        ),
         then_next(
             "bytes that are no response after it, then the next request",
             ORDER,
@@ -134,32 +150,50 @@ fn unasked() -> Vec<Case> {
             format!("{OK}HTTP/1.1 408 X\r\nConnection: close\r\n\r\n"),
         ),
         Case::new("an unasked 408 on the parked connection, then the next request", ORDER, OTHER_CONNECTION, || {
-            parked(vec![send("HTTP/1.1 408 X\r\nConnection: close\r\n\r\n")])
+            parked(send("HTTP/1.1 408 X\r\nConnection: close\r\n\r\n"))
         }),
         Case::new("a whole response on the parked connection, then the next request", ORDER, OTHER_CONNECTION, || {
-            parked(vec![send(OK)])
+            parked(send(OK))
         }),
         Case::new("one byte on the parked connection, then the next request", ORDER, OTHER_CONNECTION, || {
-            parked(vec![send("H")])
+            parked(send("H"))
         }),
         Case::new("closes the parked connection, then the next request", CONNECTIONS, OTHER_CONNECTION, || {
-            parked(vec![Step::End])
+            parked(Step::End)
         }),
         Case::new("resets the parked connection, then the next request", CONNECTIONS, OTHER_CONNECTION, || {
-            parked(vec![Step::Reset])
+            parked(Step::Reset)
         }),
     ]
 }
 
-/// The connection is parked while another host answers slowly; then comes what is unasked, and then the next request.
-fn parked(unasked: Vec<Step>) -> Verdict {
-    let mut first = vec![Step::Request, send(OK), Step::Pause(Duration::from_millis(100))];
-    first.extend(unasked);
-    let peer = Peer::playing_each(same_or_other(first));
-    let slow = Peer::playing(vec![Step::Request, Step::Pause(Duration::from_millis(500)), send(OK)]);
-    // One request at a time over all hosts: the order is the input's.
-    let lab = Lab::new().with(|config| config.limits.concurrency = std::num::NonZeroU32::MIN);
-    Verdict::of(&lab.fetch_all([peer.url("/first"), slow.url("/"), peer.url("/next")])[2])
+/// Whether bytes come before the request is written is a race over a network, and not in memory.
+fn early(what: &'static str, expected: Verdict, bytes: &'static str, ending: Ending) -> Case {
+    Case::new(what, ORDER, expected, move || {
+        let pieces = vec![bytes.as_bytes()];
+        let delivery = Delivery { pieces, ending, waits: false, early: true };
+        runtime().block_on(exchange(&http::Method::GET, &delivery)).verdict
+    })
+}
+
+/// The first request is over and its connection parked when another host is asked; then comes what is unasked, then that
+/// host's answer, and only then the next request.
+fn parked(unasked: Step) -> Verdict {
+    let (is_parked, has_come) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let meet = |barrier: &Arc<Barrier>| Step::Meet(Arc::clone(barrier));
+    let mut first = vec![Step::Request, send(OK), meet(&is_parked)];
+    let mut other = vec![Step::Request, meet(&is_parked)];
+    if matches!(unasked, Step::Reset) {
+        // It comes with the script's end. Too late, it would hit the next request, which is then repeated.
+        first.push(unasked);
+        other.push(Step::Pause(SOON));
+    } else {
+        first.extend([unasked, meet(&has_come)]);
+        other.push(meet(&has_come));
+    }
+    other.push(send(OK));
+    let (peer, other) = (Peer::playing_each(same_or_other(first)), Peer::playing(other));
+    Verdict::of(&Lab::new().fetch_in_turn([peer.url("/first"), other.url("/"), peer.url("/next")])[2])
 }
 
 fn reused() -> Vec<Case> {
@@ -215,9 +249,8 @@ fn upload(what: &str, expected: Verdict, script: Vec<Step>) -> Case {
         let lab = Lab::new().with(|config| {
             config.request.method = http::Method::POST;
             config.request.body = Some(vec![b'x'; 32 << 20].into());
-            config.timeouts.first_byte = Duration::from_secs(3);
         });
-        lab.fetch(Peer::playing(script).url("/"))
+        lab.hasty_for(expected).fetch(Peer::playing(script).url("/"))
     })
 }
 
@@ -225,7 +258,8 @@ fn uploads() -> Vec<Case> {
     let early = "HTTP/1.1 413 X\r\nContent-Length: 5\r\n\r\nlarge";
     let closing = "HTTP/1.1 413 X\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge";
     let until_close = "HTTP/1.1 413 X\r\n\r\nlarge";
-    let soon = Step::Pause(Duration::from_millis(200));
+    // Time enough for the answer to be read.
+    let soon = Step::Pause(Duration::from_secs(1));
     let whole = complete(413, 5);
     let timeout = failed(Phase::Head, FailureKind::Timeout);
     let reset = failed(Phase::Head, FailureKind::Reset);

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::num::NonZeroU32;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use haul::config::Config;
 use haul::engine::{Engine, Extensions};
-use haul::model::{Outcome, Record, Sink};
+use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Time};
 use haul::source::Urls;
 
 use super::case::Verdict;
 
-/// For the one time-out that a case expects to run out. All others are too long to do so on a busy machine.
+/// For the one time-out that a case expects to run out.
 pub(crate) const SOON: Duration = Duration::from_millis(300);
 /// For the others. Below the runner's deadline.
 const LATE: Duration = Duration::from_secs(15);
@@ -45,6 +45,24 @@ impl Lab {
         self
     }
 
+    /// In a hurry for this part of the exchange. The other time-outs do not run out by chance.
+    pub(crate) fn hasty(self, phase: Phase) -> Self {
+        self.with(|config| match phase {
+            Phase::Connect => config.timeouts.connect = SOON,
+            Phase::Tls => config.timeouts.tls = SOON,
+            Phase::Head => config.timeouts.first_byte = SOON,
+            _ => config.timeouts.idle = SOON,
+        })
+    }
+
+    /// In a hurry where this verdict is one of time having run out.
+    pub(crate) fn hasty_for(self, expected: Verdict) -> Self {
+        match expected {
+            Verdict::Failed { phase, kind: FailureKind::Timeout } => self.hasty(phase),
+            _ => self,
+        }
+    }
+
     /// Fetches one URL.
     pub(crate) fn fetch(self, url: impl Into<String>) -> Verdict {
         Verdict::of(&self.fetch_all([url.into()])[0])
@@ -53,18 +71,75 @@ impl Lab {
     /// Fetches URLs; the outcomes come in the URLs' order. Holds that none was lost and none counted twice.
     pub(crate) fn fetch_all(self, urls: impl IntoIterator<Item = String>) -> Vec<Outcome> {
         let urls: Vec<String> = urls.into_iter().collect();
-        let wanted = urls.len() as u64;
+        let wanted = urls.len();
         let (sender, receiver) = channel();
+        self.run(Box::new(Urls::new(urls)), Box::new(Tap(sender)), wanted);
+        in_order(receiver, wanted)
+    }
+
+    /// The same, but a URL is not given to haul before the record of the one before has been written.
+    pub(crate) fn fetch_in_turn(self, urls: impl IntoIterator<Item = String>) -> Vec<Outcome> {
+        let urls: Vec<String> = urls.into_iter().collect();
+        let wanted = urls.len();
+        let (sender, receiver) = channel();
+        let (written, turns) = channel();
+        written.send(()).expect("the other end is here");
+        let source = InTurn { urls: Urls::new(urls), turns };
+        self.run(Box::new(source), Box::new(Telling { sink: Tap(sender), written }), wanted);
+        in_order(receiver, wanted)
+    }
+
+    /// Runs to the end, and holds the law of conservation.
+    fn run(self, source: Box<dyn Source>, sink: Box<dyn Sink>, wanted: usize) {
         let engine = Engine::with(self.config, self.extensions).expect("valid settings");
-        let report = engine.run(Box::new(Urls::new(urls)), Box::new(Tap(sender)));
-        let totals = report.totals;
-        assert_eq!((totals.accepted, totals.cancelled), (wanted, 0), "accepted, cancelled");
-        assert_eq!(totals.succeeded + totals.failed, wanted, "succeeded + failed");
-        let mut outcomes: Vec<Outcome> = receiver.iter().collect();
-        outcomes.sort_by_key(|outcome| outcome.job.seq);
-        let seqs: Vec<u64> = outcomes.iter().map(|outcome| outcome.job.seq).collect();
-        assert_eq!(seqs, (0..wanted).collect::<Vec<_>>(), "one record for each URL");
-        outcomes
+        let totals = engine.run(source, sink).totals;
+        assert_eq!((totals.accepted, totals.cancelled), (wanted as u64, 0), "accepted, cancelled");
+        assert_eq!(totals.succeeded + totals.failed, wanted as u64, "succeeded + failed");
+    }
+}
+
+/// The outcomes by their numbers, of which each has to be there once.
+fn in_order(outcomes: Receiver<Outcome>, wanted: usize) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = outcomes.iter().collect();
+    outcomes.sort_by_key(|outcome| outcome.job.seq);
+    let seqs: Vec<u64> = outcomes.iter().map(|outcome| outcome.job.seq).collect();
+    assert_eq!(seqs, (0..wanted as u64).collect::<Vec<_>>(), "one record for each URL");
+    outcomes
+}
+
+/// Gives the next URL when it is its turn.
+struct InTurn {
+    urls: Urls<std::vec::IntoIter<String>>,
+    turns: Receiver<()>,
+}
+
+impl Source for InTurn {
+    fn read(&mut self, _: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+        // The sink goes only after the source has ended.
+        self.turns.recv().expect("the sink is there");
+        self.urls.read(1, now, into)
+    }
+}
+
+/// Says when a record has been written.
+struct Telling {
+    sink: Tap,
+    written: Sender<()>,
+}
+
+impl Sink for Telling {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        let written = batch.len();
+        self.sink.write(batch, safe)?;
+        // After the last one nobody may listen any more.
+        for _ in 0..written {
+            let _ = self.written.send(());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Head,
     /// Reads once: at least a byte, and what has come with it.
     Read,
+    /// Waits until something has come, and leaves it where it is.
+    Peek,
     /// Sends these bytes in one write.
     Send(Vec<u8>),
     /// Sends them on the TCP connection itself, past TLS.
@@ -30,8 +32,14 @@ pub(crate) enum Step {
     Drip(Vec<u8>, Duration),
     /// Sends them again and again until the client leaves.
     Flood(Vec<u8>),
+    /// Sends a byte out of band (TCP's urgent data).
+    Urgent(u8),
+    /// Over TLS 1.3, changes its keys so often and asks for the client's to be changed; nothing without TLS.
+    Rekey(usize),
     /// Does nothing for so long.
     Pause(Duration),
+    /// Waits until another peer has come to the same barrier.
+    Meet(Arc<Barrier>),
     /// Ends its side: FIN, over TLS after close_notify.
     End,
     /// Ends its side without a close_notify; the same as `End` without TLS.
@@ -56,6 +64,11 @@ pub(crate) trait Line: Read + Write {
     /// Ends this side as its protocol wants it.
     fn end(&mut self) -> io::Result<()> {
         self.tcp().shutdown(Shutdown::Write)
+    }
+
+    /// Changes its keys.
+    fn rekey(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -83,6 +96,7 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
         Step::Request => return read_request(line),
         Step::Head => return Ok(read_head(line)?.is_some()),
         Step::Read => return Ok(line.read(&mut [0; 16 << 10])? > 0),
+        Step::Peek => return Ok(line.tcp().peek(&mut [0])? > 0),
         Step::Send(bytes) => line.write_all(bytes)?,
         Step::Raw(bytes) => line.tcp().write_all(bytes)?,
         Step::Drip(bytes, every) => {
@@ -94,7 +108,12 @@ fn play_step(line: &mut impl Line, step: &Step) -> io::Result<bool> {
         }
         // The client leaves long before: no case takes so many bytes.
         Step::Flood(bytes) => (0..1_000_000).try_for_each(|_| line.write_all(bytes))?,
+        Step::Urgent(byte) => drop(SockRef::from(line.tcp()).send_out_of_band(&[*byte])?),
+        Step::Rekey(times) => (0..*times).try_for_each(|_| line.rekey())?,
         Step::Pause(time) => thread::sleep(*time),
+        Step::Meet(barrier) => {
+            barrier.wait();
+        }
         Step::End => line.end()?,
         Step::Cut => line.tcp().shutdown(Shutdown::Write)?,
         Step::Stall => drain(line)?,
@@ -157,7 +176,11 @@ impl Peer {
 
     /// `serve` is given each connection, with its number from 0, on a thread of its own.
     pub(crate) fn serving(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::listening(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"), serve)
+    }
+
+    /// The same on an address of the case's choice.
+    pub(crate) fn listening(listener: TcpListener, serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("bound");
         let (stopped, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let peer = Self { address, stopped: Arc::clone(&stopped), connections: Arc::clone(&connections) };

@@ -9,41 +9,30 @@ use socket2::{Domain, Socket, Type};
 use super::answers::{CLOSED, TRUNCATED};
 use super::case::{Case, Group, Verdict, complete, failed, until_close};
 use super::lab::{Lab, SOON};
-use super::peer::{Peer, Step, send};
+use super::peer::{Peer, Step, play, send};
 
 pub(crate) fn group() -> Group {
     let mut cases = connects();
+    cases.extend(addresses());
     cases.extend(drips());
     cases.extend(MOMENTS.iter().flat_map(|moment| [moment.stalls(), moment.resets(), moment.closes()]));
     Group { title: "Slow peers; stalls, resets and closes at every phase", cases }
 }
 
-/// In a hurry for the response's head, or for its body: the other time-outs do not run out by chance.
-fn hasty(phase: Phase) -> Lab {
-    Lab::new().with(|config| match phase {
-        Phase::Connect => config.timeouts.connect = SOON,
-        Phase::Head => config.timeouts.first_byte = SOON,
-        _ => config.timeouts.idle = SOON,
-    })
-}
-
 fn hasty_for_head() -> Lab {
-    hasty(HEAD)
+    Lab::new().hasty(HEAD)
 }
 
 fn connects() -> Vec<Case> {
     let connect = |kind| failed(Phase::Connect, kind);
     vec![
         Case::new("refuses the connection", "", connect(FailureKind::Refused), || {
-            // A port that was free a moment ago, and that this socket keeps without listening.
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-            socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-            let port = socket.local_addr().expect("bound").as_socket().expect("IPv4").port();
+            let (port, _kept) = refusing();
             Lab::new().fetch(format!("http://127.0.0.1:{port}/"))
         }),
         Case::new("answers no SYN (a full accept queue)", "", connect(FailureKind::Timeout), || {
             let (listener, _queue) = black_hole();
-            hasty(Phase::Connect).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
+            Lab::new().hasty(Phase::Connect).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
         }),
         Case::new(
             "never accepts the connection that the system has opened",
@@ -51,11 +40,11 @@ fn connects() -> Vec<Case> {
             failed(Phase::Head, FailureKind::Timeout),
             || {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-                hasty(HEAD).fetch(format!("http://{}/", listener.local_addr().expect("bound")))
+                hasty_for_head().fetch(format!("http://{}/", listener.local_addr().expect("bound")))
             },
         ),
         Case::new("accepts and does not read", "", failed(Phase::Head, FailureKind::Timeout), || {
-            hasty(HEAD).fetch(Peer::playing(vec![Step::Pause(Duration::from_secs(2)), Step::Drop]).url("/"))
+            hasty_for_head().fetch(Peer::playing(vec![Step::Pause(Duration::from_secs(2)), Step::Drop]).url("/"))
         }),
     ]
 }
@@ -73,6 +62,74 @@ fn black_hole() -> (TcpListener, Vec<TcpStream>) {
         queue.push(stream);
     }
     (listener, queue)
+}
+
+/// A name with two addresses, 127.0.0.1 and 127.0.0.2.
+fn addresses() -> Vec<Case> {
+    let on_two = |port, timeout| {
+        let lab = Lab::new().with(|config| {
+            config.timeouts.connect = timeout;
+            let addresses = vec![Ipv4Addr::LOCALHOST.into(), SECOND.into()];
+            config.network.resolve = vec![haul::config::ResolveRule { host: None, port, addresses }];
+        });
+        lab.fetch(format!("http://a.test:{port}/"))
+    };
+    vec![
+        Case::new("answers no SYN on its first address, answers on its second", EYEBALLS, WHOLE, move || {
+            let (listener, _queue) = black_hole();
+            let port = listener.local_addr().expect("bound").port();
+            let _second = second(port);
+            on_two(port, Duration::from_secs(15))
+        }),
+        Case::new("refuses on its first address, answers on its second", EYEBALLS, WHOLE, move || {
+            let (port, _kept) = refusing();
+            let _second = second(port);
+            on_two(port, Duration::from_secs(15))
+        }),
+        Case::new(
+            "refuses on both of its addresses",
+            EYEBALLS,
+            failed(Phase::Connect, FailureKind::Refused),
+            move || {
+                let (port, _kept) = refusing();
+                on_two(port, Duration::from_secs(15))
+            },
+        ),
+        Case::new(
+            "answers no SYN on its first address, refuses on its second",
+            EYEBALLS,
+            failed(Phase::Connect, FailureKind::Refused),
+            move || {
+                let (listener, _queue) = black_hole();
+                on_two(listener.local_addr().expect("bound").port(), Duration::from_secs(1))
+            },
+        ),
+        Case::new(
+            "has an address that is no host's (multicast)",
+            "",
+            failed(Phase::Connect, FailureKind::Unreachable),
+            || Lab::new().fetch("http://224.0.0.1/"),
+        ),
+    ]
+}
+
+const EYEBALLS: &str = "RFC 8305 §5";
+const WHOLE: Verdict = complete(200, 5);
+const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A good server on the second address.
+fn second(port: u16) -> Peer {
+    let listener = TcpListener::bind((SECOND, port)).expect("free on this address, too");
+    let answer = [Step::Request, send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")];
+    Peer::listening(listener, move |mut stream, _| play(&mut stream, &answer))
+}
+
+/// A port of this machine's that refuses connections for as long as the socket is kept: bound, and not listening.
+fn refusing() -> (u16, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    let port = socket.local_addr().expect("bound").as_socket().expect("IPv4").port();
+    (port, socket)
 }
 
 fn drips() -> Vec<Case> {
@@ -105,7 +162,7 @@ fn drips() -> Vec<Case> {
         drip(
             "a byte of the body every 20 ms, past `--timeout`",
             failed(Phase::Body, FailureKind::TotalTimeout),
-            || Lab::new().with(|config| config.timeouts.total = Duration::from_secs(1)),
+            || Lab::new().with(|config| config.timeouts.total = Duration::from_secs(2)),
             vec![Step::Request, head(), Step::Drip(vec![b'x'; 1000], slow)],
         ),
         drip(
@@ -176,7 +233,7 @@ impl Moment {
     fn stalls(&self) -> Case {
         let expected = failed(self.phase, FailureKind::Timeout);
         let phase = self.phase;
-        self.case("stalls", expected, move || hasty(phase), Step::Stall)
+        self.case("stalls", expected, move || Lab::new().hasty(phase), Step::Stall)
     }
 
     fn resets(&self) -> Case {
@@ -188,8 +245,7 @@ impl Moment {
     }
 
     fn case(&self, does: &str, expected: Verdict, lab: impl FnOnce() -> Lab + Send + 'static, then: Step) -> Case {
-        let mut script = Vec::new();
-        script.extend(self.reads.then_some(Step::Request));
+        let mut script = vec![if self.reads { Step::Request } else { Step::Peek }];
         script.extend((!self.sends.is_empty()).then(|| send(self.sends)));
         script.push(then);
         let what = format!("{does} {}", self.when);

@@ -41,11 +41,7 @@ fn case(
     Case::new(what, rule, expected, move || {
         let (authority, config) = good(version);
         let peer = tls_peer::playing(config, script);
-        let lab = tls_peer::lab(&authority, &peer).with(|config| {
-            // For the case that stalls; no other waits.
-            config.timeouts.first_byte = SOON * 4;
-        });
-        lab.fetch(tls_peer::url(&peer, "/"))
+        tls_peer::lab(&authority, &peer).hasty_for(expected).fetch(tls_peer::url(&peer, "/"))
     })
 }
 

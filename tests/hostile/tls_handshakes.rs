@@ -12,7 +12,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::answers::MALFORMED_HEAD;
 use super::case::{Case, Group, Verdict, complete, failed};
-use super::lab::{Lab, SOON};
+use super::lab::Lab;
 use super::peer::{Peer, Step, send};
 use super::support::certs::{Authority, Leaf};
 use super::support::server::{free_port, skip};
@@ -49,6 +49,9 @@ fn shown(leaf: impl FnOnce(&Authority) -> Leaf, change: impl FnOnce(&mut haul::c
     tls_peer::lab(&authority, &peer).with(change).fetch(tls_peer::url(&peer, "/"))
 }
 
+/// How a certificate comes to be shown.
+type Issue = fn(&Authority) -> Leaf;
+
 fn expired(authority: &Authority) -> Leaf {
     authority.issue(&[NAME], |params| params.not_after = date_time_ymd(2020, 1, 1))
 }
@@ -82,9 +85,7 @@ fn self_signed(authority: &Authority) -> Leaf {
 }
 
 fn certificates() -> Vec<Case> {
-    let case = |what, rule, expected, leaf: fn(&Authority) -> Leaf| {
-        Case::new(what, rule, expected, move || shown(leaf, |_| {}))
-    };
+    let case = |what, rule, expected, leaf: Issue| Case::new(what, rule, expected, move || shown(leaf, |_| {}));
     vec![
         case("shows a certificate that is right", "", WHOLE, |authority| authority.issue(&[NAME], |_| {})),
         case(
@@ -128,7 +129,7 @@ fn certificates() -> Vec<Case> {
 }
 
 fn insecure() -> Vec<Case> {
-    let rows: [(&str, fn(&Authority) -> Leaf); 4] = [
+    let rows: [(&str, Issue); 4] = [
         ("an expired certificate", expired),
         ("a certificate for another name", other_name),
         ("a certificate of an unknown authority", unknown_issuer),
@@ -204,7 +205,7 @@ fn choices() -> Vec<Case> {
 fn raw(what: &str, expected: Verdict, script: Vec<Step>) -> Case {
     Case::new(what, "", expected, move || {
         let peer = Peer::playing(script);
-        Lab::new().with(|config| config.timeouts.tls = SOON * 2).fetch(format!("https://{}/", peer.address))
+        Lab::new().hasty_for(expected).fetch(format!("https://{}/", peer.address))
     })
 }
 
@@ -326,24 +327,24 @@ fn broken_off() -> Vec<Case> {
     for (does, step, kind) in then {
         for (when, version, amount) in rows {
             let step = step.clone();
-            cases.push(Case::new(format!("{does} {when}"), "", tls(kind), move || break_off(version, amount, step)));
+            cases.push(Case::new(format!("{does} {when}"), "", tls(kind), move || {
+                break_off(version, amount, step, tls(kind))
+            }));
         }
     }
     let what = "closes after n bytes of its handshake, n = 0, 25, 50 … 500";
     cases.push(Case::new(what, "", tls(FailureKind::Closed), || {
-        let verdicts = (0..=500).step_by(25).map(|n| break_off(&TLS13, Amount::Bytes(n), Step::End));
+        let verdicts =
+            (0..=500).step_by(25).map(|n| break_off(&TLS13, Amount::Bytes(n), Step::End, tls(FailureKind::Closed)));
         verdicts.reduce(|all, one| if one == all { all } else { panic!("{one}, and {all}") }).expect("some")
     }));
     cases
 }
 
-fn break_off(version: &'static SupportedProtocolVersion, amount: Amount, then: Step) -> Verdict {
+fn break_off(version: &'static SupportedProtocolVersion, amount: Amount, then: Step, expected: Verdict) -> Verdict {
     let (authority, config) = good(&[version], &["http/1.1"]);
-    let stalls = matches!(then, Step::Stall);
     let peer = tls_peer::breaking_off(config, amount, then);
-    let lab = tls_peer::lab(&authority, &peer);
-    let lab = if stalls { lab.with(|config| config.timeouts.tls = SOON * 2) } else { lab };
-    lab.fetch(tls_peer::url(&peer, "/"))
+    tls_peer::lab(&authority, &peer).hasty_for(expected).fetch(tls_peer::url(&peer, "/"))
 }
 
 /// A server of OpenSSL's that asks for renegotiation in the middle of a body: nothing else speaks that any more.

@@ -78,6 +78,11 @@ impl Line for StreamOwned<ServerConnection, TcpStream> {
         self.flush()?;
         self.sock.shutdown(Shutdown::Write)
     }
+
+    fn rekey(&mut self) -> io::Result<()> {
+        self.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+        self.flush()
+    }
 }
 
 /// How much of a handshake is sent.
