@@ -54,6 +54,9 @@ fn is_about_length(error: &hyper::Error) -> bool {
     matches!(error.to_string().as_str(), "invalid content-length parsed" | "unexpected transfer-encoding parsed")
 }
 
+/// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
+const IN_A_FRAME: &str = "bytes remaining on stream";
+
 /// A connection that ended early: the head is missing, or the body is cut off.
 const fn cut_off(phase: Phase) -> FailureKind {
     if matches!(phase, Phase::Body) { FailureKind::Truncated } else { FailureKind::Closed }
@@ -70,6 +73,7 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
             FailureKind::Reset
         }
         io::ErrorKind::UnexpectedEof => cut_off(phase),
+        io::ErrorKind::Other if error.to_string() == IN_A_FRAME => cut_off(phase),
         NOT_HTTP2 => FailureKind::Protocol,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
         _ => FailureKind::Io,

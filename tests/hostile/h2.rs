@@ -159,7 +159,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    const fn is(&self, kind: u8, flag: u8) -> bool {
+    pub(crate) const fn is(&self, kind: u8, flag: u8) -> bool {
         self.kind == kind && self.flags & flag != 0
     }
 

@@ -7,8 +7,8 @@ use rustls::{ServerConnection, StreamOwned};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    CONTINUATION, Conn, GOAWAY, HEADERS, INTERNAL_ERROR, PING, STATUS_200, Script, block, data, frame, hello, lab, last,
-    lying, ok, play, reset, serve, together,
+    CONTINUATION, Conn, GOAWAY, HEADERS, INTERNAL_ERROR, PING, STATUS_200, Script, block, data, frame, hello, lab,
+    last, lying, ok, play, reset, serve, together,
 };
 use super::lab::{Lab, SOON};
 use super::peer::Peer;
@@ -33,7 +33,12 @@ fn second(what: &str, rule: &'static str, expected: Verdict, answer: fn(u32) -> 
             let three = [conn.request()?, conn.request()?, conn.request()?];
             // Between the heads and the ends of its neighbours.
             conn.send([ok(three[1], []), ok(three[2], []), answer(three[0])].concat())?;
-            conn.send([last(three[2], "hello"), last(three[1], "hello")].concat())
+            conn.send([last(three[2], "hello"), last(three[1], "hello")].concat())?;
+            // What was cut off on a connection already in use may be asked again.
+            loop {
+                let again = conn.request()?;
+                conn.send(answer(again))?;
+            }
         });
         let lab = lab().with(|config| config.limits.per_host = 4.try_into().expect("not zero"));
         let mut outcomes = lab.fetch_all((0..4).map(|n| peer.url(&format!("/{n}"))));
@@ -49,17 +54,29 @@ fn streams() -> Vec<Case> {
     const RULE: &str = "RFC 9113 §5.4.2";
     let bad = |phase| failed(phase, FailureKind::Malformed);
     vec![
-        second("resets one stream of four", RULE, failed(Phase::Head, FailureKind::Reset), |id| reset(id, INTERNAL_ERROR)),
+        second("resets one stream of four", RULE, failed(Phase::Head, FailureKind::Reset), |id| {
+            reset(id, INTERNAL_ERROR)
+        }),
         second("sends a malformed head on one stream of four", RULE, bad(Phase::Head), |id| {
             frame(HEADERS, 4, id, block([("server", "x")]))
         }),
         second("sends one byte too few on one stream of four", RULE, bad(Phase::Body), |id| {
             [ok(id, [("content-length", "5")]), last(id, "hell")].concat()
         }),
-        second("sends a head of 100 KiB on one stream of four", RULE, failed(Phase::Head, FailureKind::HeadTooLarge), |id| {
-            let field = block([("a", "x".repeat(50_000).as_str()), ("b", "x".repeat(50_000).as_str())]);
-            [frame(HEADERS, 0, id, [STATUS_200]), frame(CONTINUATION, 0, id, &field[..60_000]), frame(CONTINUATION, 4, id, &field[60_000..])].concat()
-        }),
+        second(
+            "sends a head of 100 KiB on one stream of four",
+            RULE,
+            failed(Phase::Head, FailureKind::HeadTooLarge),
+            |id| {
+                let field = block([("a", "x".repeat(50_000).as_str()), ("b", "x".repeat(50_000).as_str())]);
+                [
+                    frame(HEADERS, 0, id, [STATUS_200]),
+                    frame(CONTINUATION, 0, id, &field[..60_000]),
+                    frame(CONTINUATION, 4, id, &field[60_000..]),
+                ]
+                .concat()
+            },
+        ),
     ]
 }
 
@@ -134,39 +151,62 @@ fn secured(authority: &Authority, alpn: &[&str], script: impl Script) -> Peer {
 }
 
 fn over_tls() -> Vec<Case> {
-    let case = |what: &str, rule, expected, alpn: &'static [&'static str], script: fn(&mut Conn) -> std::io::Result<()>| {
-        Case::new(what, rule, expected, move || {
-            let authority = Authority::new();
-            let peer = secured(&authority, alpn, script);
-            let lab: Lab = tls_peer::lab(&authority, &peer);
-            lab.fetch(tls_peer::url(&peer, "/"))
-        })
-    };
+    let case =
+        |what: &str, rule, expected, alpn: &'static [&'static str], script: fn(&mut Conn) -> std::io::Result<()>| {
+            Case::new(what, rule, expected, move || {
+                let authority = Authority::new();
+                let peer = secured(&authority, alpn, script);
+                let lab: Lab = tls_peer::lab(&authority, &peer);
+                lab.fetch(tls_peer::url(&peer, "/"))
+            })
+        };
     vec![
         case("agrees on h2 by ALPN, and speaks it", "RFC 9113 §3.2", FINE, &["h2"], |conn| {
             conn.greet(&[])?;
             let stream = conn.request()?;
             conn.send(hello(stream))
         }),
-        case("agrees on h2, and speaks HTTP/1.1", "RFC 9113 §3.4", failed(Phase::Head, FailureKind::Protocol), &["h2"], |conn| {
-            conn.preface()?;
-            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        }),
-        case("agrees on http/1.1, and speaks HTTP/2", "RFC 7301 §3.2", failed(Phase::Head, FailureKind::Malformed), &["http/1.1"], |conn| {
-            conn.send([super::h2::settings(&[]), hello(1)].concat())
-        }),
-        case("ends TLS in mid-body in good order", "RFC 9113 §8.1", failed(Phase::Body, FailureKind::Truncated), &["h2"], |conn| {
-            conn.greet(&[])?;
-            let stream = conn.request()?;
-            conn.send([ok(stream, []), data(stream, "he")].concat())?;
-            conn.end()
-        }),
-        case("closes in mid-body without close_notify", "RFC 9113 §8.1", failed(Phase::Body, FailureKind::Truncated), &["h2"], |conn| {
-            conn.greet(&[])?;
-            let stream = conn.request()?;
-            conn.send([ok(stream, []), data(stream, "he")].concat())?;
-            conn.shut()
-        }),
+        case(
+            "agrees on h2, and speaks HTTP/1.1",
+            "RFC 9113 §3.4",
+            failed(Phase::Head, FailureKind::Protocol),
+            &["h2"],
+            |conn| {
+                conn.preface()?;
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            },
+        ),
+        case(
+            "agrees on http/1.1, and speaks HTTP/2",
+            "RFC 7301 §3.2",
+            failed(Phase::Head, FailureKind::Malformed),
+            &["http/1.1"],
+            |conn| conn.send([super::h2::settings(&[]), hello(1)].concat()),
+        ),
+        case(
+            "ends TLS in mid-body in good order",
+            "RFC 9113 §8.1",
+            failed(Phase::Body, FailureKind::Truncated),
+            &["h2"],
+            |conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send([ok(stream, []), data(stream, "he")].concat())?;
+                conn.end()
+            },
+        ),
+        case(
+            "closes in mid-body without close_notify",
+            "RFC 9113 §8.1",
+            failed(Phase::Body, FailureKind::Truncated),
+            &["h2"],
+            |conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send([ok(stream, []), data(stream, "he")].concat())?;
+                conn.shut()
+            },
+        ),
         case("closes without close_notify after END_STREAM", "RFC 9113 §8.1", FINE, &["h2"], |conn| {
             conn.greet(&[])?;
             let stream = conn.request()?;

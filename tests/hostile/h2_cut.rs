@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, SETTINGS, STATUS_200, block, data, field, frame, settings,
-    window_update,
+    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, SETTINGS, STATUS_200, block, data, field, frame,
+    settings, window_update,
 };
 
 pub(crate) fn group() -> Group {
@@ -42,15 +42,16 @@ pub(crate) fn group() -> Group {
     let (split, slow) = (bytes.clone(), bytes.clone());
     let cases = vec![
         Case::new("the whole of it", "", all, move || play(vec![bytes], End::Close)),
-        Case::new(format!("closed at every byte up to the head's end, {head_ends} times"), "", closed, move || before(closed)),
-        Case::new(format!("closed at every byte after it, {} times", length - head_ends), "", truncated, move || after(truncated)),
+        Case::new(format!("closed at every byte up to the head's end, {head_ends} times"), "", closed, move || {
+            before(closed)
+        }),
+        Case::new(format!("closed at every byte after it, {} times", length - head_ends), "", truncated, move || {
+            after(truncated)
+        }),
         Case::new(format!("reset at every frame up to the head, {head} times"), "", reset, move || reset_before(reset)),
-        Case::new(
-            format!("reset at every frame after it, {} times", frames.len() - head),
-            "",
-            reset_body,
-            move || reset_after(reset_body),
-        ),
+        Case::new(format!("reset at every frame after it, {} times", frames.len() - head), "", reset_body, move || {
+            reset_after(reset_body)
+        }),
         Case::new(format!("in two pieces that meet at every byte, {} times", length - 1), "", all, move || {
             first_other(all, (1..length).map(|at| play(vec![split[..at].to_vec(), split[at..].to_vec()], End::Stay)))
         }),
@@ -136,7 +137,9 @@ struct Pieces {
 
 impl Pieces {
     fn new(pieces: Vec<Vec<u8>>, end: End) -> Self {
-        Self { left: pieces.into(), end, sent: Vec::new(), asked: false, reader: None }
+        // A read that brings nothing would be the end.
+        let left = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        Self { left, end, sent: Vec::new(), asked: false, reader: None }
     }
 }
 
@@ -174,7 +177,9 @@ impl AsyncWrite for Pieces {
         self.sent.extend(bytes);
         if !self.asked && asks(&self.sent) {
             self.asked = true;
-            self.reader.take().map(Waker::wake);
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
         }
         Poll::Ready(Ok(bytes.len()))
     }

@@ -188,7 +188,7 @@ fn choices() -> Vec<Case> {
         alpn(
             "agrees on h2 and speaks HTTP/1.1",
             "RFC 7301 §3.2",
-            MALFORMED_HEAD,
+            failed(Phase::Head, FailureKind::Protocol),
             &["h2"],
             vec![Step::Read, send(OK), Step::Stall],
         ),
