@@ -259,7 +259,7 @@ impl Signature {
     fn judge(&self, coding: Coding) -> Judgement {
         let bytes = self.bytes();
         let (could_be, enough) = match coding {
-            Coding::Gzip => ([0x1f, 0x8b, 8].starts_with(bytes), 3),
+            Coding::Gzip => (begins_gzip(bytes), 4),
             Coding::Zstd => (begins_zstd(bytes), 4),
             Coding::Deflate => (true, 2),
             // "Large window" brotli is no HTTP coding, and would let the peer choose a window of up to 1 GiB.
@@ -271,6 +271,13 @@ impl Signature {
             (true, true) => Judgement::Member,
         }
     }
+}
+
+/// Whether `bytes` are the beginning of a gzip member. A flag that is reserved may announce a field that no decoder of
+/// today knows, so RFC 1952 §2.3.1.2 wants it refused; the codec would take it.
+fn begins_gzip(bytes: &[u8]) -> bool {
+    let (magic, flags) = bytes.split_at(bytes.len().min(3));
+    [0x1f, 0x8b, 8].starts_with(magic) && flags.iter().all(|flags| flags & 0xe0 == 0)
 }
 
 /// Whether `bytes` are the beginning of a zstd frame or of a skippable frame.

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use super::framing;
+use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// What an error means for the attempt.
@@ -15,6 +17,10 @@ pub(super) struct Mapped {
 
 /// Maps an error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
 pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
+    if phase == Phase::Head && wants_certificate(error) {
+        let message = "the peer wants a client certificate; give one with --cert and --key";
+        return Mapped { failure: Failure::new(Phase::Tls, FailureKind::Handshake, message), unprocessed: false };
+    }
     let (kind, unprocessed) = kind_of(error, phase);
     Mapped { failure: Failure::new(phase, kind, describe(error, kind, phase)), unprocessed }
 }
@@ -29,8 +35,9 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
     let kind = if error.is_parse_too_large() {
         FailureKind::HeadTooLarge
     } else if error.is_parse() {
-        FailureKind::Malformed
-    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        if is_about_length(error) { FailureKind::BadFraming } else { FailureKind::Malformed }
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() || error.is_user() {
+        // Of the errors that hyper blames on its user only one can happen here: the connection ended before it answered.
         cut_off(phase)
     } else if phase == Phase::Body {
         // hyper reports invalid chunk sizes and the like without a kind of their own.
@@ -41,20 +48,51 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
     (kind, false)
 }
 
+/// Whether the head was refused for what it says of the body's length. hyper has no name for it but the text, which the
+/// hostile lab watches.
+fn is_about_length(error: &hyper::Error) -> bool {
+    matches!(error.to_string().as_str(), "invalid content-length parsed" | "unexpected transfer-encoding parsed")
+}
+
+/// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
+const IN_A_FRAME: &str = "bytes remaining on stream";
+
 /// A connection that ended early: the head is missing, or the body is cut off.
 const fn cut_off(phase: Phase) -> FailureKind {
     if matches!(phase, Phase::Body) { FailureKind::Truncated } else { FailureKind::Closed }
 }
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls_kind(tls);
+    }
     match error.kind() {
+        // The system's own has its number; the one without is h2's word for a connection that was closed.
+        io::ErrorKind::BrokenPipe if error.raw_os_error().is_none() => cut_off(phase),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
             FailureKind::Reset
         }
         io::ErrorKind::UnexpectedEof => cut_off(phase),
+        io::ErrorKind::Other if error.to_string() == IN_A_FRAME => cut_off(phase),
+        NOT_HTTP2 => FailureKind::Protocol,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FailureKind::Malformed,
         _ => FailureKind::Io,
     }
+}
+
+/// Whether the peer misses a client certificate. In TLS 1.3 it says so after what is the whole handshake for the client
+/// (RFC 8446 §4.4.2.4), in TLS 1.2 within.
+fn wants_certificate(error: &hyper::Error) -> bool {
+    let inner = source::<io::Error>(error).and_then(io::Error::get_ref);
+    matches!(
+        inner.and_then(|inner| inner.downcast_ref()),
+        Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired))
+    )
+}
+
+/// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.
+const fn tls_kind(error: &rustls::Error) -> FailureKind {
+    if matches!(error, rustls::Error::AlertReceived(_)) { FailureKind::Reset } else { FailureKind::Protocol }
 }
 
 fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
@@ -63,8 +101,12 @@ fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
     }
     let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
     let leaving = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
-    if refused || leaving {
+    // Once the body has begun, the peer has acted on the request, whatever it says.
+    if (refused || leaving) && phase != Phase::Body {
         return (FailureKind::Closed, true);
+    }
+    if leaving {
+        return (FailureKind::Truncated, false);
     }
     if error.is_remote() { (FailureKind::Reset, false) } else { (FailureKind::Malformed, false) }
 }
@@ -81,13 +123,13 @@ fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
 }
 
 fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
-    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let said = error.source().filter(|_| !error.is_user());
+    let cause = said.map(|source| format!(": {source}")).unwrap_or_default();
     match (kind, phase) {
         (FailureKind::Closed, _) => format!("the server closed the connection before a complete response head{cause}"),
         (FailureKind::Truncated, _) => format!("the body ended before its end{cause}"),
-        (FailureKind::HeadTooLarge, _) => {
-            String::from("the response head has more bytes or headers than allowed (--max-head, --max-headers)")
-        }
+        (FailureKind::HeadTooLarge, _) => framing::HEAD_TOO_LARGE.to_owned(),
+        (FailureKind::Protocol, _) => format!("the server does not speak the protocol it was asked to speak{cause}"),
         _ => format!("{error}{cause}"),
     }
 }

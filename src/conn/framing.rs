@@ -6,14 +6,16 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
+use crate::config::BodySettings;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Checks that the head gives the body one unambiguous length.
 ///
 /// # Errors
-/// * a `Transfer-Encoding` other than exactly one `chunked` (RFC 9112 §6.1, §6.3): hyper would read until close;
+/// * a `Transfer-Encoding` other than exactly one `chunked` (RFC 9112 §6.1, §6.3) where there can be a body: hyper would
+///   read until close;
 /// * `101 Switching Protocols` nobody asked for (RFC 9110 §15.2.2).
-pub(super) fn check(head: &Parts) -> Result<(), Failure> {
+pub(super) fn check(head: &Parts, method: &Method) -> Result<(), Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::new(
             Phase::Head,
@@ -23,7 +25,8 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
     }
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let Some(first) = codings.next() else { return Ok(()) };
-    if codings.next().is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+    let is_chunked = codings.next().is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if is_chunked || is_bodiless(head, method) {
         return Ok(());
     }
     Err(Failure::new(
@@ -33,16 +36,40 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
     ))
 }
 
+/// Checks an HTTP/2 head against the caps, which hyper keeps for HTTP/1.x alone. Each field counts with its name, its value
+/// and the four bytes that HTTP/1.1 would put around them.
+pub(super) fn check_size(headers: &HeaderMap, settings: &BodySettings) -> Result<(), Failure> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers.len() <= settings.max_headers && bytes <= settings.max_head {
+        return Ok(());
+    }
+    Err(Failure::new(Phase::Head, FailureKind::HeadTooLarge, HEAD_TOO_LARGE))
+}
+
+/// What is said of a head over the caps, whatever its protocol.
+pub(super) const HEAD_TOO_LARGE: &str =
+    "the response head has more bytes or headers than allowed (--max-head, --max-headers)";
+
 /// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
 pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
-    let bodiless = method == Method::HEAD
-        || head.status.is_informational()
-        || head.status == StatusCode::NO_CONTENT
-        || head.status == StatusCode::NOT_MODIFIED;
     head.version < Version::HTTP_2
-        && !bodiless
+        && !is_bodiless(head, method)
         && !head.headers.contains_key(TRANSFER_ENCODING)
         && !head.headers.contains_key(CONTENT_LENGTH)
+}
+
+/// Whether the body has two lengths, of which the chunks' holds (RFC 9112 §6.3, rule 3). Whoever sends both is not to be
+/// trusted with where the next response begins.
+pub(super) fn is_contradictory(head: &Parts) -> bool {
+    head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH)
+}
+
+/// Whether the response ends with its head, whatever its headers say (RFC 9112 §6.3, rule 1).
+pub(super) fn is_bodiless(head: &Parts, method: &Method) -> bool {
+    method == Method::HEAD
+        || head.status.is_informational()
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED
 }
 
 /// The `timeout` parameter of `Keep-Alive` (RFC 2068 §19.7.1), when the response also keeps the connection open.
@@ -70,15 +97,23 @@ mod tests {
 
     #[test]
     fn only_one_chunked_is_a_transfer_encoding() {
-        assert!(check(&head(200, &[])).is_ok());
-        assert!(check(&head(200, &[("transfer-encoding", " Chunked ")])).is_ok());
+        assert!(check(&head(200, &[]), &Method::GET).is_ok());
+        assert!(check(&head(200, &[("transfer-encoding", " Chunked ")]), &Method::GET).is_ok());
         for bad in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "", "chunked;q=1"] {
-            let failure = check(&head(200, &[("transfer-encoding", bad)])).expect_err(bad);
+            let failure = check(&head(200, &[("transfer-encoding", bad)]), &Method::GET).expect_err(bad);
             assert_eq!(failure.kind, FailureKind::BadFraming);
         }
         let twice = head(200, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
-        assert!(check(&twice).is_err());
-        assert_eq!(check(&head(101, &[])).expect_err("101").kind, FailureKind::Protocol);
+        assert!(check(&twice, &Method::GET).is_err());
+        assert_eq!(check(&head(101, &[]), &Method::GET).expect_err("101").kind, FailureKind::Protocol);
+    }
+
+    #[test]
+    fn a_response_without_a_body_may_say_any_transfer_encoding() {
+        let coded = [("transfer-encoding", "gzip, chunked")];
+        assert!(check(&head(204, &coded), &Method::GET).is_ok());
+        assert!(check(&head(304, &coded), &Method::GET).is_ok());
+        assert!(check(&head(200, &coded), &Method::HEAD).is_ok());
     }
 
     #[test]

@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::wire::{Tap, Wire};
-use super::{LazyTimer, RequestBody, error};
+use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
-use crate::model::{Clock, CloseReason, Failure, Phase};
+use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
     driver: Driver,
     /// Set once hyper's connection future has ended; it must not be polled again.
     ended: bool,
+    /// Where the last response ended is in doubt.
+    doubtful: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -52,7 +54,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false })
+        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false, doubtful: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -70,11 +72,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let order_wanted = context.body.keep_headers;
         let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();
+        let most_before_head = HEADS_A_RESPONSE * context.body.max_head.max(64 << 10) as u64;
         let outcome = {
             self.driver.expect_poll();
             let sending = self.sender.try_send_request(request);
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
-            let (connection, ended) = (&mut self.connection, &mut self.ended);
+            let (connection, ended, tap) = (&mut self.connection, &mut self.ended, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
                     poll_connection(connection, ended, cx);
@@ -82,7 +85,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
                 };
                 match self.driver.poll(cx, round) {
                     Poll::Ready(result) => Poll::Ready(result),
-                    Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                    Poll::Pending => {
+                        let body = reached.has_head().then(|| watch.wire_bytes.get());
+                        match endless(tap.received() - received_before, body, most_before_head) {
+                            Some(failure) => Poll::Ready(Err(failure.into())),
+                            None => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                        }
+                    }
                 }
             })
             .await
@@ -96,14 +105,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .await;
         }
         let answered = self.tap.received() > received_before;
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let exchanged = reached.exchanged(outcome, answered, &watch, started, context.clock.now());
+        self.doubtful = exchanged.head.as_ref().is_some_and(framing::is_contradictory);
+        exchanged
     }
 
-    /// Whether the connection can take another request: the last response ended where its framing said, and hyper has
-    /// sent all of the request (hyper#4176).
+    /// Whether the connection can take another request: the last response ended where its one framing said, and all of the
+    /// request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no
+    /// more, the next request would wait for ever.
     #[must_use]
     pub fn reusable(&self) -> bool {
-        !self.ended && !self.tap.is_broken() && self.sender.is_ready()
+        let sent = self.sender.is_ready() && !self.tap.is_broken() && !self.tap.is_unsent();
+        sent && !self.ended && !self.doubtful
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
@@ -111,6 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if self.ended {
             return Poll::Ready(CloseReason::PeerClosed);
         }
+        self.tap.open();
         match Pin::new(&mut self.connection).poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(result) => {
@@ -125,6 +139,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
 /// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
 const HYPER_MAX_HEADERS: usize = 100;
 
+/// How many times the largest head a response may take before its final head is complete: hyper passes over informational
+/// heads without counting them.
+const HEADS_A_RESPONSE: u64 = 4;
+
+/// How many times its body's bytes a response may have: chunks of a byte each have six. What its heads may take comes on
+/// top, and as much again for what has been read ahead, extensions and trailers.
+const BYTES_A_BODY_BYTE: u64 = 8;
+
+/// Why a response of so many bytes is not read on. `body`: the bytes of its body among them, once its head is complete.
+fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Failure> {
+    let most = body
+        .map_or(most_before_head, |body| body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(2 * most_before_head));
+    (received > most).then(|| match body {
+        None => {
+            let message = "the informational (1xx) heads before the response have more than four times --max-head";
+            Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
+        }
+        Some(_) => {
+            let message = "the chunks' sizes and line ends take more than eight times as many bytes as the body";
+            Failure::new(Phase::Body, FailureKind::Malformed, message)
+        }
+    })
+}
+
 /// Moves the connection on, unless it has ended.
 fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     connection: &mut Connection<TokioIo<Wire<T>>, RequestBody>,
@@ -133,5 +171,21 @@ fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
 ) {
     if !*ended && Pin::new(connection).poll(cx).is_ready() {
         *ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_of_framing_alone_ends() {
+        let most = 1000;
+        assert!(endless(1000, None, most).is_none());
+        assert_eq!(endless(1001, None, most).expect("heads").kind, FailureKind::HeadTooLarge);
+        assert!(endless(2000, Some(0), most).is_none());
+        assert_eq!(endless(2001, Some(0), most).expect("framing").kind, FailureKind::Malformed);
+        assert!(endless(6 * 1_000_000, Some(1_000_000), most).is_none(), "chunks of one byte");
+        assert!(endless(u64::MAX, Some(u64::MAX), most).is_none());
     }
 }

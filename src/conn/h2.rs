@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{self, Context, Exchanged, Reached};
+use super::preface::Greeted;
 use super::severable::{Severable, Shears};
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
@@ -24,20 +25,24 @@ use crate::model::{Clock, Failure, Phase};
 pub struct H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
 {
     sender: SendRequest<RequestBody>,
-    /// Shared with the driver task, to read the peer's settings from.
-    connection: Rc<RefCell<Driven<T, E>>>,
+    /// Shared with the driver task, to read the peer's settings from. `None` once it has ended: hyper answers the requests
+    /// that still wait in it when it is dropped, and not before.
+    connection: Rc<RefCell<Option<Driven<T, E>>>>,
 }
 
+/// A stream as hyper gets it: its first bytes are judged, and it can be taken away.
+pub type Watched<T> = TokioIo<Greeted<Severable<T>>>;
+
 /// hyper's half of the connection.
-type Driven<T, E> = Connection<TokioIo<Severable<T>>, RequestBody, E>;
+type Driven<T, E> = Connection<Watched<T>, RequestBody, E>;
 
 impl<T, E> Clone for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
 {
     fn clone(&self) -> Self {
         Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
@@ -47,7 +52,7 @@ where
 impl<T, E> fmt::Debug for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("H2").field("closed", &self.sender.is_closed()).finish_non_exhaustive()
@@ -57,7 +62,7 @@ where
 impl<T, E> H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Clone + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, Watched<T>> + Clone + Unpin + 'static,
 {
     /// Speaks the preface on an open stream. The future returned drives the connection until it is closed: the caller
     /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too. It ends
@@ -77,19 +82,25 @@ where
             .initial_max_send_streams(1)
             .initial_stream_window_size(body.h2_stream_window)
             .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
-            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX).saturating_mul(HEADS_TAKEN))
             .max_frame_size(FRAME_SIZE)
             // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
             // late frames into connection errors.
             .max_concurrent_reset_streams(1024)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Greeted::new(stream)))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        let connection = Rc::new(RefCell::new(connection));
+        let connection = Rc::new(RefCell::new(Some(connection)));
         let driven = Rc::clone(&connection);
         let driver = async move {
             // How the connection ended reaches every exchange on it; here it is only driven.
-            let _ = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx)).await;
+            std::future::poll_fn(|cx| match driven.borrow_mut().as_mut() {
+                Some(connection) => Pin::new(connection).poll(cx).map(drop),
+                None => Poll::Ready(()),
+            })
+            .await;
+            let ended = driven.borrow_mut().take();
+            drop(ended);
             Goodbye(shears)
         };
         Ok((Self { sender, connection }, driver))
@@ -101,10 +112,11 @@ where
         self.sender.is_closed()
     }
 
-    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves.
+    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
+    /// connection has ended.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
-        self.connection.borrow().current_max_send_streams()
+        self.connection.borrow().as_ref().map_or(1, Connection::current_max_send_streams)
     }
 
     /// Sends `request` on a stream of its own and receives its response, within the context's time-outs. Dropping the
@@ -154,5 +166,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const STREAMS_UNREAD: u32 = 128;
 /// RFC 9113 §6.9.1.
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+/// How many times the cap a head may be before h2 refuses it: h2 calls it malformed, and the exchange says what it is.
+const HEADS_TAKEN: u32 = 4;
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 const FRAME_SIZE: u32 = 64 << 10;

@@ -14,6 +14,7 @@ mod framing;
 mod h1;
 mod h2;
 mod head;
+mod preface;
 mod request;
 mod severable;
 mod timer;
@@ -22,7 +23,7 @@ mod wire;
 
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
-pub use h2::{Goodbye, H2};
+pub use h2::{Goodbye, H2, Watched};
 pub use request::RequestTemplate;
 pub use timer::LazyTimer;
 

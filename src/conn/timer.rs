@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::task::coop::has_budget_remaining;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::watch::Watch;
@@ -38,9 +38,9 @@ impl LazyTimer {
             if self.registered && !self.sleep.is_elapsed() {
                 return Poll::Pending;
             }
-            // Out of budget, tokio turns the poll away before the timer has seen it.
-            self.registered = has_budget_remaining();
-            ready!(self.sleep.as_mut().poll(cx));
+            self.registered = true;
+            // A peer that sends without a pause uses up the task's budget each time; it may not keep time from passing.
+            ready!(Pin::new(&mut unconstrained(self.sleep.as_mut())).poll(cx));
             if clock.now() >= due {
                 return Poll::Ready(());
             }
@@ -70,5 +70,52 @@ impl Watch<'_> {
                 return Poll::Ready(failure);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    use super::*;
+
+    /// tokio's paused clock.
+    struct Paused(Instant);
+
+    impl Clock for Paused {
+        fn now(&self) -> Time {
+            Time::ZERO + self.0.elapsed()
+        }
+
+        fn instant(&self, at: Time) -> std::time::Instant {
+            (self.0 + at.since(Time::ZERO)).into_std()
+        }
+    }
+
+    fn use_up_budget(cx: &mut Context<'_>) {
+        while has_budget_remaining() {
+            let _ = Box::pin(consume_budget()).as_mut().poll(cx);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
+    #[tokio::test(start_paused = true)]
+    async fn time_passes_for_a_task_that_is_always_out_of_budget() {
+        let clock = Paused(Instant::now());
+        let due = Time::from_millis(10);
+        let mut timer = LazyTimer::new(&clock, due);
+        let mut is_due = async || {
+            poll_fn(|cx| {
+                use_up_budget(cx);
+                Poll::Ready(timer.poll_due(cx, due, &clock).is_ready())
+            })
+            .await
+        };
+        assert!(!is_due().await);
+        tokio::time::advance(Duration::from_millis(20)).await;
+        assert!(is_due().await);
     }
 }

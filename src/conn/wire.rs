@@ -11,15 +11,20 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Head bytes collected at the most: informational heads before the last one may go on for as long as time allows.
+/// Head bytes collected at the most: as many as the heads of one response take with the default `--max-head`.
 const MOST_COLLECTED: usize = 256 << 10;
 
 /// What the tap has seen. Shared between the stream, which hyper owns, and the lane.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
     received: Cell<u64>,
+    /// Whether anything is read yet: not before the first request has been written, or the connection is found idle. What a
+    /// hasty server says before it is asked would else be an answer or not by chance.
+    open: Cell<bool>,
     /// Writing has failed: the connection can't be used again.
     broken: Cell<bool>,
+    /// Something was given to be written since everything was last flushed.
+    unsent: Cell<bool>,
     /// Where the head of the current response is collected, while somebody wants it.
     head: RefCell<Option<Vec<u8>>>,
 }
@@ -30,9 +35,20 @@ impl Tap {
         self.received.get()
     }
 
+    /// Reads from now on.
+    pub(super) fn open(&self) {
+        self.open.set(true);
+    }
+
     /// Whether a write has failed.
     pub(super) const fn is_broken(&self) -> bool {
         self.broken.get()
+    }
+
+    /// Whether part of a request may still wait to be written. hyper calls a body sent once it holds all of it, and flushes
+    /// only when it holds nothing any more.
+    pub(super) const fn is_unsent(&self) -> bool {
+        self.unsent.get()
     }
 
     /// Collect what comes from now on.
@@ -67,9 +83,7 @@ impl<T> Wire<T> {
     pub(super) const fn new(io: T, tap: Rc<Tap>) -> Self {
         Self { io, tap, failure: None }
     }
-}
 
-impl<T> Wire<T> {
     /// What hyper is told of a write: that it went well, even when it failed. The task looks again at what there is to read.
     fn wrote<R>(&mut self, result: Poll<io::Result<R>>, instead: R, cx: &Context<'_>) -> Poll<io::Result<R>> {
         match result {
@@ -87,10 +101,21 @@ impl<T> Wire<T> {
     fn broken(&mut self) -> io::Error {
         self.failure.take().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())
     }
+
+    /// The first write lets reading begin.
+    fn wake_reader(&self, cx: &Context<'_>) {
+        if !self.tap.open.replace(true) {
+            cx.waker().wake_by_ref();
+        }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.tap.open.get() {
+            // Whoever writes the request wakes the reader.
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         let got = buf.filled().len() - before;
@@ -108,6 +133,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         if self.tap.is_broken() {
             return Poll::Ready(Ok(buf.len()));
         }
+        self.wake_reader(cx);
+        self.tap.unsent.set(true);
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
         self.wrote(result, buf.len(), cx)
     }
@@ -117,6 +144,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             return Poll::Ready(Ok(()));
         }
         let result = Pin::new(&mut self.io).poll_flush(cx);
+        if result.is_ready() {
+            self.tap.unsent.set(false);
+        }
         self.wrote(result, (), cx)
     }
 
@@ -144,5 +174,23 @@ mod tests {
         let mut answer = Vec::new();
         let told = wire.read_to_end(&mut answer).await.expect_err("then the failure is told");
         assert_eq!((answer.as_slice(), told.kind()), (&b"no"[..], io::ErrorKind::BrokenPipe));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_unsent_until_all_of_it_is_flushed() {
+        let (ours, mut theirs) = tokio::io::duplex(8);
+        let tap = Rc::new(Tap::default());
+        let mut wire = Wire::new(ours, Rc::clone(&tap));
+        assert!(!tap.is_unsent());
+        wire.write_all(b"request").await.expect("room");
+        assert!(tap.is_unsent(), "not flushed");
+        wire.flush().await.expect("no failure");
+        assert!(!tap.is_unsent());
+        let written = tokio::select! {
+            written = wire.write_all(b"another") => written.is_ok(),
+            () = tokio::task::yield_now() => false,
+        };
+        assert!(!written && tap.is_unsent(), "there is no room");
+        theirs.read_exact(&mut [0; 7]).await.expect("written");
     }
 }

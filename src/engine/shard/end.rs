@@ -15,7 +15,7 @@ use crate::conn::{Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Time, Timings,
+    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Response, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{Blame, RetryFacts, Verdict, retry_after};
@@ -157,8 +157,8 @@ impl Shard {
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
         self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), now);
-        if attempt.result.is_ok()
-            && let Some(head) = &exchanged.head
+        if let Some(head) = &exchanged.head
+            && says_where(&attempt.result)
         {
             match self.redirect(&flight.job, head) {
                 Decision::Stay => {}
@@ -288,6 +288,12 @@ impl Shard {
 /// The job's own total time-out.
 fn own_timeout(flight: &Flight) -> Option<Duration> {
     flight.job.special()?.timeout
+}
+
+/// Whether a redirect can be followed that ended like this: it has said all it has to say in its head, whatever became of
+/// its body.
+fn says_where(result: &Result<Response, Failure>) -> bool {
+    result.as_ref().err().is_none_or(|failure| failure.phase == Phase::Body && failure.kind != FailureKind::Cancelled)
 }
 
 /// A connection that ended under the request, as kept-alive ones may.

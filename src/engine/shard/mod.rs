@@ -66,7 +66,7 @@ pub(super) struct Shard {
     dialer: Dialer,
     resolver: Rc<Resolver>,
     template: RequestTemplate,
-    /// What is done with the bodies of redirects: read and dropped.
+    /// What is done with the bodies of redirects: read as far as it is worth a connection, and dropped.
     redirect_body: BodySettings,
     /// Whether nothing is done because the sink is behind.
     paused: Cell<bool>,
@@ -98,6 +98,14 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
         shard.finish(&mut inbox).await;
         shard.report()
     })
+}
+
+/// What is done with the bodies of redirects that are followed. They are read so that the connection can be used again;
+/// over this many bytes a new one is cheaper.
+fn redirect_body(body: &BodySettings) -> BodySettings {
+    const MOST: u64 = 64 << 10;
+    let max_wire = body.max_wire.min(MOST);
+    BodySettings { decode: false, keep: false, digest: false, max_wire, ..body.clone() }
 }
 
 /// The shard's way to connections.
@@ -137,7 +145,7 @@ impl Shard {
             alarm: Alarm::default(),
             dialer: shard_dialer(&shared, &resolver),
             resolver,
-            redirect_body: BodySettings { decode: false, keep: false, digest: false, ..config.body.clone() },
+            redirect_body: redirect_body(&config.body),
             template: super::template::request_template(config),
             paused: Cell::new(false),
             held: Cell::new(false),

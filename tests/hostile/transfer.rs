@@ -1,0 +1,225 @@
+//! Which of the framings holds: Transfer-Encoding, both, none, and responses that have no body whatever they say.
+
+use haul::model::{FailureKind, Phase};
+
+use super::answers::{BAD_FRAMING, OTHER_CONNECTION, SAME_CONNECTION, TRUNCATED, answer, ok, same_or_other, then_next};
+use super::case::{Case, Group, Verdict, complete, failed, until_close};
+use super::lab::Lab;
+use super::peer::{Peer, Step, send};
+
+const CODINGS: &str = "RFC 9112 §6.1";
+const LENGTH: &str = "RFC 9112 §6.3";
+const WHOLE: Verdict = complete(200, 5);
+
+pub(crate) fn group() -> Group {
+    let mut cases = codings();
+    cases.extend(both());
+    cases.extend(until_the_end());
+    cases.extend(bodiless());
+    cases.extend(bodiless_to_head());
+    Group { title: "Transfer-Encoding, close-delimited and bodiless responses", cases }
+}
+
+const CHUNKS: &str = "5\r\nhello\r\n0\r\n\r\n";
+
+/// These header lines, and chunks.
+fn lines(what: &str, rule: &'static str, expected: Verdict, lines: &str) -> Case {
+    ok(what, rule, expected, format!("{lines}\r\n\r\n{CHUNKS}"))
+}
+
+fn codings() -> Vec<Case> {
+    let values = [
+        "gzip",
+        "gzip, chunked",
+        "chunked, gzip",
+        "chunked, chunked",
+        "identity",
+        "",
+        "chunked;q=1",
+        "chunked chunked",
+    ];
+    let more = ["xchunked", "chunkedx", "\"chunked\"", "chunked,", "chunked\u{a0}", "trailers", ", chunked"];
+    let refused = values.into_iter().chain(more).map(|value| {
+        let text = format!("Transfer-Encoding: {value}");
+        lines(&format!("`{text}`"), CODINGS, BAD_FRAMING, &text)
+    });
+    let mut cases = vec![
+        lines("`Transfer-Encoding: Chunked`", CODINGS, WHOLE, "Transfer-Encoding: Chunked"),
+        lines("`Transfer-Encoding : chunked`", "RFC 9112 §5.1", WHOLE, "Transfer-Encoding : chunked"),
+        lines(
+            "`Transfer-Encoding:` and `chunked` in a folded line",
+            "RFC 9112 §5.2",
+            WHOLE,
+            "Transfer-Encoding:\r\n chunked",
+        ),
+    ];
+    cases.extend(refused);
+    cases.extend([
+        lines(
+            "`Transfer-Encoding: chunked` twice",
+            CODINGS,
+            BAD_FRAMING,
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        ),
+        lines(
+            "`Transfer-Encoding: gzip` and `: chunked`",
+            CODINGS,
+            BAD_FRAMING,
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        ),
+        lines(
+            "`Transfer-Encoding: chunked` and `: gzip`",
+            CODINGS,
+            BAD_FRAMING,
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+        ),
+        lines(
+            "`Transfer-Encoding: chunked` and a control character (0x01)",
+            CODINGS,
+            BAD_FRAMING,
+            "Transfer-Encoding: chunked\x01",
+        )
+        .but(until_close(200, 15)),
+        answer(
+            "HTTP/1.0 with `Transfer-Encoding: chunked`",
+            CODINGS,
+            BAD_FRAMING,
+            format!("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{CHUNKS}"),
+        ),
+    ]);
+    cases
+}
+
+fn both() -> Vec<Case> {
+    let with = |length: &str| {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{CHUNKS}")
+    };
+    vec![
+        lines(
+            "`Transfer-Encoding: chunked` and `Content-Length: 5`: the chunks hold",
+            LENGTH,
+            WHOLE,
+            "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        ),
+        lines("the same in the other order", LENGTH, WHOLE, "Transfer-Encoding: chunked\r\nContent-Length: 5"),
+        answer("the same with `Content-Length: 3`", LENGTH, WHOLE, with("3")),
+        answer("the same with `Content-Length: 99`", LENGTH, WHOLE, with("99")),
+        answer("the same with `Content-Length: x`", LENGTH, WHOLE, with("x")),
+        then_next(
+            "`Transfer-Encoding: chunked` and `Content-Length: 15`, then the next request",
+            LENGTH,
+            OTHER_CONNECTION,
+            with("15"),
+        ),
+        lines(
+            "`Transfer-Encoding: gzip` and `Content-Length: 5`",
+            LENGTH,
+            BAD_FRAMING,
+            "Transfer-Encoding: gzip\r\nContent-Length: 5",
+        ),
+    ]
+}
+
+fn until_the_end() -> Vec<Case> {
+    let reset = failed(Phase::Body, FailureKind::Reset);
+    vec![
+        ok("no length, five bytes, then closes", LENGTH, until_close(200, 5), "X: 1\r\n\r\nhello"),
+        ok("no length, nothing, then closes", LENGTH, until_close(200, 0), "X: 1\r\n\r\n"),
+        ok(
+            "no length and `Connection: keep-alive`, then closes",
+            LENGTH,
+            until_close(200, 5),
+            "Connection: keep-alive\r\n\r\nhello",
+        ),
+        ok("no header at all, then closes", LENGTH, until_close(200, 5), "\r\nhello"),
+        Case::new("no length, five bytes, then resets", LENGTH, reset, || {
+            let peer = Peer::playing(vec![Step::Request, send("HTTP/1.1 200 OK\r\n\r\nhello"), Step::Reset]);
+            Lab::new().fetch(peer.url("/"))
+        }),
+        ok(
+            "`Content-Length: 3` in a line folded under another header",
+            "RFC 9112 §5.2",
+            until_close(200, 5),
+            "X: 1\r\n Content-Length: 3\r\n\r\nhello",
+        ),
+        Case::new("no length, then closes; the next request", LENGTH, OTHER_CONNECTION, || {
+            let mut scripts = same_or_other(Vec::new());
+            scripts[0] = vec![Step::Request, send("HTTP/1.1 200 OK\r\n\r\nhello")];
+            let peer = Peer::playing_each(scripts);
+            Verdict::of(&Lab::new().fetch_all([peer.url("/first"), peer.url("/next")])[1])
+        }),
+    ]
+}
+
+fn bodiless() -> Vec<Case> {
+    let rows: [(&str, u16, &str); 8] = [
+        ("204 without a length", 204, "\r\n"),
+        ("204 with `Content-Length: 5`", 204, "Content-Length: 5\r\n\r\n"),
+        ("204 with `Transfer-Encoding: chunked`", 204, "Transfer-Encoding: chunked\r\n\r\n"),
+        ("204 with `Transfer-Encoding: gzip`", 204, "Transfer-Encoding: gzip\r\n\r\n"),
+        ("304 without a length", 304, "\r\n"),
+        ("304 with `Content-Length: 5`", 304, "Content-Length: 5\r\n\r\n"),
+        ("304 with `Transfer-Encoding: chunked`", 304, "Transfer-Encoding: chunked\r\n\r\n"),
+        ("304 with `Transfer-Encoding: gzip, chunked`", 304, "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+    ];
+    let mut cases = Vec::new();
+    for (what, status, rest) in rows {
+        let bytes = format!("HTTP/1.1 {status} X\r\n{rest}");
+        let with_body = format!("{bytes}hello");
+        cases.push(answer(what, LENGTH, complete(status, 0), bytes.clone()));
+        cases.push(then_next(format!("{what}, then the next request"), LENGTH, SAME_CONNECTION, bytes));
+        cases.push(answer(format!("{what}, and a body"), LENGTH, complete(status, 0), with_body.clone()));
+        let next = format!("{what}, and a body, then the next request");
+        cases.push(then_next(next, LENGTH, OTHER_CONNECTION, with_body));
+    }
+    cases.push(answer(
+        "205 with a body",
+        "RFC 9110 §15.3.6",
+        complete(205, 5),
+        "HTTP/1.1 205 X\r\nContent-Length: 5\r\n\r\nhello",
+    ));
+    cases.push(answer(
+        "304 with an invalid Content-Length",
+        LENGTH,
+        complete(304, 0),
+        "HTTP/1.1 304 X\r\nContent-Length: x\r\n\r\n",
+    ));
+    cases
+}
+
+fn bodiless_to_head() -> Vec<Case> {
+    let rows = [
+        ("no length", "\r\n"),
+        ("`Content-Length: 5`", "Content-Length: 5\r\n\r\n"),
+        ("`Transfer-Encoding: chunked`", "Transfer-Encoding: chunked\r\n\r\n"),
+        ("`Transfer-Encoding: gzip, chunked`", "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+        ("`Content-Length: 5` and the body", "Content-Length: 5\r\n\r\nhello"),
+    ];
+    rows.map(|(what, rest)| {
+        Case::new(format!("to HEAD: {what}"), LENGTH, complete(200, 0), move || {
+            let peer = Peer::playing(vec![Step::Request, send(format!("HTTP/1.1 200 OK\r\n{rest}"))]);
+            Lab::new().with(|config| config.request.method = http::Method::HEAD).fetch(peer.url("/"))
+        })
+    })
+    .into_iter()
+    .chain([
+        ok("to GET: `Content-Length: 5` and no body, as if to HEAD", LENGTH, TRUNCATED, "Content-Length: 5\r\n\r\n"),
+        Case::new("to HEAD: `Content-Length: 5` and the body, then the next request", LENGTH, OTHER_CONNECTION, || {
+            // To HEAD no body comes, so the answers differ in their statuses.
+            let answer = |status: u16| send(format!("HTTP/1.1 {status} X\r\nContent-Length: 5\r\n\r\n"));
+            let first = vec![
+                Step::Request,
+                send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+                Step::Request,
+                answer(500),
+            ];
+            let peer = Peer::playing_each(vec![first, vec![Step::Request, answer(200)]]);
+            let lab = Lab::new().with(|config| config.request.method = http::Method::HEAD);
+            match Verdict::of(&lab.fetch_all([peer.url("/first"), peer.url("/next")])[1]) {
+                Verdict::Complete { status: 200, .. } => OTHER_CONNECTION,
+                other => other,
+            }
+        }),
+    ])
+    .collect()
+}
