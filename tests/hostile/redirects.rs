@@ -332,7 +332,7 @@ fn bodies() -> Vec<Case> {
         ),
         Case::new("to a port where nobody listens", "", refused, || {
             // A free port may be another case's by then; this one is nobody's on loopback.
-            Lab::new().fetch(site(|_| redirect(302, "http://127.0.0.1:1/".to_owned())).url("/"))
+            Lab::new().fetch(site(|_| redirect(302, "http://127.0.0.1:1/")).url("/"))
         }),
         Case::new(
             "between two hosts of one request at a time each, from twelve URLs",
