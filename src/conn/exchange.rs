@@ -224,6 +224,8 @@ pub(super) async fn exchange<C: Clock>(
     let (head, incoming) = response.into_parts();
     let framing = framing::check(&head);
     let close_delimited = framing::close_delimited(&head, method);
+    let h2 = head.version == Version::HTTP_2;
+    let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
@@ -240,12 +242,16 @@ pub(super) async fn exchange<C: Clock>(
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let metered = Metered { incoming, watch, h2: version == Version::HTTP_2 };
+    let metered = Metered { incoming, watch, h2, bodiless };
     let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
         BodyError::Transport(Cut::Broken(error)) => ExchangeError::from(error::map(&error, Phase::Body)),
         BodyError::Transport(Cut::Short) => {
             let message = "the stream ended without saying that the body was complete";
             Failure::new(Phase::Body, FailureKind::Truncated, message).into()
+        }
+        BodyError::Transport(Cut::Extraneous) => {
+            let message = format!("a response with status {status} has no body, and this one has");
+            Failure::new(Phase::Body, FailureKind::Malformed, message).into()
         }
         BodyError::Refused(failure) => ExchangeError::from(failure),
     })?;
@@ -302,6 +308,8 @@ struct Metered<'a> {
     incoming: Incoming,
     watch: &'a Watch<'a>,
     h2: bool,
+    /// No body may come: h2 itself sees to it only for HEAD.
+    bodiless: bool,
 }
 
 /// Why a body ended before its end.
@@ -310,6 +318,8 @@ enum Cut {
     Broken(hyper::Error),
     /// An HTTP/2 body stopped before END_STREAM: hyper takes a stream that is reset with NO_ERROR for one that has ended.
     Short,
+    /// There is one where there must be none (RFC 9113 §8.1.1).
+    Extraneous,
 }
 
 impl Body for Metered<'_> {
@@ -319,6 +329,10 @@ impl Body for Metered<'_> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                if self.bodiless && bytes > 0 {
+                    return Poll::Ready(Some(Err(Cut::Extraneous)));
+                }
                 self.watch.progress();
                 Poll::Ready(Some(Ok(frame)))
             }

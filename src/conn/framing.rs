@@ -35,14 +35,18 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
 
 /// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
 pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
-    let bodiless = method == Method::HEAD
-        || head.status.is_informational()
-        || head.status == StatusCode::NO_CONTENT
-        || head.status == StatusCode::NOT_MODIFIED;
     head.version < Version::HTTP_2
-        && !bodiless
+        && !is_bodiless(head, method)
         && !head.headers.contains_key(TRANSFER_ENCODING)
         && !head.headers.contains_key(CONTENT_LENGTH)
+}
+
+/// Whether the response ends with its head, whatever its headers say (RFC 9112 §6.3, rule 1).
+pub(super) fn is_bodiless(head: &Parts, method: &Method) -> bool {
+    method == Method::HEAD
+        || head.status.is_informational()
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED
 }
 
 /// The `timeout` parameter of `Keep-Alive` (RFC 2068 §19.7.1), when the response also keeps the connection open.
