@@ -68,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let started = context.clock.now();
         let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
-        let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
+        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted);
         let received_before = self.tap.received();
         let outcome = {
             self.driver.expect_poll();
