@@ -1,6 +1,7 @@
 //! An HTTP/2 connection: one driver task, any number of exchanges within the peer's stream limit.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,6 +14,7 @@ use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper::rt::bounds::Http2ClientConnExec;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::severable::{Severable, Shears};
@@ -29,6 +31,8 @@ where
     sender: SendRequest<RequestBody>,
     /// Shared with the driver task, to read the peer's settings from.
     connection: Rc<RefCell<Driven<T, E>>>,
+    /// Tells the driver, by being dropped, that nobody holds the connection any more.
+    held: Rc<oneshot::Sender<Infallible>>,
 }
 
 /// hyper's half of the connection.
@@ -40,7 +44,7 @@ where
     E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
 {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
+        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection), held: Rc::clone(&self.held) }
     }
 }
 
@@ -87,12 +91,20 @@ where
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
         let connection = Rc::new(RefCell::new(connection));
         let driven = Rc::clone(&connection);
+        let (held, gone) = oneshot::channel::<Infallible>();
         let driver = async move {
-            // How the connection ended reaches every exchange on it; here it is only driven.
-            let _ = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx)).await;
+            // How the connection ended reaches every exchange on it; here it is only driven. hyper takes leave by itself
+            // when that stops. It does not always notice that nobody is left: not where a stream waits to be opened, and
+            // the peer has broken the protocol, so that none ever will be.
+            let driving = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx));
+            tokio::select! {
+                biased;
+                _ = driving => {}
+                _ = gone => {}
+            }
             Goodbye(shears)
         };
-        Ok((Self { sender, connection }, driver))
+        Ok((Self { sender, connection, held: Rc::new(held) }, driver))
     }
 
     /// Whether the connection is gone or going.
