@@ -8,40 +8,36 @@ pub mod targets;
 use std::fs;
 use std::path::Path;
 
+use targets::TARGETS;
+
 /// Runs a target over each of its seeds; a panic's captured output ends with the seed's name.
-fn replay(name: &str, target: fn(&[u8])) {
+fn replay(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let seeds = fs::read_dir(folder).expect("a folder of seeds").map(|entry| entry.expect("readable").path());
     let mut seeds: Vec<_> = seeds.collect();
     seeds.sort();
     assert!(!seeds.is_empty(), "{name} has no seeds");
+    let (_, target) = TARGETS.into_iter().find(|(own, _)| *own == name).expect("a target of this name");
     for seed in seeds {
         println!("{}", seed.display());
         target(&fs::read(seed).expect("readable"));
     }
 }
 
-#[test]
-fn input_lines() {
-    replay("input_lines", targets::input_lines::run);
+macro_rules! replayed {
+    ($($name:ident)+) => {
+        $(
+            #[test]
+            fn $name() {
+                replay(stringify!($name));
+            }
+        )+
+
+        #[test]
+        fn every_target_is_replayed() {
+            assert_eq!(TARGETS.map(|(name, _)| name), [$(stringify!($name)),+]);
+        }
+    };
 }
 
-#[test]
-fn retry_after() {
-    replay("retry_after", targets::retry_after::run);
-}
-
-#[test]
-fn redirect() {
-    replay("redirect", targets::redirect::run);
-}
-
-#[test]
-fn content_decoding() {
-    replay("content_decoding", targets::content_decoding::run);
-}
-
-#[test]
-fn scheduler_ops() {
-    replay("scheduler_ops", targets::scheduler_ops::run);
-}
+replayed! { content_decoding h1_response h2_frames input_lines redirect retry_after scheduler_ops }

@@ -1,22 +1,30 @@
 //! The bytes are the redirects of one job, a line each: a byte that picks the status, then the `Location` values, with
 //! a zero byte between two of them. (A header value holds neither line ends nor zero bytes.)
 //!
-//! Promise: a job never follows more redirects than allowed, never to the same URL with the same method, and what it
-//! left behind once (credentials on leaving the origin, the body on a 303) stays behind.
+//! Promise: a job never follows more redirects than allowed, never to the same URL with the same method; a plain absolute
+//! `Location` leads to the host it names; and what was left behind once (credentials on leaving the origin, the body on a
+//! 303) stays behind: it is neither in the job nor in the request made of it, whose line and `Host` hold nothing but what a
+//! URL may.
 
 use std::sync::Arc;
 
+use haul::config::RequestSettings;
+use haul::conn::RequestTemplate;
 use haul::model::{FailureKind, Job, Phase, Special, Time, WebUrl};
 use haul::policy::redirect::{Asked, Decision, Step, decide, follow};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use hyper::body::Body as _;
 
 const MAX_REDIRECTS: u32 = 4;
+/// What a host may hold by the URL standard and not by RFC 3986.
+const ODD: [char; 4] = ['`', '{', '}', '"'];
 const STATUSES: [u16; 6] = [301, 302, 303, 307, 308, 200];
 
 /// Follows these redirects from a POST with credentials.
 pub fn run(bytes: &[u8]) {
     let mut job = posted();
+    let template = RequestTemplate::new(&of_the_run(), &[]);
     let (mut left_origin, mut dropped_body) = (false, false);
     for line in bytes.split(|byte| *byte == b'\n') {
         let Some((pick, locations)) = line.split_first() else { return };
@@ -33,6 +41,7 @@ pub fn run(bytes: &[u8]) {
                 dropped_body |= step.drops_body;
                 follow(&mut job, step);
                 check_job(&job, left_origin, dropped_body);
+                check_request(&job, &template, left_origin, dropped_body);
             }
         }
     }
@@ -52,6 +61,13 @@ fn posted() -> Job {
     job
 }
 
+/// What every request of the run brings, until it leaves the origin or drops its body.
+fn of_the_run() -> RequestSettings {
+    let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("cookie2"), HOST];
+    let headers = secret.into_iter().chain([CONTENT_TYPE]).map(|name| (name, HeaderValue::from_static("of-the-run")));
+    RequestSettings { headers: headers.collect(), body: Some("of the run".into()), ..RequestSettings::default() }
+}
+
 fn check_refusal(phase: Phase, kind: FailureKind) {
     use FailureKind::{RedirectBadLocation, RedirectLimit, RedirectLoop};
     assert_eq!(phase, Phase::Head);
@@ -64,7 +80,24 @@ fn check_step(job: &Job, step: &Step, location: &[u8]) {
     assert_eq!((&again, credentials.is_none()), (&step.url, true));
     if let Some(text) = std::str::from_utf8(location).ok().filter(|text| text.is_ascii()) {
         assert_eq!(job.url.join(text).expect("it was joined before").0, step.url);
+        if let Some(host) = plain_host(text) {
+            assert_eq!(step.url.host(), host, "{text}");
+        }
     }
+}
+
+/// The host that an absolute URL names, where all readers agree: a plain name, with a user and a port or without.
+fn plain_host(location: &str) -> Option<&str> {
+    let rest = location.strip_prefix("http://").or_else(|| location.strip_prefix("https://"))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host_and_port = authority.rsplit('@').next()?;
+    let host = host_and_port.split(':').next()?;
+    let is_plain = host.split('.').all(|label| {
+        label.starts_with(|char: char| char.is_ascii_lowercase())
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !label.starts_with("xn--")
+    });
+    (is_plain && !rest.contains(['\\', '\t', '\n', '\r'])).then_some(host)
 }
 
 fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
@@ -79,5 +112,34 @@ fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
     }
     if dropped_body {
         assert!(special.without_body && special.body.is_none() && !special.headers.contains_key(CONTENT_TYPE));
+    }
+}
+
+/// The request says what the job does, though the run's settings bring everything again.
+fn check_request(job: &Job, template: &RequestTemplate, left_origin: bool, dropped_body: bool) {
+    let authority = HeaderValue::from_str(job.url.authority()).expect("a host and a port");
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let Some(request) = template.build(job, &authority, version) else {
+            // Such a job fails: the standard lets hosts be named so, and no name server knows them.
+            assert!(version == Version::HTTP_2 && job.url.host().contains(ODD), "{} can't be asked for", job.url);
+            continue;
+        };
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().expect("it has a path").as_str();
+        assert_eq!(target, job.url.target());
+        assert!(target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic()), "{target:?}");
+        let host = head.headers.get(HOST).map(HeaderValue::as_bytes);
+        let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str().as_bytes()));
+        let host = host.expect("every request says whom it asks");
+        assert!(host.iter().all(|byte| byte.is_ascii_graphic() && !b"@/?#\\".contains(byte)), "{host:?}");
+        if left_origin {
+            assert_eq!(host, job.url.authority().as_bytes(), "the old host is told to the new");
+            let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("cookie2")];
+            assert!(!secret.iter().any(|name| head.headers.contains_key(name)), "{:?}", head.headers);
+        }
+        if dropped_body {
+            assert!(!head.headers.contains_key(CONTENT_TYPE));
+            assert_eq!(body.size_hint().exact(), Some(0));
+        }
     }
 }

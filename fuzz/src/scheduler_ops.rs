@@ -1,16 +1,17 @@
 //! The bytes are settings (the first) and a sequence of events (the others), told to a scheduler whose promises are
 //! checked from outside, by books kept from events and actions alone.
 //!
-//! Promise: no start breaks a limit, a host's delay, a pause or the stop; no deadline lies in the past; and once the
-//! events end and the world answers, every job ends exactly once and every host is forgotten.
+//! Promise: no start breaks a limit, a host's pace, a pause or the stop, also while limits change; no job waits without a
+//! reason, and the reason is true; no deadline lies in the past; and once the events end and the world answers, every job
+//! ends exactly once and every host is forgotten.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use haul::config::{Limits, RetrySettings};
-use haul::model::{FailureKind, Time};
+use haul::config::{Limits, Rate, RetrySettings};
+use haul::model::{DeferReason, FailureKind, Time};
 use haul::sched::{
-    Action, Event, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+    Action, Event, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
 };
 
 const HOSTS: usize = 4;
@@ -20,6 +21,9 @@ const PER_HOST: u32 = 2;
 const PER_GROUP: u32 = 3;
 const PER_ADDRESS: u32 = 3;
 const DELAY: Duration = Duration::from_millis(70);
+/// Starts per second, where a host is told to keep to a rate, and the slack that rates may take.
+const RATE: f64 = 20.0;
+const SLACK: Duration = Duration::from_millis(4);
 /// Actions and deadlines after which there is no end in sight: a job costs a handful.
 const TOO_MANY: usize = 100_000;
 
@@ -48,7 +52,11 @@ struct Book {
     in_flight: u32,
     asked: bool,
     address: Option<u8>,
-    last_start: Option<Time>,
+    /// As far as it was told others than the rules.
+    limits: Option<HostLimits>,
+    capacity: Option<u32>,
+    /// Since its rate changed, and the last before that.
+    starts: Vec<Time>,
 }
 
 struct Flight {
@@ -68,6 +76,7 @@ struct Play {
     /// Each job's state, and its failed attempts.
     jobs: Vec<(State, u32)>,
     limit: u32,
+    not_before: Time,
     paused: bool,
     stopped: bool,
     steps: usize,
@@ -97,6 +106,7 @@ impl Play {
             flights: Vec::new(),
             jobs: Vec::new(),
             limit: GLOBAL,
+            not_before: Time::ZERO,
             paused: false,
             stopped: false,
             steps: 0,
@@ -106,7 +116,8 @@ impl Play {
     /// One event, if it may happen now.
     fn tell(&mut self, event: u8, pick: usize) {
         match event {
-            0..=2 => self.arrive(pick % HOSTS),
+            0 | 1 => self.arrive(pick % HOSTS),
+            2 => self.change(pick % HOSTS, pick / HOSTS),
             3 | 4 => self.end(pick, Self::done),
             5 => self.end(pick, |play, flight| play.failed(flight, Verdict::PushedBack(None), false)),
             6 => self.end(pick, |play, flight| play.failed(flight, Verdict::Failed(FailureKind::Refused), false)),
@@ -116,7 +127,7 @@ impl Play {
             10 => self.answer(pick % HOSTS, pick / HOSTS),
             11 => self.capacity(pick % HOSTS, pick / HOSTS),
             12 => self.set_limit(pick as u32),
-            13 => self.handle(Event::NotBefore(self.now + Duration::from_millis(pick as u64))),
+            13 => self.not_before(self.now + Duration::from_millis(pick as u64)),
             14 => self.disturb(pick),
             _ => self.wait(pick),
         }
@@ -210,9 +221,40 @@ impl Play {
     }
 
     fn capacity(&mut self, host: usize, slots: usize) {
-        if let Some(host) = self.hosts[host].id {
-            self.handle(Event::Capacity { host, slots: slots as u32 + 1 });
+        let (book, slots) = (&mut self.hosts[host], slots as u32 + 1);
+        if let Some(host) = book.id {
+            book.capacity = Some(slots);
+            self.handle(Event::Capacity { host, slots });
         }
+    }
+
+    /// Other limits for a host, whatever is in flight.
+    fn change(&mut self, host: usize, how: usize) {
+        let Some(id) = self.hosts[host].id else { return };
+        let (concurrency, delay, rate) = match how {
+            0 => (PER_HOST, self.rules.delay, None),
+            1 => (1, Duration::ZERO, None),
+            2 => (PER_HOST + 1, 2 * DELAY, None),
+            _ => (PER_HOST + 2, Duration::ZERO, Rate::new(RATE)),
+        };
+        let limits = HostLimits { concurrency: NonZeroU32::new(concurrency).expect("not zero"), delay, rate };
+        if self.limits(host).rate != rate {
+            let starts = &mut self.hosts[host].starts;
+            starts.drain(..starts.len().saturating_sub(1));
+        }
+        self.hosts[host].limits = Some(limits);
+        self.handle(Event::Limits { host: id, limits });
+    }
+
+    /// What holds for a host.
+    fn limits(&self, host: usize) -> HostLimits {
+        let HostRules { concurrency, delay, rate, .. } = self.rules;
+        self.hosts[host].limits.unwrap_or(HostLimits { concurrency, delay, rate })
+    }
+
+    fn not_before(&mut self, at: Time) {
+        self.not_before = at;
+        self.handle(Event::NotBefore(at));
     }
 
     fn set_limit(&mut self, limit: u32) {
@@ -262,8 +304,57 @@ impl Play {
             }
         }
         assert_eq!(self.scheduler.in_flight() as usize, self.flights.len());
+        let waiting = self.jobs.iter().filter(|(state, _)| *state == State::Waiting).count();
+        assert_eq!(self.scheduler.queued() + self.scheduler.waiting_retries(), waiting);
+        self.check_reasons();
         let deadline = self.scheduler.next_deadline();
         assert!(deadline.is_none_or(|(at, _)| at > self.now), "{deadline:?} at {}", self.now);
+    }
+
+    /// Nothing that could start waits, and who waits does so for a reason that these books know.
+    fn check_reasons(&self) {
+        for (host, book) in self.hosts.iter().enumerate() {
+            let Some(id) = book.id.filter(|id| self.scheduler.host_queued(*id) > 0) else { continue };
+            let reason = self.scheduler.why_deferred(id, self.now);
+            let reason = reason.unwrap_or_else(|| panic!("host {host} could start a job and does not"));
+            assert!(self.is_true(host, reason), "host {host} is said to wait for {reason} at {}", self.now);
+        }
+    }
+
+    fn is_true(&self, host: usize, reason: DeferReason) -> bool {
+        let book = &self.hosts[host];
+        match reason {
+            DeferReason::Address => book.asked,
+            DeferReason::Protocol => book.capacity.is_some_and(|slots| book.in_flight >= slots),
+            DeferReason::Pace => self.breaks_pace(host),
+            DeferReason::HostLimit => book.in_flight >= self.limits(host).concurrency.get(),
+            DeferReason::Adaptive | DeferReason::Probe => book.in_flight > 0,
+            DeferReason::GroupLimit => self.group_is_full(host),
+            DeferReason::AddressLimit => self.address_is_full(host),
+            DeferReason::GlobalLimit => self.flights.len() as u32 >= self.limit,
+            DeferReason::GlobalPace => self.now < self.not_before,
+            DeferReason::Paused => self.paused,
+            // What failures lead to is not kept in these books; the crate's own simulator does that.
+            DeferReason::BackOff => true,
+        }
+    }
+
+    /// Whether a start now would come too soon after those before.
+    fn breaks_pace(&self, host: usize) -> bool {
+        let (HostLimits { delay, rate, .. }, starts) = (self.limits(host), &self.hosts[host].starts);
+        let too_soon = !delay.is_zero() && starts.last().is_some_and(|last| self.now < *last + delay);
+        let interval = rate.map_or(Duration::ZERO, Rate::interval);
+        let needed = |k: u32| interval.saturating_mul(k).saturating_sub(SLACK);
+        too_soon || starts.iter().rev().zip(1..).any(|(start, k)| self.now.since(*start) < needed(k))
+    }
+
+    fn group_is_full(&self, host: usize) -> bool {
+        host < 2 && self.flying(|at| at < 2) >= PER_GROUP
+    }
+
+    fn address_is_full(&self, host: usize) -> bool {
+        let (Some(limit), address @ Some(_)) = (self.per_address, self.hosts[host].address) else { return false };
+        self.flying(|at| self.hosts[at].address == address) >= limit.get()
     }
 
     fn step(&mut self) {
@@ -281,20 +372,16 @@ impl Play {
         assert!(!self.paused && !self.stopped, "started while paused or stopped");
         assert!((self.flights.len() as u32) < self.limit, "over the global limit {}", self.limit);
         let book = &self.hosts[host];
-        assert!(book.in_flight < PER_HOST, "over the host's limit");
-        assert!(host >= 2 || self.flying(|at| at < 2) < PER_GROUP, "over the group's limit");
-        if self.rules.needs_address {
-            assert!(book.address.is_some(), "started without an address");
-        }
-        if let (Some(limit), Some(_)) = (self.per_address, book.address) {
-            let shared = self.flying(|at| self.hosts[at].address == book.address);
-            assert!(shared < limit.get(), "over the address's limit");
-        }
-        let rested = book.last_start.is_none_or(|last| self.now >= last + self.rules.delay);
-        assert!(rested, "sooner than the delay allows");
+        assert!(book.in_flight < self.limits(host).concurrency.get(), "over the host's limit");
+        assert!(book.capacity.is_none_or(|slots| book.in_flight < slots), "over the connections' capacity");
+        assert!(!self.group_is_full(host), "over the group's limit");
+        assert!(!self.rules.needs_address || book.address.is_some(), "started without an address");
+        assert!(!self.address_is_full(host), "over the address's limit");
+        assert!(!self.breaks_pace(host), "sooner than the host's pace allows");
+        assert!(self.now >= self.not_before, "sooner than the run's pace allows");
         self.leave(job, State::Flying);
         self.hosts[host].in_flight += 1;
-        self.hosts[host].last_start = Some(self.now);
+        self.hosts[host].starts.push(self.now);
         self.flights.push(Flight { host, job, started: self.now });
     }
 

@@ -135,22 +135,32 @@ impl Exchanged {
 #[derive(Debug, Default)]
 pub(super) struct Reached {
     head: RefCell<Option<(Parts, Time)>>,
-    /// Where the head's bytes are collected, when its order is wanted.
+    /// Where the head's bytes are collected (HTTP/1.x only).
     tap: Option<Rc<Tap>>,
+    order_wanted: bool,
     order: RefCell<Option<Vec<HeaderName>>>,
 }
 
 impl Reached {
-    /// Keeps the order of the headers too, as far as `tap` collects them.
-    pub(super) fn with_order(tap: Rc<Tap>) -> Self {
+    /// Looks at the head's bytes too, as far as `tap` collects them, and keeps the order of the headers if it is wanted.
+    pub(super) fn with_tap(tap: Rc<Tap>, order_wanted: bool) -> Self {
         tap.collect_head();
-        Self { tap: Some(tap), ..Self::default() }
+        Self { tap: Some(tap), order_wanted, ..Self::default() }
     }
 
-    /// The head is here: what comes now is body, and not collected.
+    /// The bytes are those of a head and perhaps more: what comes now is body, and not collected. Checks that hyper has
+    /// passed over no line of it that says where the body ends.
+    fn bytes_came(&self, head: &Parts, method: &Method) -> Result<(), Failure> {
+        let Some(tap) = &self.tap else { return Ok(()) };
+        tap.show_head(|bytes| {
+            if self.order_wanted {
+                *self.order.borrow_mut() = Some(head::names(bytes));
+            }
+            framing::check_lines(head, method, head::framing_lines(bytes))
+        })
+    }
+
     fn head_came(&self, head: Parts, now: Time) {
-        let bytes = self.tap.as_ref().and_then(|tap| tap.take_head());
-        *self.order.borrow_mut() = bytes.map(|bytes| head::names(&bytes));
         *self.head.borrow_mut() = Some((head, now));
     }
 
@@ -224,7 +234,8 @@ pub(super) async fn exchange<C: Clock>(
     let (head, incoming) = response.into_parts();
     let h2 = head.version == Version::HTTP_2;
     let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
-    let framing = size.and_then(|()| framing::check(&head, method));
+    let lines = reached.bytes_came(&head, method);
+    let framing = size.and_then(|()| framing::check(&head, method)).and(lines);
     let close_delimited = framing::close_delimited(&head, method);
     let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));

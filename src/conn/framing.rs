@@ -50,6 +50,17 @@ pub(super) fn check_size(headers: &HeaderMap, settings: &BodySettings) -> Result
 pub(super) const HEAD_TOO_LARGE: &str =
     "the response head has more bytes or headers than allowed (--max-head, --max-headers)";
 
+/// Checks that each of the `lines` of a head's bytes that says where the body ends has become a header: hyper passes over
+/// lines that are not valid, and without them the body would seem to end elsewhere.
+pub(super) fn check_lines(head: &Parts, method: &Method, lines: usize) -> Result<(), Failure> {
+    let count = |name| head.headers.get_all(name).iter().count();
+    if is_bodiless(head, method) || count(CONTENT_LENGTH) + count(TRANSFER_ENCODING) >= lines {
+        return Ok(());
+    }
+    let message = "a content-length or transfer-encoding line is not valid, so the body's end is unknown";
+    Err(Failure::new(Phase::Head, FailureKind::BadFraming, message))
+}
+
 /// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
 pub(super) fn close_delimited(head: &Parts, method: &Method) -> bool {
     head.version < Version::HTTP_2
@@ -114,6 +125,14 @@ mod tests {
         assert!(check(&head(204, &coded), &Method::GET).is_ok());
         assert!(check(&head(304, &coded), &Method::GET).is_ok());
         assert!(check(&head(200, &coded), &Method::HEAD).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_was_passed_over_is_missed() {
+        let passed_over = head(200, &[("content-length", "5")]);
+        assert!(check_lines(&passed_over, &Method::GET, 1).is_ok());
+        assert_eq!(check_lines(&passed_over, &Method::GET, 2).expect_err("one more").kind, FailureKind::BadFraming);
+        assert!(check_lines(&passed_over, &Method::HEAD, 2).is_ok(), "there is no body that could end elsewhere");
     }
 
     #[test]

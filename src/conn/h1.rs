@@ -70,7 +70,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let started = context.clock.now();
         let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
-        let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
+        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted);
         let received_before = self.tap.received();
         let most_before_head = HEADS_A_RESPONSE * context.body.max_head.max(64 << 10) as u64;
         let outcome = {

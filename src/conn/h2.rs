@@ -1,6 +1,7 @@
 //! An HTTP/2 connection: one driver task, any number of exchanges within the peer's stream limit.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,6 +14,7 @@ use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper::rt::bounds::Http2ClientConnExec;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::preface::Greeted;
@@ -31,6 +33,8 @@ where
     /// Shared with the driver task, to read the peer's settings from. `None` once it has ended: hyper answers the requests
     /// that still wait in it when it is dropped, and not before.
     connection: Rc<RefCell<Option<Driven<T, E>>>>,
+    /// Tells the driver, by being dropped, that nobody holds the connection any more.
+    held: Rc<oneshot::Sender<Infallible>>,
 }
 
 /// A stream as hyper gets it: its first bytes are judged, and it can be taken away.
@@ -45,7 +49,7 @@ where
     E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
 {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
+        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection), held: Rc::clone(&self.held) }
     }
 }
 
@@ -92,18 +96,25 @@ where
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
         let connection = Rc::new(RefCell::new(Some(connection)));
         let driven = Rc::clone(&connection);
+        let (held, gone) = oneshot::channel::<Infallible>();
         let driver = async move {
-            // How the connection ended reaches every exchange on it; here it is only driven.
-            std::future::poll_fn(|cx| match driven.borrow_mut().as_mut() {
+            // How the connection ended reaches every exchange on it; here it is only driven. hyper takes leave by itself
+            // when that stops. It does not always notice that nobody is left: not where a stream waits to be opened, and
+            // the peer has broken the protocol, so that none ever will be.
+            let driving = std::future::poll_fn(|cx| match driven.borrow_mut().as_mut() {
                 Some(connection) => Pin::new(connection).poll(cx).map(drop),
                 None => Poll::Ready(()),
-            })
-            .await;
+            });
+            tokio::select! {
+                biased;
+                () = driving => {}
+                _ = gone => {}
+            }
             let ended = driven.borrow_mut().take();
             drop(ended);
             Goodbye(shears)
         };
-        Ok((Self { sender, connection }, driver))
+        Ok((Self { sender, connection, held: Rc::new(held) }, driver))
     }
 
     /// Whether the connection is gone or going.

@@ -14,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Head bytes collected at the most: as many as the heads of one response take with the default `--max-head`.
 const MOST_COLLECTED: usize = 256 << 10;
 
+/// The largest room for a head that an idle connection keeps.
+const MOST_KEPT: usize = 4 << 10;
+
 /// What the tap has seen. Shared between the stream, which hyper owns, and the lane.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
@@ -25,8 +28,10 @@ pub(super) struct Tap {
     broken: Cell<bool>,
     /// Something was given to be written since everything was last flushed.
     unsent: Cell<bool>,
-    /// Where the head of the current response is collected, while somebody wants it.
-    head: RefCell<Option<Vec<u8>>>,
+    /// Whether what comes belongs to a head that somebody wants.
+    collects: Cell<bool>,
+    /// What has been collected. Kept from one response to the next.
+    head: RefCell<Vec<u8>>,
 }
 
 impl Tap {
@@ -51,23 +56,41 @@ impl Tap {
         self.unsent.get()
     }
 
-    /// Collect what comes from now on.
+    /// Collects what comes from now on.
     pub(super) fn collect_head(&self) {
-        *self.head.borrow_mut() = Some(Vec::with_capacity(1024));
+        self.collects.set(true);
+        self.head.borrow_mut().clear();
     }
 
-    /// What was collected; collecting ends. It may reach into the body.
-    pub(super) fn take_head(&self) -> Option<Vec<u8>> {
-        self.head.borrow_mut().take()
+    /// Ends collecting, and shows what was collected: it may reach into the body.
+    pub(super) fn show_head<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        self.collects.set(false);
+        let mut head = self.head.borrow_mut();
+        let seen = look(&head);
+        if head.capacity() > MOST_KEPT {
+            *head = Vec::new();
+        }
+        seen
     }
 
     fn saw(&self, bytes: &[u8]) {
         self.received.set(self.received.get() + bytes.len() as u64);
-        if let Some(head) = self.head.borrow_mut().as_mut() {
+        if self.collects.get() {
+            let mut head = self.head.borrow_mut();
+            let wanted = if head.is_empty() { head_length(bytes) } else { bytes.len() };
             let room = MOST_COLLECTED.saturating_sub(head.len());
-            head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            head.extend_from_slice(&bytes[..wanted.min(room)]);
         }
     }
+}
+
+/// How much of the first bytes of a response may be its heads: all, where an informational one or empty lines come first.
+fn head_length(bytes: &[u8]) -> usize {
+    const END: &[u8] = b"\r\n\r\n";
+    if !bytes.starts_with(b"HTTP/1.") || bytes.get(9) == Some(&b'1') {
+        return bytes.len();
+    }
+    memchr::memmem::find(bytes, END).map_or(bytes.len(), |end| end + END.len())
 }
 
 /// A stream with a [`Tap`].
@@ -174,6 +197,23 @@ mod tests {
         let mut answer = Vec::new();
         let told = wire.read_to_end(&mut answer).await.expect_err("then the failure is told");
         assert_eq!((answer.as_slice(), told.kind()), (&b"no"[..], io::ErrorKind::BrokenPipe));
+    }
+
+    #[test]
+    fn a_head_is_collected_whole_and_little_of_the_body() {
+        let collected = |pieces: &[&str]| {
+            let tap = Tap::default();
+            tap.saw(b"before");
+            tap.collect_head();
+            pieces.iter().for_each(|piece| tap.saw(piece.as_bytes()));
+            tap.show_head(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
+        };
+        let head = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+        assert_eq!(collected(&[&format!("{head}body")]), head);
+        assert!((0..head.len()).all(|at| collected(&[&head[..at], &head[at..]]) == head));
+        for before in ["\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", "\r\nHTTP/1.1 100 Continue\r\n\r\n"] {
+            assert!(collected(&[&format!("{before}{head}")]).ends_with(head), "{before:?}");
+        }
     }
 
     #[tokio::test]
