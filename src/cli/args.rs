@@ -312,6 +312,9 @@ pub(super) struct NetworkArgs {
     /// Ask this name server, ADDR or ADDR:PORT; may be repeated [default: the system's]
     #[arg(long, value_name = "ADDR", value_parser = values::dns_server)]
     pub(super) dns_server: Vec<SocketAddr>,
+    /// Connect only to addresses on the public internet, wherever they come from: a URL, a name, a redirect, a rule
+    #[arg(long)]
+    pub(super) public_only: bool,
     /// Use IPv4 only
     #[arg(short = '4', long)]
     pub(super) ipv4: bool,

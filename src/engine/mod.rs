@@ -45,7 +45,7 @@ pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::steering::LiveLimits;
-pub use crate::dial::AddressFilter;
+pub use crate::dial::{AddressFilter, is_public};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -97,6 +97,11 @@ impl Engine {
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         let shards = shards(&config)?;
+        if config.network.public_only && config.network.unix_socket.is_some() {
+            return Err(StartError::new(
+                "a Unix socket is not on the public internet; leave out public_only or unix_socket",
+            ));
+        }
         let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
         let http1_only = config.network.http1_only;
         let tls = match &extensions.tls {
