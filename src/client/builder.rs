@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::Client;
 use crate::config::Config;
-use crate::engine::{Engine, Extensions, StartError};
+use crate::engine::{Connect, Engine, Extensions, StartError};
 use crate::model::{Hooks, Resolve};
 
 /// The settings of a client: the common ones by name, all of them through [`Self::config`].
@@ -108,6 +108,12 @@ impl ClientBuilder {
     /// is not on the public internet, [`NetworkSettings::public_only`](crate::config::NetworkSettings::public_only) does.
     pub fn address_filter(mut self, filter: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.extensions.address_filter = Some(Arc::new(filter));
+        self
+    }
+
+    /// Opens byte streams in place of TCP connections; see [`Extensions::connector`].
+    pub fn connector(mut self, connector: impl Connect + 'static) -> Self {
+        self.extensions.connector = Some(Arc::new(connector));
         self
     }
 

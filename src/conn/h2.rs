@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Method, Request};
 use hyper::client::conn::http2::{self, Connection, SendRequest};
@@ -14,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{self, Context, Exchanged, Reached};
-use super::watch::Watch;
+use super::severable::{Severable, Shears};
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
@@ -23,17 +24,20 @@ use crate::model::{Clock, Failure, Phase};
 pub struct H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
 {
     sender: SendRequest<RequestBody>,
     /// Shared with the driver task, to read the peer's settings from.
-    connection: Rc<RefCell<Connection<TokioIo<T>, RequestBody, E>>>,
+    connection: Rc<RefCell<Driven<T, E>>>,
 }
+
+/// hyper's half of the connection.
+type Driven<T, E> = Connection<TokioIo<Severable<T>>, RequestBody, E>;
 
 impl<T, E> Clone for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
 {
     fn clone(&self) -> Self {
         Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection) }
@@ -43,7 +47,7 @@ where
 impl<T, E> fmt::Debug for H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Unpin,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Unpin,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("H2").field("closed", &self.sender.is_closed()).finish_non_exhaustive()
@@ -53,10 +57,11 @@ where
 impl<T, E> H2<T, E>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, TokioIo<T>> + Clone + Unpin + 'static,
+    E: Http2ClientConnExec<RequestBody, TokioIo<Severable<T>>> + Clone + Unpin + 'static,
 {
     /// Speaks the preface on an open stream. The future returned drives the connection until it is closed: the caller
-    /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too.
+    /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too. It ends
+    /// with the connection, or when nobody holds it any more; what is left then is its [`Goodbye`].
     ///
     /// # Errors
     /// When the preface can't be written.
@@ -64,19 +69,20 @@ where
         io: T,
         executor: E,
         body: &BodySettings,
-    ) -> Result<(Self, impl Future<Output = ()> + use<T, E> + 'static), Failure> {
+    ) -> Result<(Self, impl Future<Output = Goodbye<T>> + use<T, E> + 'static), Failure> {
+        let (stream, shears) = Severable::new(io);
         let (sender, connection) = http2::Builder::new(executor)
             .timer(TokioTimer::new())
             // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
             .initial_max_send_streams(1)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(body.h2_stream_window)
+            .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
             .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
             .max_frame_size(FRAME_SIZE)
             // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
             // late frames into connection errors.
             .max_concurrent_reset_streams(1024)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
         let connection = Rc::new(RefCell::new(connection));
@@ -84,6 +90,7 @@ where
         let driver = async move {
             // How the connection ended reaches every exchange on it; here it is only driven.
             let _ = std::future::poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx)).await;
+            Goodbye(shears)
         };
         Ok((Self { sender, connection }, driver))
     }
@@ -110,7 +117,7 @@ where
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(&context.timeouts, context.total, started);
+        let watch = context.watch(started);
         let reached = Reached::default();
         let outcome = {
             let sending = self.sender.try_send_request(request);
@@ -126,10 +133,26 @@ where
     }
 }
 
-/// What one stream may have in flight towards us: a page of ordinary size without a stall.
-const STREAM_WINDOW: u32 = 1 << 20;
-/// What all streams of a connection may: as much as 128 of them, so that bodies which their readers leave unread do not
+/// The end of a connection that takes no more requests.
+#[must_use = "a peer that takes no more bytes keeps the socket until this has been awaited"]
+pub struct Goodbye<T>(Shears<T>);
+
+impl<T> Goodbye<T> {
+    /// Lets hyper take leave of the peer, and closes the stream if that takes longer than a second.
+    pub async fn say(self) {
+        if !self.0.is_gone() {
+            tokio::time::sleep(GOODBYE).await;
+            self.0.cut();
+        }
+    }
+}
+
+/// How long a connection that nobody uses any more has to say goodbye to its peer.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// A connection's window has room for as many full stream windows, so that bodies which their readers leave unread do not
 /// hold up the others.
-const CONNECTION_WINDOW: u32 = 128 << 20;
+const STREAMS_UNREAD: u32 = 128;
+/// RFC 9113 §6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 const FRAME_SIZE: u32 = 64 << 10;

@@ -15,13 +15,14 @@ mod h1;
 mod h2;
 mod head;
 mod request;
+mod severable;
 mod timer;
 mod watch;
 mod wire;
 
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
-pub use h2::H2;
+pub use h2::{Goodbye, H2};
 pub use request::RequestTemplate;
 pub use timer::LazyTimer;
 

@@ -1,4 +1,7 @@
 //! The byte stream under hyper, with a tap: how many bytes came in, and the response head as it was sent.
+//!
+//! A server may answer before it has read the whole request, and close. Writing then fails while the answer is there to be
+//! read, and hyper would drop it. So a failed write is kept back here: what can be read is read first.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,6 +18,8 @@ const MOST_COLLECTED: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Tap {
     received: Cell<u64>,
+    /// Writing has failed: the connection can't be used again.
+    broken: Cell<bool>,
     /// Where the head of the current response is collected, while somebody wants it.
     head: RefCell<Option<Vec<u8>>>,
 }
@@ -23,6 +28,11 @@ impl Tap {
     /// Bytes received on this connection so far.
     pub(super) const fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// Whether a write has failed.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken.get()
     }
 
     /// Collect what comes from now on.
@@ -49,18 +59,45 @@ impl Tap {
 pub(super) struct Wire<T> {
     io: T,
     tap: Rc<Tap>,
+    /// Why writing failed, until it is told.
+    failure: Option<io::Error>,
 }
 
 impl<T> Wire<T> {
     pub(super) const fn new(io: T, tap: Rc<Tap>) -> Self {
-        Self { io, tap }
+        Self { io, tap, failure: None }
+    }
+}
+
+impl<T> Wire<T> {
+    /// What hyper is told of a write: that it went well, even when it failed. The task looks again at what there is to read.
+    fn wrote<R>(&mut self, result: Poll<io::Result<R>>, instead: R, cx: &Context<'_>) -> Poll<io::Result<R>> {
+        match result {
+            Poll::Ready(Err(error)) => {
+                self.tap.broken.set(true);
+                self.failure = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Ready(Ok(instead))
+            }
+            other => other,
+        }
+    }
+
+    /// There is nothing more to read: now the failure is told, once in full.
+    fn broken(&mut self) -> io::Error {
+        self.failure.take().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let got = buf.filled().len() - before;
+        if got == 0 && self.tap.is_broken() {
+            return Poll::Ready(Err(self.broken()));
+        }
+        ready!(read)?;
         self.tap.saw(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
@@ -68,26 +105,44 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        if self.tap.is_broken() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(result, buf.len(), cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        if self.tap.is_broken() {
+            return Poll::Ready(Ok(()));
+        }
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.wrote(result, (), cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_to_a_request_that_could_not_be_written_is_read_first() {
+        let (ours, mut theirs) = tokio::io::duplex(8);
+        theirs.write_all(b"no").await.expect("room");
+        drop(theirs);
+        let tap = Rc::new(Tap::default());
+        let mut wire = Wire::new(ours, Rc::clone(&tap));
+        wire.write_all(b"a long request").await.expect("the failure is kept back");
+        wire.flush().await.expect("that too");
+        assert!(tap.is_broken());
+        let mut answer = Vec::new();
+        let told = wire.read_to_end(&mut answer).await.expect_err("then the failure is told");
+        assert_eq!((answer.as_slice(), told.kind()), (&b"no"[..], io::ErrorKind::BrokenPipe));
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::clock::{Bound, Clock};
 use super::error::Losses;
+use super::own::{Connect, OwnStream};
 use super::race::{Race, Step};
 use super::tcp::{self, SocketOptions};
 
@@ -19,29 +20,36 @@ pub(super) struct Opening<'a> {
     /// In the order to try them.
     pub(super) candidates: Vec<SocketAddr>,
     pub(super) options: SocketOptions,
+    /// Who opens streams in place of TCP.
+    pub(super) connector: Option<&'a dyn Connect>,
     /// The wait before the next address is tried.
     pub(super) pace: Duration,
     pub(super) bound: Bound,
     pub(super) clock: &'a Clock,
 }
 
+/// What was opened.
+pub(super) enum Opened {
+    Tcp(TcpStream),
+    Own(OwnStream),
+}
+
 /// One attempt under way.
 struct Attempt {
     index: usize,
-    connect: Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>,
+    connect: Pin<Box<dyn Future<Output = io::Result<Opened>>>>,
 }
 
 impl Opening<'_> {
     /// The first connection that opens. At most as many steps as there are addresses, times three.
-    pub(super) async fn run(self) -> Result<(TcpStream, SocketAddr), Losses> {
+    pub(super) async fn run(self) -> Result<(Opened, SocketAddr), Losses> {
         let mut race = Race::new(self.candidates.len(), self.pace, self.bound.started, self.bound.end);
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut losses = Losses::default();
         loop {
             match race.step(self.clock.now()) {
                 Step::Start(index) => {
-                    let connect = Box::pin(tcp::connect(self.candidates[index], self.options));
-                    attempts.push(Attempt { index, connect });
+                    attempts.push(Attempt { index, connect: self.connect(self.candidates[index]) });
                 }
                 Step::Abandon(index) => {
                     attempts.retain(|attempt| attempt.index != index);
@@ -66,10 +74,21 @@ impl Opening<'_> {
             }
         }
     }
+
+    fn connect(&self, address: SocketAddr) -> Pin<Box<dyn Future<Output = io::Result<Opened>>>> {
+        let options = self.options;
+        match self.connector {
+            None => Box::pin(async move { tcp::connect(address, options).await.map(Opened::Tcp) }),
+            Some(connector) => {
+                let connecting = connector.connect(address);
+                Box::pin(async move { connecting.await.map(|stream| Opened::Own(OwnStream::new(stream))) })
+            }
+        }
+    }
 }
 
 /// The next attempt that ends; it is taken out of `attempts`.
-async fn first(attempts: &mut Vec<Attempt>) -> (usize, io::Result<TcpStream>) {
+async fn first(attempts: &mut Vec<Attempt>) -> (usize, io::Result<Opened>) {
     poll_fn(|cx| {
         for at in 0..attempts.len() {
             if let Poll::Ready(result) = attempts[at].connect.as_mut().poll(cx) {

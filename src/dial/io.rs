@@ -1,4 +1,4 @@
-//! The byte stream of a connection: one of four kinds, told apart by a match, not by a box.
+//! The byte stream of a connection: one of a few kinds, told apart by a match, not by a box.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::handshake::TlsStream;
+use super::own::OwnStream;
 
 /// An open connection's byte stream. TLS streams are boxed: their state is over 1 KB, and plain ones should not
 /// carry that room.
@@ -22,15 +23,20 @@ pub enum Io {
     Unix(UnixStream),
     /// TLS over a Unix socket.
     TlsUnix(Box<TlsStream<UnixStream>>),
+    /// What the user's connector opened.
+    Own(OwnStream),
+    /// TLS over that.
+    TlsOwn(Box<TlsStream<OwnStream>>),
 }
 
 impl Io {
     /// The TLS state, where there is one.
     fn session(&self) -> Option<&ClientConnection> {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tcp(_) | Self::Unix(_) | Self::Own(_) => None,
             Self::TlsTcp(stream) => Some(stream.get_ref().1),
             Self::TlsUnix(stream) => Some(stream.get_ref().1),
+            Self::TlsOwn(stream) => Some(stream.get_ref().1),
         }
     }
 
@@ -53,6 +59,8 @@ macro_rules! each {
             Io::TlsTcp(stream) => Pin::new(stream).$method($($arg),*),
             Io::Unix(stream) => Pin::new(stream).$method($($arg),*),
             Io::TlsUnix(stream) => Pin::new(stream).$method($($arg),*),
+            Io::Own(stream) => Pin::new(stream).$method($($arg),*),
+            Io::TlsOwn(stream) => Pin::new(stream).$method($($arg),*),
         }
     };
 }
@@ -86,6 +94,8 @@ impl AsyncWrite for Io {
             Self::TlsTcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::TlsUnix(stream) => stream.is_write_vectored(),
+            Self::Own(stream) => stream.is_write_vectored(),
+            Self::TlsOwn(stream) => stream.is_write_vectored(),
         }
     }
 }

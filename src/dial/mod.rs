@@ -14,6 +14,7 @@ mod connect;
 mod error;
 mod handshake;
 mod io;
+mod own;
 mod public;
 mod race;
 mod roots;
@@ -27,11 +28,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 
 pub use self::candidates::AddressFilter;
 pub use self::error::{Cause, DialError};
 pub use self::io::Io;
+pub use self::own::{ByteStream, Connect, Connecting};
 pub use self::public::is_public;
 pub use self::roots::{TrustedRoots, trusted_roots};
 pub use self::route::Route;
@@ -39,7 +41,7 @@ pub use self::tls::{Tls, TlsError};
 
 use self::candidates::Candidates;
 use self::clock::{Bound, Clock};
-use self::connect::Opening;
+use self::connect::{Opened, Opening};
 use self::error::{no_answer, unix_failure};
 use self::route::Routes;
 use self::tcp::SocketOptions;
@@ -102,6 +104,7 @@ pub struct Dialer {
     timeouts: Timeouts,
     tls: Arc<Tls>,
     resolver: Rc<dyn Resolve>,
+    connector: Option<Arc<dyn Connect>>,
     clock: Clock,
 }
 
@@ -119,6 +122,7 @@ impl Dialer {
             timeouts: config.timeouts.clone(),
             tls,
             resolver,
+            connector: None,
             clock: Clock::new(clock),
         }
     }
@@ -127,6 +131,13 @@ impl Dialer {
     #[must_use]
     pub fn with_filter(mut self, filter: AddressFilter) -> Self {
         self.candidates.set_filter(filter);
+        self
+    }
+
+    /// Has streams opened by `connector` in place of TCP.
+    #[must_use]
+    pub fn with_connector(mut self, connector: Arc<dyn Connect>) -> Self {
+        self.connector = Some(connector);
         self
     }
 
@@ -186,10 +197,12 @@ impl Dial<'_> {
 
     async fn tcp(&mut self, target: &Target<'_>, egress: Egress, addresses: &[IpAddr], port: u16) -> Result<Io, Cause> {
         let stream = self.connect(target, egress, addresses, port).await?;
-        match target.scheme {
-            Scheme::Http => Ok(Io::Tcp(stream)),
-            Scheme::Https => Ok(Io::TlsTcp(Box::new(self.handshake(target, stream).await?))),
-        }
+        Ok(match (stream, target.scheme) {
+            (Opened::Tcp(stream), Scheme::Http) => Io::Tcp(stream),
+            (Opened::Tcp(stream), Scheme::Https) => Io::TlsTcp(Box::new(self.handshake(target, stream).await?)),
+            (Opened::Own(stream), Scheme::Http) => Io::Own(stream),
+            (Opened::Own(stream), Scheme::Https) => Io::TlsOwn(Box::new(self.handshake(target, stream).await?)),
+        })
     }
 
     fn bound(&self, phase: Phase, limit: Duration) -> Bound {
@@ -212,7 +225,7 @@ impl Dial<'_> {
         egress: Egress,
         addresses: &[IpAddr],
         port: u16,
-    ) -> Result<TcpStream, Cause> {
+    ) -> Result<Opened, Cause> {
         let dialer = self.dialer;
         let local = dialer.local_addresses.get(usize::from(egress.0)).copied();
         let candidates = dialer.candidates.choose(addresses, local, target.host)?;
@@ -220,6 +233,7 @@ impl Dial<'_> {
         let opening = Opening {
             candidates: race::order(&candidates, port),
             options: SocketOptions { local, nodelay: dialer.nodelay },
+            connector: dialer.connector.as_deref(),
             pace: dialer.pace,
             bound,
             clock: &dialer.clock,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dial::AddressFilter;
+use crate::dial::{AddressFilter, Connect};
 use crate::model::{Hooks, Resolve};
 
 /// Code of the user's own that a run is given beside its settings. By default there is none.
@@ -35,6 +35,8 @@ pub struct Extensions {
     /// redirect. Addresses refused fail with kind `address_refused`. IPv4 addresses written as IPv6 (`::ffff:1.2.3.4`) are
     /// shown as the IPv4 addresses they are.
     pub address_filter: Option<AddressFilter>,
+    /// Opens byte streams in place of TCP connections. Local addresses and `TCP_NODELAY` are then its own affair.
+    pub connector: Option<Arc<dyn Connect>>,
 }
 
 impl fmt::Debug for Extensions {
@@ -44,6 +46,7 @@ impl fmt::Debug for Extensions {
             .field("resolver", &self.resolver.is_some())
             .field("tls", &self.tls.is_some())
             .field("address_filter", &self.address_filter.is_some())
+            .field("connector", &self.connector.is_some())
             .finish()
     }
 }

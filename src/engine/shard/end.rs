@@ -141,6 +141,9 @@ impl Shard {
         if reused && exchanged.sent != Sent::No {
             self.shared.counters[self.index].reused.add(1);
         }
+        if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
+            response.body = shelf.take();
+        }
         let verdict = verdict(&exchanged);
         let facts = self.facts(&mut flight, &exchanged, reused);
         let report = Report { started: flight.dispatched, verdict };
@@ -176,6 +179,7 @@ impl Shard {
             }
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             let attempts = flight.job.attempts() + 1;
+            self.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
             let extra = flight.job.extra_mut();
@@ -233,6 +237,7 @@ impl Shard {
     /// Sends the job on to the next hop's host.
     fn follow(self: &Rc<Self>, host: HostId, mut job: Job, step: redirect::Step, report: Report, now: Time) {
         self.sched.borrow_mut().handle(Event::Done { host, report }, now);
+        self.leaves(host);
         self.shared.counters[self.index].redirects.add(1);
         redirect::follow(&mut job, step);
         let shard = self.shared.shard_of(&job.url);
@@ -246,6 +251,7 @@ impl Shard {
     /// The scheduler gives a job back: its last attempt is its result, or the reason is.
     pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
         let attempts = job.attempts();
+        self.leaves(host);
         match job.extra.as_mut().and_then(|extra| extra.last.take()) {
             Some(last) => self.deliver(Outcome { job, attempts, last: *last }),
             None if reason == GiveUpReason::Stopped => self.cancelled(1),

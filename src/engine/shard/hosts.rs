@@ -1,5 +1,6 @@
 //! The hosts of a shard: origin text to number and back.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -31,6 +32,8 @@ pub(super) struct Host {
     pub(super) trouble: Option<Trouble>,
     /// What became of its attempts.
     tally: Tally,
+    /// Jobs taken in, by arrival or by redirect, and not yet handed on: the host's part of the conservation law.
+    open: Cell<u64>,
     /// The number of the rule that holds for it.
     pub(super) rule: Option<u32>,
 }
@@ -135,6 +138,7 @@ impl Shard {
             lookup: None,
             trouble: None,
             tally: Tally::default(),
+            open: Cell::new(0),
             rule,
         };
         hosts.insert(id, host);
@@ -146,6 +150,12 @@ impl Shard {
     pub(super) fn forget(&self, id: HostId) {
         let mut hosts = self.hosts.borrow_mut();
         if let Some(host) = hosts.remove(id) {
+            assert_eq!(
+                host.open.get(),
+                0,
+                "haul lost or doubled a job of {}: it was forgotten with jobs open",
+                host.url
+            );
             self.note_host(host.url.origin(), host.tally);
             let site = site_of(host.url.host());
             if let Some(group) = hosts.groups.get(site).copied()
@@ -164,6 +174,32 @@ impl Shard {
             if let Some(host) = host {
                 let limits = live.of_host(host.rule.and_then(|rule| self.shared.rules.get(rule)));
                 sched.handle(Event::Limits { host: HostId(id), limits }, now);
+            }
+        }
+    }
+
+    /// The host takes a job in.
+    pub(super) fn enters(&self, id: HostId) {
+        let hosts = self.hosts.borrow();
+        let open = &hosts.get(id).expect("a host that has just been looked up").open;
+        open.set(open.get() + 1);
+    }
+
+    /// The host hands a job on: to its outcome, to another host, or unfetched.
+    pub(super) fn leaves(&self, id: HostId) {
+        let hosts = self.hosts.borrow();
+        let open = &hosts.get(id).expect("a host with a job is not forgotten").open;
+        open.set(open.get().checked_sub(1).expect("haul doubled a job: more have left a host than came to it"));
+    }
+
+    /// The conservation law at the end of the shard, host by host: what came and has not left is in flight, and that is
+    /// nothing unless the run was stopped at once.
+    pub(super) fn check_books(&self) {
+        let sched = self.sched.borrow();
+        for (host, id) in self.hosts.borrow().hosts.iter().zip(0..) {
+            if let Some(host) = host {
+                let (open, in_flight) = (host.open.get(), sched.host_in_flight(HostId(id)));
+                assert_eq!(open, u64::from(in_flight), "haul lost or doubled a job of {}", host.url);
             }
         }
     }

@@ -104,11 +104,14 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
 fn shard_dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
     let (clock, tls) = (shared.clock, Arc::clone(&shared.tls));
     let names = Rc::clone(resolver) as Rc<dyn Resolve>;
-    let dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
-    match &shared.extensions.address_filter {
-        Some(filter) => dialer.with_filter(Arc::clone(filter)),
-        None => dialer,
+    let mut dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
+    if let Some(filter) = &shared.extensions.address_filter {
+        dialer = dialer.with_filter(Arc::clone(filter));
     }
+    if let Some(connector) = &shared.extensions.connector {
+        dialer = dialer.with_connector(Arc::clone(connector));
+    }
+    dialer
 }
 
 impl Shard {
@@ -171,11 +174,13 @@ impl Shard {
 
     fn arrived(self: &Rc<Self>, job: Job, now: Time) {
         let host = self.host_of(&job, now);
+        self.enters(host);
         self.sched.borrow_mut().handle(Event::Arrived { host, job }, now);
     }
 
     fn continued(self: &Rc<Self>, job: Job, now: Time) {
         let host = self.host_of(&job, now);
+        self.enters(host);
         self.sched.borrow_mut().handle(Event::Continued { host, job }, now);
     }
 
@@ -216,6 +221,7 @@ impl Shard {
                 self.give_up(host, job, reason);
             }
         }
+        self.check_books();
         self.cancelled(self.sched.borrow().in_flight() as usize);
         self.flush_outbox();
     }

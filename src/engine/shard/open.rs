@@ -12,7 +12,7 @@ use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
-use crate::model::{Clock, Failure, Scheme, Time};
+use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
 use crate::sched::{Event, HostId};
 
 impl Shard {
@@ -73,7 +73,14 @@ impl Shard {
 
     async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
         let remote = dialed.remote;
-        match H2::new(dialed.io, LocalSpawner, &self.shared.config.body).await {
+        // Its first bytes are written now, and a peer may never take them.
+        let limit = self.shared.config.timeouts.first_byte.min(self.due(&flight).since(self.clock.now()));
+        let opening = H2::new(dialed.io, LocalSpawner, &self.shared.config.body);
+        let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
+            let message = format!("the server took no bytes for {limit:?} after connecting");
+            Err(Failure::new(Phase::Send, FailureKind::Timeout, message))
+        });
+        match opened {
             Ok((h2, driver)) => {
                 // What the peer allows is known with the first response; until then h2 holds back what is too much.
                 let slots = self.streams(usize::MAX);
@@ -83,9 +90,11 @@ impl Shard {
                 self.register(id, Carrier::H2(Rc::clone(&streams)));
                 let shard = Rc::clone(self);
                 tokio::task::spawn_local(async move {
-                    driver.await;
+                    let goodbye = driver.await;
                     shard.closed(id);
                     shard.board_waiting(key);
+                    drop(shard);
+                    goodbye.say().await;
                 });
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, self.host_streams(slots), now);
