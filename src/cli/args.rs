@@ -8,6 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
@@ -50,6 +51,18 @@ pub(super) enum Command {
     /// Write the manual pages, in roff, to standard output or a directory.
     #[command(after_help = generate::MAN_HELP)]
     Man(ManArgs),
+}
+
+/// The error without the value that it quotes, where that may be a credential.
+pub(super) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let secret = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => ["--header", "--bearer"].iter().any(|name| flag.contains(name)),
+        _ => false,
+    };
+    if secret {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 const EXAMPLES: &str = "\
@@ -353,7 +366,7 @@ pub(super) struct TlsArgs {
     /// The client certificate's key (PEM) [default: in the file of --cert]
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Accept any certificate
+    /// Accept any certificate: others on the way can then read and change everything, and a warning says so
     #[arg(short = 'k', long)]
     pub(super) insecure: bool,
 }

@@ -104,6 +104,12 @@ impl Engine {
                 "a Unix socket is not on the public internet; leave out public_only or unix_socket",
             ));
         }
+        template::check(&config.request).map_err(StartError::new)?;
+        if config.tls.insecure && extensions.tls.is_none() {
+            tracing::warn!(
+                "certificates are not checked: whoever is on the way can read and change everything fetched"
+            );
+        }
         let budget = shares(&config)?;
         if let Some(shares) = &budget {
             shares.apply(&mut config, shards);

@@ -4,11 +4,18 @@ use http::HeaderValue;
 use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 
 use crate::body::ACCEPT_ENCODING as CODINGS;
-use crate::config::Config;
+use crate::config::{Config, RequestSettings};
 use crate::conn::RequestTemplate;
+use crate::source;
 
 /// Sent unless the user names another.
 const AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
+
+/// Whether the settings' headers may be sent: those that frame the message are haul's own.
+pub(super) fn check(settings: &RequestSettings) -> Result<(), String> {
+    let wrong = settings.headers.keys().find_map(|name| source::header(name.as_str(), "").err());
+    wrong.map_or(Ok(()), |error| Err(format!("request headers: {error}")))
+}
 
 /// The request that all jobs of a run start from.
 pub(super) fn request_template(config: &Config) -> RequestTemplate {
