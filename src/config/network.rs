@@ -59,7 +59,7 @@ pub struct NetworkSettings {
     /// loopback, private, link-local, shared, multicast or reserved ones ([`crate::engine::is_public`] has the exact rule).
     /// Judged on each address right before it is connected to, so that a name can't change its mind in between. Others fail
     /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
-    /// `unix_socket`. Default false.
+    /// `unix_socket`. There are no proxies to judge: haul has none. Default false.
     ///
     /// ```
     /// use haul::{Client, model::FailureKind};

@@ -4,8 +4,8 @@
 //! successors). IPv6 is refused unless it is assigned: outside `2000::/3` nothing is anybody's public address (RFC 4291
 //! §2.4), but for the prefix of NAT64.
 //!
-//! Invariant: an address that stands for an IPv4 address, to which a translator or relay passes the connection on (NAT64,
-//! 6to4), is public only if that one is.
+//! Invariant: an address that a translator turns into an IPv4 address (NAT64) is public only if that one is. Networks with
+//! IPv6 alone reach all of IPv4 this way, so these can't be refused altogether; other forms of IPv4 addresses are.
 //!
 //! It must not know where an address came from.
 
@@ -35,7 +35,7 @@ const fn v6(head: [u16; 4], prefix: u32, what: &'static str, source: &'static st
 ///
 /// Some blocks have reachable pieces in the registries (anycast of PCP, TURN, AMT and AS112, ORCHIDv2). None of those
 /// serves HTTP to anyone; the whole block is refused.
-const REFUSED: [Range; 37] = [
+const REFUSED: [Range; 38] = [
     v4(0, 0, 0, 8, "of \"this network\"", "RFC 791 §3.2"),
     v4(10, 0, 0, 8, "private", "RFC 1918"),
     v4(100, 64, 0, 10, "shared behind a carrier's NAT", "RFC 6598"),
@@ -69,6 +69,7 @@ const REFUSED: [Range; 37] = [
     v6([0x2001, 0x20, 0, 0], 28, "an identifier (ORCHID)", "RFC 7343"),
     v6([0x2001, 0, 0, 0], 23, "reserved for protocols", "RFC 2928"),
     v6([0x2001, 0xdb8, 0, 0], 32, "for documentation", "RFC 3849"),
+    v6([0x2002, 0, 0, 0], 16, "IPv4 in a form given up (6to4)", "RFC 7526"),
     v6([0x3fff, 0, 0, 0], 20, "for documentation", "RFC 9637"),
     v6([0x5f00, 0, 0, 0], 16, "a segment's identifier (SRv6)", "RFC 9602"),
     v6([0xfc00, 0, 0, 0], 7, "private", "RFC 4193"),
@@ -83,9 +84,6 @@ const REFUSED: [Range; 37] = [
 
 /// The last 32 bits are the IPv4 address that a translator connects to.
 const NAT64: Range = v6([0x64, 0xff9b, 0, 0], 96, "NAT64", "RFC 6052");
-
-/// Bits 16 to 47 are the IPv4 address of the router that it is reached through.
-const SIX_TO_FOUR: Range = v6([0x2002, 0, 0, 0], 16, "6to4", "RFC 3056");
 
 impl Range {
     const fn holds(&self, address: IpAddr) -> bool {
@@ -102,8 +100,8 @@ impl Range {
 }
 
 /// Whether `address` is on the public internet, as far as its number tells: not loopback, private, link-local, shared,
-/// multicast, reserved, for documentation or benchmarks, nor one of these in another form (NAT64, 6to4, Teredo, IPv4
-/// written as IPv6).
+/// multicast, reserved, for documentation or benchmarks, nor an IPv4 address in another form (mapped, compatible, 6to4,
+/// Teredo). An address of NAT64 (`64:ff9b::/96`) is what the IPv4 address in it is.
 ///
 /// For an address filter with exceptions; without any, [`NetworkSettings::public_only`] is simpler.
 ///
@@ -132,16 +130,13 @@ pub(super) fn refused(address: IpAddr) -> Option<&'static Range> {
 
 /// The IPv4 address that the network makes of this one.
 fn stands_for(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(v6) = address else { return None };
-    let shift = if NAT64.holds(address) {
-        0
-    } else if SIX_TO_FOUR.holds(address) {
-        80
-    } else {
-        return None;
-    };
-    let bits = (v6.to_bits() >> shift) & u128::from(u32::MAX);
-    u32::try_from(bits).ok().map(Ipv4Addr::from_bits)
+    match address {
+        IpAddr::V6(v6) if NAT64.holds(address) => {
+            let [.., a, b, c, d] = v6.octets();
+            Some(Ipv4Addr::new(a, b, c, d))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -252,6 +247,12 @@ mod tests {
                 PUBLIC,
             ),
             (
+                "2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff 2002:: 2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff 2003::",
+                PUBLIC,
+                Some("IPv4 in a form given up (6to4)"),
+                PUBLIC,
+            ),
+            (
                 "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff 3fff:: 3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff 3fff:1000::",
                 PUBLIC,
                 doc,
@@ -332,17 +333,17 @@ mod tests {
     }
 
     #[test]
-    fn a_form_of_an_ipv4_address_is_what_that_address_is() {
+    fn a_form_of_an_ipv4_address_is_what_that_address_is_or_refused() {
         for (address, expected) in [
             ("64:ff9b::8.8.8.8", None),
             ("64:ff9b::127.0.0.1", Some("loopback")),
             ("64:ff9b::10.0.0.1", Some("private")),
             ("64:ff9b::169.254.169.254", Some("link-local")),
             ("64:ff9b:0:0:0:1:808:808", Some("assigned to nobody")),
-            ("2002:808:808::1", None),
-            ("2002:7f00:1::1", Some("loopback")),
-            ("2002:a00:1::", Some("private")),
-            ("2002:c0a8:1:ffff:ffff:ffff:808:808", Some("private")),
+            ("64:ff9b::", Some("of \"this network\"")),
+            ("64:ff9b::255.255.255.255", Some("broadcast")),
+            ("2002:808:808::1", Some("IPv4 in a form given up (6to4)")),
+            ("2002:7f00:1::1", Some("IPv4 in a form given up (6to4)")),
             ("2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
             ("2003::", None),
             ("::ffff:8.8.8.8", Some("IPv4 written as IPv6")),
