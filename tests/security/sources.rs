@@ -46,8 +46,12 @@ fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
 #[test]
 fn no_file_of_ours_holds_unsafe_code() {
     let mut files = Vec::new();
+    // `fuzz` is not in what is published.
     for directory in ["src", "tests", "benches", "examples", "fuzz"] {
-        rust_files(&Path::new(ROOT).join(directory), &mut files);
+        let directory = Path::new(ROOT).join(directory);
+        if directory.is_dir() {
+            rust_files(&directory, &mut files);
+        }
     }
     assert!(files.len() > 200, "only {} files found", files.len());
     for file in files {
