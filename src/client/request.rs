@@ -174,7 +174,8 @@ impl<C> Request<C> {
 impl Request {
     /// The job it becomes: where to, and what differs from the client's default.
     pub(super) fn into_job(self) -> Result<(WebUrl, Box<Extra>), Failure> {
-        if let Some(mistake) = self.mistake {
+        let method = source::method(self.method.as_str()).err().map(|error| error.to_string().into());
+        if let Some(mistake) = self.mistake.or(method) {
             return Err(Failure::new(Phase::Input, FailureKind::BadRequest, mistake));
         }
         let (url, credentials) =

@@ -69,7 +69,10 @@ impl Candidates {
 
 /// None of a host's addresses is public.
 fn not_public(addresses: &[IpAddr], host: &str) -> Failure {
-    let why = |ip: &IpAddr| public::refused(*ip).map(|range| format!("{ip} is {} ({})", range.what, range.source));
+    let why = |ip: &IpAddr| {
+        let meant = public::stands_for(*ip).map_or_else(String::new, |meant| format!(", which means {meant},"));
+        public::refused(*ip).map(|range| format!("{ip}{meant} is {} ({})", range.what, range.source))
+    };
     let why: Vec<_> = addresses.iter().filter_map(why).take(NAMED).collect();
     let message = format!(
         "{host} is not on the public internet: {}; leave out --public-only to connect all the same",
@@ -135,5 +138,7 @@ mod tests {
             "intranet.example is not on the public internet: 10.0.0.1 is private (RFC 1918); leave out --public-only to \
              connect all the same"
         );
+        let translated = candidates.choose(&all[2..3], None, "h").unwrap_err();
+        assert!(translated.message.contains("64:ff9b::a00:1, which means 10.0.0.1, is private"), "{translated}");
     }
 }

@@ -129,7 +129,7 @@ pub(super) fn refused(address: IpAddr) -> Option<&'static Range> {
 }
 
 /// The IPv4 address that the network makes of this one.
-fn stands_for(address: IpAddr) -> Option<Ipv4Addr> {
+pub(super) fn stands_for(address: IpAddr) -> Option<Ipv4Addr> {
     match address {
         IpAddr::V6(v6) if NAT64.holds(address) => {
             let [.., a, b, c, d] = v6.octets();

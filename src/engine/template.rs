@@ -11,8 +11,9 @@ use crate::source;
 /// Sent unless the user names another.
 const AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
 
-/// Whether the settings' headers may be sent: those that frame the message are haul's own.
+/// Whether the settings' method and headers may be sent: no tunnel, and no header that frames the message.
 pub(super) fn check(settings: &RequestSettings) -> Result<(), String> {
+    source::method(settings.method.as_str()).map_err(|error| format!("request method: {error}"))?;
     let wrong = settings.headers.keys().find_map(|name| source::header(name.as_str(), "").err());
     wrong.map_or(Ok(()), |error| Err(format!("request headers: {error}")))
 }

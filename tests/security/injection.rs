@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use haul::config::Config;
 use haul::engine::Engine;
-use haul::http::{HeaderMap, HeaderName, HeaderValue};
+use haul::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use haul::model::{FailureKind, Phase};
 use haul::{Client, Request};
 use serde_json::json;
@@ -102,6 +102,12 @@ fn methods_tokens_and_agents_are_checked_too() {
     let client = Client::builder().build().expect("valid settings");
     let bearer = block_on(client.get(&url).bearer_auth("me\r\nX-Injected: 1").send());
     assert_eq!(kind(bearer), (Phase::Input, FailureKind::BadRequest));
+    // A tunnel would carry whatever comes next past every check.
+    let tunnel = block_on(client.request(Method::CONNECT, &url).send());
+    assert_eq!(kind(tunnel), (Phase::Input, FailureKind::BadRequest));
+    let mut config = Config::default();
+    config.request.method = Method::CONNECT;
+    assert!(Engine::new(config).err().expect("refused").to_string().contains("tunnel"));
     assert_eq!(origin.connections(), 0);
 }
 
