@@ -8,6 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
@@ -54,6 +55,18 @@ pub(super) enum Command {
     /// Write the manual pages, in roff, to standard output or a directory.
     #[command(after_help = generate::MAN_HELP)]
     Man(ManArgs),
+}
+
+/// The error without the value that it quotes, where that may be a credential.
+pub(super) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let secret = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => ["--header", "--bearer"].iter().any(|name| flag.contains(name)),
+        _ => false,
+    };
+    if secret {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 const EXAMPLES: &str = "\
@@ -319,6 +332,9 @@ pub(super) struct NetworkArgs {
     /// Ask this name server, ADDR or ADDR:PORT; may be repeated [default: the system's]
     #[arg(long, value_name = "ADDR", value_parser = values::dns_server)]
     pub(super) dns_server: Vec<SocketAddr>,
+    /// Connect only to addresses on the public internet, wherever they come from: a URL, a name, a redirect, a rule
+    #[arg(long)]
+    pub(super) public_only: bool,
     /// Use IPv4 only
     #[arg(short = '4', long)]
     pub(super) ipv4: bool,
@@ -354,7 +370,7 @@ pub(super) struct TlsArgs {
     /// The client certificate's key (PEM) [default: in the file of --cert]
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Accept any certificate
+    /// Accept any certificate: others on the way can then read and change everything, and a warning says so
     #[arg(short = 'k', long)]
     pub(super) insecure: bool,
 }

@@ -37,7 +37,7 @@ use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
-    match Cli::parse().command {
+    match Cli::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit()).command {
         Command::Get(args) => get(*args),
         Command::Bench(args) => bench::run(*args),
         Command::Origin(args) => origin::run(&args),

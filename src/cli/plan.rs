@@ -109,6 +109,10 @@ fn check(args: &GetArgs) -> Planned<()> {
             network.unix_socket.is_some() && other_address,
             "--unix-socket leaves no address to choose; leave out --resolve, --connect-to, --local-address, --ipv4 and --ipv6",
         ),
+        (
+            network.unix_socket.is_some() && network.public_only,
+            "--unix-socket is not on the public internet, so --public-only would refuse it; leave one out",
+        ),
         (!request.data.is_empty() && request.json.is_some(), "--data and --json are both bodies; give one"),
         (request.user.is_some() && request.bearer.is_some(), "--user and --bearer both authorize; give one"),
         (
@@ -315,6 +319,7 @@ pub(super) fn network(args: NetworkArgs) -> NetworkSettings {
     };
     NetworkSettings {
         family,
+        public_only: args.public_only,
         local_addresses: args.local_address.into_iter().collect(),
         unix_socket: args.unix_socket,
         resolve: args.resolve,
@@ -415,6 +420,7 @@ mod tests {
             ("--http1.1 --http2-prior-knowledge", "leave one out"),
             ("--unix-socket /run/x -4", "--unix-socket"),
             ("--unix-socket /run/x --resolve a:80:127.0.0.1", "--unix-socket"),
+            ("--unix-socket /run/x --public-only", "--public-only"),
             ("-d a --json b", "give one"),
             ("-u a:b --bearer c", "give one"),
             ("-u a:b -H Authorization:x", "give one"),
@@ -525,6 +531,7 @@ mod tests {
         let other = config("--unix-socket /run/x --http2-prior-knowledge").network;
         assert_eq!((other.unix_socket, other.http2_prior_knowledge), (Some("/run/x".into()), true));
         assert_eq!(config("-4").network.family, FamilyPreference::Ipv4Only);
+        assert!(config("--public-only").network.public_only && !config("").network.public_only);
     }
 
     #[test]

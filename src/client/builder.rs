@@ -104,7 +104,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects only to addresses that `filter` lets pass; see [`Extensions::address_filter`].
+    /// Connects only to addresses that `filter` lets pass; see [`Extensions::address_filter`]. To keep off everything that
+    /// is not on the public internet, [`NetworkSettings::public_only`](crate::config::NetworkSettings::public_only) does.
     pub fn address_filter(mut self, filter: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.extensions.address_filter = Some(Arc::new(filter));
         self

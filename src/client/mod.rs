@@ -221,7 +221,7 @@ impl Client {
 
 /// A URL that can't be read, as messages show it.
 fn shown(given: &str) -> Box<str> {
-    crate::source::without_credentials(given).into()
+    crate::model::without_credentials(given).into()
 }
 
 impl fmt::Debug for Client {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::model::{Extra, Failure, FailureKind, Phase, Special, WebUrl};
+use crate::model::{Control, Extra, Failure, FailureKind, Phase, Special, Veiled, WebUrl};
 use crate::source::{self, authorized};
 
 /// A request: plain data, cheap to clone, good for any client. [`super::Client::get`] and its like make one that is bound
@@ -104,13 +104,14 @@ impl<C> Request<C> {
     /// Appends parameters to the URL's query.
     pub fn query<K: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         match Url::parse(&self.url) {
-            Ok(mut url) => {
+            // A control character would be gone, and nobody told.
+            Ok(mut url) if Control::find(&self.url, b"").is_none() => {
                 url.query_pairs_mut().extend_pairs(pairs);
                 self.url = String::from(url).into();
                 self
             }
             // What is wrong with the URL is told by its own reading.
-            Err(_) => self,
+            _ => self,
         }
     }
 
@@ -173,7 +174,8 @@ impl<C> Request<C> {
 impl Request {
     /// The job it becomes: where to, and what differs from the client's default.
     pub(super) fn into_job(self) -> Result<(WebUrl, Box<Extra>), Failure> {
-        if let Some(mistake) = self.mistake {
+        let method = source::method(self.method.as_str()).err().map(|error| error.to_string().into());
+        if let Some(mistake) = self.mistake.or(method) {
             return Err(Failure::new(Phase::Input, FailureKind::BadRequest, mistake));
         }
         let (url, credentials) =
@@ -197,12 +199,12 @@ impl Request {
 }
 
 impl<C> fmt::Debug for Request<C> {
-    /// Without credentials: headers that hold them are marked sensitive, and those in the URL are left out.
+    /// Without credentials: the values of headers that hold them are left out, and those in the URL too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("url", &super::shown(&self.url))
-            .field("headers", &self.headers)
+            .field("headers", &Veiled(&self.headers))
             .field("body_bytes", &self.body.as_ref().map(Bytes::len))
             .finish_non_exhaustive()
     }

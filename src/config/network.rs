@@ -55,6 +55,22 @@ pub struct ConnectTo {
 pub struct NetworkSettings {
     /// Address families used. Default both.
     pub family: FamilyPreference,
+    /// Connect only to addresses on the public internet, whatever a URL, a name, a redirect or a rule below says: not to
+    /// loopback, private, link-local, shared, multicast or reserved ones ([`crate::engine::is_public`] has the exact rule).
+    /// Judged on each address right before it is connected to, so that a name can't change its mind in between. Others fail
+    /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
+    /// `unix_socket`. There are no proxies to judge: haul has none. Default false.
+    ///
+    /// ```
+    /// use haul::{Client, model::FailureKind};
+    ///
+    /// let client = Client::builder().config(|config| config.network.public_only = true).build()?;
+    /// // The address of many clouds' metadata service.
+    /// let asked = futures::executor::block_on(client.get("http://169.254.169.254/").send());
+    /// assert_eq!(asked.unwrap_err().kind(), FailureKind::AddressRefused);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub public_only: bool,
     /// Local addresses to bind to, one per egress; `Egress(0)` is the first. Default empty: the system chooses.
     pub local_addresses: Vec<IpAddr>,
     /// A Unix socket to connect to instead of any address. Default none.
@@ -88,6 +104,7 @@ impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
             family: FamilyPreference::Both,
+            public_only: false,
             local_addresses: Vec::new(),
             unix_socket: None,
             resolve: Vec::new(),

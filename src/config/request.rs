@@ -1,10 +1,14 @@
 //! The request sent where a job says nothing else.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::model::Veiled;
+
 /// Method, headers, body, redirects.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestSettings {
     /// Default GET.
     pub method: Method,
@@ -19,5 +23,18 @@ pub struct RequestSettings {
 impl Default for RequestSettings {
     fn default() -> Self {
         Self { method: Method::GET, headers: HeaderMap::new(), body: None, max_redirects: 10 }
+    }
+}
+
+impl fmt::Debug for RequestSettings {
+    /// Without the values of headers that hold credentials, and without the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, headers, body, max_redirects } = self;
+        f.debug_struct("RequestSettings")
+            .field("method", method)
+            .field("headers", &Veiled(headers))
+            .field("body_bytes", &body.as_ref().map(Bytes::len))
+            .field("max_redirects", max_redirects)
+            .finish()
     }
 }

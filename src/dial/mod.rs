@@ -3,7 +3,7 @@
 //! Owns the way from "connect to this origin" to a byte stream ready for HTTP, with a time-out per phase and the
 //! time each phase took. One [`Dialer`] per shard; the TLS configuration ([`Tls`]) is shared by all of them.
 //!
-//! Invariant: an address is judged by family and filter right before it is connected to, whether it came from a
+//! Invariant: an address is judged by family, publicity and filter right before it is connected to, whether it came from a
 //! literal, a rule, a name server or a redirect.
 //!
 //! It must not know jobs, the scheduler, the pool or HTTP. Names become addresses through [`crate::model::Resolve`].
@@ -15,6 +15,7 @@ mod error;
 mod handshake;
 mod io;
 mod own;
+mod public;
 mod race;
 mod roots;
 mod route;
@@ -33,6 +34,7 @@ pub use self::candidates::AddressFilter;
 pub use self::error::{Cause, DialError};
 pub use self::io::Io;
 pub use self::own::{ByteStream, Connect, Connecting};
+pub use self::public::is_public;
 pub use self::roots::{TrustedRoots, trusted_roots};
 pub use self::route::Route;
 pub use self::tls::{Tls, TlsError};
@@ -113,7 +115,7 @@ impl Dialer {
         let network = &config.network;
         Self {
             routes: Routes::new(network),
-            candidates: Candidates::new(network.family),
+            candidates: Candidates::new(network.family, network.public_only),
             local_addresses: network.local_addresses.clone(),
             nodelay: network.nodelay,
             pace: network.happy_eyeballs_delay,

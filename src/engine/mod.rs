@@ -46,7 +46,7 @@ pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::steering::LiveLimits;
-pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting};
+pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting, is_public};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -99,6 +99,17 @@ impl Engine {
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         let shards = shards(&config)?;
+        if config.network.public_only && config.network.unix_socket.is_some() {
+            return Err(StartError::new(
+                "a Unix socket is not on the public internet; leave out public_only or unix_socket",
+            ));
+        }
+        template::check(&config.request).map_err(StartError::new)?;
+        if config.tls.insecure && extensions.tls.is_none() {
+            tracing::warn!(
+                "certificates are not checked: whoever is on the way can read and change everything fetched"
+            );
+        }
         let budget = shares(&config)?;
         if let Some(shares) = &budget {
             shares.apply(&mut config, shards);

@@ -97,7 +97,7 @@ named! {
         Refused = "refused",
         /// There is no route to the address.
         Unreachable = "unreachable",
-        /// The address filter refuses this address.
+        /// The address is not public (`--public-only`), or the address filter refuses it.
         AddressRefused = "address_refused",
         /// The peer reset the connection or stream.
         Reset = "reset",

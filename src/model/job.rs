@@ -3,6 +3,7 @@
 //! Most jobs are a URL and nothing else, so everything else lives behind one pointer that is usually empty. A
 //! queued job costs 40 bytes beyond its URL's bytes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::hooks::Reply;
 use super::outcome::Attempt;
 use super::time::Time;
 use super::url::WebUrl;
+use super::veil::Veiled;
 
 /// One URL to fetch.
 ///
@@ -103,7 +105,7 @@ pub struct Hop {
 }
 
 /// A request that differs from the run's default.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Special {
     /// The method, if it is not the default.
     pub method: Option<Method>,
@@ -119,6 +121,22 @@ pub struct Special {
     pub timeout: Option<Duration>,
     /// How the request leaves this machine.
     pub egress: Egress,
+}
+
+impl fmt::Debug for Special {
+    /// Without the values of headers that hold credentials, and without the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, headers, body, without_body, without_credentials, timeout, egress } = self;
+        f.debug_struct("Special")
+            .field("method", method)
+            .field("headers", &Veiled(headers))
+            .field("body_bytes", &body.as_ref().map(Bytes::len))
+            .field("without_body", without_body)
+            .field("without_credentials", without_credentials)
+            .field("timeout", timeout)
+            .field("egress", egress)
+            .finish()
+    }
 }
 
 /// How a request leaves this machine (local address, later proxy or TLS identity): an index into the settings'

@@ -4,6 +4,7 @@
 //! reads a clock.
 
 mod clock;
+mod control;
 mod failure;
 mod headers;
 mod hooks;
@@ -12,11 +13,13 @@ mod normal;
 mod outcome;
 mod ports;
 mod reason;
+mod redact;
 mod redirected;
 mod site;
 mod time;
 mod timing;
 mod url;
+mod veil;
 
 pub use failure::{Failure, FailureKind, Phase};
 pub use headers::HeaderList;
@@ -29,6 +32,14 @@ pub use site::site_of;
 pub use time::Time;
 pub use timing::Timings;
 pub use url::{Credentials, Scheme, UrlError, WebUrl};
+
+pub(crate) use control::Control;
+pub(crate) use redact::without_credentials;
+#[cfg(feature = "net")]
+pub(crate) use redact::without_headers;
+pub(crate) use veil::Veiled;
+#[cfg(feature = "net")]
+pub(crate) use veil::is_credential;
 
 // For the parts of haul that carry no promise.
 #[doc(hidden)]

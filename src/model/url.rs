@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
+use super::control::Control;
 use super::failure::FailureKind;
 use super::normal;
 
@@ -77,6 +78,13 @@ impl WebUrl {
 
     /// Parses by the full rules.
     fn parse_any(input: &str) -> Result<(Self, Option<Credentials>), UrlError> {
+        // The URL standard drops tabs and line breaks without a word, and what was two lines becomes one URL.
+        if let Some(control) = Control::find(input.trim_ascii(), b"") {
+            return Err(UrlError::new(
+                FailureKind::BadUrl,
+                format!("the URL holds {control}; take it out, or percent-encode it if it is meant"),
+            ));
+        }
         Self::from_url(Url::parse(input).map_err(|error| UrlError::from_parse(error, input))?)
     }
 
@@ -372,6 +380,19 @@ mod tests {
         assert_eq!(kind("example.com/path"), FailureKind::BadUrl);
         assert_eq!(kind("nonsense"), FailureKind::BadUrl);
         assert_eq!(kind("mailto:a@b"), FailureKind::UnsupportedScheme);
+    }
+
+    #[test]
+    fn control_characters_are_refused_with_their_place_wherever_they_stand() {
+        for text in ["http://a.\0b/", "http://a.example/\r\nx: y", "http://a.example/?q=\t1", "\u{1}http://a.example/"]
+        {
+            let error = WebUrl::parse(text).expect_err(text);
+            let place = text.find(|c: char| c.is_ascii_control()).expect("one") + 1;
+            assert_eq!(error.kind, FailureKind::BadUrl);
+            assert!(error.message.contains(&format!("at its byte {place};")), "{}", error.message);
+        }
+        assert_eq!(parse(" http://a.example/\r\n").as_str(), "http://a.example/", "around it they are white space");
+        assert_eq!(parse("http://a.example/%0D%0Ax").target(), "/%0D%0Ax");
     }
 
     #[test]

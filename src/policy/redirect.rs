@@ -19,6 +19,7 @@ use http::Method;
 
 use crate::model::{
     Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers, stays_with_origin,
+    without_credentials,
 };
 
 /// The request that was answered.
@@ -166,11 +167,13 @@ fn ascii(bytes: &[u8]) -> String {
     text
 }
 
-/// The beginning of a value from the peer, safe to print.
+/// The beginning of a value from the peer, safe to print and without the credentials of a URL.
 fn excerpt(bytes: &[u8]) -> String {
     const MOST: usize = 200;
-    let shown = bytes[..bytes.len().min(MOST)].escape_ascii();
-    if bytes.len() > MOST { format!("{shown}…") } else { shown.to_string() }
+    let text = ascii(bytes);
+    let told = without_credentials(&text);
+    let shown = told.as_bytes()[..told.len().min(MOST)].escape_ascii();
+    if told.len() > MOST { format!("{shown}…") } else { shown.to_string() }
 }
 
 fn bad_location(message: String) -> Failure {
@@ -243,6 +246,18 @@ mod tests {
             let step = followed(&job("http://a.example/"), method, *status, b"/next");
             assert_eq!((&step.method, step.drops_body), (next, *drops_body), "{status} {method}");
             assert_eq!((&step.asked_with, step.status), (method, *status));
+        }
+    }
+
+    #[test]
+    fn messages_about_locations_hold_no_credentials() {
+        for location in
+            ["http://me:s3cret@a.example:99999/", "http://me:s3\u{e9}cret@:80/", "ftp://me:s3cret@a.example/"]
+        {
+            match ask(&job("http://a.example/"), &Method::GET, 302, &[location.as_bytes()]) {
+                Decision::Refuse(failure) => assert!(!failure.message.contains("cret@"), "{}", failure.message),
+                other => panic!("{other:?}"),
+            }
         }
     }
 

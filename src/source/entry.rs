@@ -8,12 +8,17 @@ use http::{Method, header};
 use percent_encoding::percent_decode_str;
 
 use super::json::{self, Refusal};
-use super::redact::without_credentials;
 use super::request::basic_authorization;
-use crate::model::{Credentials, Failure, FailureKind, Job, Phase, Rejected, Special, Time, WebUrl};
+use crate::model::{
+    Credentials, Failure, FailureKind, Job, Phase, Rejected, Special, Time, WebUrl, without_credentials,
+    without_headers,
+};
 
 /// How much of a line that can't be read goes into its record, in bytes.
 const EXCERPT: usize = 200;
+
+/// How much of it is searched for credentials first.
+const SEARCHED: usize = 4096;
 
 /// How input is read.
 #[derive(Clone, Debug)]
@@ -97,7 +102,7 @@ fn object(text: &str, at: At<'_>, settings: &InputSettings) -> Result<Job, Rejec
 }
 
 fn refused(refusal: Refusal<'_>, text: &str, at: At<'_>) -> Rejected {
-    let given = refusal.url.unwrap_or_else(|| excerpt(text.as_bytes()));
+    let given = refusal.url.unwrap_or_else(|| excerpt(text.as_bytes()).into());
     at.reject(&given, refusal.kind, &refusal.message)
 }
 
@@ -139,12 +144,17 @@ fn invalid_utf8(bytes: &[u8], valid: usize, at: At<'_>) -> Rejected {
     at.reject(&excerpt(bytes), FailureKind::InvalidUtf8, &message)
 }
 
-/// The beginning of a line, as text.
-fn excerpt(bytes: &[u8]) -> Cow<'_, str> {
-    if bytes.len() <= EXCERPT {
-        return String::from_utf8_lossy(bytes);
+/// The beginning of a line, as text, without credentials: they are taken out before it is cut, while the `@` that ends them
+/// can still be seen.
+fn excerpt(bytes: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SEARCHED)]);
+    let told = if start.trim_start().starts_with('{') { without_headers(&start) } else { start };
+    let told = without_credentials(&told);
+    if bytes.len() <= EXCERPT || told.len() <= EXCERPT {
+        return told.into_owned();
     }
-    Cow::Owned(format!("{}…", String::from_utf8_lossy(&bytes[..EXCERPT]).trim_end_matches('\u{fffd}')))
+    let end = (0..=EXCERPT).rev().find(|&end| told.is_char_boundary(end)).expect("0 is one");
+    format!("{}…", &told[..end])
 }
 
 impl At<'_> {
@@ -221,6 +231,8 @@ mod tests {
         assert_eq!((kind, &*given), (FailureKind::BadJson, "http://a.example/"));
         assert!(message.contains("column"), "{message}");
         assert_eq!(rejected(b"http://me:secret@a.example:99999/").1, "http://a.example:99999/");
+        assert_eq!(rejected(br#"{"url": "http://a.example/", "headers": {"cookie": "secret"}"#).1, "http://a.example/");
+        assert_eq!(rejected(br#"{"headers": {"cookie": "secret"}}"#).1, "{\"…");
     }
 
     #[test]
@@ -230,6 +242,9 @@ mod tests {
         assert_eq!(rejected.failure.kind, FailureKind::LineTooLong);
         assert_eq!(&*rejected.given, format!("{}…", "é".repeat(EXCERPT / 2)));
         assert!(rejected.failure.message.contains("1048576 bytes"));
+        let long = format!("http://me:{}@a.example:x/", "s".repeat(EXCERPT));
+        let cut = too_long(long.as_bytes(), AT, &InputSettings::default());
+        assert_eq!(&*cut.given, "http://a.example:x/", "taken out before it is cut");
         assert!(rejected_text_is_short(&format!("{{\"x\": \"{start}\"")));
     }
 

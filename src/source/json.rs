@@ -118,8 +118,12 @@ impl<'a> Fields<'a> {
     fn headers(&self) -> Result<HeaderMap, Refusal<'a>> {
         let mut headers = HeaderMap::new();
         let Some(raw) = self.raw("headers") else { return Ok(headers) };
-        let pairs: Pairs = serde_json::from_str(raw)
-            .map_err(|error| Refusal::json(format!("field 'headers': {}", located(&error))))?;
+        let pairs: Pairs = serde_json::from_str(raw).map_err(|error: serde_json::Error| {
+            // Not the error's own text: it quotes the value, which may be a credential.
+            let column = error.column();
+            let form = "an object of strings or lists of strings, or a list of [name, value]";
+            Refusal::json(format!("field 'headers': invalid type at its column {column}; write {form}"))
+        })?;
         for (name, value) in &pairs.0 {
             let (name, value) =
                 header(name, value).map_err(|error| Refusal::request(format!("field 'headers': {error}")))?;
@@ -373,7 +377,8 @@ mod tests {
             (r#"{"url":"x","Metod":"GET"}"#, FailureKind::BadJson, "unknown field 'Metod'; did you mean 'method'?"),
             (r#"{"url":"x","timeout":3}"#, FailureKind::BadJson, "known are url, method"),
             (r#"{"url":"x","headers":{"a":1}}"#, FailureKind::BadJson, "field 'headers': invalid type"),
-            (r#"{"url":"x","headers":"a: b"}"#, FailureKind::BadJson, "expected an object of strings"),
+            (r#"{"url":"x","headers":"a: b"}"#, FailureKind::BadJson, "write an object of strings"),
+            (r#"{"url":"x","headers":{"a":["b", 1]}}"#, FailureKind::BadJson, "at its column 12"),
             (r#"{"url":"x","headers":{"a":"b\r\nc: d"}}"#, FailureKind::BadRequest, "line break"),
             (r#"{"url":"x","headers":{"a b":"c"}}"#, FailureKind::BadRequest, "not a header name"),
             (r#"{"url":"x","method":"GET /"}"#, FailureKind::BadRequest, "not an HTTP method"),
@@ -386,6 +391,16 @@ mod tests {
             let (found, message) = refused(text);
             assert_eq!(found, kind, "{text}: {message}");
             assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_credential_is_not_quoted() {
+        for headers in
+            [r#""Authorization: Bearer s3cret""#, r#"[["Cookie", "s3cret", "x"]]"#, r#"[["Cookie"], "s3cret"]"#]
+        {
+            let (_, message) = refused(&format!(r#"{{"url":"x","headers":{headers}}}"#));
+            assert!(message.contains("'headers'") && !message.contains("s3cret"), "{message}");
         }
     }
 

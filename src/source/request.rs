@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use http::header::{self, HeaderName, HeaderValue};
 
+use crate::model::{Control, is_credential};
+
 /// Headers that describe the connection or the message's length. haul writes them itself; one from a user would
 /// break the framing.
 pub(crate) const OURS: &[HeaderName] =
@@ -44,14 +46,16 @@ pub fn method(name: &str) -> Result<Method, RequestError> {
         Ok(Method::CONNECT) => Err(RequestError("CONNECT opens a tunnel, which haul can't record".into())),
         Ok(method) => Ok(method),
         Err(_) => {
-            let message = format!("'{}' is not an HTTP method; write it like GET or POST", name.escape_debug());
+            let (shown, place) = (name.escape_debug(), first_wrong(name));
+            let message = format!("'{shown}' is not an HTTP method{place}; write it like GET or POST");
             Err(RequestError(message.into()))
         }
     }
 }
 
 /// A header from its name and value as text. White space around the value is dropped; text beyond ASCII is sent as
-/// UTF-8. Values of `authorization` and `cookie` are marked sensitive.
+/// UTF-8. Values of headers that hold credentials (`authorization`, `cookie`, `proxy-authorization`)
+/// are marked sensitive.
 ///
 /// # Errors
 /// The name is not a token, the value holds a line break or another control character, or the header is one that haul
@@ -65,18 +69,18 @@ pub fn method(name: &str) -> Result<Method, RequestError> {
 /// ```
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), RequestError> {
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-        RequestError(format!("'{}' is not a header name; use letters, digits and '-'", name.escape_debug()).into())
+        let (shown, place) = (name.escape_debug(), first_wrong(name));
+        RequestError(format!("'{shown}' is not a header name{place}; use letters, digits and '-'").into())
     })?;
     if OURS.contains(&parsed) {
         return Err(RequestError(format!("haul sets the header '{parsed}' itself; leave it out").into()));
     }
-    let mut value = HeaderValue::from_bytes(value.trim_ascii().as_bytes()).map_err(|_| {
-        RequestError(
-            format!("the value of header '{parsed}' holds a line break or another control character; take it out")
-                .into(),
-        )
-    })?;
-    value.set_sensitive(parsed == header::AUTHORIZATION || parsed == header::COOKIE);
+    let value = value.trim_ascii();
+    if let Some(control) = Control::find(value, b"\t") {
+        return Err(RequestError(format!("the value of header '{parsed}' holds {control}; take it out").into()));
+    }
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).expect("no control character in it");
+    value.set_sensitive(is_credential(&parsed));
     Ok((parsed, value))
 }
 
@@ -101,11 +105,19 @@ pub fn basic_authorization(user: &[u8], password: &[u8]) -> HeaderValue {
 /// # Ok::<(), haul::source::RequestError>(())
 /// ```
 pub fn bearer_authorization(token: &str) -> Result<HeaderValue, RequestError> {
-    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if visible {
+    let wrong = token.bytes().position(|byte| !byte.is_ascii_graphic());
+    if wrong.is_none() && !token.is_empty() {
         return Ok(sensitive(&format!("Bearer {token}")));
     }
-    Err(RequestError("the bearer token must be visible ASCII characters without spaces".into()))
+    let place = wrong.map_or_else(|| ", and is empty".to_owned(), |at| format!("; its byte {} is not", at + 1));
+    Err(RequestError(format!("the bearer token must be visible ASCII characters without spaces{place}").into()))
+}
+
+/// Where `name` has its first byte that a token (RFC 9110 §5.6.2) must not have, as words of a message.
+fn first_wrong(name: &str) -> String {
+    let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let wrong = name.bytes().position(|byte| !in_token(byte));
+    wrong.map_or_else(String::new, |at| format!(" because of its byte {}", at + 1))
 }
 
 /// `value` is visible ASCII and spaces.
@@ -123,16 +135,19 @@ mod tests {
     fn headers_are_taken_as_users_write_them() {
         let (name, value) = header("X-Name", "  Zoë ").expect("valid");
         assert_eq!((name.as_str(), value.as_bytes()), ("x-name", "Zoë".as_bytes()));
-        assert!(header("Cookie", "a=b").expect("valid").1.is_sensitive());
+        for name in ["Cookie", "Authorization", "Proxy-Authorization"] {
+            assert!(header(name, "a=b").expect("valid").1.is_sensitive(), "{name}");
+        }
+        assert!(!header("x-a", "a\tb").expect("valid").1.is_sensitive());
         assert_eq!(header("x-empty", "").expect("valid").1, "");
     }
 
     #[test]
     fn what_would_break_the_message_is_refused() {
         let refused = |name, value| header(name, value).expect_err(name).to_string();
-        assert!(refused("x-a", "one\r\nx-b: two").contains("line break"));
-        assert!(refused("x-a", "nul\0").contains("control character"));
-        assert!(refused("bad name", "x").contains("not a header name"));
+        assert!(refused("x-a", "one\r\nx-b: two").contains("a line break at its byte 4"));
+        assert!(refused("x-a", "nul\0").contains("the control character 0x00 at its byte 4"));
+        assert!(refused("bad name", "x").contains("not a header name because of its byte 4"));
         assert!(refused("", "x").contains("not a header name"));
         assert!(refused("Content-Length", "5").contains("haul sets"));
         assert!(refused("transfer-encoding", "chunked").contains("haul sets"));

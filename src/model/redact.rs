@@ -1,0 +1,108 @@
+//! Takes credentials out of texts that are no valid URL and still go into records and messages. Pure.
+
+use std::borrow::Cow;
+
+/// `text` without the user information of the URLs in it: `http://me:secret@host/` becomes `http://host/`.
+///
+/// It also works on what only looks like a URL (a wrong port, a scheme forgotten, a URL inside broken JSON): what
+/// stands between `:` and slashes, or the text's beginning, and an `@` is dropped.
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    match odd_user_information(text) {
+        Some((from, to)) => Cow::Owned(format!("{}{}", &text[..from], without_plain_credentials(&text[to..]))),
+        None => Cow::Owned(without_plain_credentials(text)),
+    }
+}
+
+/// Without user information in which nothing stands that should have been encoded.
+fn without_plain_credentials(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let from = rest[..at].rfind(is_delimiter).map_or(0, |delimiter| delimiter + 1);
+        kept.push_str(&rest[..from]);
+        let before = kept.trim_end_matches(['/', '\\']);
+        if !(before.is_empty() || before.ends_with(':')) {
+            kept.push_str(&rest[from..=at]);
+        }
+        rest = &rest[at + 1..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Where the first URL's user information begins and ends, if its password holds a `/`, `?` or `#` as it is. The URL is
+/// cut there, so that the password's first part stands where a port should; a part that is no number tells.
+fn odd_user_information(text: &str) -> Option<(usize, usize)> {
+    let from = text.find("://")? + "://".len();
+    let url = text[from..].split(|c: char| c == '"' || c.is_whitespace()).next()?;
+    let authority = url.split(is_delimiter).next()?;
+    let (_, port) = authority.rsplit_once(':').filter(|_| !authority.starts_with('['))?;
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    let at = url.rfind('@').filter(|_| !is_port && !authority.contains('@'))?;
+    Some((from, from + at + 1))
+}
+
+/// Characters that end user information, or (the quote) the text a URL stands in. All are ASCII.
+const fn is_delimiter(character: char) -> bool {
+    matches!(character, '/' | '\\' | '?' | '#' | '"')
+}
+
+/// `text`, a JSON object that could not be read, up to where headers or a body begin: those may hold credentials.
+pub(crate) fn without_headers(text: &str) -> Cow<'_, str> {
+    const SECRETS: [&str; 4] = ["header", "authorization", "cookie", "body"];
+    let lower = text.to_ascii_lowercase();
+    match SECRETS.iter().filter_map(|word| lower.find(word)).min() {
+        Some(from) => Cow::Owned(format!("{}…", &text[..from])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_information_is_dropped_and_nothing_else() {
+        for (text, expected) in [
+            ("http://me:secret@host:99999/p", "http://host:99999/p"),
+            ("http://me:se@cret@host/", "http://host/"),
+            ("me:secret@host/path", "host/path"),
+            (r"http:\\me:se{c, ret@host:99999", r"http:\\host:99999"),
+            ("http:/me:secret@host:99999", "http:/host:99999"),
+            (r#"{"url":"https://me:secret@host/","#, r#"{"url":"https://host/","#),
+            ("http://host/~me@home?x=a@b", "http://host/~me@home?x=a@b"),
+            ("http://host:99999/~me@home?x=a@b", "http://host:99999/~me@home?x=a@b"),
+            ("http://[::1]x/~me@home", "http://[::1]x/~me@home"),
+            ("http://host/", "http://host/"),
+            ("http://a:b@one/ http://c:d@two/", "http://one/ http://two/"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_password_that_should_have_been_encoded_is_dropped_whole() {
+        for (text, expected) in [
+            ("http://me:se/cret@host/p", "http://host/p"),
+            ("http://me:se#c?r/e@t@host/p", "http://host/p"),
+            (r#"{"url":"http://me:se/cret@host/","id":"a@b"}"#, r#"{"url":"http://host/","id":"a@b"}"#),
+            ("http://me:se/cret@one/ http://c:d@two/", "http://one/ http://two/"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
+    }
+
+    #[test]
+    fn broken_objects_are_shown_up_to_their_headers() {
+        for (text, expected) in [
+            (r#"{"url":"http://a/","headers":{"Authorization":"Bearer s""#, r#"{"url":"http://a/","…"#),
+            (r#"{'COOKIE': 's'"#, r#"{'…"#),
+            (r#"{"url":"http://a/""#, r#"{"url":"http://a/""#),
+        ] {
+            assert_eq!(without_headers(text), expected);
+        }
+    }
+}
