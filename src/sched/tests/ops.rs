@@ -11,8 +11,8 @@ use crate::sched::{HostLimits, HostRules, SchedulerSettings, Verdict};
 use super::world::{Latency, Mood, Name, Protocol, Script};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Longer than this and a plan may outlast the clock's 584 years.
-const ENDLESS: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// The last day there is: sums that reach past it mean never, and need not agree to the nanosecond.
+pub(super) const END_OF_TIME: Time = Time::from_nanos(u64::MAX - 86_400_000_000_000);
 
 /// Something from outside, at a time. What holds everything up says for how long, so that none needs another to end it.
 #[derive(Clone, Copy, Debug)]
@@ -48,19 +48,28 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether some of its clocks may never come round.
+    /// Whether it may outlast time itself: its longest span, once for each attempt there may be, is more than the clock's
+    /// 584 years.
     pub(super) fn is_endless(&self) -> bool {
         let retries = &self.settings.retries;
+        let pushed_back = retries.retry_after_max.max(retries.backoff_max);
+        let spans = [self.longest_spacing(), pushed_back, retries.dead_for.saturating_mul(8), retries.host_memory];
+        let attempts = self.disturbances.len().max(1).saturating_mul(retries.retries as usize + 1);
+        let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+        let latency = self.hosts.iter().map(|host| host.latency.longest()).max().unwrap_or_default();
+        let longest = spans.into_iter().max().unwrap_or_default().saturating_add(latency);
+        Time::ZERO + longest.saturating_mul(attempts) > END_OF_TIME
+    }
+
+    /// The longest time between two starts that any limit asks for.
+    fn longest_spacing(&self) -> Duration {
+        let spacing = |delay: Duration, rate: Option<Rate>| delay.max(rate.map_or(Duration::ZERO, Rate::interval));
+        let hosts = self.hosts.iter().map(|host| spacing(host.rules.delay, host.rules.rate));
         let limits = self.disturbances.iter().filter_map(|(_, what)| match what {
-            Disturbance::Limits(_, limits) => Some((limits.delay, limits.rate)),
+            Disturbance::Limits(_, limits) => Some(spacing(limits.delay, limits.rate)),
             _ => None,
         });
-        let hosts = self.hosts.iter().map(|host| (host.rules.delay, host.rules.rate));
-        let spaced = |(delay, rate): (Duration, Option<Rate>)| delay.max(rate.map_or(Duration::ZERO, Rate::interval));
-        let spacing = hosts.chain(limits).map(spaced).max().unwrap_or_default();
-        let pushed_back = retries.retry_after_max.max(retries.backoff_max);
-        let longest = [spacing, pushed_back, retries.dead_for, retries.host_memory];
-        longest.into_iter().chain(self.settings.interval).any(|span| span > ENDLESS)
+        hosts.chain(limits).chain(self.settings.interval).max().unwrap_or_default()
     }
 }
 
@@ -201,7 +210,7 @@ impl Plan {
 
     fn overflow(&mut self, dice: &mut Dice) {
         let most = |dice: &mut Dice, usual: Duration| {
-            dice.pick(&[usual, usual, ENDLESS * 2, Duration::from_nanos(u64::MAX - 1), Duration::MAX])
+            dice.pick(&[usual, usual, DAY * 100_000, Duration::from_nanos(u64::MAX - 1), Duration::MAX])
         };
         let retries = &mut self.settings.retries;
         retries.host_memory = most(dice, retries.host_memory);

@@ -10,7 +10,7 @@ use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::sched::{Action, Event, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
 
 use super::ledger::{Ledger, State};
-use super::ops::{Disturbance, Plan};
+use super::ops::{Disturbance, END_OF_TIME, Plan};
 use super::oracle::{How, replayable};
 use super::world::{Answer, Protocol, dice};
 
@@ -20,8 +20,6 @@ const TOO_MANY: usize = 100_000;
 pub(super) const MOST_HOPS: u8 = 4;
 /// Free retries a job may have: the engine's number.
 pub(super) const MOST_FREE: u8 = 3;
-/// The last day there is: sums that reach past it mean never, and need not agree to the nanosecond.
-const END_OF_TIME: Time = Time::from_nanos(u64::MAX - 86_400_000_000_000);
 /// Whose dice settle look-ups: no job's.
 const LOOK_UPS: u64 = 1 << 40;
 

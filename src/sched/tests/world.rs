@@ -16,6 +16,13 @@ pub(super) enum Latency {
 }
 
 impl Latency {
+    pub(super) fn longest(self) -> Duration {
+        match self {
+            Self::Fixed(latency) | Self::Between(_, latency) => latency,
+            Self::HeavyTail(latency) => latency * 20,
+        }
+    }
+
     pub(super) fn draw(self, rng: &mut fastrand::Rng) -> Duration {
         match self {
             Self::Fixed(latency) => latency,
