@@ -1,5 +1,6 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
+mod allocator;
 mod args;
 mod bound;
 mod console;
@@ -49,6 +50,9 @@ pub(crate) fn main() -> ExitCode {
 
 /// Fetches.
 fn get(args: GetArgs) -> Exit {
+    if args.limits.max_memory.is_some() {
+        allocator::give_back_at_once();
+    }
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
     match plan::plan(args, &world) {
         Ok(plan) => run::run(plan),

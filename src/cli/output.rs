@@ -13,21 +13,25 @@ use haul::source::Input;
 use super::args::Order;
 use super::plan::Output;
 
-/// Bytes of records that `--order input` holds in memory before it uses temporary files.
+/// Bytes of records that `--order input` holds in memory before it uses temporary files, and the part of a memory budget
+/// that it takes at the most.
 const HELD_IN_MEMORY: usize = 64 << 20;
+const PART_OF_BUDGET: u64 = 20;
 
-/// Opens what `output` names, unless it is one of `inputs`.
+/// Opens what `output` names, unless it is one of `inputs`. `budget`: bytes of memory for the whole run, if there is a limit.
 ///
 /// # Errors
 /// It can't be opened, or is an input.
-pub(super) fn open(output: Output, inputs: &[Input]) -> io::Result<Box<dyn Sink>> {
+pub(super) fn open(output: Output, inputs: &[Input], budget: Option<u64>) -> io::Result<Box<dyn Sink>> {
     let (file, name) = match &output.file {
         Some(path) => (create(path, inputs)?, path.display().to_string()),
         None => (stdout(inputs)?, "standard output".to_owned()),
     };
+    let part = budget.and_then(|budget| usize::try_from(budget / PART_OF_BUDGET).ok());
+    let held = part.map_or(HELD_IN_MEMORY, |part| part.min(HELD_IN_MEMORY));
     Ok(match output.order {
         Order::Completion => Box::new(Ndjson::new(file, name, output.fields)),
-        Order::Input => Box::new(InputOrder::new(file, name, output.fields, HELD_IN_MEMORY)),
+        Order::Input => Box::new(InputOrder::new(file, name, output.fields, held)),
     })
 }
 

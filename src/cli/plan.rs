@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use haul::config::{
     BodySettings, Config, DnsSettings, FamilyPreference, Limits, NetworkSettings, PoolSettings, RequestSettings,
-    RetrySettings, Timeouts, TlsSettings,
+    RetrySettings, Shares, Timeouts, TlsSettings,
 };
 use haul::save::Naming;
 use haul::sink::{BodyForm, RecordFields};
@@ -244,6 +244,10 @@ pub(super) fn limits(args: &LimitArgs, world: &World<'_>) -> Planned<Limits> {
     set(&mut limits.window, args.window.map(|count| to_usize(count.get().into())));
     limits.per_address = args.per_address.or(limits.per_address);
     limits.per_site = args.per_site.or(limits.per_site);
+    limits.max_memory = args.max_memory.or(limits.max_memory);
+    if limits.max_memory.is_some_and(|budget| Shares::of(budget).is_none()) {
+        return Err("--max-memory is too small to fetch with; give 64M or more".to_owned());
+    }
     limits.rate = args.rate.or(limits.rate);
     limits.host_rate = args.host_rate.or(limits.host_rate);
     limits.adaptive |= args.adaptive;

@@ -49,6 +49,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let save = save.transpose().map_err(|error| error.to_string())?;
     let mut extensions = Extensions::default();
     extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
+    let budget = plan.config.limits.max_memory;
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
@@ -58,7 +59,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         (false, false) => Show::Messages,
     };
     let console = Console::new(show == Show::Line);
-    let sink = output::open(plan.output, &plan.inputs).map_err(|error| error.to_string())?;
+    let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {

@@ -21,6 +21,9 @@ pub struct BodySettings {
     pub max_kept: u64,
     /// The largest decoded:wire ratio, judged from 1 MiB decoded on. Default 200. (gzip's own maximum is about 1030.)
     pub max_ratio: u32,
+    /// Bytes that an HTTP/2 peer may send of a body before they are read; a connection's window is 128 times that. Default
+    /// 1 MiB: a page of ordinary size without a stall.
+    pub h2_stream_window: u32,
     /// The largest response head in bytes. Default 64 KiB.
     pub max_head: usize,
     /// The most response headers. Default 128.
@@ -38,6 +41,7 @@ impl Default for BodySettings {
             max_decoded: 64 << 20,
             max_kept: 64 << 20,
             max_ratio: 200,
+            h2_stream_window: 1 << 20,
             max_head: 64 << 10,
             max_headers: 128,
         }

@@ -36,6 +36,11 @@ pub struct Limits {
     pub window_bytes: u64,
     /// Bytes of records finished but not yet written, over which no new request is started. Default 64 MiB.
     pub sink_backlog: usize,
+    /// Bytes of memory that the whole run may take. Lowers, and never raises, the other bounds: the window, the sockets and
+    /// with them the concurrency, the largest body kept, what is remembered ([`crate::config::Shares`]). While bodies that
+    /// are kept take their share, the peers of further ones wait. At least 64,000,000. Bodies that a [`crate::Client`] has handed
+    /// out are their owner's and do not count. Default: none but the bounds of each part.
+    pub max_memory: Option<u64>,
     /// What holds for some hosts instead of the above. The first rule that matches a host counts, and no other. Looked
     /// at once per host, when it is first seen. Default: none.
     pub rules: Vec<HostRule>,
@@ -94,6 +99,7 @@ impl Default for Limits {
             window: 1_000_000,
             window_bytes: 512 << 20,
             sink_backlog: 64 << 20,
+            max_memory: None,
             rules: Vec::new(),
         }
     }

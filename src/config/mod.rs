@@ -4,6 +4,7 @@
 
 mod body;
 mod limits;
+mod memory;
 mod network;
 mod request;
 mod retries;
@@ -11,6 +12,7 @@ mod timeouts;
 
 pub use body::BodySettings;
 pub use limits::{HostRule, Limits, Rate};
+pub use memory::Shares;
 pub use network::{ConnectTo, DnsSettings, FamilyPreference, NetworkSettings, PoolSettings, ResolveRule, TlsSettings};
 pub use request::RequestSettings;
 pub use retries::RetrySettings;

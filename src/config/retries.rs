@@ -26,6 +26,9 @@ pub struct RetrySettings {
     /// How long an idle host's state (pace, back-off, protocol) is remembered. Default 5 minutes. About 300 bytes a
     /// host.
     pub host_memory: Duration,
+    /// Idle hosts that are remembered, per shard. Default 1,000,000. Over that the one that has been idle for longest is
+    /// forgotten, though never before its pace and back-off have run out.
+    pub max_idle_hosts: usize,
 }
 
 impl Default for RetrySettings {
@@ -41,6 +44,7 @@ impl Default for RetrySettings {
             dead_after: 5,
             dead_for: Duration::from_secs(300),
             host_memory: Duration::from_secs(300),
+            max_idle_hosts: 1_000_000,
         }
     }
 }

@@ -28,6 +28,12 @@ pub trait Recipient {
     /// The head is here: says what becomes of the body. Not asked for redirects that are followed.
     fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse;
 
+    /// Whether the attempt's total time-out stands still while the body is not taken: nobody outside waits for it, and haul
+    /// itself has no room at the moment.
+    fn is_patient(&self) -> bool {
+        false
+    }
+
     /// Ready when nobody waits for the response any longer: the exchange then ends.
     fn poll_gone(&self, cx: &mut task::Context<'_>) -> Poll<()>;
 }
@@ -50,6 +56,11 @@ pub struct Context<'a, C> {
 }
 
 impl<C: Clock> Context<'_, C> {
+    /// A watch over an exchange that starts now.
+    pub(super) fn watch(&self, now: Time) -> Watch<'_> {
+        Watch::new(&self.timeouts, self.total, now).patient(self.recipient.is_patient())
+    }
+
     /// The failure that waiting has brought: time is up, or nobody waits any longer.
     pub(super) fn poll_ended(
         &self,

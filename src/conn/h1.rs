@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::drive::Driver;
 use super::exchange::{self, Context, Exchanged, Reached};
-use super::watch::Watch;
 use super::wire::{Tap, Wire};
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
@@ -67,7 +66,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(&context.timeouts, context.total, started);
+        let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
         let reached = if order_wanted { Reached::with_order(Rc::clone(&self.tap)) } else { Reached::default() };
         let received_before = self.tap.received();

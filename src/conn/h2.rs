@@ -16,7 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{self, Context, Exchanged, Reached};
 use super::severable::{Severable, Shears};
-use super::watch::Watch;
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
@@ -29,8 +28,11 @@ where
 {
     sender: SendRequest<RequestBody>,
     /// Shared with the driver task, to read the peer's settings from.
-    connection: Rc<RefCell<Connection<TokioIo<Severable<T>>, RequestBody, E>>>,
+    connection: Rc<RefCell<Driven<T, E>>>,
 }
+
+/// hyper's half of the connection.
+type Driven<T, E> = Connection<TokioIo<Severable<T>>, RequestBody, E>;
 
 impl<T, E> Clone for H2<T, E>
 where
@@ -73,8 +75,8 @@ where
             .timer(TokioTimer::new())
             // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
             .initial_max_send_streams(1)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(body.h2_stream_window)
+            .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
             .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX))
             .max_frame_size(FRAME_SIZE)
             // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
@@ -115,7 +117,7 @@ where
         timer: &mut LazyTimer,
     ) -> Exchanged {
         let started = context.clock.now();
-        let watch = Watch::new(&context.timeouts, context.total, started);
+        let watch = context.watch(started);
         let reached = Reached::default();
         let outcome = {
             let sending = self.sender.try_send_request(request);
@@ -147,10 +149,10 @@ impl<T> Goodbye<T> {
 
 /// How long a connection that nobody uses any more has to say goodbye to its peer.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// What one stream may have in flight towards us: a page of ordinary size without a stall.
-const STREAM_WINDOW: u32 = 1 << 20;
-/// What all streams of a connection may: as much as 128 of them, so that bodies which their readers leave unread do not
+/// A connection's window has room for as many full stream windows, so that bodies which their readers leave unread do not
 /// hold up the others.
-const CONNECTION_WINDOW: u32 = 128 << 20;
+const STREAMS_UNREAD: u32 = 128;
+/// RFC 9113 §6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 const FRAME_SIZE: u32 = 64 << 10;

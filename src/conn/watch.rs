@@ -21,7 +21,9 @@ pub(super) struct Watch<'a> {
     /// When the request was sent.
     pub(super) started: Time,
     /// When the attempt as a whole is over.
-    total: Time,
+    total: Cell<Time>,
+    /// Whether that time stands still while the body is not taken.
+    patient: bool,
     stage: Cell<Stage>,
     /// When the current stage, or the pause since its last progress, is over.
     stage_due: Cell<Time>,
@@ -40,13 +42,19 @@ impl<'a> Watch<'a> {
         Self {
             timeouts,
             started: now,
-            total,
+            total: Cell::new(total),
+            patient: false,
             stage: Cell::new(Stage::Head),
             stage_due: Cell::new(now + timeouts.first_byte),
             progressed: Cell::new(false),
             held: Cell::new(None),
             wire_bytes: Cell::new(0),
         }
+    }
+
+    /// The same, whose total stands still too while the body is not taken: haul itself does not take it, for want of room.
+    pub(super) fn patient(self, patient: bool) -> Self {
+        Self { patient, ..self }
     }
 
     /// The head is complete; the body is awaited.
@@ -70,8 +78,12 @@ impl<'a> Watch<'a> {
             (Some(from), false) => {
                 self.held.set(None);
                 self.progress();
+                let waited = now().since(from);
+                if self.patient {
+                    self.total.set(self.total.get() + waited);
+                }
                 if let Stage::Body { since } = self.stage.get() {
-                    self.stage.set(Stage::Body { since: since + now().since(from) });
+                    self.stage.set(Stage::Body { since: since + waited });
                 }
             }
             _ => {}
@@ -87,12 +99,17 @@ impl<'a> Watch<'a> {
 
     /// When to look again at the latest.
     pub(super) fn due(&self) -> Time {
-        self.total.min(self.stage_due.get()).min(self.rate_due())
+        self.total_due().min(self.stage_due.get()).min(self.rate_due())
+    }
+
+    /// When the attempt as a whole is over, as far as that is known.
+    fn total_due(&self) -> Time {
+        if self.patient && self.held.get().is_some() { Time::NEVER } else { self.total.get() }
     }
 
     /// The failure that time has brought, if any. When there is none, [`Self::due`] is later than `now`.
     pub(super) fn check(&self, now: Time) -> Option<Failure> {
-        if now >= self.total {
+        if now >= self.total_due() {
             return Some(self.total_timeout());
         }
         if now >= self.stage_due.get() {
@@ -221,6 +238,21 @@ mod tests {
         assert_eq!(verdict(&watch, s(54)), Some((Phase::Body, FailureKind::TooSlow)), "5 s of its own have passed");
         watch.hold(true, || s(54));
         assert_eq!(verdict(&watch, s(60)), Some((Phase::Body, FailureKind::TotalTimeout)), "the whole is the whole");
+    }
+
+    #[test]
+    fn a_patient_watch_lets_the_whole_stand_still_too() {
+        let timeouts = timeouts();
+        let watch = Watch::new(&timeouts, s(60), s(0)).patient(true);
+        watch.enter_body(s(0));
+        watch.hold(true, || s(1));
+        assert_eq!(verdict(&watch, s(1000)), None);
+        watch.hold(false, || s(1000));
+        watch.progress();
+        watch.wire_bytes.set(1 << 30);
+        watch.pause(|| s(1058));
+        assert_eq!(verdict(&watch, s(1058)), None, "58 seconds of its own");
+        assert_eq!(verdict(&watch, s(1059)), Some((Phase::Body, FailureKind::TotalTimeout)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut source: Box<dyn Source>) -> io::Resu
 
 /// Sends entries on their way once the window has room; false when the run is being stopped.
 fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool {
-    let bytes = entries.iter_mut().flatten().map(weigh).sum();
+    let bytes = entries.iter_mut().flatten().map(|job| weigh(job, shared.small_job)).sum();
     if !shared.window.admit(entries.len(), bytes) {
         return false;
     }
@@ -60,14 +60,11 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
     true
 }
 
-/// Jobs up to this size count as one of many; the window's limit on their number bounds them.
-const SMALL: usize = 1024;
-
 /// The bytes of a large job, noted in it so that the window gets the same number back whatever redirects make of it.
-fn weigh(job: &mut Job) -> u64 {
+fn weigh(job: &mut Job, small: usize) -> u64 {
     let body = job.special().and_then(|special| special.body.as_ref()).map_or(0, bytes::Bytes::len);
     let bytes = job.url.as_str().len() + body;
-    if bytes <= SMALL {
+    if bytes <= small {
         return 0;
     }
     job.extra_mut().held_bytes = bytes as u64;

@@ -21,6 +21,7 @@ mod message;
 mod notable;
 mod outlet;
 mod outlook;
+mod ration;
 mod report;
 mod rules;
 mod shard;
@@ -54,11 +55,12 @@ use self::crew::{Crew, joined, named};
 use self::lease::Lease;
 use self::notable::Notable;
 use self::outlet::OutletReport;
+use self::ration::Ration;
 use self::shard::ShardReport;
 use self::shared::Shared;
 use self::steering::Steering;
 use self::window::Window;
-use crate::config::Config;
+use crate::config::{Config, Shares};
 use crate::dial::Tls;
 use crate::model::{Sink, Source};
 
@@ -97,25 +99,33 @@ impl Engine {
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         let shards = shards(&config)?;
+        let budget = shares(&config)?;
+        if let Some(shares) = &budget {
+            shares.apply(&mut config, shards);
+        }
         let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
         let http1_only = config.network.http1_only;
         let tls = match &extensions.tls {
             Some(own) => Tls::with(own, http1_only),
             None => Tls::new(&config.tls, http1_only).map_err(|error| StartError::new(error.to_string()))?,
         };
-        let budget = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
-        config.dns.max_lookups = budget.lookups;
-        let most = u32::try_from(budget.sockets).unwrap_or(u32::MAX).max(1);
+        let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
+        config.dns.max_lookups = sockets.lookups;
+        let most = u32::try_from(sockets.sockets).unwrap_or(u32::MAX).max(1);
         let wanted = config.limits.concurrency.get();
         if wanted > most {
-            tracing::warn!(wanted, most, "concurrency is limited by the descriptor limit; raise it with ulimit -n");
+            let advice =
+                "fewer requests at once than asked for: raise the descriptor limit (ulimit -n) or --max-memory";
+            tracing::warn!(wanted, most, "{advice}");
         }
         let shared = Shared {
             clock: SystemClock::start(),
             tls: Arc::new(tls),
             shards,
             rules,
-            sockets: budget.sockets,
+            sockets: sockets.sockets,
+            ration: budget.map(|shares| Ration::new(shares.bodies, config.body.max_kept)),
+            small_job: if budget.is_some() { Shares::SMALL } else { SMALL_JOB },
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
             lease: Lease::new(wanted.min(most), shards, config.limits.rate),
@@ -219,6 +229,18 @@ fn conclude(
         sink_error: outlet.error,
     }
 }
+
+/// How the memory budget is divided, if there is one.
+fn shares(config: &Config) -> Result<Option<Shares>, StartError> {
+    let Some(budget) = config.limits.max_memory else { return Ok(None) };
+    let shares = Shares::of(budget);
+    let too_little =
+        || StartError::new(format!("a memory budget of {budget} bytes is too small; give 64,000,000 (64M) or more"));
+    shares.map(Some).ok_or_else(too_little)
+}
+
+/// Jobs with as many bytes of URL and body count as one of many; the window's limit on their number bounds them.
+const SMALL_JOB: usize = 1024;
 
 /// How many shards a run has.
 fn shards(config: &Config) -> Result<usize, StartError> {

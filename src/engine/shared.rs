@@ -16,6 +16,7 @@ use super::counters::{IntakeCounters, ShardCounters};
 use super::lease::Lease;
 use super::message::{Message, ToOutlet};
 use super::outlook::ShardOutlook;
+use super::ration::Ration;
 use super::rules::Rules;
 use super::steering::Steering;
 use super::window::Window;
@@ -33,6 +34,10 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     /// Sockets for all shards together.
     pub(super) sockets: usize,
+    /// The memory for kept bodies, under a budget.
+    pub(super) ration: Option<Arc<Ration>>,
+    /// Bytes over which a job is counted by its size.
+    pub(super) small_job: usize,
     pub(super) window: Window,
     pub(super) backlog: Backlog,
     pub(super) lease: Lease,

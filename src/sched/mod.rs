@@ -108,6 +108,8 @@ pub struct Scheduler<J> {
     asking: List,
     dying: List,
     idle: List,
+    /// How many are in that list.
+    idling: usize,
     ready: Ready,
     limits: Limits,
     timers: Timers,
@@ -141,6 +143,7 @@ impl<J> Scheduler<J> {
             asking: List::EMPTY,
             dying: List::EMPTY,
             idle: List::EMPTY,
+            idling: 0,
             ready: Ready::new(),
             limits: Limits::default(),
             timers: Timers::default(),

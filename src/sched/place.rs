@@ -92,7 +92,10 @@ impl<J> Scheduler<J> {
         match host.place {
             // Timers are left to come up: looking at a host once too often does no harm.
             Place::Vacant | Place::Busy | Place::Waiting(_) | Place::Resting => {}
-            Place::Idle => self.idle.remove(&mut self.places, id),
+            Place::Idle => {
+                self.idle.remove(&mut self.places, id);
+                self.idling -= 1;
+            }
             Place::Asking => self.asking.remove(&mut self.places, id),
             Place::Dying => self.dying.remove(&mut self.places, id),
             Place::InGroup => self.limits.unpark(&mut self.places, host.group, id),
@@ -115,7 +118,10 @@ impl<J> Scheduler<J> {
                 host.idle_since = now;
                 host.queue.shrink_to_fit();
                 match place {
-                    Place::Idle => self.idle.push(&mut self.places, id),
+                    Place::Idle => {
+                        self.idle.push(&mut self.places, id);
+                        self.idling += 1;
+                    }
                     _ => self.timers.arm(id, until),
                 }
             }

@@ -165,10 +165,12 @@ impl<J> Scheduler<J> {
     }
 
     /// The host that has been idle for longest, and when it is forgotten. A host whose clocks run on past that is not
-    /// in this list.
+    /// in this list. When too many are idle it is forgotten as soon as its clocks allow.
     pub(super) fn first_expiry(&self) -> Option<(Time, u32)> {
         let id = self.idle.first()?;
-        Some((self.hosts[id as usize].idle_since + self.settings.retries.host_memory, id))
+        let (host, retries) = (&self.hosts[id as usize], &self.settings.retries);
+        let crowded = self.idling > retries.max_idle_hosts;
+        Some((if crowded { host.clear_at() } else { host.idle_since + retries.host_memory }, id))
     }
 
     /// The first host that waits for a point in time. Timers of hosts that no longer wait, or wait longer, are brought

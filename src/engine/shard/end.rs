@@ -141,6 +141,9 @@ impl Shard {
         if reused && exchanged.sent != Sent::No {
             self.shared.counters[self.index].reused.add(1);
         }
+        if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
+            response.body = shelf.take();
+        }
         let verdict = verdict(&exchanged);
         let facts = self.facts(&mut flight, &exchanged, reused);
         let report = Report { started: flight.dispatched, verdict };

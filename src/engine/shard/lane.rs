@@ -12,6 +12,7 @@ use super::spawner::LocalSpawner;
 use crate::conn::{Exchanged, H1, H2, LazyTimer};
 use crate::dial::{DialTimes, Io};
 use crate::engine::mailbox::Mailbox;
+use crate::engine::ration::Shelf;
 use crate::model::{Clock, CloseReason, Job, Time};
 use crate::pool::ConnId;
 use crate::sched::HostId;
@@ -27,11 +28,13 @@ pub(super) struct Flight {
     pub(super) dial: Option<DialTimes>,
     /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
     pub(super) handed_over: Cell<bool>,
+    /// Where its body is put when memory is rationed.
+    pub(super) shelf: RefCell<Option<Shelf>>,
 }
 
 impl Flight {
     pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
-        Self { host, job, dispatched, dial: None, handed_over: Cell::new(false) }
+        Self { host, job, dispatched, dial: None, handed_over: Cell::new(false), shelf: RefCell::new(None) }
     }
 }
 

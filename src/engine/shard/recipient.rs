@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -12,6 +14,7 @@ use super::Shard;
 use super::end::{of_status, timings};
 use super::lane::Flight;
 use crate::conn::Recipient;
+use crate::engine::ration::{Rationed, Shelf};
 use crate::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
 use crate::policy::{Decision, RetryFacts, decide};
 use crate::source::OURS;
@@ -90,12 +93,40 @@ impl Shard {
     }
 }
 
+impl ForFlight<'_> {
+    /// What becomes of a body that is to be taken in: where memory is rationed, a kept one takes its share of that.
+    fn collect(&self, head: &Parts) -> BodyUse {
+        let shared = &self.shard.shared;
+        match &shared.ration {
+            Some(ration) if shared.config.body.keep => {
+                let shelf = Shelf::default();
+                *self.flight.shelf.borrow_mut() = Some(Rc::clone(&shelf));
+                BodyUse::Stream(Box::new(Rationed::new(ration, promised(head, shared.config.body.decode), shelf)))
+            }
+            _ => BodyUse::Collect,
+        }
+    }
+}
+
+/// How long the decoded body will be, where the head says so.
+fn promised(head: &Parts, decodes: bool) -> Option<u64> {
+    if decodes && head.headers.contains_key(CONTENT_ENCODING) {
+        return None;
+    }
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
 impl Recipient for ForFlight<'_> {
+    fn is_patient(&self) -> bool {
+        self.flight.reply().is_none()
+    }
+
     fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse {
         let (hooks, reply) = (self.shard.hooks(), self.flight.reply());
         if hooks.is_none() && reply.is_none() {
-            return BodyUse::Collect;
+            return self.collect(head);
         }
+        let parts = head;
         let head = ResponseHead {
             job: &self.flight.job,
             status: head.status,
@@ -114,6 +145,7 @@ impl Recipient for ForFlight<'_> {
                 self.flight.handed_over.set(matches!(body_use, BodyUse::Stream(_)));
                 body_use
             }
+            (BodyUse::Collect, None) => self.collect(parts),
             (body_use, _) => body_use,
         }
     }

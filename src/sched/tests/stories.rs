@@ -374,6 +374,23 @@ fn an_idle_host_is_forgotten_after_its_memory_and_its_clocks() {
 }
 
 #[test]
+fn of_too_many_idle_hosts_the_oldest_is_forgotten_but_not_before_its_clocks() {
+    let crowd = RetrySettings { max_idle_hosts: 1, ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), crowd);
+    let hosts = [0, 1, 2].map(|job| {
+        story.now = ms(u64::from(job) * 1000);
+        let host = story.host(|rules| rules.delay = Duration::from_secs(60));
+        story.arrive(host, job..job + 1);
+        assert!(story.done(host).is_empty());
+        host
+    });
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(60_000), Wake::Expiry)));
+    assert_eq!(story.at(ms(60_000)), [Action::Forget { host: hosts[0] }]);
+    assert_eq!(story.at(ms(61_000)), [Action::Forget { host: hosts[1] }]);
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(2000 + 300_000), Wake::Expiry)), "the last has its time");
+}
+
+#[test]
 fn stopping_hands_everything_back_and_pausing_keeps_it() {
     let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
     let host = story.host(|_| {});

@@ -1,0 +1,391 @@
+//! The memory that kept bodies share under a budget, and the bodies that take from it.
+//!
+//! While the bodies in memory take less than the ration's mark, each grows as it comes. At the mark their peers wait, all
+//! but one: the body that has waited longest goes on beyond the mark, to its end, so that one always comes to an end and
+//! gives its memory back. Memory is given back when the body is dropped, which for a record is when it has been written.
+//!
+//! A body that comes whole within its first portion costs two atomic additions; the lock is for those that wait.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+
+use crate::model::{BodyWriter, Failure, FailureKind, Phase};
+
+/// What a body takes at a time: no piece is larger, as a rule.
+const PORTION: usize = 64 << 10;
+
+/// The memory for bodies.
+#[derive(Debug)]
+pub(super) struct Ration {
+    /// Bytes at which bodies wait.
+    mark: u64,
+    /// The largest body.
+    largest: usize,
+    used: AtomicU64,
+    births: AtomicU64,
+    /// How many wait; read without the lock.
+    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// By number: who came first is first.
+    waiting: BTreeMap<u64, Waker>,
+    /// Who goes on beyond the mark.
+    favoured: Option<u64>,
+}
+
+impl Ration {
+    pub(super) fn new(mark: u64, largest: u64) -> Arc<Self> {
+        Arc::new(Self {
+            mark,
+            largest: usize::try_from(largest).unwrap_or(usize::MAX),
+            used: AtomicU64::new(0),
+            births: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("no holder of this lock panics")
+    }
+
+    /// Takes `bytes` if the mark allows it.
+    fn take(&self, bytes: u64) -> bool {
+        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
+            (used + bytes <= self.mark).then_some(used + bytes)
+        });
+        taken.is_ok()
+    }
+
+    fn give(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.wake();
+        }
+    }
+
+    /// Wakes as many as there is room for, and one at least: those that came first.
+    fn wake(&self) {
+        let room = self.mark.saturating_sub(self.used.load(Ordering::SeqCst));
+        let most = usize::try_from(room / PORTION as u64).unwrap_or(usize::MAX).max(1);
+        let queue = self.queue();
+        queue.waiting.values().take(most).for_each(Waker::wake_by_ref);
+    }
+}
+
+/// What one body has taken; given back when dropped.
+#[derive(Debug)]
+struct Portion {
+    ration: Arc<Ration>,
+    number: u64,
+    bytes: u64,
+    /// Whether it is in the queue.
+    waits: bool,
+}
+
+impl Portion {
+    fn new(ration: Arc<Ration>) -> Self {
+        let number = ration.births.fetch_add(1, Ordering::Relaxed);
+        Self { ration, number, bytes: 0, waits: false }
+    }
+
+    /// Ready once `bytes` more are taken.
+    fn poll_take(&mut self, bytes: u64, cx: &Context<'_>) -> Poll<()> {
+        if self.ration.take(bytes) {
+            self.bytes += bytes;
+            self.leave_queue();
+            return Poll::Ready(());
+        }
+        let mut queue = self.ration.queue();
+        queue.waiting.insert(self.number, cx.waker().clone());
+        self.ration.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+        self.waits = true;
+        // One at a time, and only while what the last ones left is being written.
+        let spare = self.ration.mark + self.ration.largest as u64;
+        let vacant = queue.favoured.is_none() && self.ration.used.load(Ordering::SeqCst) <= spare;
+        if vacant && queue.waiting.first_key_value().is_some_and(|(first, _)| *first == self.number) {
+            queue.favoured = Some(self.number);
+        }
+        let favoured = queue.favoured == Some(self.number);
+        drop(queue);
+        if favoured {
+            self.take_anyway(bytes);
+            self.leave_queue();
+            return Poll::Ready(());
+        }
+        // What was given back while this one was joining the queue found nobody to wake.
+        if self.ration.used.load(Ordering::SeqCst) + bytes <= self.ration.mark {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Takes `bytes` more whether there is room or not.
+    fn take_anyway(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.ration.used.fetch_add(bytes, Ordering::SeqCst);
+            self.bytes += bytes;
+        }
+    }
+
+    fn give(&mut self, bytes: u64) {
+        self.bytes -= bytes;
+        self.ration.give(bytes);
+    }
+
+    fn leave_queue(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            let mut queue = self.ration.queue();
+            queue.waiting.remove(&self.number);
+            self.ration.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+        }
+    }
+
+    /// It will take no more: another may go beyond the mark.
+    fn settle(&mut self) {
+        self.leave_queue();
+        let mut queue = self.ration.queue();
+        if queue.favoured == Some(self.number) {
+            queue.favoured = None;
+            drop(queue);
+            self.ration.wake();
+        }
+    }
+}
+
+impl Drop for Portion {
+    fn drop(&mut self) {
+        self.settle();
+        let bytes = self.bytes;
+        self.give(bytes);
+    }
+}
+
+/// A body in memory, and the portion it has taken.
+struct Kept {
+    bytes: Vec<u8>,
+    _portion: Portion,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Where a whole body is put for whoever ends its attempt.
+pub(super) type Shelf = Rc<RefCell<Option<Bytes>>>;
+
+/// Keeps a body in memory as far as the ration allows, and puts it on its shelf when it is whole.
+pub(super) struct Rationed {
+    portion: Portion,
+    bytes: Vec<u8>,
+    /// How long the body will be, as far as its head says so.
+    promised: Option<usize>,
+    shelf: Shelf,
+}
+
+impl Rationed {
+    /// A body of `promised` bytes, as far as its head says so.
+    pub(super) fn new(ration: &Arc<Ration>, promised: Option<u64>, shelf: Shelf) -> Self {
+        let promised = promised.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Self { portion: Portion::new(Arc::clone(ration)), bytes: Vec::new(), promised, shelf }
+    }
+
+    /// The room that the next piece may need.
+    fn next_piece(&self) -> usize {
+        self.promised.map_or(PORTION, |promised| promised.saturating_sub(self.bytes.len()).min(PORTION))
+    }
+
+    fn too_large(&self) -> Failure {
+        let largest = self.portion.ration.largest;
+        let message = format!("a body of more than {largest} bytes is not kept (--max-body, --max-memory)");
+        Failure::new(Phase::Body, FailureKind::TooLarge, message)
+    }
+}
+
+impl BodyWriter for Rationed {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
+        let largest = self.portion.ration.largest;
+        if length > largest || self.promised.is_some_and(|promised| promised > largest) {
+            return Poll::Ready(Err(self.too_large()));
+        }
+        let wanted = length + self.next_piece();
+        if wanted > capacity {
+            // While the bytes move, they are there twice.
+            let grown = wanted.max(capacity + capacity / 2);
+            ready!(self.portion.poll_take(grown as u64, cx));
+            self.bytes.reserve_exact(grown - length);
+            self.portion.give(capacity as u64);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, piece: Bytes) {
+        let before = self.bytes.capacity();
+        self.bytes.extend_from_slice(&piece);
+        // Only a piece beyond the usual size finds too little room.
+        self.portion.take_anyway((self.bytes.capacity() - before) as u64);
+    }
+
+    fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
+        if self.bytes.len() > self.portion.ration.largest {
+            return Poll::Ready(Err(self.too_large()));
+        }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let before = bytes.capacity();
+        bytes.shrink_to_fit();
+        let successor = Portion::new(Arc::clone(&self.portion.ration));
+        let mut portion = std::mem::replace(&mut self.portion, successor);
+        portion.give((before - bytes.capacity()) as u64);
+        portion.settle();
+        *self.shelf.borrow_mut() = Some(Bytes::from_owner(Kept { bytes, _portion: portion }));
+        Poll::Ready(Ok(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicBool);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    impl Bell {
+        fn rang(&self) -> bool {
+            self.0.swap(false, Ordering::SeqCst)
+        }
+    }
+
+    /// A body, and who waits for it.
+    struct Body {
+        rationed: Rationed,
+        shelf: Shelf,
+        bell: Arc<Bell>,
+    }
+
+    impl Body {
+        fn new(ration: &Arc<Ration>, promised: Option<u64>) -> Self {
+            let shelf = Shelf::default();
+            Self { rationed: Rationed::new(ration, promised, Rc::clone(&shelf)), shelf, bell: Arc::default() }
+        }
+
+        /// Takes a piece of this size, if it may.
+        fn piece(&mut self, size: usize) -> bool {
+            let waker = Waker::from(Arc::clone(&self.bell));
+            match self.rationed.poll_ready(&mut Context::from_waker(&waker)) {
+                Poll::Ready(taken) => {
+                    taken.expect("not too large");
+                    self.rationed.write(vec![1; size].into());
+                    true
+                }
+                Poll::Pending => false,
+            }
+        }
+
+        fn finish(mut self) -> Bytes {
+            let done = self.rationed.poll_finish(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(done, Poll::Ready(Ok(None))));
+            self.shelf.take().expect("put there")
+        }
+    }
+
+    fn used(ration: &Ration) -> u64 {
+        ration.used.load(Ordering::SeqCst)
+    }
+
+    const P: u64 = PORTION as u64;
+
+    #[test]
+    fn a_short_body_takes_what_it_promises_and_gives_it_back_when_dropped() {
+        let ration = Ration::new(10 * P, 10 * P);
+        let mut body = Body::new(&ration, Some(1000));
+        assert!(body.piece(600) && body.piece(400));
+        let bytes = body.finish();
+        assert_eq!((bytes.len(), used(&ration)), (1000, 1000));
+        let part = bytes.slice(10..20);
+        drop(bytes);
+        assert_eq!(used(&ration), 1000, "a part keeps the whole");
+        drop(part);
+        assert_eq!(used(&ration), 0);
+    }
+
+    #[test]
+    fn at_the_mark_all_wait_but_the_one_that_waits_longest() {
+        let ration = Ration::new(4 * P, 20 * P);
+        let mut bodies: Vec<Body> = (0..4).map(|_| Body::new(&ration, None)).collect();
+        assert!(bodies.iter_mut().all(|body| body.piece(PORTION)), "four portions fill it");
+        assert!(bodies[2].piece(PORTION), "the first that waits goes on beyond the mark");
+        assert!(!bodies[0].piece(PORTION) && !bodies[1].piece(PORTION) && !bodies[3].piece(PORTION));
+        assert!((0..5).all(|_| bodies[2].piece(PORTION)));
+        let whole = bodies.remove(2).finish();
+        assert_eq!(whole.len(), 7 * PORTION);
+        assert!(bodies[0].bell.rang(), "another may go on");
+        assert!(!bodies[1].piece(PORTION), "not the second");
+        assert!(bodies[0].piece(PORTION));
+        drop(whole);
+        drop(bodies.remove(0));
+        assert!(bodies[0].bell.rang());
+        assert!(bodies[0].piece(PORTION) && bodies[1].piece(PORTION), "there is room again");
+        drop(bodies);
+        assert_eq!(used(&ration), 0);
+    }
+
+    #[test]
+    fn one_that_leaves_the_queue_wakes_the_next() {
+        let ration = Ration::new(P, 20 * P);
+        let mut bodies: Vec<Body> = (0..4).map(|_| Body::new(&ration, None)).collect();
+        assert!(bodies[0].piece(PORTION));
+        assert!(bodies[1].piece(PORTION), "beyond the mark");
+        assert!(!bodies[2].piece(1) && !bodies[3].piece(1));
+        drop(bodies.remove(1));
+        assert!(bodies[1].bell.rang());
+        drop(bodies.remove(1));
+        assert!(bodies[1].bell.rang() && bodies[1].piece(1));
+    }
+
+    #[test]
+    fn what_is_written_late_keeps_further_ones_waiting() {
+        let ration = Ration::new(2 * P, 3 * P);
+        let full = |count| {
+            let mut body = Body::new(&ration, None);
+            (0..count).all(|_| body.piece(PORTION)).then(|| body.finish())
+        };
+        let unwritten: Vec<Bytes> = std::iter::from_fn(|| full(2)).take(100).collect();
+        assert!(used(&ration) <= (2 + 3 + 3) * P, "{} bodies", unwritten.len());
+        let mut waiting = Body::new(&ration, None);
+        assert!(!waiting.piece(1));
+        drop(unwritten);
+        assert!(waiting.bell.rang() && waiting.piece(1));
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_refused_at_once_where_its_head_says_so() {
+        let ration = Ration::new(10 * P, 2 * P);
+        let poll = |body: &mut Body| body.rationed.poll_ready(&mut Context::from_waker(Waker::noop()));
+        let mut body = Body::new(&ration, Some(3 * P));
+        assert!(matches!(poll(&mut body), Poll::Ready(Err(failure)) if failure.kind == FailureKind::TooLarge));
+        let mut body = Body::new(&ration, None);
+        assert!(body.piece(PORTION) && body.piece(PORTION) && body.piece(1));
+        assert!(matches!(poll(&mut body), Poll::Ready(Err(_))));
+    }
+}

@@ -1,0 +1,172 @@
+//! With memory or descriptors used up, the command slows down and finishes.
+//!
+//! `cargo test --release --test ceilings -- --nocapture --test-threads 1` prints the figures of docs/RELIABILITY.md.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use haul::origin::Origin;
+use serde_json::Value;
+
+/// What is over a budget by as much still counts as within it.
+const TOLERANCE: f64 = 1.10;
+
+/// A run of the command under a ceiling, its peak of memory watched.
+struct Run {
+    directory: tempfile::TempDir,
+    code: Option<i32>,
+    peak: u64,
+    stderr: String,
+}
+
+impl Run {
+    /// Fetches these lines. `limit`: descriptors. `slow`: the records are read at 10 MB/s at the most.
+    fn new(lines: &[String], arguments: &[&str], limit: Option<u32>, slow: bool) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let input = directory.path().join("input");
+        fs::write(&input, lines.join("\n")).expect("the directory is ours");
+        let mut child = start(&input, arguments, limit);
+        let stdout = child.stdout.take().expect("piped");
+        let records = directory.path().join("records");
+        let reading = std::thread::spawn(move || copy(stdout, &records, slow));
+        let peak = watch(&child);
+        let mut stderr = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("text");
+        let code = child.wait().expect("our own child").code();
+        reading.join().expect("no panic");
+        Self { directory, code, peak: peak.join().expect("no panic"), stderr }
+    }
+
+    fn records(&self) -> impl Iterator<Item = Value> {
+        let lines = BufReader::new(File::open(self.directory.path().join("records")).expect("the records")).lines();
+        lines.map(|line| serde_json::from_str(&line.expect("text")).expect("a record"))
+    }
+
+    /// Each line has one record, and that is a whole response.
+    fn has_all(&self, lines: &[String]) -> &Self {
+        let mut seen = HashSet::new();
+        for record in self.records() {
+            assert_eq!(record["status"], 200, "{record:.300}");
+            let url = record["url"].as_str().expect("a URL").to_owned();
+            let length = url.split("/bytes/").nth(1).and_then(|rest| rest.split('?').next()).expect("a length");
+            assert_eq!(record["body_bytes"].as_u64(), length.parse().ok(), "{url}");
+            assert!(seen.insert(url), "two records for one line");
+        }
+        assert_eq!((seen.len(), self.code), (lines.len(), Some(0)), "{}", self.stderr);
+        self
+    }
+
+    /// The peak was within the budget, in megabytes.
+    fn within(&self, budget: u64, what: &str) {
+        let budget = budget * 1_000_000;
+        println!("{what}: peak {:.1} MB under a budget of {} MB", self.peak as f64 / 1e6, budget / 1_000_000);
+        let most = budget as f64 * TOLERANCE;
+        assert!((self.peak as f64) < most, "{what}: {} bytes under a budget of {budget}", self.peak);
+    }
+}
+
+fn start(input: &Path, arguments: &[&str], limit: Option<u32>) -> Child {
+    let limit = limit.map_or_else(|| "true".to_owned(), |limit| format!("ulimit -n {limit}"));
+    Command::new("sh")
+        .args(["-c", &format!("{limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_haul"), "get", "-q", "-i"])
+        .arg(input)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts")
+}
+
+fn copy(mut from: impl Read, to: &PathBuf, slow: bool) {
+    let mut to = File::create(to).expect("the directory is ours");
+    if !slow {
+        std::io::copy(&mut from, &mut to).expect("written");
+        return;
+    }
+    while std::io::copy(&mut from.by_ref().take(1 << 20), &mut to).expect("written") > 0 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The most memory the process has had resident at once, in bytes, once it has ended.
+fn watch(child: &Child) -> std::thread::JoinHandle<u64> {
+    let status = format!("/proc/{}/status", child.id());
+    std::thread::spawn(move || {
+        let mut peak = 0;
+        loop {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let Some(line) = text.lines().find_map(|line| line.strip_prefix("VmHWM:")) else { return peak };
+            peak = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    })
+}
+
+/// `count` URLs on `hosts` hosts with bodies of these sizes in turn.
+fn lines(origin: &Origin, hosts: usize, count: usize, sizes: &[usize]) -> Vec<String> {
+    let port = origin.url("/").trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
+    (0..count)
+        .map(|n| {
+            let size = sizes[n % sizes.len()];
+            format!("http://h{}.localhost:{port}/bytes/{size}?n={n}", n % hosts)
+        })
+        .collect()
+}
+
+const LARGE: [usize; 7] = [100, 5_000, 100_000, 1_000_000, 2_000_000, 200_000, 30];
+
+#[test]
+fn large_bodies_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let lines = lines(&origin, 60, 1000, &LARGE);
+    for (megabytes, budget) in [(64, "64M"), (200, "200M")] {
+        let arguments = ["--body", "base64", "--max-memory", budget];
+        Run::new(&lines, &arguments, None, false).has_all(&lines).within(megabytes, "large bodies");
+    }
+}
+
+#[test]
+fn large_bodies_and_a_slow_reader_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let lines = lines(&origin, 20, 60, &[2_000_000, 1_500_000]);
+    let arguments = ["--body", "base64", "--max-memory", "64M", "--timeout", "5s"];
+    Run::new(&lines, &arguments, None, true).has_all(&lines).within(64, "large bodies, slow reader");
+}
+
+#[test]
+fn records_in_the_order_of_the_input_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let mut lines = lines(&origin, 60, 500, &LARGE);
+    lines[0] = lines[0].replace('?', "?delay=1s&");
+    let arguments = ["--body", "base64", "--max-memory", "64M", "--order", "input"];
+    Run::new(&lines, &arguments, None, false).has_all(&lines).within(64, "in the order of the input");
+}
+
+#[test]
+fn http2_bodies_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let lines = lines(&origin, 6, 400, &LARGE);
+    let arguments =
+        ["--body", "base64", "--max-memory", "64M", "--http2-prior-knowledge", "--per-host", "64", "-c", "256"];
+    Run::new(&lines, &arguments, None, false).has_all(&lines).within(64, "HTTP/2");
+}
+
+#[test]
+fn very_many_hosts_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let lines = lines(&origin, 60_000, 60_000, &[10]);
+    Run::new(&lines, &["--max-memory", "64M"], None, false).has_all(&lines).within(64, "60,000 hosts");
+}
+
+#[test]
+fn few_descriptors_and_little_memory_slow_a_run_down_and_no_more() {
+    let origin = Origin::start().expect("free ports");
+    let lines = lines(&origin, 200, 2000, &[10, 20_000, 300_000]);
+    let arguments = ["--body", "base64", "--max-memory", "64M", "-c", "500"];
+    Run::new(&lines, &arguments, Some(48), false).has_all(&lines).within(64, "48 descriptors");
+}
