@@ -70,11 +70,33 @@ pub(super) struct HostBook {
     pub(super) lookups: u32,
     pub(super) history: History,
     pub(super) pushed_until: Time,
+    /// When the last of its work ended.
+    busy_until: Time,
+    /// Its limits were changed, or its address while it was idle: it may count as idle from later on than its work ended.
+    stirred: bool,
     starts: Vec<Time>,
     last_fresh: Option<u32>,
     /// Dispatches of others since it became ready, and how many may come first.
     waited: u32,
     may_wait: Option<u32>,
+}
+
+impl HostBook {
+    const fn has_work(&self) -> bool {
+        self.queued > 0 || self.in_flight > 0 || self.retrying > 0 || self.asked
+    }
+
+    /// A request of this host has come to its end.
+    pub(super) fn landed(&mut self, now: Time) {
+        self.in_flight -= 1;
+        self.busy_until = now;
+    }
+
+    /// Its name was looked up.
+    pub(super) fn answered(&mut self, now: Time) {
+        self.asked = false;
+        self.busy_until = now;
+    }
 }
 
 /// What was seen over all seeds, so that nothing interesting stays unreached.
@@ -83,6 +105,8 @@ pub(super) struct Seen {
     pub(super) deferrals: BTreeSet<&'static str>,
     pub(super) give_ups: BTreeSet<&'static str>,
     pub(super) wakes: BTreeSet<String>,
+    /// What hosts were forgotten for.
+    pub(super) forgotten: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
@@ -217,6 +241,7 @@ impl Ledger {
             }
             other => panic!("{ticket:?} was {other:?}"),
         }
+        self.hosts[host].busy_until = now;
         self.ended(host, ticket.job, How::GivenUp(reason));
     }
 
@@ -231,6 +256,7 @@ impl Ledger {
     /// Other limits hold for the host from now on; a rate counts from the last start.
     pub(super) fn limited(&mut self, host: usize, limits: HostLimits) {
         let HostLimits { concurrency, delay, rate } = limits;
+        self.hosts[host].stirred = true;
         let rules = &mut self.plan.hosts[host].rules;
         if rules.rate != rate {
             let starts = &mut self.hosts[host].starts;
@@ -242,6 +268,7 @@ impl Ledger {
 
     /// The host's requests go to this address from now on.
     pub(super) fn moved(&mut self, host: usize, to: Option<u8>) {
+        self.hosts[host].stirred |= !self.hosts[host].has_work();
         if let (Some(limit), Some(to)) = (self.plan.hosts[host].rules.per_address, to) {
             let limit = limit.get();
             self.addresses.entry(to).and_modify(|lowest| *lowest = limit.min(*lowest)).or_insert(limit);
@@ -266,14 +293,29 @@ impl Ledger {
         limited.map(|(book, _)| book)
     }
 
-    /// A host dropped: it had nothing to do, and no clock runs.
+    /// A host dropped: it had nothing to do, no clock runs, and either it was idle for long enough or too many are.
     pub(super) fn forgotten(&mut self, host: usize, now: Time) {
-        let paced = self.host_pace(host, now);
+        let (paced, retries) = (self.host_pace(host, now), &self.plan.settings.retries);
+        let book = &self.hosts[host];
+        assert!(!book.has_work(), "{book:?}");
+        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
+        assert_eq!(book.history.dead(retries, now), None);
+        if now >= book.busy_until + retries.host_memory {
+            self.seen.forgotten.insert("idle for long");
+        } else {
+            let idle = self.idle().count();
+            assert!(idle > retries.max_idle_hosts, "host {host} forgotten too soon, with {idle} idle");
+            let older =
+                self.idle().find(|other| self.is_plain(*other) && self.hosts[*other].busy_until < book.busy_until);
+            assert_eq!(older, None, "host {host} forgotten out of turn");
+            self.seen.forgotten.insert("a crowd");
+        }
+        self.drop_host(host);
+    }
+
+    fn drop_host(&mut self, host: usize) {
         let script = &self.plan.hosts[host];
         let book = &mut self.hosts[host];
-        assert!(book.queued == 0 && book.in_flight == 0 && book.retrying == 0 && !book.asked, "{book:?}");
-        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
-        assert_eq!(book.history.dead(&self.plan.settings.retries, now), None);
         let address = book.address;
         *book = HostBook {
             resolved: !script.rules.needs_address,
@@ -284,11 +326,35 @@ impl Ledger {
         self.drop_unused(address);
     }
 
+    /// Hosts that are known and have nothing to do.
+    fn idle(&self) -> impl Iterator<Item = usize> {
+        let books = self.hosts.iter().enumerate();
+        books.filter(|(_, book)| book.id.is_some() && !book.has_work()).map(|(host, _)| host)
+    }
+
+    /// No clock of this host runs or has ever run.
+    fn is_plain(&self, host: usize) -> bool {
+        let (book, rules) = (&self.hosts[host], &self.plan.hosts[host].rules);
+        book.history.is_clean() && !book.stirred && rules.delay.is_zero() && rules.rate.is_none()
+    }
+
+    /// Idle hosts are remembered for as long as was asked and no longer, and no more of them than were asked for. What
+    /// the clocks of others say is left to chance, so only hosts without clocks can be judged.
+    fn check_memory(&self, now: Time) {
+        let retries = &self.plan.settings.retries;
+        let kept = |host: &usize| now >= self.hosts[*host].busy_until + retries.host_memory;
+        let late = self.idle().filter(|host| self.is_plain(*host)).find(kept);
+        assert_eq!(late, None, "a host is remembered for too long");
+        let (idle, plain) = (self.idle().count(), self.idle().all(|host| self.is_plain(host)));
+        assert!(!plain || idle <= retries.max_idle_hosts, "{idle} idle hosts are remembered");
+    }
+
     /// Everything that must hold when all actions have been taken.
     pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
         self.check_counts(scheduler);
         self.check_work_is_conserved(scheduler, now);
         self.check_outlook(scheduler, now);
+        self.check_memory(now);
         for (host, book) in self.hosts.iter().enumerate() {
             let over = self.stopped || book.history.dead(&self.plan.settings.retries, now).is_some();
             assert!(!over || book.queued + book.retrying as usize == 0, "host {host} is dead and keeps jobs");

@@ -270,7 +270,7 @@ fn retries(dice: &mut Dice) -> RetrySettings {
         budget_floor: dice.0.u32(0..=10),
         dead_after: dice.pick(&[0, 1, 3, 5]),
         dead_for: dice.ms(0, 30_000),
-        max_idle_hosts: usize::MAX,
+        max_idle_hosts: dice.pick(&[0, 1, 2, 5, usize::MAX, usize::MAX]),
         host_memory: dice.pick(&[Duration::ZERO, Duration::from_secs(1), Duration::from_secs(300)]),
     }
 }

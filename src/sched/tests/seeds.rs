@@ -45,6 +45,7 @@ impl Sums {
         self.seen.deferrals.append(&mut run.ledger.seen.deferrals);
         self.seen.give_ups.append(&mut run.ledger.seen.give_ups);
         self.seen.wakes.append(&mut run.ledger.seen.wakes);
+        self.seen.forgotten.append(&mut run.ledger.seen.forgotten);
     }
 
     fn tell(&self) -> String {
@@ -95,6 +96,7 @@ fn the_invariants_hold_after_every_step_of_every_seed() {
     assert_eq!(sums.seen.give_ups.iter().copied().collect::<Vec<_>>(), reasons);
     let wakes = ["BackOff", "Expiry", "GlobalPace", "HostPace", "Retry"];
     assert_eq!(sums.seen.wakes.iter().collect::<Vec<_>>(), wakes);
+    assert_eq!(sums.seen.forgotten.iter().copied().collect::<Vec<_>>(), ["a crowd", "idle for long"]);
     assert!(sums.predicted * 3 >= sums.jobs, "the oracle says too little: {}", sums.tell());
 }
 

@@ -276,7 +276,7 @@ impl<'a> Sim<'a> {
         let address = self.ledger.plan.hosts[host].address;
         let book = &mut self.ledger.hosts[host];
         let id = book.id.expect("not forgotten while asked for");
-        book.asked = false;
+        book.answered(self.now);
         match result {
             Ok(()) => {
                 book.resolved = true;
@@ -290,7 +290,7 @@ impl<'a> Sim<'a> {
     }
 
     fn ended(&mut self, host: usize, ticket: Ticket, started: Time, answer: Answer) {
-        self.ledger.hosts[host].in_flight -= 1;
+        self.ledger.hosts[host].landed(self.now);
         match answer {
             Answer::Unsent => return self.returned(host, ticket),
             Answer::Stale => {

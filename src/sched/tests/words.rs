@@ -122,7 +122,8 @@ parts!(RetrySettings {
     budget_floor,
     dead_after,
     dead_for,
-    host_memory
+    host_memory,
+    max_idle_hosts
 });
 parts!(HostRules { concurrency, delay, rate, per_address, needs_address, capacity });
 parts!(Script { latency, mood, name, protocol, address, group });
