@@ -314,7 +314,7 @@ fn verdict(dice: &mut Dice) -> Verdict {
 }
 
 fn mood(dice: &mut Dice, hosts: usize) -> Mood {
-    match dice.0.u8(..13) {
+    match dice.0.u8(..14) {
         0..4 => Mood::Fine,
         4 | 5 => Mood::Flaky(dice.0.u32(2..20), (0..3).map(|_| verdict(dice)).collect()),
         6 | 7 => {
@@ -325,6 +325,8 @@ fn mood(dice: &mut Dice, hosts: usize) -> Mood {
         9 => Mood::Stale(dice.0.u32(2..10)),
         10 => Mood::Starved(dice.0.u32(2..10)),
         11 => Mood::Shown(dice.0.u32(2..10), (0..2).map(|_| verdict(dice)).collect()),
+        // Requests in flight at the same time are told different pauses, long ones before short ones.
+        12 => Mood::Flaky(dice.0.u32(2..5), (0..3).map(|_| Verdict::PushedBack(Some(dice.ms(0, 30_000)))).collect()),
         _ => Mood::Moved(dice.0.usize(..hosts)),
     }
 }
