@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::bench::{self, BenchArgs};
 use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
@@ -32,6 +33,9 @@ pub(super) enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = EXAMPLES)]
     Get(Box<GetArgs>),
+    /// Load one or many URLs, and say how that was borne: rate, latency, failures.
+    #[command(after_help = bench::HELP)]
+    Bench(Box<BenchArgs>),
     /// Run a test server on this machine that answers, and misbehaves, to order
     #[command(after_help = origin_help())]
     Origin(OriginArgs),
@@ -109,7 +113,7 @@ pub(super) struct GetArgs {
     pub(super) run: RunArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// URLs to fetch, before those of any input file

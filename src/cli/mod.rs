@@ -2,6 +2,7 @@
 
 mod allocator;
 mod args;
+mod bench;
 mod bound;
 mod console;
 mod demo;
@@ -38,6 +39,7 @@ use plan::World;
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Get(args) => get(*args),
+        Command::Bench(args) => bench::run(*args),
         Command::Origin(args) => origin::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plan(args) => forecast::run(&args),

@@ -52,6 +52,8 @@ pub(super) struct World<'a> {
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
+const EXAMPLE: &str = "haul get https://example.com/ or: haul get -i urls.txt";
+
 type Planned<T> = Result<T, String>;
 
 /// Joins and checks the flags.
@@ -65,7 +67,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
     let mut input_settings = InputSettings { body_method, ..InputSettings::default() };
     set(&mut input_settings.max_line, max_line.map(to_usize));
     Ok(Plan {
-        inputs: inputs(args.input, world)?,
+        inputs: inputs(args.input, world, EXAMPLE)?,
         input_settings,
         config: Config {
             limits: limits(&args.limits, world)?,
@@ -142,7 +144,8 @@ fn check(args: &GetArgs) -> Planned<()> {
     }
 }
 
-fn inputs(args: InputArgs, world: &World<'_>) -> Planned<Vec<Input>> {
+/// What to read. `example`: a command line to show who gave nothing.
+pub(super) fn inputs(args: InputArgs, world: &World<'_>, example: &str) -> Planned<Vec<Input>> {
     let stdin = Path::new("-");
     if args.inputs.iter().filter(|path| *path == stdin).count() > 1 {
         return Err("standard input can be read only once; give -i - once".to_owned());
@@ -152,9 +155,7 @@ fn inputs(args: InputArgs, world: &World<'_>) -> Planned<Vec<Input>> {
     match (inputs.is_empty(), world.stdin_is_terminal) {
         (false, _) => Ok(inputs),
         (true, false) => Ok(vec![Input::Stdin]),
-        (true, true) => {
-            Err("nothing to fetch; give URLs, as in: haul get https://example.com/ or: haul get -i urls.txt".to_owned())
-        }
+        (true, true) => Err(format!("nothing to fetch; give URLs, as in: {example}")),
     }
 }
 
@@ -224,7 +225,7 @@ fn form(parts: &[String], world: &World<'_>) -> Planned<Vec<u8>> {
 }
 
 /// The bytes a body flag stands for: its text, or the file it names.
-fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
+pub(super) fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
     match text.strip_prefix('@') {
         Some(name) => (world.read)(Path::new(name)).map_err(|error| format!("can't read {flag} {text}: {error}")),
         None => Ok(text.as_bytes().to_vec()),
@@ -274,7 +275,8 @@ fn retries(args: &RetryArgs) -> RetrySettings {
     retries
 }
 
-fn timeouts(args: &TimeoutArgs) -> Timeouts {
+/// The time-outs these flags set.
+pub(super) fn timeouts(args: &TimeoutArgs) -> Timeouts {
     let mut timeouts = Timeouts::default();
     set(&mut timeouts.total, args.timeout);
     set(&mut timeouts.dns, args.dns_timeout);
@@ -304,7 +306,8 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     bodies
 }
 
-fn network(args: NetworkArgs) -> NetworkSettings {
+/// The network these flags ask for.
+pub(super) fn network(args: NetworkArgs) -> NetworkSettings {
     let family = match (args.ipv4, args.ipv6) {
         (true, _) => FamilyPreference::Ipv4Only,
         (_, true) => FamilyPreference::Ipv6Only,
@@ -322,7 +325,8 @@ fn network(args: NetworkArgs) -> NetworkSettings {
     }
 }
 
-fn tls(args: TlsArgs) -> TlsSettings {
+/// What these flags say of TLS.
+pub(super) fn tls(args: TlsArgs) -> TlsSettings {
     TlsSettings {
         ca_files: args.cacert,
         client_certificate: args.cert,

@@ -162,7 +162,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use haul::engine::Bound;
@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// The paths of all fields: `urls.failed`, `slowest[].origin`.
-    fn paths(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
+    pub(in crate::cli) fn paths(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
         match value {
             Value::Object(fields) => {
                 for (name, field) in fields {
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    fn first_column(section: &str) -> BTreeSet<String> {
+    pub(in crate::cli) fn first_column(section: &str) -> BTreeSet<String> {
         let name = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
         section.lines().filter_map(name).collect()
     }
