@@ -38,7 +38,7 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
     }
     shared.intake.accepted.add(entries.len() as u64);
     let mut jobs: Vec<Vec<Job>> = Vec::new();
-    jobs.resize_with(shared.shards, Vec::new);
+    jobs.resize_with(shared.shards, || Vec::with_capacity(entries.len() / shared.shards));
     let mut rejected = Vec::new();
     for entry in entries.drain(..) {
         match entry {

@@ -115,8 +115,9 @@ impl Shard {
     pub(super) fn flush_outbox(&self) {
         let mut outbox = self.outbox.borrow_mut();
         if !outbox.records.is_empty() {
-            let records = std::mem::take(&mut outbox.records);
-            let jobs = records.len();
+            let jobs = outbox.records.len();
+            // Room for as many again: growing step by step copies each record about once more.
+            let records = std::mem::replace(&mut outbox.records, Vec::with_capacity(jobs));
             let held_bytes = std::mem::take(&mut outbox.held_bytes);
             self.shared.backlog.add(std::mem::take(&mut outbox.cost));
             self.shared.deliver(records);
