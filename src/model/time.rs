@@ -64,7 +64,7 @@ impl Add<Duration> for Time {
 impl Sub<Duration> for Time {
     type Output = Self;
     fn sub(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_sub(nanos(rhs)))
+        if self == Self::NEVER { self } else { Self(self.0.saturating_sub(nanos(rhs))) }
     }
 }
 
@@ -81,6 +81,7 @@ mod tests {
     #[test]
     fn never_stays_never_and_differences_do_not_go_below_zero() {
         assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
+        assert_eq!(Time::NEVER - Duration::from_secs(1), Time::NEVER);
         assert_eq!(Time::ZERO.since(Time::from_millis(5)), Duration::ZERO);
         assert_eq!(Time::from_millis(7).since(Time::from_millis(5)), Duration::from_millis(2));
         assert_eq!(Time::ZERO - Duration::from_secs(1), Time::ZERO);

@@ -11,6 +11,7 @@ use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
 
 use super::model::History;
 use super::ops::Plan;
+use super::oracle::{How, Oracle};
 use super::sim::Ticket;
 use super::world::Name;
 
@@ -32,6 +33,28 @@ pub(super) struct JobBook {
     pub(super) state: State,
     /// On its first host, never sent so far: such jobs keep their order.
     fresh: bool,
+    /// Where and when it came, and what settles what it meets.
+    host: usize,
+    at: Time,
+    pub(super) key: u64,
+    pub(super) starts: u32,
+    end: Option<How>,
+}
+
+/// Jobs that came to a host and left it, over the whole run: what is not in balance is there.
+#[derive(Debug, Default)]
+struct Flow {
+    accepted: usize,
+    continued_in: usize,
+    ended: usize,
+    continued_out: usize,
+}
+
+impl Flow {
+    /// Jobs that must be there now.
+    const fn there(&self) -> usize {
+        self.accepted + self.continued_in - self.ended - self.continued_out
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,15 +66,37 @@ pub(super) struct HostBook {
     pub(super) asked: bool,
     pub(super) resolved: bool,
     pub(super) capacity: u32,
-    pub(super) address: Option<u8>,
+    address: Option<u8>,
     pub(super) lookups: u32,
     pub(super) history: History,
     pub(super) pushed_until: Time,
+    /// When the last of its work ended.
+    busy_until: Time,
+    /// Its limits were changed, or its address while it was idle: it may count as idle from later on than its work ended.
+    stirred: bool,
     starts: Vec<Time>,
     last_fresh: Option<u32>,
     /// Dispatches of others since it became ready, and how many may come first.
     waited: u32,
     may_wait: Option<u32>,
+}
+
+impl HostBook {
+    const fn has_work(&self) -> bool {
+        self.queued > 0 || self.in_flight > 0 || self.retrying > 0 || self.asked
+    }
+
+    /// A request of this host has come to its end.
+    pub(super) fn landed(&mut self, now: Time) {
+        self.in_flight -= 1;
+        self.busy_until = now;
+    }
+
+    /// Its name was looked up.
+    pub(super) fn answered(&mut self, now: Time) {
+        self.asked = false;
+        self.busy_until = now;
+    }
 }
 
 /// What was seen over all seeds, so that nothing interesting stays unreached.
@@ -60,6 +105,8 @@ pub(super) struct Seen {
     pub(super) deferrals: BTreeSet<&'static str>,
     pub(super) give_ups: BTreeSet<&'static str>,
     pub(super) wakes: BTreeSet<String>,
+    /// What hosts were forgotten for.
+    pub(super) forgotten: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
@@ -67,6 +114,8 @@ pub(super) struct Ledger {
     pub(super) plan: Plan,
     pub(super) hosts: Vec<HostBook>,
     pub(super) jobs: Vec<JobBook>,
+    flows: Vec<Flow>,
+    ended: usize,
     pub(super) limit: u32,
     interval: Option<Duration>,
     pub(super) not_before: Time,
@@ -89,6 +138,8 @@ impl Ledger {
         Self {
             hosts: plan.hosts.iter().map(host).collect(),
             jobs: Vec::new(),
+            flows: plan.hosts.iter().map(|_| Flow::default()).collect(),
+            ended: 0,
             limit: plan.settings.concurrency.get(),
             interval: plan.settings.interval,
             not_before: Time::ZERO,
@@ -103,13 +154,49 @@ impl Ledger {
     }
 
     pub(super) fn all_ended(&self) -> bool {
-        self.jobs.iter().all(|job| job.state == State::Ended)
+        self.ended == self.jobs.len()
     }
 
-    pub(super) fn accept(&mut self, host: usize) -> u32 {
-        self.jobs.push(JobBook { state: State::Queued, fresh: true });
+    /// Jobs accepted and not ended.
+    pub(super) fn open_jobs(&self) -> usize {
+        self.jobs.len() - self.ended
+    }
+
+    pub(super) fn accept(&mut self, host: usize, key: u64, at: Time) -> u32 {
+        self.jobs.push(JobBook { state: State::Queued, fresh: true, host, at, key, starts: 0, end: None });
         self.hosts[host].queued += 1;
+        self.flows[host].accepted += 1;
         self.jobs.len() as u32 - 1
+    }
+
+    /// A job that was at `host` is over.
+    pub(super) fn ended(&mut self, host: usize, job: u32, how: How) {
+        let job = &mut self.jobs[job as usize];
+        assert_eq!(job.end.replace(how), None, "ended twice");
+        job.state = State::Ended;
+        self.ended += 1;
+        self.flows[host].ended += 1;
+    }
+
+    /// A job in flight goes on at another host.
+    pub(super) fn continued(&mut self, from: usize, to: usize, job: u32) {
+        self.jobs[job as usize].state = State::Queued;
+        self.hosts[to].queued += 1;
+        self.flows[from].continued_out += 1;
+        self.flows[to].continued_in += 1;
+    }
+
+    /// Each job ended as the plan alone says, where it says so; how many ends were the only ones possible.
+    pub(super) fn check_ends(&self, plan: &Plan) -> usize {
+        let (oracle, mut predicted) = (Oracle::new(plan), 0);
+        for (job, number) in self.jobs.iter().zip(0..) {
+            let Some(how) = job.end else { continue };
+            let end = super::oracle::End { how, starts: job.starts };
+            let Some(ends) = oracle.ends(job.host, job.key, job.at) else { continue };
+            assert!(ends.contains(&end), "job {number} ended unlike all that the plan allows: {end:?}, not {ends:?}");
+            predicted += usize::from(ends.iter().all(|other| *other == end));
+        }
+        predicted
     }
 
     /// A start: every limit must have had room for it, and every clock must have allowed it.
@@ -117,6 +204,7 @@ impl Ledger {
         self.leave_queue(host, ticket.job);
         let job = &mut self.jobs[ticket.job as usize];
         job.state = State::Flying;
+        job.starts += 1;
         if std::mem::take(&mut job.fresh) {
             let last = self.hosts[host].last_fresh.replace(ticket.job);
             assert!(last < Some(ticket.job), "host {host} starts {ticket:?} after {last:?}");
@@ -153,7 +241,8 @@ impl Ledger {
             }
             other => panic!("{ticket:?} was {other:?}"),
         }
-        self.jobs[ticket.job as usize].state = State::Ended;
+        self.hosts[host].busy_until = now;
+        self.ended(host, ticket.job, How::GivenUp(reason));
     }
 
     fn leave_queue(&mut self, host: usize, job: u32) {
@@ -167,6 +256,7 @@ impl Ledger {
     /// Other limits hold for the host from now on; a rate counts from the last start.
     pub(super) fn limited(&mut self, host: usize, limits: HostLimits) {
         let HostLimits { concurrency, delay, rate } = limits;
+        self.hosts[host].stirred = true;
         let rules = &mut self.plan.hosts[host].rules;
         if rules.rate != rate {
             let starts = &mut self.hosts[host].starts;
@@ -177,13 +267,15 @@ impl Ledger {
     }
 
     /// The host's requests go to this address from now on.
-    pub(super) fn moved(&mut self, host: usize, to: u8) {
-        if let Some(limit) = self.plan.hosts[host].rules.per_address {
+    pub(super) fn moved(&mut self, host: usize, to: Option<u8>) {
+        self.hosts[host].stirred |= !self.hosts[host].has_work();
+        if let (Some(limit), Some(to)) = (self.plan.hosts[host].rules.per_address, to) {
             let limit = limit.get();
             self.addresses.entry(to).and_modify(|lowest| *lowest = limit.min(*lowest)).or_insert(limit);
         }
-        let from = self.hosts[host].address.replace(to);
+        let from = std::mem::replace(&mut self.hosts[host].address, to);
         self.drop_unused(from);
+        (0..self.hosts.len()).for_each(|host| self.reset_turn(host));
     }
 
     fn drop_unused(&mut self, address: Option<u8>) {
@@ -201,14 +293,29 @@ impl Ledger {
         limited.map(|(book, _)| book)
     }
 
-    /// A host dropped: it had nothing to do, and no clock runs.
+    /// A host dropped: it had nothing to do, no clock runs, and either it was idle for long enough or too many are.
     pub(super) fn forgotten(&mut self, host: usize, now: Time) {
-        let paced = self.host_pace(host, now);
+        let (paced, retries) = (self.host_pace(host, now), &self.plan.settings.retries);
+        let book = &self.hosts[host];
+        assert!(!book.has_work(), "{book:?}");
+        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
+        assert_eq!(book.history.dead(retries, now), None);
+        if now >= book.busy_until + retries.host_memory {
+            self.seen.forgotten.insert("idle for long");
+        } else {
+            let idle = self.idle().count();
+            assert!(idle > retries.max_idle_hosts, "host {host} forgotten too soon, with {idle} idle");
+            let older =
+                self.idle().find(|other| self.is_plain(*other) && self.hosts[*other].busy_until < book.busy_until);
+            assert_eq!(older, None, "host {host} forgotten out of turn");
+            self.seen.forgotten.insert("a crowd");
+        }
+        self.drop_host(host);
+    }
+
+    fn drop_host(&mut self, host: usize) {
         let script = &self.plan.hosts[host];
         let book = &mut self.hosts[host];
-        assert!(book.queued == 0 && book.in_flight == 0 && book.retrying == 0 && !book.asked, "{book:?}");
-        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
-        assert_eq!(book.history.dead(&self.plan.settings.retries, now), None);
         let address = book.address;
         *book = HostBook {
             resolved: !script.rules.needs_address,
@@ -219,11 +326,35 @@ impl Ledger {
         self.drop_unused(address);
     }
 
+    /// Hosts that are known and have nothing to do.
+    fn idle(&self) -> impl Iterator<Item = usize> {
+        let books = self.hosts.iter().enumerate();
+        books.filter(|(_, book)| book.id.is_some() && !book.has_work()).map(|(host, _)| host)
+    }
+
+    /// No clock of this host runs or has ever run.
+    fn is_plain(&self, host: usize) -> bool {
+        let (book, rules) = (&self.hosts[host], &self.plan.hosts[host].rules);
+        book.history.is_clean() && !book.stirred && rules.delay.is_zero() && rules.rate.is_none()
+    }
+
+    /// Idle hosts are remembered for as long as was asked and no longer, and no more of them than were asked for. What
+    /// the clocks of others say is left to chance, so only hosts without clocks can be judged.
+    fn check_memory(&self, now: Time) {
+        let retries = &self.plan.settings.retries;
+        let kept = |host: &usize| now >= self.hosts[*host].busy_until + retries.host_memory;
+        let late = self.idle().filter(|host| self.is_plain(*host)).find(kept);
+        assert_eq!(late, None, "a host is remembered for too long");
+        let (idle, plain) = (self.idle().count(), self.idle().all(|host| self.is_plain(host)));
+        assert!(!plain || idle <= retries.max_idle_hosts, "{idle} idle hosts are remembered");
+    }
+
     /// Everything that must hold when all actions have been taken.
     pub(super) fn check(&mut self, scheduler: &mut Scheduler<Ticket>, now: Time) {
         self.check_counts(scheduler);
         self.check_work_is_conserved(scheduler, now);
         self.check_outlook(scheduler, now);
+        self.check_memory(now);
         for (host, book) in self.hosts.iter().enumerate() {
             let over = self.stopped || book.history.dead(&self.plan.settings.retries, now).is_some();
             assert!(!over || book.queued + book.retrying as usize == 0, "host {host} is dead and keeps jobs");
@@ -246,8 +377,14 @@ impl Ledger {
         self.most_retries = self.most_retries.max(scheduler.waiting_retries());
         assert!(scheduler.retries.entries() <= 2 * self.most_retries + 64 + 1, "dead retries pile up");
         assert!(scheduler.timers.entries() <= 2 * scheduler.hosts.len() + 64 + 1, "dead timers pile up");
-        for book in &self.hosts {
-            let Some(id) = book.id else { continue };
+        for (host, book) in self.hosts.iter().enumerate() {
+            let there = book.queued + (book.retrying + book.in_flight) as usize;
+            let flow = &self.flows[host];
+            assert_eq!(flow.there(), there, "host {host}: what came and has not left is not there: {flow:?}");
+            let Some(id) = book.id else {
+                assert_eq!(there, 0, "host {host} is not known and has jobs");
+                continue;
+            };
             assert_eq!(scheduler.host_in_flight(id), book.in_flight);
             let waiting = scheduler.host_queued(id) + scheduler.host_retries(id) as usize;
             assert_eq!(waiting, book.queued + book.retrying as usize);
@@ -336,10 +473,14 @@ impl Ledger {
     }
 
     fn group_full(&self, host: usize) -> bool {
-        let Some(group) = self.plan.group_of[host] else { return false };
-        let of_group = |(at, _): &(usize, &HostBook)| self.plan.group_of[*at] == Some(group);
-        let flying: u32 = self.hosts.iter().enumerate().filter(of_group).map(|(_, book)| book.in_flight).sum();
-        flying >= self.plan.groups[group]
+        let Some(group) = self.plan.hosts[host].group else { return false };
+        let flying: u32 = self.of_group(group).map(|book| book.in_flight).sum();
+        flying >= self.plan.groups[group].get()
+    }
+
+    pub(super) fn of_group(&self, group: usize) -> impl Iterator<Item = &HostBook> {
+        let books = self.hosts.iter().zip(&self.plan.hosts);
+        books.filter(move |(_, script)| script.group == Some(group)).map(|(book, _)| book)
     }
 
     fn address_full(&self, host: usize) -> bool {

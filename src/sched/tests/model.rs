@@ -1,5 +1,5 @@
-//! What must become of each job: the slow and obvious version. It keeps every host's whole history and works out from
-//! it, from the beginning each time, whether the host is dead and what the budget holds.
+//! What must become of a failed attempt's job: the slow and obvious version. It keeps every host's whole history and works
+//! out from it, from the beginning each time, whether the host is dead and what the budget holds.
 
 use std::time::Duration;
 
@@ -14,16 +14,70 @@ const OURS: &str = "bad_url unsupported_scheme empty_host bad_port bad_json bad_
                     host_dead cancelled unwanted not_saved status address_refused certificate_expired certificate_name \
                     certificate_untrusted";
 /// Kinds after which the host gave no sign of life.
-const SILENT: &str = "servfail timeout total_timeout refused unreachable reset closed io handshake protocol";
+pub(super) const SILENT: &str = "servfail timeout total_timeout refused unreachable reset closed io handshake protocol";
 
-fn among(kind: FailureKind, names: &str) -> bool {
+pub(super) fn among(kind: FailureKind, names: &str) -> bool {
     names.split_whitespace().any(|name| name == kind.name())
 }
 
+/// Why a job that has had this many attempts is not tried again, as far as that lies in the job.
+pub(super) fn reason_of_its_own(
+    verdict: Verdict,
+    attempt: u32,
+    replayable: bool,
+    settings: &RetrySettings,
+) -> Option<GiveUpReason> {
+    let hopeless = match verdict {
+        Verdict::Fine => true,
+        Verdict::Troubled | Verdict::PushedBack(_) => false,
+        Verdict::Failed(kind) => !among(kind, AGAIN),
+    };
+    if hopeless {
+        Some(GiveUpReason::Final)
+    } else if !replayable && !settings.unsafe_methods {
+        Some(GiveUpReason::Unsafe)
+    } else if attempt > settings.retries {
+        Some(GiveUpReason::RetriesUsed)
+    } else {
+        None
+    }
+}
+
+/// What something says of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Nothing,
+    Alive,
+    Overloaded,
+    Silent(FailureKind),
+    Gone(FailureKind),
+}
+
+impl Sign {
+    fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Fine => Self::Alive,
+            Verdict::Troubled | Verdict::PushedBack(_) => Self::Overloaded,
+            Verdict::Failed(FailureKind::TooSlow | FailureKind::Truncated) => Self::Overloaded,
+            Verdict::Failed(kind) if is_gone(kind) => Self::Gone(kind),
+            Verdict::Failed(kind) if among(kind, OURS) => Self::Nothing,
+            Verdict::Failed(kind) if among(kind, SILENT) => Self::Silent(kind),
+            Verdict::Failed(_) => Self::Alive,
+        }
+    }
+}
+
+/// Whether a kind says that the name has no address.
+pub(super) const fn is_gone(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress)
+}
+
 #[derive(Clone, Copy, Debug)]
-enum Past {
-    Report { started: Time, at: Time, verdict: Verdict },
-    Unresolved { at: Time, kind: FailureKind },
+struct Past {
+    /// `None`: a look-up, which is an event of its own.
+    started: Option<Time>,
+    at: Time,
+    sign: Sign,
 }
 
 /// What is known of a dead host, or of one that was dead and has not answered since.
@@ -38,17 +92,21 @@ pub(super) struct Death {
 #[derive(Debug, Default)]
 pub(super) struct History {
     past: Vec<Past>,
+    /// Something went wrong once; else there is nothing to work out.
+    blemished: bool,
     earned: u32,
     spent: u32,
 }
 
 impl History {
     pub(super) fn report(&mut self, started: Time, at: Time, verdict: Verdict) {
-        self.past.push(Past::Report { started, at, verdict });
+        self.blemished |= verdict != Verdict::Fine;
+        self.past.push(Past { started: Some(started), at, sign: Sign::of(verdict) });
     }
 
     pub(super) fn unresolved(&mut self, at: Time, kind: FailureKind) {
-        self.past.push(Past::Unresolved { at, kind });
+        self.blemished = true;
+        self.past.push(Past { started: None, at, sign: Sign::of(Verdict::Failed(kind)) });
     }
 
     /// A job ended well.
@@ -56,57 +114,50 @@ impl History {
         self.earned += 1;
     }
 
-    /// Whether anything ever went wrong.
-    pub(super) fn is_clean(&self) -> bool {
-        self.past.iter().all(|past| matches!(past, Past::Report { verdict: Verdict::Fine, .. }))
+    /// Whether nothing ever went wrong.
+    pub(super) const fn is_clean(&self) -> bool {
+        !self.blemished
     }
 
     /// The host's last death, unless it has answered since.
     pub(super) fn death(&self, settings: &RetrySettings) -> Option<Death> {
+        if self.is_clean() {
+            return None;
+        }
         let (mut death, mut in_a_row, mut last_event) = (None::<Death>, 0, None);
-        for past in &self.past {
-            let (started, at, kind, after) = match *past {
-                Past::Report { started, at, verdict: Verdict::Failed(kind) } => {
-                    (started, at, kind, settings.dead_after)
-                }
-                Past::Report { started, at, verdict } => {
+        for Past { started, at, sign } in &self.past {
+            if started.is_none() {
+                last_event = None;
+            }
+            let of_before = started.is_some_and(|started| last_event.is_some_and(|last| started <= last));
+            let after = match started {
+                None if settings.dead_after == 0 => settings.retries + 1,
+                _ => settings.dead_after,
+            };
+            let started = started.unwrap_or(*at);
+            let (kind, gone) = match *sign {
+                Sign::Nothing => continue,
+                Sign::Alive | Sign::Overloaded => {
                     (death, in_a_row) = (None, 0);
-                    if verdict != Verdict::Fine && last_event.is_none_or(|last| started > last) {
-                        last_event = Some(at);
+                    if *sign == Sign::Overloaded && !of_before {
+                        last_event = Some(*at);
                     }
                     continue;
                 }
-                Past::Unresolved { at, kind } => {
-                    last_event = None;
-                    let after = if settings.dead_after == 0 { settings.retries + 1 } else { settings.dead_after };
-                    (at, at, kind, after)
-                }
+                Sign::Silent(kind) => (kind, false),
+                Sign::Gone(kind) => (kind, true),
             };
-            let gone = matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress);
-            if among(kind, OURS) {
-                continue;
-            }
-            if !gone && !among(kind, SILENT) {
-                (death, in_a_row) = (None, 0);
-                let overload = matches!(kind, FailureKind::TooSlow | FailureKind::Truncated);
-                if overload && last_event.is_none_or(|last| started > last) {
-                    last_event = Some(at);
-                }
-                continue;
-            }
-            let of_before = death.is_some_and(|death| started < death.until)
-                || (!gone && last_event.is_some_and(|last| started <= last));
-            if of_before {
+            if death.is_some_and(|death| started < death.until) || (!gone && of_before) {
                 continue;
             }
             if !gone {
-                last_event = Some(at);
+                last_event = Some(*at);
                 in_a_row += 1;
             }
             if gone || death.is_some() || (after > 0 && in_a_row >= after) {
                 let times = death.map_or(0, |death| death.times);
-                let span = settings.dead_for * 2_u32.pow(times.min(3));
-                let until = at + span.max(Duration::from_millis(1));
+                let span = settings.dead_for.saturating_mul(2_u32.pow(times.min(3)));
+                let until = *at + span.max(Duration::from_millis(1));
                 death = Some(Death { until, cause: kind, times: times + 1 });
             }
         }
@@ -129,16 +180,9 @@ impl History {
         now: Time,
     ) -> Result<(), GiveUpReason> {
         let free = facts.free && facts.attempt == 1;
-        let hopeless =
-            matches!(verdict, Verdict::Fine) || matches!(verdict, Verdict::Failed(kind) if !among(kind, AGAIN));
-        if !free && hopeless {
-            return Err(GiveUpReason::Final);
-        }
-        if !free && !facts.replayable && !settings.unsafe_methods {
-            return Err(GiveUpReason::Unsafe);
-        }
-        if !free && facts.attempt > settings.retries {
-            return Err(GiveUpReason::RetriesUsed);
+        let own = reason_of_its_own(verdict, facts.attempt, facts.replayable, settings);
+        if let Some(reason) = own.filter(|_| !free) {
+            return Err(reason);
         }
         if stopped {
             return Err(GiveUpReason::Stopped);
@@ -147,7 +191,8 @@ impl History {
             return Err(GiveUpReason::HostDead(cause));
         }
         let charged = !free && !matches!(verdict, Verdict::PushedBack(_));
-        let account = f64::from(settings.budget_floor) + settings.budget_ratio * f64::from(self.earned);
+        let paid_in = if self.earned == 0 { 0.0 } else { settings.budget_ratio * f64::from(self.earned) };
+        let account = f64::from(settings.budget_floor) + paid_in;
         if charged && account - f64::from(self.spent) < 1.0 - 1e-9 {
             return Err(GiveUpReason::BudgetEmpty);
         }

@@ -1,46 +1,64 @@
 //! Moves the virtual clock: from one happening or deadline to the next, with events in and actions out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
+use crate::sched::{Action, Event, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
 
 use super::ledger::{Ledger, State};
-use super::ops::{Disturbance, Plan};
-use super::world::{Answer, Protocol};
+use super::ops::{Disturbance, END_OF_TIME, Plan};
+use super::oracle::{How, replayable};
+use super::world::{Answer, Protocol, dice};
 
 /// Steps after which a plan is taken to be stuck: the longest of the seeds takes about a twentieth.
 const TOO_MANY: usize = 100_000;
 /// Redirects a job follows before its host answers.
-const MOST_HOPS: u8 = 4;
+pub(super) const MOST_HOPS: u8 = 4;
+/// Free retries a job may have: the engine's number.
+pub(super) const MOST_FREE: u8 = 3;
+/// Whose dice settle look-ups: no job's.
+const LOOK_UPS: u64 = 1 << 40;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) job: u32,
     attempt: u32,
     hops: u8,
+    free: u8,
 }
 
 #[derive(Debug)]
 enum Happening {
     Disturbance(Disturbance),
-    Ended { host: usize, ticket: Ticket, started: Time, answer: Answer },
-    LookedUp { host: usize, result: Result<IpAddr, FailureKind> },
+    /// One that lasts is over.
+    Over(Disturbance),
+    Ended {
+        host: usize,
+        ticket: Ticket,
+        started: Time,
+        answer: Answer,
+    },
+    LookedUp {
+        host: usize,
+        result: Result<(), FailureKind>,
+    },
 }
 
-pub(super) struct Sim {
-    pub(super) ledger: Ledger,
+pub(super) struct Sim<'a> {
+    plan: &'a Plan,
+    ledger: Ledger,
     scheduler: Scheduler<Ticket>,
-    rng: fastrand::Rng,
+    groups: Vec<Option<GroupId>>,
+    /// Jobs that a full window keeps outside.
+    outside: VecDeque<(usize, u64)>,
     now: Time,
     to_come: BTreeMap<(Time, usize), Happening>,
     happenings: usize,
-    pub(super) steps: usize,
+    steps: usize,
     trace: u64,
 }
 
@@ -51,38 +69,41 @@ pub(super) struct Run {
     pub(super) ended: Time,
     /// A hash over all actions and their times.
     pub(super) trace: u64,
+    /// Jobs whose end followed from the plan alone.
+    pub(super) predicted: usize,
 }
 
-impl Sim {
-    pub(super) fn new(plan: Plan, seed: u64) -> Self {
-        let mut scheduler = Scheduler::new(plan.settings.clone(), seed);
-        for limit in &plan.groups {
-            scheduler.add_group((*limit).try_into().expect("at least 1"));
-        }
+impl<'a> Sim<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
         let mut sim = Self {
-            ledger: Ledger::new(plan),
-            scheduler,
-            rng: fastrand::Rng::with_seed(!seed),
+            plan,
+            ledger: Ledger::new(plan.clone()),
+            scheduler: Scheduler::new(plan.settings.clone(), plan.seed),
+            groups: vec![None; plan.groups.len()],
+            outside: VecDeque::new(),
             now: Time::ZERO,
             to_come: BTreeMap::new(),
             happenings: 0,
             steps: 0,
             trace: 0,
         };
-        for (at, what) in sim.ledger.plan.disturbances.clone() {
-            sim.later(at, Happening::Disturbance(what));
+        for (at, what) in &plan.disturbances {
+            sim.later(*at, Happening::Disturbance(*what));
         }
         sim
     }
 
-    /// To the end: no job and no deadline left.
+    /// To the end: no job and no deadline left, or, where clocks may run for longer than time itself, the end of time.
     pub(super) fn run(mut self) -> Run {
         while self.step() {
             assert!(self.steps < TOO_MANY, "no end in sight");
         }
-        assert!(self.ledger.all_ended(), "nothing will ever happen, and jobs wait: a lost wake-up");
-        assert_eq!(self.scheduler.hosts(), 0, "hosts without a deadline to be forgotten");
-        Run { ledger: self.ledger, steps: self.steps, ended: self.now, trace: self.trace }
+        let ended = self.ledger.all_ended() && self.outside.is_empty();
+        assert!(ended || self.plan.is_endless(), "nothing will ever happen, and jobs wait: a lost wake-up");
+        let forgotten = self.scheduler.hosts() == 0;
+        assert!(forgotten || self.plan.is_endless(), "hosts without a deadline to be forgotten");
+        let predicted = self.ledger.check_ends(self.plan);
+        Run { ledger: self.ledger, steps: self.steps, ended: self.now, trace: self.trace, predicted }
     }
 
     fn later(&mut self, at: Time, what: Happening) {
@@ -102,6 +123,9 @@ impl Sim {
             (Some(at), None) => at,
             (None, None) => return false,
         };
+        if self.now > END_OF_TIME {
+            return false;
+        }
         self.steps += 1;
         if next == Some(self.now) {
             self.happen();
@@ -109,6 +133,9 @@ impl Sim {
             self.scheduler.handle(Event::Tick, self.now);
         }
         self.drain();
+        while self.let_one_in() {
+            self.drain();
+        }
         self.ledger.check(&mut self.scheduler, self.now);
         true
     }
@@ -118,6 +145,7 @@ impl Sim {
         while let Some(entry) = self.to_come.first_entry().filter(|entry| entry.key().0 == self.now) {
             match entry.remove() {
                 Happening::Disturbance(what) => self.disturb(what),
+                Happening::Over(what) => self.over(what),
                 Happening::Ended { host, ticket, started, answer } => self.ended(host, ticket, started, answer),
                 Happening::LookedUp { host, result } => self.looked_up(host, result),
             }
@@ -133,10 +161,9 @@ impl Sim {
 
     fn disturb(&mut self, what: Disturbance) {
         match what {
-            Disturbance::Arrive(host) => {
-                let ticket = Ticket { job: self.ledger.accept(host), attempt: 1, hops: 0 };
-                let id = self.id(host);
-                self.tell(Event::Arrived { host: id, job: ticket });
+            Disturbance::Arrive(host, key) => {
+                self.outside.push_back((host, key));
+                self.let_one_in();
             }
             Disturbance::Capacity(host, slots) => self.set_capacity(host, slots),
             Disturbance::Address(host, address) => self.set_address(host, address),
@@ -146,21 +173,20 @@ impl Sim {
                     self.tell(Event::Limits { host, limits });
                 }
             }
-            Disturbance::Concurrency(limit) => {
-                self.ledger.limit = limit;
-                self.tell(Event::Concurrency(limit));
+            Disturbance::Concurrency(limit) => self.set_limit(limit),
+            Disturbance::Drought(span) => {
+                self.set_limit(0);
+                self.later(self.now + span, Happening::Over(what));
             }
-            Disturbance::NotBefore(at) => {
-                self.ledger.not_before = at;
-                self.tell(Event::NotBefore(at));
+            Disturbance::NotBefore(span) => self.not_before(self.now + span),
+            Disturbance::Shut(span) => {
+                self.not_before(Time::NEVER);
+                self.later(self.now + span, Happening::Over(what));
             }
-            Disturbance::Pause => {
+            Disturbance::Pause(span) => {
                 self.ledger.paused = true;
                 self.tell(Event::Paused);
-            }
-            Disturbance::Resume => {
-                self.ledger.paused = false;
-                self.tell(Event::Resumed);
+                self.later(self.now + span, Happening::Over(what));
             }
             Disturbance::Stop => {
                 self.ledger.stopped = true;
@@ -169,17 +195,65 @@ impl Sim {
         }
     }
 
+    fn over(&mut self, what: Disturbance) {
+        match what {
+            Disturbance::Drought(_) => self.set_limit(self.plan.settings.concurrency.get()),
+            Disturbance::Shut(_) => self.not_before(self.now),
+            _ => {
+                self.ledger.paused = false;
+                self.tell(Event::Resumed);
+            }
+        }
+    }
+
+    fn set_limit(&mut self, limit: u32) {
+        self.ledger.limit = limit;
+        self.tell(Event::Concurrency(limit));
+    }
+
+    fn not_before(&mut self, at: Time) {
+        self.ledger.not_before = at;
+        self.tell(Event::NotBefore(at));
+    }
+
+    /// The first job outside comes in if the window has room; says whether it did.
+    fn let_one_in(&mut self) -> bool {
+        let full = self.plan.window.is_some_and(|window| self.ledger.open_jobs() >= window.get() as usize);
+        let Some((host, key)) = (if full { None } else { self.outside.pop_front() }) else { return false };
+        let ticket = Ticket { job: self.ledger.accept(host, key, self.now), attempt: 1, hops: 0, free: 0 };
+        let id = self.id(host);
+        self.tell(Event::Arrived { host: id, job: ticket });
+        true
+    }
+
     /// The scheduler's number for a host, which is introduced if need be.
     fn id(&mut self, host: usize) -> HostId {
         let book = &mut self.ledger.hosts[host];
         if let Some(id) = book.id {
             return id;
         }
-        let group = self.ledger.plan.group_of[host].map(|group| crate::sched::GroupId(group as u32));
-        let rules = HostRules { group, ..self.ledger.plan.hosts[host].rules.clone() };
-        let id = self.scheduler.add_host(&rules, self.now);
+        let script = &self.ledger.plan.hosts[host];
+        let group = script.group.map(|group| {
+            let limit = self.plan.groups[group];
+            *self.groups[group].get_or_insert_with(|| self.scheduler.add_group(limit))
+        });
+        let id = self.scheduler.add_host(&HostRules { group, ..script.rules.clone() }, self.now);
         book.id = Some(id);
+        if book.resolved {
+            self.set_address(host, script.address);
+        }
         id
+    }
+
+    /// The host is dropped, and its group with the last of its hosts.
+    fn forget(&mut self, id: HostId) {
+        let host = self.host(id);
+        self.ledger.forgotten(host, self.now);
+        let Some(group) = self.plan.hosts[host].group else { return };
+        let empty = self.ledger.of_group(group).all(|book| book.id.is_none());
+        let known = self.groups[group].expect("of a host that was introduced");
+        assert_eq!(self.scheduler.remove_group(known), empty, "group {group} is dropped with its last host");
+        self.groups[group] = Some(known).filter(|_| !empty);
     }
 
     fn set_capacity(&mut self, host: usize, slots: u32) {
@@ -189,26 +263,24 @@ impl Sim {
         }
     }
 
-    fn set_address(&mut self, host: usize, address: u8) {
+    fn set_address(&mut self, host: usize, address: Option<u8>) {
         let book = &mut self.ledger.hosts[host];
         if let Some(id) = book.id.filter(|_| book.resolved) {
             self.ledger.moved(host, address);
-            let address = Some([10, 0, 0, address].into());
+            let address = address.map(|last| [10, 0, 0, last].into());
             self.tell(Event::Resolved { host: id, address });
-            (0..self.ledger.hosts.len()).for_each(|host| self.ledger.reset_turn(host));
         }
     }
 
-    fn looked_up(&mut self, host: usize, result: Result<IpAddr, FailureKind>) {
+    fn looked_up(&mut self, host: usize, result: Result<(), FailureKind>) {
         let address = self.ledger.plan.hosts[host].address;
         let book = &mut self.ledger.hosts[host];
         let id = book.id.expect("not forgotten while asked for");
-        book.asked = false;
+        book.answered(self.now);
         match result {
-            Ok(_) => {
+            Ok(()) => {
                 book.resolved = true;
-                self.ledger.moved(host, address);
-                self.tell(Event::Resolved { host: id, address: result.ok() });
+                self.set_address(host, address);
             }
             Err(kind) => {
                 book.history.unresolved(self.now, kind);
@@ -218,15 +290,28 @@ impl Sim {
     }
 
     fn ended(&mut self, host: usize, ticket: Ticket, started: Time, answer: Answer) {
-        self.ledger.hosts[host].in_flight -= 1;
+        self.ledger.hosts[host].landed(self.now);
         match answer {
             Answer::Unsent => return self.returned(host, ticket),
-            Answer::Stale => self.failed(host, ticket, started, Verdict::Failed(FailureKind::Closed), true),
-            Answer::Verdict(Verdict::Fine) => self.fine(host, Some(ticket.job), started),
+            Answer::Stale => {
+                let free = ticket.attempt == 1 && ticket.free < MOST_FREE;
+                self.failed(host, ticket, started, Verdict::Failed(FailureKind::Closed), free);
+            }
+            Answer::Verdict(Verdict::Fine) => {
+                self.ledger.ended(host, ticket.job, How::Fine);
+                self.done(host, started, Verdict::Fine);
+            }
             Answer::Verdict(verdict) => self.failed(host, ticket, started, verdict, false),
+            Answer::Shown(verdict) => {
+                self.ledger.ended(host, ticket.job, How::Shown);
+                self.done(host, started, verdict);
+            }
             Answer::Redirect(to) => {
-                self.fine(host, None, started);
-                self.redirected(to, ticket);
+                self.ledger.continued(host, to, ticket.job);
+                self.done(host, started, Verdict::Fine);
+                let id = self.id(to);
+                let job = Ticket { attempt: 1, hops: ticket.hops + 1, ..ticket };
+                self.tell(Event::Continued { host: id, job });
             }
         }
         if let Protocol::Http2(streams) = self.ledger.plan.hosts[host].protocol {
@@ -241,36 +326,32 @@ impl Sim {
         self.tell(Event::Returned { host: id, job });
     }
 
-    fn fine(&mut self, host: usize, job: Option<u32>, started: Time) {
-        if let Some(job) = job {
-            self.ledger.jobs[job as usize].state = State::Ended;
+    fn done(&mut self, host: usize, started: Time, verdict: Verdict) {
+        self.note(host, started, verdict);
+        if verdict == Verdict::Fine {
+            self.ledger.hosts[host].history.earn();
         }
-        let history = &mut self.ledger.hosts[host].history;
-        history.report(started, self.now, Verdict::Fine);
-        history.earn();
         let id = self.id(host);
-        self.tell(Event::Done { host: id, report: Report { started, verdict: Verdict::Fine } });
+        self.tell(Event::Done { host: id, report: Report { started, verdict } });
     }
 
-    fn redirected(&mut self, to: usize, ticket: Ticket) {
-        self.ledger.jobs[ticket.job as usize].state = State::Queued;
-        self.ledger.hosts[to].queued += 1;
-        let id = self.id(to);
-        let job = Ticket { attempt: 1, hops: ticket.hops + 1, ..ticket };
-        self.tell(Event::Continued { host: id, job });
+    fn note(&mut self, host: usize, started: Time, verdict: Verdict) {
+        let book = &mut self.ledger.hosts[host];
+        book.history.report(started, self.now, verdict);
+        if let Verdict::PushedBack(Some(pause)) = verdict {
+            let pause = pause.min(self.plan.settings.retries.retry_after_max);
+            book.pushed_until = book.pushed_until.max(self.now + pause);
+        }
     }
 
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {
-        // One job in five is a POST.
-        let facts = RetryFacts { attempt: ticket.attempt, replayable: !ticket.job.is_multiple_of(5), free };
-        let settings = &self.ledger.plan.settings.retries;
-        let book = &mut self.ledger.hosts[host];
+        let key = self.ledger.jobs[ticket.job as usize].key;
+        let facts = RetryFacts { attempt: ticket.attempt, replayable: replayable(key), free };
         if !facts.is_free() {
-            book.history.report(started, self.now, verdict);
-            if let Verdict::PushedBack(Some(pause)) = verdict {
-                book.pushed_until = book.pushed_until.max(self.now + pause.min(settings.retry_after_max));
-            }
+            self.note(host, started, verdict);
         }
+        let settings = &self.plan.settings.retries;
+        let book = &mut self.ledger.hosts[host];
         let fate = book.history.fate(verdict, facts, settings, self.ledger.stopped, self.now);
         let state = match fate {
             Ok(()) => {
@@ -281,7 +362,8 @@ impl Sim {
         };
         self.ledger.jobs[ticket.job as usize].state = state;
         let id = self.id(host);
-        let job = Ticket { attempt: ticket.attempt + 1, ..ticket };
+        let used = u32::from(!facts.is_free());
+        let job = Ticket { attempt: ticket.attempt + used, free: ticket.free + u8::from(facts.is_free()), ..ticket };
         self.tell(Event::Failed { host: id, job, report: Report { started, verdict }, facts });
     }
 
@@ -296,10 +378,7 @@ impl Sim {
                     let host = self.host(host);
                     self.ledger.given_up(host, &job, reason, self.now);
                 }
-                Action::Forget { host } => {
-                    let host = self.host(host);
-                    self.ledger.forgotten(host, self.now);
-                }
+                Action::Forget { host } => self.forget(host),
             }
         }
     }
@@ -322,14 +401,13 @@ impl Sim {
 
     fn resolve(&mut self, id: HostId) {
         let host = self.host(id);
-        let script = &self.ledger.plan.hosts[host];
-        let took = Duration::from_millis(self.rng.u64(0..200));
-        let address = IpAddr::from([10, 0, 0, script.address]);
         let book = &mut self.ledger.hosts[host];
         assert!(!book.asked && !book.resolved, "asked once until answered");
         book.asked = true;
         book.lookups += 1;
-        let result = self.ledger.lookup_fails(host).map_or(Ok(address), Err);
+        let mut dice = dice(self.plan.seed, LOOK_UPS + host as u64, book.lookups.into());
+        let took = Duration::from_millis(dice.u64(0..200));
+        let result = self.ledger.lookup_fails(host).map_or(Ok(()), Err);
         self.later(self.now + took, Happening::LookedUp { host, result });
     }
 
@@ -337,13 +415,14 @@ impl Sim {
         let host = self.host(id);
         self.ledger.started(host, &ticket, self.now);
         self.ledger.check_turns(&self.scheduler, host);
-        let script = &self.ledger.plan.hosts[host];
-        let answer = script.answer(self.ledger.hosts[host].in_flight, self.now, &mut self.rng);
+        let (script, job) = (&self.plan.hosts[host], &self.ledger.jobs[ticket.job as usize]);
+        let mut dice = dice(self.plan.seed, job.key, u64::from(job.starts) - 1);
+        let answer = script.answer(self.ledger.hosts[host].in_flight, self.now, &mut dice);
         let answer = match answer {
             Answer::Redirect(_) if ticket.hops >= MOST_HOPS => Answer::Verdict(Verdict::Fine),
             other => other,
         };
-        let took = if answer == Answer::Unsent { Duration::ZERO } else { script.latency.draw(&mut self.rng) };
+        let took = if answer == Answer::Unsent { Duration::ZERO } else { script.latency.draw(&mut dice) };
         self.later(self.now + took, Happening::Ended { host, ticket, started: self.now, answer });
     }
 }
