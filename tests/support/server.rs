@@ -1,9 +1,11 @@
 //! Real servers for tests: found, started on a free loopback port, ended by process id when the guard is dropped.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A running server. Dropping it kills the process and removes its directory.
@@ -62,12 +64,16 @@ impl Drop for Server {
     }
 }
 
-/// A loopback port that is free for TCP and UDP now.
+/// The ports given so far: two of one server's would be the same now and then.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A loopback port that is free for TCP and UDP now, and another one each time.
 pub(crate) fn free_port() -> u16 {
+    let mut given = GIVEN.lock().expect("no holder of this lock panics");
     for _ in 0..100 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && given.insert(port) {
             return port;
         }
     }
