@@ -156,6 +156,9 @@ impl Reached {
             if self.order_wanted {
                 *self.order.borrow_mut() = Some(head::names(bytes));
             }
+            if head::has_lines(bytes, head.headers.len()) {
+                return Ok(());
+            }
             framing::check_lines(head, method, head::framing_lines(bytes))
         })
     }
