@@ -89,6 +89,10 @@ fn codes() -> Vec<Case> {
         "NOTAUTH",
         "NOTZONE",
         "code 11, unassigned",
+        "code 12, unassigned",
+        "code 13, unassigned",
+        "code 14, unassigned",
+        "code 15, unassigned",
     ];
     let coded = (1..).zip(names).map(|(code, name)| {
         let expected = if code == 3 { NOT_FOUND } else { FAILURE };

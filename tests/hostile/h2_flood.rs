@@ -7,8 +7,8 @@ use haul::model::{FailureKind, Phase};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    ACK, CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, SETTINGS, STATUS_200, answer, answer_with, block,
-    case, case_with, data, field, frame, hello, indexed, indexing, last, lying, ok, soon, window_update,
+    ACK, CONTINUATION, DATA, END_HEADERS, GOAWAY, HEADERS, PING, PRIORITY, SETTINGS, STATUS_200, answer, answer_with,
+    block, case, case_with, data, field, frame, hello, indexed, indexing, last, lying, ok, soon, window_update,
 };
 
 const BAD: Verdict = failed(Phase::Head, FailureKind::Malformed);
@@ -84,6 +84,7 @@ fn floods() -> Vec<Case> {
         ("empty SETTINGS", frame(SETTINGS, 0, 0, [])),
         ("PRIORITY", frame(PRIORITY, 0, 1, [0, 0, 0, 0, 9])),
         ("WINDOW_UPDATE by 1", window_update(0, 1)),
+        ("GOAWAY that spares the request", frame(GOAWAY, 0, 0, [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])),
         ("frames of an unknown type", frame(0xee, 0, 0, [0; 100])),
     ];
     let mut cases = Vec::new();
