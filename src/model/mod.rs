@@ -33,6 +33,7 @@ pub use time::Time;
 pub use timing::Timings;
 pub use url::{Credentials, Scheme, UrlError, WebUrl};
 
+#[cfg(feature = "net")]
 pub(crate) use control::Control;
 pub(crate) use redact::without_credentials;
 #[cfg(feature = "net")]

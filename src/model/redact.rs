@@ -51,6 +51,7 @@ const fn is_delimiter(character: char) -> bool {
 }
 
 /// `text`, a JSON object that could not be read, up to where headers or a body begin: those may hold credentials.
+#[cfg(any(test, feature = "net"))]
 pub(crate) fn without_headers(text: &str) -> Cow<'_, str> {
     const SECRETS: [&str; 4] = ["header", "authorization", "cookie", "body"];
     let lower = text.to_ascii_lowercase();
