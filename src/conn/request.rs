@@ -60,7 +60,10 @@ impl RequestTemplate {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert(HOST, self.host.as_ref().unwrap_or(authority).clone());
+        // Not inserted: a map that is full would grow for that, before it finds that nothing is added.
+        if let Some(host) = request.headers_mut().get_mut(HOST) {
+            host.clone_from(self.host.as_ref().unwrap_or(authority));
+        }
         if let Some(special) = job.special() {
             specialise(&mut request, special, authority);
         }

@@ -86,11 +86,15 @@ impl Tap {
 
 /// How much of the first bytes of a response may be its heads: all, where an informational one or empty lines come first.
 fn head_length(bytes: &[u8]) -> usize {
-    const END: &[u8] = b"\r\n\r\n";
     if !bytes.starts_with(b"HTTP/1.") || bytes.get(9) == Some(&b'1') {
         return bytes.len();
     }
-    memchr::memmem::find(bytes, END).map_or(bytes.len(), |end| end + END.len())
+    let ends = memchr::memchr_iter(b'\n', bytes);
+    let ended = ends.map(|end| &bytes[end + 1..]).find_map(|rest| match rest {
+        [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => Some(bytes.len() - rest.len()),
+        _ => None,
+    });
+    ended.unwrap_or(bytes.len())
 }
 
 /// A stream with a [`Tap`].
