@@ -131,6 +131,22 @@ fn large_bodies_stay_within_the_budget() {
 }
 
 #[test]
+fn large_bodies_of_failures_that_are_tried_again_stay_within_the_budget() {
+    let origin = Origin::start().expect("free ports");
+    let lines: Vec<String> =
+        lines(&origin, 60, 300, &[1_000_000, 2_000_000]).iter().map(|line| format!("{line}&status=503")).collect();
+    let arguments = ["--body", "base64", "--max-memory", "64M", "--retries", "2", "--dead-after", "0"];
+    let run = Run::new(&lines, &arguments, None, false);
+    let whole = |record: &Value| {
+        let length =
+            if record["url"].as_str().is_some_and(|url| url.contains("/2000000")) { 2_000_000 } else { 1_000_000 };
+        record["status"] == 503 && record["attempts"] == 3 && record["body_bytes"] == length
+    };
+    assert_eq!(run.records().filter(whole).count(), lines.len(), "{}", run.stderr);
+    run.within(64, "503s tried again");
+}
+
+#[test]
 fn large_bodies_and_a_slow_reader_stay_within_the_budget() {
     let origin = Origin::start().expect("free ports");
     let lines = lines(&origin, 20, 60, &[2_000_000, 1_500_000]);

@@ -142,9 +142,9 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// Looks at the head's bytes too, as far as `tap` collects them, and keeps the order of the headers if it is wanted.
-    pub(super) fn with_tap(tap: Rc<Tap>, order_wanted: bool) -> Self {
-        tap.collect_head();
+    /// Looks at the head's bytes too, of which there are less than `most`, and keeps the order of the headers if it is wanted.
+    pub(super) fn with_tap(tap: Rc<Tap>, order_wanted: bool, most: u64) -> Self {
+        tap.collect_head(usize::try_from(most).unwrap_or(usize::MAX));
         Self { tap: Some(tap), order_wanted, ..Self::default() }
     }
 
@@ -153,6 +153,9 @@ impl Reached {
     fn bytes_came(&self, head: &Parts, method: &Method) -> Result<(), Failure> {
         let Some(tap) = &self.tap else { return Ok(()) };
         tap.show_head(|bytes| {
+            // What was not seen may say where the body ends.
+            let bytes =
+                bytes.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::HEAD_TOO_LARGE))?;
             if self.order_wanted {
                 *self.order.borrow_mut() = Some(head::names(bytes));
             }

@@ -70,9 +70,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let started = context.clock.now();
         let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
-        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted);
+        let largest = context.body.max_head.max(64 << 10) as u64;
+        let most_before_head = HEADS_A_RESPONSE.saturating_mul(largest);
+        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted, most_before_head.saturating_add(largest));
         let received_before = self.tap.received();
-        let most_before_head = HEADS_A_RESPONSE * context.body.max_head.max(64 << 10) as u64;
         let outcome = {
             self.driver.expect_poll();
             let sending = self.sender.try_send_request(request);
@@ -149,8 +150,9 @@ const BYTES_A_BODY_BYTE: u64 = 8;
 
 /// Why a response of so many bytes is not read on. `body`: the bytes of its body among them, once its head is complete.
 fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Failure> {
-    let most = body
-        .map_or(most_before_head, |body| body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(2 * most_before_head));
+    let most = body.map_or(most_before_head, |body| {
+        body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(most_before_head.saturating_mul(2))
+    });
     (received > most).then(|| match body {
         None => {
             let message = "the informational (1xx) heads before the response have more than four times --max-head";

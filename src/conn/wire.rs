@@ -11,9 +11,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Head bytes collected at the most: as many as the heads of one response take with the default `--max-head`.
-const MOST_COLLECTED: usize = 256 << 10;
-
 /// The largest room for a head that an idle connection keeps.
 const MOST_KEPT: usize = 4 << 10;
 
@@ -32,6 +29,8 @@ pub(super) struct Tap {
     collects: Cell<bool>,
     /// What has been collected. Kept from one response to the next.
     head: RefCell<Vec<u8>>,
+    /// Bytes collected at the most.
+    most: Cell<usize>,
 }
 
 impl Tap {
@@ -56,17 +55,18 @@ impl Tap {
         self.unsent.get()
     }
 
-    /// Collects what comes from now on.
-    pub(super) fn collect_head(&self) {
+    /// Collects what comes from now on, `most` bytes of it.
+    pub(super) fn collect_head(&self, most: usize) {
+        self.most.set(most);
         self.collects.set(true);
         self.head.borrow_mut().clear();
     }
 
-    /// Ends collecting, and shows what was collected: it may reach into the body.
-    pub(super) fn show_head<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+    /// Ends collecting, and shows what was collected, unless it was too much: it may reach into the body.
+    pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<&[u8]>) -> R) -> R {
         self.collects.set(false);
         let mut head = self.head.borrow_mut();
-        let seen = look(&head);
+        let seen = look((head.len() < self.most.get()).then_some(&head));
         if head.capacity() > MOST_KEPT {
             *head = Vec::new();
         }
@@ -78,7 +78,7 @@ impl Tap {
         if self.collects.get() {
             let mut head = self.head.borrow_mut();
             let wanted = if head.is_empty() { head_length(bytes) } else { bytes.len() };
-            let room = MOST_COLLECTED.saturating_sub(head.len());
+            let room = self.most.get().saturating_sub(head.len());
             head.extend_from_slice(&bytes[..wanted.min(room)]);
         }
     }
@@ -208,9 +208,9 @@ mod tests {
         let collected = |pieces: &[&str]| {
             let tap = Tap::default();
             tap.saw(b"before");
-            tap.collect_head();
+            tap.collect_head(1000);
             pieces.iter().for_each(|piece| tap.saw(piece.as_bytes()));
-            tap.show_head(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
+            tap.show_head(|bytes| bytes.map_or(String::new(), |bytes| String::from_utf8(bytes.to_vec()).expect("text")))
         };
         let head = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
         assert_eq!(collected(&[&format!("{head}body")]), head);
@@ -218,6 +218,7 @@ mod tests {
         for before in ["\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", "\r\nHTTP/1.1 100 Continue\r\n\r\n"] {
             assert!(collected(&[&format!("{before}{head}")]).ends_with(head), "{before:?}");
         }
+        assert_eq!(collected(&[&head[..20], &"x".repeat(980)]), "", "too much to be seen whole");
     }
 
     #[tokio::test]

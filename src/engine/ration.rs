@@ -4,7 +4,7 @@
 //! but one: the body that has waited longest goes on beyond the mark, to its end, so that one always comes to an end and
 //! gives its memory back. Memory is given back when the body is dropped, which for a record is when it has been written.
 //!
-//! A body that comes whole within its first portion costs two atomic additions; the lock is for those that wait.
+//! A body that comes whole within its first portion costs a few atomic additions; the lock is for those that wait.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub(super) struct Ration {
     /// The largest body.
     largest: usize,
     used: AtomicU64,
+    /// Of these, what whole bodies hold until they are written.
+    finished: AtomicU64,
     births: AtomicU64,
     /// How many wait; read without the lock.
     waiting: AtomicUsize,
@@ -48,6 +50,7 @@ impl Ration {
             mark,
             largest: usize::try_from(largest).unwrap_or(usize::MAX),
             used: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
             births: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
@@ -58,11 +61,11 @@ impl Ration {
         self.queue.lock().expect("no holder of this lock panics")
     }
 
-    /// Takes `bytes` if the mark allows it.
-    fn take(&self, bytes: u64) -> bool {
-        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
-            (used + bytes <= self.mark).then_some(used + bytes)
-        });
+    /// Takes `bytes` if that leads to no more than `most`.
+    fn take(&self, bytes: u64, most: u64) -> bool {
+        let taken = self
+            .used
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| (used + bytes <= most).then_some(used + bytes));
         taken.is_ok()
     }
 
@@ -88,19 +91,28 @@ struct Portion {
     ration: Arc<Ration>,
     number: u64,
     bytes: u64,
+    /// The bytes at which it waits.
+    most: u64,
     /// Whether it is in the queue.
     waits: bool,
+    /// Whether it goes on beyond the mark.
+    favoured: bool,
+    /// Whether its body is whole.
+    finished: bool,
 }
 
 impl Portion {
-    fn new(ration: Arc<Ration>) -> Self {
+    /// `is_small`: it will take no more than [`PORTION`]. The last fifth is for those, so that a few large bodies that come
+    /// slowly do not keep many small ones waiting.
+    fn new(ration: Arc<Ration>, is_small: bool) -> Self {
         let number = ration.births.fetch_add(1, Ordering::Relaxed);
-        Self { ration, number, bytes: 0, waits: false }
+        let most = if is_small { ration.mark + ration.mark / 4 } else { ration.mark };
+        Self { ration, number, bytes: 0, most, waits: false, favoured: false, finished: false }
     }
 
     /// Ready once `bytes` more are taken.
     fn poll_take(&mut self, bytes: u64, cx: &Context<'_>) -> Poll<()> {
-        if self.ration.take(bytes) {
+        if self.ration.take(bytes, self.most) {
             self.bytes += bytes;
             self.leave_queue();
             return Poll::Ready(());
@@ -109,21 +121,22 @@ impl Portion {
         queue.waiting.insert(self.number, cx.waker().clone());
         self.ration.waiting.store(queue.waiting.len(), Ordering::SeqCst);
         self.waits = true;
-        // One at a time, and only while what the last ones left is being written.
-        let spare = self.ration.mark + self.ration.largest as u64;
-        let vacant = queue.favoured.is_none() && self.ration.used.load(Ordering::SeqCst) <= spare;
+        // One at a time, and only when little of what others have left is still to be written. What unfinished bodies hold
+        // does not count: they may all wait for this one.
+        let unwritten = self.ration.finished.load(Ordering::SeqCst);
+        let vacant = queue.favoured.is_none() && unwritten <= self.ration.largest as u64;
         if vacant && queue.waiting.first_key_value().is_some_and(|(first, _)| *first == self.number) {
             queue.favoured = Some(self.number);
         }
-        let favoured = queue.favoured == Some(self.number);
+        self.favoured = queue.favoured == Some(self.number);
         drop(queue);
-        if favoured {
+        if self.favoured {
             self.take_anyway(bytes);
             self.leave_queue();
             return Poll::Ready(());
         }
         // What was given back while this one was joining the queue found nobody to wake.
-        if self.ration.used.load(Ordering::SeqCst) + bytes <= self.ration.mark {
+        if self.ration.used.load(Ordering::SeqCst) + bytes <= self.most {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -147,26 +160,38 @@ impl Portion {
             let mut queue = self.ration.queue();
             queue.waiting.remove(&self.number);
             self.ration.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+            drop(queue);
+            // Those behind it may want less than it did.
+            self.ration.wake();
         }
     }
 
     /// It will take no more: another may go beyond the mark.
     fn settle(&mut self) {
         self.leave_queue();
-        let mut queue = self.ration.queue();
-        if queue.favoured == Some(self.number) {
-            queue.favoured = None;
-            drop(queue);
+        if std::mem::take(&mut self.favoured) {
+            self.ration.queue().favoured = None;
             self.ration.wake();
         }
+    }
+
+    /// Its body is whole, and is held until it has been written.
+    fn finish(&mut self) {
+        self.finished = true;
+        self.ration.finished.fetch_add(self.bytes, Ordering::SeqCst);
+        self.settle();
     }
 }
 
 impl Drop for Portion {
     fn drop(&mut self) {
         self.settle();
-        let bytes = self.bytes;
-        self.give(bytes);
+        if self.finished {
+            self.ration.finished.fetch_sub(self.bytes, Ordering::SeqCst);
+        }
+        if self.bytes > 0 {
+            self.give(self.bytes);
+        }
     }
 }
 
@@ -198,7 +223,8 @@ impl Rationed {
     /// A body of `promised` bytes, as far as its head says so.
     pub(super) fn new(ration: &Arc<Ration>, promised: Option<u64>, shelf: Shelf) -> Self {
         let promised = promised.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        Self { portion: Portion::new(Arc::clone(ration)), bytes: Vec::new(), promised, shelf }
+        let is_small = promised.is_some_and(|promised| promised <= PORTION);
+        Self { portion: Portion::new(Arc::clone(ration), is_small), bytes: Vec::new(), promised, shelf }
     }
 
     /// The room that the next piece may need.
@@ -245,10 +271,10 @@ impl BodyWriter for Rationed {
         let mut bytes = std::mem::take(&mut self.bytes);
         let before = bytes.capacity();
         bytes.shrink_to_fit();
-        let successor = Portion::new(Arc::clone(&self.portion.ration));
+        let successor = Portion::new(Arc::clone(&self.portion.ration), false);
         let mut portion = std::mem::replace(&mut self.portion, successor);
         portion.give((before - bytes.capacity()) as u64);
-        portion.settle();
+        portion.finish();
         *self.shelf.borrow_mut() = Some(Bytes::from_owner(Kept { bytes, _portion: portion }));
         Poll::Ready(Ok(None))
     }
@@ -376,6 +402,27 @@ mod tests {
         assert!(!waiting.piece(1));
         drop(unwritten);
         assert!(waiting.bell.rang() && waiting.piece(1));
+    }
+
+    #[test]
+    fn what_unfinished_bodies_hold_beyond_the_mark_blocks_nobody() {
+        let ration = Ration::new(2 * P, 3 * P);
+        let mut bodies: Vec<Body> = (0..3).map(|_| Body::new(&ration, None)).collect();
+        assert!(bodies[0].piece(10 * PORTION), "a piece far larger than what was taken for it");
+        assert!(used(&ration) > (2 + 3) * P);
+        assert!(bodies[1].piece(PORTION), "one goes on all the same");
+        assert!(!bodies[2].piece(PORTION));
+    }
+
+    #[test]
+    fn small_bodies_pass_large_ones_that_wait() {
+        let ration = Ration::new(8 * P, 20 * P);
+        let mut large: Vec<Body> = (0..9).map(|_| Body::new(&ration, None)).collect();
+        assert!(large.iter_mut().take(8).all(|body| body.piece(PORTION)));
+        assert!(large[0].piece(PORTION) && !large[8].piece(PORTION), "full, and one is favoured");
+        let mut small = Body::new(&ration, Some(1000));
+        assert!(small.piece(1000));
+        assert_eq!(small.finish().len(), 1000);
     }
 
     #[test]

@@ -145,11 +145,14 @@ fn invalid_utf8(bytes: &[u8], valid: usize, at: At<'_>) -> Rejected {
 }
 
 /// The beginning of a line, as text, without credentials: they are taken out before it is cut, while the `@` that ends them
-/// can still be seen.
+/// can still be seen. Where it can't, all that may be one goes.
 fn excerpt(bytes: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SEARCHED)]);
-    let told = if start.trim_start().starts_with('{') { without_headers(&start) } else { start };
-    let told = without_credentials(&told);
+    let mut start = String::from_utf8_lossy(&bytes[..bytes.len().min(SEARCHED)]);
+    let authority = start.rfind("://").map(|at| at + 3);
+    if let Some(from) = authority.filter(|&from| bytes.len() > SEARCHED && !start[from..].contains(['/', '@'])) {
+        start = format!("{}…", &start[..from]).into();
+    }
+    let told = without_credentials(&start);
     if bytes.len() <= EXCERPT || told.len() <= EXCERPT {
         return told.into_owned();
     }
@@ -159,10 +162,12 @@ fn excerpt(bytes: &[u8]) -> String {
 
 impl At<'_> {
     fn reject(self, given: &str, kind: FailureKind, message: &str) -> Rejected {
+        // What is meant as JSON and is not has no fields that could be told apart.
+        let given = if given.contains('{') { without_headers(given) } else { given.into() };
         Rejected {
             seq: self.seq,
             line: self.place.number(),
-            given: without_credentials(given).into(),
+            given: without_credentials(&given).into(),
             id: None,
             failure: Failure::new(Phase::Input, kind, format!("{}: {message}", self.place)),
         }
@@ -233,6 +238,7 @@ mod tests {
         assert_eq!(rejected(b"http://me:secret@a.example:99999/").1, "http://a.example:99999/");
         assert_eq!(rejected(br#"{"url": "http://a.example/", "headers": {"cookie": "secret"}"#).1, "http://a.example/");
         assert_eq!(rejected(br#"{"headers": {"cookie": "secret"}}"#).1, "{\"…");
+        assert_eq!(rejected(br#"[{"headers": {"cookie": "secret"}}]"#).1, "[{\"…");
     }
 
     #[test]
@@ -245,6 +251,8 @@ mod tests {
         let long = format!("http://me:{}@a.example:x/", "s".repeat(EXCERPT));
         let cut = too_long(long.as_bytes(), AT, &InputSettings::default());
         assert_eq!(&*cut.given, "http://a.example:x/", "taken out before it is cut");
+        let endless = format!("http://me:{}@a.example/", "s".repeat(SEARCHED));
+        assert_eq!(&*too_long(endless.as_bytes(), AT, &InputSettings::default()).given, "http://…");
         assert!(rejected_text_is_short(&format!("{{\"x\": \"{start}\"")));
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use haul::model::{FailureKind, Phase};
 
 use super::answers::{
-    CLOSED, HEAD_TOO_LARGE, MALFORMED_HEAD, OTHER_CONNECTION, SAME_CONNECTION, TRUNCATED, answer, same_or_other,
-    then_next,
+    BAD_FRAMING, CLOSED, HEAD_TOO_LARGE, MALFORMED_HEAD, OTHER_CONNECTION, SAME_CONNECTION, TRUNCATED, answer,
+    same_or_other, then_next,
 };
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::lab::{Lab, SOON};
@@ -88,7 +88,23 @@ fn endless_informational() -> Vec<Case> {
             Lab::new().fetch(peer.url("/"))
         })
     };
+    let hints = |bytes: usize| format!("HTTP/1.1 103 X\r\nLink: {}\r\n\r\n", "x".repeat(bytes - 26));
+    let one_length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n";
+    let two_lengths = format!("{one_length}Content-Length: 9\x01\r\n\r\nhello");
+    let five = format!("{}{}", hints(60 << 10).repeat(4), hints((16 << 10) - one_length.len()));
     vec![
+        early(
+            "256 KiB of 103, then a head that says two things about its length (in memory)",
+            BAD_FRAMING,
+            format!("{five}{two_lengths}"),
+            Ending::Silence,
+        ),
+        early(
+            "480 KiB of 103, then that head (in memory)",
+            HEAD_TOO_LARGE,
+            hints(60 << 10).repeat(8) + &two_lengths,
+            Ending::Silence,
+        ),
         endless("100 without an end, in large pieces", b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)),
         endless("100 without an end, one at a time", b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
         endless(
@@ -168,7 +184,8 @@ fn unasked() -> Vec<Case> {
 }
 
 /// Whether bytes come before the request is written is a race over a network, and not in memory.
-fn early(what: &'static str, expected: Verdict, bytes: &'static str, ending: Ending) -> Case {
+fn early(what: &'static str, expected: Verdict, bytes: impl Into<String>, ending: Ending) -> Case {
+    let bytes = bytes.into();
     Case::new(what, ORDER, expected, move || {
         let pieces = vec![bytes.as_bytes()];
         let delivery = Delivery { pieces, ending, waits: false, early: true };

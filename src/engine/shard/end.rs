@@ -18,7 +18,7 @@ use crate::model::{
     Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Response, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::policy::{Blame, RetryFacts, Verdict, retry_after};
+use crate::policy::{self, Blame, RetryFacts, Verdict, decide, retry_after};
 use crate::pool::{ConnId, Released};
 use crate::sched::{Event, HostId, Report};
 
@@ -182,11 +182,23 @@ impl Shard {
             self.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
+            // Memory for bodies is rationed: what waits for another try must not keep that try's own body waiting.
+            if self.shared.ration.is_some()
+                && self.comes_again(verdict, facts)
+                && let Ok(response) = &mut attempt.result
+            {
+                response.body = None;
+            }
             let extra = flight.job.extra_mut();
             extra.attempts += 1;
             extra.last = Some(Box::new(attempt));
             self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
         }
+    }
+
+    /// Whether the job will be tried again, as far as its own attempts say.
+    fn comes_again(&self, verdict: Verdict, facts: RetryFacts) -> bool {
+        matches!(decide(verdict, facts, &self.shared.config.retries), policy::Decision::Later)
     }
 
     /// Keeps the headers where the record, or the decoding of a text body, needs them.

@@ -145,7 +145,7 @@ impl Recipient for ForFlight<'_> {
                 self.flight.handed_over.set(matches!(body_use, BodyUse::Stream(_)));
                 body_use
             }
-            (BodyUse::Collect, None) => self.collect(parts),
+            (BodyUse::Collect, _) => self.collect(parts),
             (body_use, _) => body_use,
         }
     }
