@@ -1,27 +1,29 @@
-"""URL COUNT CONCURRENCY: Scrapy with a spider that does nothing, no log, no filter of duplicates."""
-import sys
-
+"""Scrapy: a spider that only counts; no log, no filter of duplicates, no delay."""
 import scrapy
 from scrapy.crawler import CrawlerProcess
 
-url, count, concurrency = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+from asked import asked
+
+urls, connections = asked()
+done = 0
 
 
 class Spider(scrapy.Spider):
     name = "peer"
 
     async def start(self):
-        for _ in range(count):
+        for url in urls:
             yield scrapy.Request(url, dont_filter=True)
 
     def parse(self, response):
-        pass
+        global done
+        done += response.status == 200
 
 
 process = CrawlerProcess(
     settings={
-        "CONCURRENT_REQUESTS": concurrency,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency,
+        "CONCURRENT_REQUESTS": connections,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": connections,
         "DOWNLOAD_DELAY": 0,
         "LOG_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
@@ -29,3 +31,4 @@ process = CrawlerProcess(
 )
 process.crawl(Spider)
 process.start()
+print(done)
