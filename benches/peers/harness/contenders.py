@@ -27,18 +27,18 @@ class Contender:
     how: str  # to get it
     command: Callable  # Ask → what follows the program
     told: Callable = lambda stdout, stderr: int(stdout.split()[-1])  # how many 200s it says it read; None: it doesn't
-    version: list = field(default_factory=lambda: ["--version"])  # of the program; [] where it has none to tell
+    version: list | str = field(default_factory=lambda: ["--version"])  # what makes it tell; or the version itself
     timed: bool = False  # runs for a time, not a number of requests
     decodes: bool = False  # asks for gzip and decodes it
-    origins: tuple = ("responder", "nginx")
+    slow: bool = False  # to start or to go on: a quick run asks it in workload 1 only
 
     def find(self):
         """Where it is and its version; nothing when it is missing."""
         path = shutil.which(str(self.program))
         if not path:
             return None
-        if not self.version:
-            return path, ""
+        if isinstance(self.version, str):
+            return path, self.version
         ran = subprocess.run([path, *self.version], capture_output=True, text=True, timeout=30)
         told = (ran.stdout + ran.stderr).strip()
         number = re.search(r"\d+\.\d+(\.\d+)?", told.splitlines()[0] if told else "")
@@ -122,11 +122,21 @@ def untold(stdout, stderr):
     """It says nothing; the origin's count has to do."""
 
 
-def ours(name, package, title, can, decodes=False):
+def ours(name, crate, title, can, decodes=False):
+    """A program of ours over that crate."""
     streams = lambda ask: [str(ask.streams)] if ask.streams else []
     command = lambda ask: [*ask.url_or_file, *streams(ask)]
-    how = f"cargo build --release -p {package}"
-    return Contender(title, can, RELEASE / name, how, command, version=[], decodes=decodes)
+    version = re.search(rf'name = "{crate}"\nversion = "(.*?)"', (HERE / "Cargo.lock").read_text())[1]
+    how = "cargo build --release in benches/peers"
+    return Contender(title, can, RELEASE / name, how, command, version=f"{crate} {version}", decodes=decodes)
+
+
+def go(name, title, can, package, decodes=False):
+    """A program of ours in Go; its version is that of the Debian package it was built with."""
+    how = f"apt-get install golang-go {package}"
+    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    version = f"{package} {asked.stdout}"
+    return Contender(title, can, GO / f"{name}-client", how, lambda ask: ask.url_or_file, version=version, decodes=decodes)
 
 
 def python(interpreter, script, title, packages, can, extra=(), decodes=True):
@@ -135,7 +145,7 @@ def python(interpreter, script, title, packages, can, extra=(), decodes=True):
     version = ["-c", f"{versions}; print({packages[0]}.__version__)"]
     how = f"python3 -m venv benches/peers/target/venv && benches/peers/target/venv/bin/pip install {' '.join(packages)}"
     command = lambda ask: [file, *ask.url_or_file, *extra]
-    return Contender(title, can, interpreter, how, command, version=version, decodes=decodes)
+    return Contender(title, can, interpreter, how, command, version=version, decodes=decodes, slow=True)
 
 
 def every(haul, interpreter):
@@ -144,31 +154,30 @@ def every(haul, interpreter):
     undici = f"import {{createRequire}} from 'module'; console.log(createRequire('{HERE}/undici/')('undici/package.json').version)"
     apt = "apt-get install {}".format
     return [
-        ours("floor", "floor", "floor (epoll, parses nothing)", {"h1", "fresh"}),
+        ours("floor", "mio", "floor (epoll loop that parses nothing)", {"h1", "fresh"}),
         Contender("wrk", H1, "wrk", apt("wrk"), lambda ask: ["-t1", f"-c{ask.connections}", f"-d{ask.seconds}s", ask.url],
                   wrk_told, ["-v"], timed=True),
         Contender("haul bench", ALL, haul, "cargo build --release", haul_bench, haul_bench_told),
         Contender("haul get", ALL, haul, "cargo build --release", haul_get, haul_get_told, decodes=True),
-        ours("by-hand", "by-hand", "hyper by hand", {*H1, "h2"}),
-        ours("hyper-util-client", "hyper-util-client", "hyper-util's client", ALL),
-        ours("reqwest-client", "reqwest-client", "reqwest", ALL, decodes=True),
+        ours("by-hand", "hyper", "hyper by hand", {*H1, "h2"}),
+        ours("hyper-util-client", "hyper-util", "hyper-util's client", ALL),
+        ours("reqwest-client", "reqwest", "reqwest", ALL, decodes=True),
         Contender("h2load", {"h1", "h2", "tls"}, "h2load", apt("nghttp2-client"), h2load,
                   lambda stdout, stderr: int(re.search(r"status codes: (\d+) 2xx", stdout)[1])),
         Contender("oha", {*H1, "h2"}, "oha", "cargo install oha", oha,
                   lambda stdout, stderr: json.loads(stdout)["statusCodeDistribution"].get("200", 0)),
         Contender("ab", H1, "ab", apt("apache2-utils"), ab, ab_told, ["-V"]),
-        Contender("fasthttp", {"h1", "list", "fresh"}, GO / "fasthttp-client",
-                  apt("golang-go golang-github-valyala-fasthttp-dev"), lambda ask: ask.url_or_file, version=[]),
-        Contender("Go net/http", LISTS, GO / "nethttp-client", apt("golang-go"), lambda ask: ask.url_or_file,
-                  version=[], decodes=True),
+        go("fasthttp", "fasthttp", {"h1", "list", "fresh"}, "golang-github-valyala-fasthttp-dev"),
+        go("nethttp", "Go net/http", LISTS, "golang-go", decodes=True),
         Contender("curl -Z", LISTS, "curl", apt("curl"), curl,
                   lambda stdout, stderr: stdout.split().count("200"), decodes=True),
         Contender("undici", LISTS, "node", "apt-get install nodejs npm, then run again", node,
-                  version=["--input-type=module", "-e", undici]),
+                  version=["--input-type=module", "-e", undici], slow=True),
         python(interpreter, "aiohttp", "aiohttp with uvloop", ["aiohttp", "uvloop"], LISTS, extra=["uvloop"]),
         python(interpreter, "aiohttp", "aiohttp", ["aiohttp"], LISTS),
-        python(interpreter, "requests", "requests, a thread each", ["requests"], LISTS),
-        Contender("aria2 (writes files)", {"h1", "list", "tls"}, "aria2c", apt("aria2"), aria2, untold, decodes=True),
+        python(interpreter, "requests", "requests in threads", ["requests"], LISTS),
+        Contender("aria2 (writes files)", {"h1", "list", "tls"}, "aria2c", apt("aria2"), aria2, untold, decodes=True,
+                  slow=True),
         python(interpreter, "scrapy", "Scrapy", ["scrapy"], {"h1", "list"}),
         python(interpreter, "httpx", "httpx", ["httpx"], LISTS),
     ]

@@ -7,10 +7,10 @@ from pathlib import Path
 from harness.ask import Ask
 from harness.contenders import environment
 from harness.figures import Sample, SlowSample
-from harness.running import Failed, run
+from harness.running import Failed, first_line, run
 
 LIMIT = 60  # seconds a run may take
-LONGEST = 12  # seconds a run over a list, whose length is given, may be expected to take
+LONGEST = 20  # seconds that a run over a list, whose length is given, may be expected to take
 SHORTEST = 256  # requests that the search for the right number begins with
 
 
@@ -39,6 +39,8 @@ class Bench:
         self.port = origin.ports[workload.port]
         self.urls = workload.urls(self.port)
         self.tenth = workload.urls(self.port, tenth=True)
+        self.most = len(self.urls) if workload.listed else workload.most
+        self.at_once = workload.connections * (workload.streams or 1)
 
     def once(self, contender, path, urls, count, seconds=1):
         """Runs it. Failed, if the origin saw anything but what was asked for."""
@@ -52,33 +54,30 @@ class Bench:
         try:
             told = contender.told(ran.stdout, ran.stderr)
         except (ValueError, LookupError, TypeError) as error:
-            raise Failed(f"it told nothing of use: {(ran.stderr or ran.stdout).strip()[-200:] or error}") from error
+            raise Failed(f"it told nothing of use: {first_line(ran.stderr or ran.stdout) or error}") from error
         count = told if contender.timed else count
         check(contender, count, told, counts, load)
         return Seen(count, ran.cpu, ran.wall, counts)
 
     def right_count(self, contender, path):
-        """How many requests take about as long as a run should; the length of the list, where there is one."""
-        if self.workload.listed:
-            return self.right_list(contender, path)
+        """How many requests take about as long as a run should; of a list, all of them, or it is left out."""
         if contender.timed:
             return 0
-        count = max(SHORTEST, 2 * self.workload.connections * (self.workload.streams or 1))
+        count = max(SHORTEST, 2 * self.at_once)
         if self.settings.quick:
-            return count
-        first = last = self.once(contender, path, self.urls, count)
-        while last.wall - first.wall < self.settings.seconds / 4 and last.requests < self.workload.most:
-            last = self.once(contender, path, self.urls, min(8 * last.requests, self.workload.most))
+            return len(self.urls) if self.workload.listed else 2 * self.at_once
+        first = last = self.some(contender, path, min(count, self.most))
+        while last.wall - first.wall < self.settings.seconds / 4 and last.requests < self.most:
+            last = self.some(contender, path, min(8 * last.requests, self.most))
         each = max((last.wall - first.wall) / max(last.requests - first.requests, 1), 1e-7)
-        right = math.ceil(self.settings.seconds / each)
-        return min(max(right, 2 * count), self.workload.most)
+        if self.workload.listed:
+            if each * self.most > LONGEST:
+                raise Failed(f"left out: {self.most:,} requests would take about {each * self.most:.0f} s")
+            return self.most
+        return min(max(math.ceil(self.settings.seconds / each), 2 * count), self.most)
 
-    def right_list(self, contender, path):
-        tenth = self.once(contender, path, self.tenth, len(self.tenth))
-        expected = tenth.wall * len(self.urls) / len(self.tenth)
-        if expected > LONGEST:
-            raise Failed(f"left out: {len(self.urls):,} requests would take about {expected:.0f} s")
-        return len(self.urls)
+    def some(self, contender, path, count):
+        return self.once(contender, path, self.urls[:count] if self.workload.listed else self.urls, count)
 
     def sample(self, contender, path, count, rng):
         """A long run less a short one, so that the cost of starting is not in it."""
@@ -95,7 +94,7 @@ class Bench:
     def short(self, count):
         if self.workload.listed:
             return len(self.tenth)
-        return max(count // 10, min(self.workload.connections * (self.workload.streams or 1), count // 2))
+        return max(count // 10, min(self.at_once, count // 2))
 
     def difference(self, long, short):
         requests = long.requests - short.requests

@@ -45,5 +45,9 @@ def run(command, environment, limit):
     if child.returncode == -signal.SIGKILL and wall >= limit:
         raise Failed(f"not done after {limit:.0f} s")
     if child.returncode:
-        raise Failed(f"exit code {child.returncode}: {(stderr or stdout).strip()[-300:]}")
+        raise Failed(f"exit code {child.returncode}: {first_line(stderr or stdout)}")
     return Run(usage.ru_utime + usage.ru_stime, wall, stdout, stderr)
+
+
+def first_line(text):
+    return text.strip().split("\n")[0][:200]

@@ -94,11 +94,7 @@ async fn connect(run: &Run) -> Outcome<TcpStream> {
 }
 
 /// Uses the connection until there is nothing to do or it closes; what is to be done next.
-async fn over<'a>(
-    run: &'a Run,
-    io: impl Read + Write + Unpin,
-    mut next: Option<&'a str>,
-) -> Outcome<Option<&'a str>> {
+async fn over<'a>(run: &'a Run, io: impl Read + Write + Unpin, mut next: Option<&'a str>) -> Outcome<Option<&'a str>> {
     let (mut sender, connection) = http1::handshake(io).await?;
     let requests = async {
         while next.is_some() {

@@ -19,8 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut http = HttpConnector::new();
     http.set_nodelay(true);
     http.enforce_http(false);
-    let builder =
-        HttpsConnectorBuilder::new().with_tls_config((*asked::tls()?).clone()).https_or_http().enable_http1();
+    let builder = HttpsConnectorBuilder::new().with_tls_config((*asked::tls()?).clone()).https_or_http().enable_http1();
     let connector = builder.wrap_connector(http);
     let client: Fetcher = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(asked.connections)

@@ -63,8 +63,10 @@ fn text(size: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut word = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        format!("{} ", ["fetch", "host", "queue", "limit", "record", "stream", "answer", "window"][(state >> 29) as usize])
-            + &format!("{:x}\n", (state >> 16) & 0xff)
+        format!(
+            "{} ",
+            ["fetch", "host", "queue", "limit", "record", "stream", "answer", "window"][(state >> 29) as usize]
+        ) + &format!("{:x}\n", (state >> 16) & 0xff)
     };
     let mut page = Vec::with_capacity(size + 16);
     while page.len() < size {

@@ -44,9 +44,8 @@ impl Counts {
     }
 
     pub(crate) fn json(&self) -> String {
-        let cpu = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
-            usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
-        });
+        let cpu = getrusage(UsageWho::RUSAGE_SELF)
+            .map_or(0, |usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds());
         let (first, last) = (self.first.swap(0, Relaxed), self.last.swap(0, Relaxed));
         format!(
             r#"{{"connections":{},"requests":{},"full_handshakes":{},"resumed_handshakes":{},"answered_for_us":{},"cpu_us":{cpu}}}"#,

@@ -54,8 +54,7 @@ impl Port {
             Some(config) => Some(Box::new(ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?)),
             None => None,
         };
-        let protocol =
-            if self.h2 { Protocol::H2(Box::new(Frames::new())) } else { Protocol::H1(Heads::default()) };
+        let protocol = if self.h2 { Protocol::H2(Box::new(Frames::new())) } else { Protocol::H1(Heads::default()) };
         Ok(Connection::new(stream, tls, protocol))
     }
 }
