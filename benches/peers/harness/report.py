@@ -22,6 +22,17 @@ def markdown(machine, contenders, workloads, results, wrong, quick):
     return "\n\n".join(parts) + "\n"
 
 
+MARK = "<!-- benches/peers/run --docs writes all that follows -->"
+
+
+def page(before, tables):
+    """The page with these tables in place of those before."""
+    kept, mark, _ = before.partition(MARK)
+    if not mark:
+        raise ValueError(f"the page has no line {MARK}")
+    return f"{kept}{mark}\n\n{tables}"
+
+
 def takes_part(contender, workload):
     return workload.needs <= contender.can
 

@@ -70,7 +70,9 @@ def every(quick):
             ("/1m", "1 MiB", 10_000), ("/1m.gz", "1 MiB, gzip", 10_000),
         )
     ]
-    fresh = dict(path="/close", fresh=True, most=20_000)  # as many ports as there are
+    fresh = dict(path="/close", fresh=True, most=20_000)  # fewer than there are ports
+    # A client that keeps a few tickets for each server can resume a few sessions at once.
+    few = dict(fresh, connections=4)
     return [
         Workload("1", "One host, 64 kept-alive connections, 1 KiB", needs({"h1"})),
         Workload("1.nginx", "The same from nginx", needs({"h1"}), origin="nginx"),
@@ -78,10 +80,11 @@ def every(quick):
         Workload("3", "HTTP/2, 4 connections of 100 streams, 1 KiB", needs({"h2"}), port="h2c", connections=4, streams=100),
         Workload("3.nginx", "The same from nginx", needs({"h2"}), port="h2c", origin="nginx", connections=4, streams=100),
         Workload("4", "TLS 1.3, 64 kept-alive connections, 1 KiB", needs({"h1", "tls"}), port="tls"),
-        Workload("5.tcp", "A new TCP connection for each request", needs({"h1", "fresh"}), **fresh),
-        Workload("5.full", "A new TLS connection for each request, full handshakes", needs({"h1", "fresh-tls"}), port="tls", **fresh),
-        Workload("5.resumed", "A new TLS connection for each request, resumed where the client can",
-                 needs({"h1", "fresh-tls"}), port="tls_resumed", **fresh),
+        Workload("5.tcp", "A new TCP connection for each request, 64 at once", needs({"h1", "fresh"}), **fresh),
+        Workload("5.full", "A new TLS connection for each request, 4 at once, full handshakes", needs({"h1", "fresh-tls"}),
+                 port="tls", **few),
+        Workload("5.resumed", "A new TLS connection for each request, 4 at once, resumed where the client can",
+                 needs({"h1", "fresh-tls"}), port="tls_resumed", **few),
         *bodies,
         Workload("7", f"{slow_of:,} hosts of which 1 % take a second, {each} requests each, shuffled, 256 at once",
                  needs({"h1", "list"}), connections=256, hosts=slow_of, per_host=each, shuffled=True,

@@ -51,8 +51,8 @@ impl Frames {
         self.begun.extend_from_slice(&bytes[skipped..]);
         let input = std::mem::take(&mut self.begun);
         let (mut rest, mut requests) = (&input[..], 0);
-        while let Some((kind, flags, stream, payload, after)) = next_frame(rest) {
-            requests += u64::from(self.frame(kind, flags, stream, payload, out)?);
+        while let Some((frame, after)) = Frame::first(rest) {
+            requests += u64::from(self.take_frame(&frame, out)?);
             rest = after;
         }
         self.begun = rest.to_vec();
@@ -60,7 +60,7 @@ impl Frames {
     }
 
     /// Whether this frame ended a request.
-    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8], out: &mut Vec<u8>) -> Option<bool> {
+    fn take_frame(&mut self, &Frame { kind, flags, stream, payload }: &Frame<'_>, out: &mut Vec<u8>) -> Option<bool> {
         let asked = matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0;
         match kind {
             SETTINGS if flags & ACK == 0 => frame(out, SETTINGS, ACK, 0, &[]),
@@ -93,12 +93,21 @@ fn number(bytes: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) & 0x7fff_ffff)
 }
 
-/// Type, flags, stream and payload of the frame that these bytes begin with, and what follows; nothing if it is not whole.
-fn next_frame(bytes: &[u8]) -> Option<(u8, u8, u32, &[u8], &[u8])> {
-    let (head, rest) = bytes.split_first_chunk::<FRAME_HEAD>()?;
-    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-    let (payload, after) = rest.split_at_checked(length)?;
-    Some((head[3], head[4], number(&head[5..])?, payload, after))
+struct Frame<'a> {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that these bytes begin with and what follows it; nothing if it is not whole.
+    fn first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (head, rest) = bytes.split_first_chunk::<FRAME_HEAD>()?;
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let (payload, after) = rest.split_at_checked(length)?;
+        Some((Self { kind: head[3], flags: head[4], stream: number(&head[5..])?, payload }, after))
+    }
 }
 
 fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -124,8 +133,8 @@ mod tests {
 
     fn data_frames(mut bytes: &[u8]) -> Vec<u32> {
         let mut streams = Vec::new();
-        while let Some((kind, _, stream, _, after)) = next_frame(bytes) {
-            streams.extend((kind == DATA).then_some(stream));
+        while let Some((frame, after)) = Frame::first(bytes) {
+            streams.extend((frame.kind == DATA).then_some(frame.stream));
             bytes = after;
         }
         assert!(bytes.is_empty(), "only whole frames");
