@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -16,6 +17,10 @@ import (
 func main() {
 	urls, count, connections := asked()
 	client := &fasthttp.Client{MaxConnsPerHost: connections, NoDefaultUserAgentHeader: true}
+	if len(urls) > 1 {
+		// Descriptors are limited.
+		client.MaxConnsPerHost, client.MaxConnWaitTimeout, client.MaxIdleConnDuration = 8, time.Minute, time.Second
+	}
 	var next, done int64
 	var workers sync.WaitGroup
 	for i := 0; i < connections; i++ {

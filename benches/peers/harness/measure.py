@@ -11,6 +11,7 @@ from harness.running import Failed, first_line, run
 
 LIMIT = 60  # seconds a run may take
 LONGEST = 20  # seconds that a run over a list, whose length is given, may be expected to take
+QUICK = 64  # requests of a quick run at least
 SHORTEST = 256  # requests that the search for the right number begins with
 
 
@@ -65,7 +66,7 @@ class Bench:
             return 0
         count = max(SHORTEST, 2 * self.at_once)
         if self.settings.quick:
-            return len(self.urls) if self.workload.listed else 2 * self.at_once
+            return len(self.urls) if self.workload.listed else max(QUICK, 2 * self.at_once)
         first = last = self.some(contender, path, min(count, self.most))
         while last.wall - first.wall < self.settings.seconds / 4 and last.requests < self.most:
             last = self.some(contender, path, min(8 * last.requests, self.most))

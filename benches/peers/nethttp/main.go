@@ -16,7 +16,11 @@ import (
 
 func main() {
 	urls, count, connections := asked()
-	transport := &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}
+	transport := &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}
+	if len(urls) > 1 {
+		// Descriptors are limited.
+		transport.MaxIdleConnsPerHost, transport.MaxConnsPerHost = 1, 8
+	}
 	client := &http.Client{Transport: transport}
 	var next, done int64
 	var workers sync.WaitGroup

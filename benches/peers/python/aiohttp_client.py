@@ -8,9 +8,9 @@ from asked import asked
 
 
 async def main():
-    urls, connections = asked()
+    urls, connections, per_host = asked()
     done = 0
-    connector = aiohttp.TCPConnector(limit=connections)
+    connector = aiohttp.TCPConnector(limit=connections, limit_per_host=per_host)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def work():

@@ -7,7 +7,7 @@ from asked import asked
 
 
 async def main():
-    urls, connections = asked()
+    urls, connections, _ = asked()
     done = 0
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:

@@ -6,7 +6,7 @@ import requests
 
 from asked import asked
 
-urls, connections = asked()
+urls, connections, _ = asked()
 own = threading.local()
 
 

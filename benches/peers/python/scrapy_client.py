@@ -4,7 +4,7 @@ from scrapy.crawler import CrawlerProcess
 
 from asked import asked
 
-urls, connections = asked()
+urls, connections, per_host = asked()
 done = 0
 
 
@@ -23,7 +23,7 @@ class Spider(scrapy.Spider):
 process = CrawlerProcess(
     settings={
         "CONCURRENT_REQUESTS": connections,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": connections,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": per_host,
         "DOWNLOAD_DELAY": 0,
         "LOG_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,

@@ -4,7 +4,9 @@ import { Agent, request } from "undici";
 
 const [url, count, connections] = process.argv.slice(2);
 const urls = url.startsWith("@") ? readFileSync(url.slice(1), "utf8").trimEnd().split("\n") : [url];
-const agent = new Agent({ connections: Number(connections), pipelining: 1 });
+// Over many hosts as few as descriptors allow.
+const pool = urls.length > 1 ? { connections: 8, keepAliveTimeout: 1000 } : { connections: Number(connections) };
+const agent = new Agent({ ...pool, pipelining: 1 });
 let next = 0;
 let done = 0;
 

@@ -50,6 +50,11 @@ impl Asked {
         (number < self.count).then(|| self.urls[number % self.urls.len()].as_str())
     }
 
+    /// Idle connections to keep for each host: of many hosts one, because descriptors are limited.
+    pub fn idle_per_host(&self) -> usize {
+        if self.urls.len() > 1 { 1 } else { self.connections }
+    }
+
     /// The first URL.
     pub fn url(&self) -> &str {
         &self.urls[0]

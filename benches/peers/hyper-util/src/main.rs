@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let builder = HttpsConnectorBuilder::new().with_tls_config((*asked::tls()?).clone()).https_or_http().enable_http1();
     let connector = builder.wrap_connector(http);
     let client: Fetcher = Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(asked.connections)
+        .pool_max_idle_per_host(asked.idle_per_host())
         .http2_only(asked.streams.is_some())
         .build(connector);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -10,7 +10,7 @@ use reqwest::Client;
 fn main() -> Result<(), Box<dyn Error>> {
     let asked = Asked::from_arguments()?;
     let mut builder = Client::builder()
-        .pool_max_idle_per_host(asked.connections)
+        .pool_max_idle_per_host(asked.idle_per_host())
         .tcp_nodelay(true)
         .no_proxy()
         .use_preconfigured_tls((*asked::tls()?).clone());
