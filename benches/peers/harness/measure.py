@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.ask import Ask
 from harness.contenders import environment
 from harness.figures import Sample, SlowSample
+from harness.origin import settled
 from harness.running import Failed, first_line, run
 
 LIMIT = 60  # seconds a run may take
@@ -49,9 +50,10 @@ class Bench:
             load = self.workload
             ask = Ask(urls, count, load.connections, Path(scratch), load.streams, load.fresh, seconds, self.origin.ca)
             command = [path, *contender.command(ask)]
-            before = self.origin.counts()
+            before = settled(self.origin)
+            self.origin.forget_times()
             ran = run(command, environment(self.origin.ca), LIMIT)
-            counts = difference(self.origin.counts(), before)
+            counts = difference(settled(self.origin), before)
         try:
             told = contender.told(ran.stdout, ran.stderr)
         except (ValueError, LookupError, TypeError) as error:
@@ -120,7 +122,7 @@ class Bench:
 
 
 def difference(after, before):
-    # Times are since they were last told.
+    # The time is since it was last forgotten.
     return {name: value - (0 if name == "answered_for_us" else before[name]) for name, value in after.items()}
 
 

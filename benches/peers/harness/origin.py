@@ -10,8 +10,9 @@ import urllib.request
 from pathlib import Path
 
 from harness.contenders import RELEASE
+from harness.running import Failed
 
-WITHIN = 10  # seconds that an origin has to start
+WITHIN = 10  # seconds that an origin has to start, or to see that a client is gone
 
 
 class Responder:
@@ -24,8 +25,14 @@ class Responder:
         self.ports = json.loads(self.process.stdout.readline())
 
     def counts(self):
-        """Since its start: connections, requests, handshakes, processor time."""
-        self.process.stdin.write("\n")
+        """Since its start: connections, requests, handshakes, processor time; and the connections open now."""
+        return self.told("")
+
+    def forget_times(self):
+        self.told("forget times")
+
+    def told(self, line):
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -69,11 +76,25 @@ class Nginx:
             text = response.read().decode()
         self.own += 1
         accepted, _, requests = map(int, re.search(r"(\d+) (\d+) (\d+)", text).groups())
-        return {"connections": accepted - self.own, "requests": requests - self.own}
+        open_now = int(re.search(r"Active connections: (\d+)", text)[1]) - 1
+        return {"open": open_now, "connections": accepted - self.own, "requests": requests - self.own}
+
+    def forget_times(self):
+        """It knows none."""
 
     def close(self):
         self.process.terminate()
         self.process.wait(WITHIN)
+
+
+def settled(origin):
+    """The counts once the client before is gone: what it had asked for last may still have to be counted."""
+    until = time.monotonic() + WITHIN
+    while (counts := origin.counts())["open"] > 0:
+        if time.monotonic() > until:
+            raise Failed(f"{counts['open']} connections were left open")
+        time.sleep(0.001)
+    return counts
 
 
 def find_nginx():

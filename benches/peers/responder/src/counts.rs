@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-/// Counts since the start, but for the two times: those are since they were last told.
+/// Counts since the start, but for the two times: those are since they were last forgotten.
 #[derive(Default)]
 pub(crate) struct Counts {
     connections: AtomicU64,
+    /// Of the connections, those that are over.
+    closed: AtomicU64,
     requests: AtomicU64,
     full_handshakes: AtomicU64,
     resumed_handshakes: AtomicU64,
@@ -27,6 +29,10 @@ impl Counts {
         add(&self.connections, 1);
     }
 
+    pub(crate) fn disconnected(&self) {
+        add(&self.closed, 1);
+    }
+
     pub(crate) fn asked(&self, requests: u64) {
         add(&self.requests, requests);
     }
@@ -43,13 +49,20 @@ impl Counts {
         self.last.store(micros + 1, Relaxed);
     }
 
+    /// Forgets the two times; nobody asks at the moment.
+    pub(crate) fn forget_times(&self) {
+        self.first.store(0, Relaxed);
+        self.last.store(0, Relaxed);
+    }
+
     pub(crate) fn json(&self) -> String {
         let cpu = getrusage(UsageWho::RUSAGE_SELF)
             .map_or(0, |usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds());
-        let (first, last) = (self.first.swap(0, Relaxed), self.last.swap(0, Relaxed));
+        let (first, last) = (self.first.load(Relaxed), self.last.load(Relaxed));
+        let connections = self.connections.load(Relaxed);
+        let open = connections.saturating_sub(self.closed.load(Relaxed));
         format!(
-            r#"{{"connections":{},"requests":{},"full_handshakes":{},"resumed_handshakes":{},"answered_for_us":{},"cpu_us":{cpu}}}"#,
-            self.connections.load(Relaxed),
+            r#"{{"open":{open},"connections":{connections},"requests":{},"full_handshakes":{},"resumed_handshakes":{},"answered_for_us":{},"cpu_us":{cpu}}}"#,
             self.requests.load(Relaxed),
             self.full_handshakes.load(Relaxed),
             self.resumed_handshakes.load(Relaxed),

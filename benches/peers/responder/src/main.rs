@@ -5,7 +5,7 @@
 //! One thread serves three kinds of ports, on every address of 127/8: HTTP/1.1, the same over TLS (one port resumes sessions,
 //! one does not), and HTTP/2 with prior knowledge. It takes only what arrives over the loopback device. The certificate to
 //! trust goes to CA_FILE, the ports to standard output, as one line of JSON. For each line on standard input it tells its
-//! counts, as one line of JSON; when standard input ends, so does it.
+//! counts, as one line of JSON; on the line `forget times` it first forgets when it answered. When standard input ends, so does it.
 
 mod answers;
 mod connection;
@@ -45,7 +45,10 @@ fn main() -> io::Result<()> {
 
 /// Answers each line of standard input with the counts; its end is the process's.
 fn tell(counts: &Counts) -> ! {
-    for _ in io::stdin().lock().lines().map_while(Result::ok) {
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        if line == "forget times" {
+            counts.forget_times();
+        }
         println!("{}", counts.json());
     }
     process::exit(0)

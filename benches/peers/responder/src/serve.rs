@@ -155,18 +155,23 @@ impl Server {
             connection.writable().map(|()| Turn::default())
         };
         let Ok(turn) = turn else {
-            self.connections.remove(key);
+            self.close(key);
             return 0;
         };
         self.due.extend(turn.slow.into_iter().map(|bytes| Due { at: now + SLOW, key, serial, bytes }));
         turn.answered
     }
 
+    fn close(&mut self, key: usize) {
+        self.connections.remove(key);
+        self.counts.disconnected();
+    }
+
     fn give_due(&mut self, now: Instant) {
         while let Some(due) = self.due.pop_front_if(|due| due.at <= now) {
             let Some((serial, connection)) = self.connections.get_mut(due.key) else { continue };
             if *serial == due.serial && connection.answer(due.bytes).is_err() {
-                self.connections.remove(due.key);
+                self.close(due.key);
             }
         }
     }
