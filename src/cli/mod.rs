@@ -11,6 +11,7 @@ mod exit;
 mod forecast;
 mod generate;
 mod limits_file;
+mod metrics;
 mod origin;
 mod output;
 mod page;
@@ -23,6 +24,7 @@ mod signals;
 mod status;
 mod summary;
 mod summary_json;
+mod tee;
 mod values;
 
 use std::fs;

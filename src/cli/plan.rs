@@ -3,6 +3,7 @@
 //! The world (terminal, files named by @) is an argument, so that this stays a function of its arguments.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    /// Where the run's numbers are served.
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
     pub(super) verbose: u8,
@@ -83,6 +86,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        metrics: args.run.metrics,
         summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
         verbose: args.run.verbose,

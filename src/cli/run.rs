@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::SummaryForm;
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
 use super::{output, signals, summary, summary_json};
@@ -27,6 +28,8 @@ struct Ready {
     save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
     console: Console,
     show: Show,
+    /// Served until the run has ended.
+    metrics: Option<Metrics>,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
@@ -59,14 +62,16 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         (false, false) => Show::Messages,
     };
     let console = Console::new(show == Show::Line);
+    let metrics = Metrics::of(&engine, plan.metrics, plan.quiet)?;
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
+    let sink = Metrics::counting(metrics.as_ref(), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, console, show })
+    Ok(Ready { engine, source: Box::new(source), sink, save, console, show, metrics })
 }
 
 /// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
@@ -87,8 +92,9 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, console, show } = ready;
+    let Ready { engine, source, sink, save, console, show, metrics } = ready;
     let (report, bounds) = watched(engine, source, sink, &console, show);
+    drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
         save.close();
         failed.load(Ordering::SeqCst)
