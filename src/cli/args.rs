@@ -393,6 +393,9 @@ pub(super) struct RunArgs {
     /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub(super) summary: Option<SummaryForm>,
+    /// Watch and steer the run on the terminal; needs the records elsewhere (docs/VIEW.md)
+    #[arg(long)]
+    pub(super) tui: bool,
     /// Serve the run's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
     #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
     pub(super) metrics: Option<SocketAddr>,

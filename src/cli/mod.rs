@@ -26,6 +26,7 @@ mod summary;
 mod summary_json;
 mod tee;
 mod values;
+mod view;
 
 use std::fs;
 use std::io::{self, IsTerminal};

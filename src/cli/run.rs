@@ -17,6 +17,7 @@ use super::exit::Exit;
 use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
+use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
@@ -55,8 +56,14 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let budget = plan.config.limits.max_memory;
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
+    if plan.tui && io::stderr().is_terminal() && plan.output.file.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "--tui draws where the records would be written; add -o FILE, or send standard output elsewhere".into()
+        );
+    }
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
     let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+        _ if plan.tui && on_terminal && view::is_possible() => Show::Screen(Subject::Get),
         (true, _) => Show::Nothing,
         (false, true) => Show::Line,
         (false, false) => Show::Messages,
@@ -119,8 +126,18 @@ pub(super) fn watched(
     show: Show,
 ) -> (RunReport, Bounds) {
     let progress = Progress::start(console, engine.handle(), show);
+    let (view, (source, sink)) = match show {
+        Show::Screen(subject) => {
+            let (view, ends) = View::start(subject, engine.handle(), (source, sink));
+            (Some(view), ends)
+        }
+        _ => (None, (source, sink)),
+    };
     let report = engine.run(source, sink);
     let bounds = progress.finish();
+    if let Some(view) = view {
+        view.finish();
+    }
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
@@ -148,7 +165,7 @@ fn log(quiet: bool, verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(io::stderr)
+        .with_writer(|| console::Log)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();

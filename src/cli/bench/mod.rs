@@ -31,6 +31,7 @@ use super::exit::Exit;
 use super::metrics::{self, Metrics};
 use super::plan::{self, World};
 use super::progress::Show;
+use super::view::{self, Subject};
 use super::{page, run, signals, values};
 
 pub(super) const HELP: &str = "\
@@ -70,6 +71,9 @@ pub(super) struct BenchArgs {
     /// Answer in JSON (docs/BENCH.md)
     #[arg(long, help_heading = "Answer")]
     json: bool,
+    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
+    #[arg(long, help_heading = "Answer")]
+    no_tui: bool,
     /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
     #[arg(long, value_name = "ADDR", value_parser = metrics::address, help_heading = "Answer")]
     metrics: Option<SocketAddr>,
@@ -145,7 +149,13 @@ fn bench(mut args: BenchArgs) -> Result<Report, String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
     let (requests, lasts) = (args.load.requests.map(NonZeroU64::get), args.load.lasts());
     let warm_up = args.load.warm_up.unwrap_or_default();
-    let show = if args.quiet || !io::stderr().is_terminal() { Show::Nothing } else { Show::Line };
+    let show = match args.quiet || !io::stderr().is_terminal() {
+        true => Show::Nothing,
+        false if !args.no_tui && !args.json && io::stdout().is_terminal() && view::is_possible() => {
+            Show::Screen(Subject::Bench)
+        }
+        false => Show::Line,
+    };
     let (metrics, quiet) = (args.metrics, args.quiet);
     let engine = Engine::new(config(args, shards, &world)?).map_err(|error| error.to_string())?;
     let metrics = Metrics::of(&engine, metrics, quiet)?;
