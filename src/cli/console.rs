@@ -60,9 +60,9 @@ pub(super) fn release() {
     last.iter().for_each(|message| write(message));
 }
 
-/// The last message held back.
+/// The last message held back, without the log's colours.
 pub(super) fn last_held() -> Option<String> {
-    held().as_ref().and_then(|held| held.last.back().cloned())
+    held().as_ref().and_then(|held| held.last.back()).map(|last| ::console::strip_ansi_codes(last).into_owned())
 }
 
 /// Standard error for those who write text instead of telling messages, such as the log: each write is one message.
@@ -117,4 +117,17 @@ impl Console {
 fn progress_line() -> ProgressBar {
     let style = indicatif::ProgressStyle::with_template("{wide_msg}").expect("a valid template");
     ProgressBar::new_spinner().with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_back_is_bounded_and_the_last_are_kept() {
+        let mut held = Held::default();
+        (0..Held::MOST + 3).for_each(|n| held.push(n.to_string()));
+        assert_eq!((held.last.len(), held.dropped), (Held::MOST, 3));
+        assert_eq!((held.last[0].as_str(), held.last[Held::MOST - 1].as_str()), ("3", "202"));
+    }
 }

@@ -63,3 +63,27 @@ impl Metrics {
         tee(onward, move |batch| tally.lock().expect("no holder of this lock panics").count(batch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use haul::config::Config;
+
+    use super::*;
+
+    #[test]
+    fn the_server_is_there_until_it_is_dropped() {
+        let engine = Engine::new(Config::default()).expect("settings that make sense");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let metrics = Metrics::of(&engine, Some(any), true).expect("a free port").expect("asked for");
+        let address = metrics.server.address;
+        let taken = Metrics::of(&engine, Some(address), true).err().expect("its port is in use");
+        assert!(taken.contains("give another port"), "{taken}");
+        let waiting = TcpStream::connect(address).expect("it listens");
+        drop(metrics);
+        assert!(TcpStream::connect(address).is_err(), "it is gone, whoever still waits");
+        drop(waiting);
+        assert!(Metrics::of(&engine, None, true).expect("nothing to do").is_none());
+    }
+}
