@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 
 use self::support::responder;
 
+#[path = "../benches/hot/mod.rs"]
+mod hot;
+
 mod support {
     mod responder;
     pub(crate) use self::responder::responder;
@@ -26,6 +29,10 @@ const GET_INSTRUCTIONS: f64 = 28_100.0;
 /// Blocks asked of the allocator a request, over all threads. The targets are 10 and 14.
 const BENCH_ALLOCATIONS: f64 = 12.0;
 const GET_ALLOCATIONS: f64 = 12.0;
+/// Instructions of the paths that every request takes and that touch no system, and how often they are taken for that.
+const PATHS: [(&str, f64); 4] = [("decision", 0.0), ("line", 0.0), ("take_and_park", 0.0), ("record", 0.0)];
+const SHORT_PATH: usize = hot::LINES;
+const LONG_PATH: usize = 5 * hot::LINES;
 /// Other compilers and processors (memory is copied by what the processor has) count by as much differently.
 const TOLERANCE: f64 = 1.08;
 /// Batches and queues grow now and then, by how the threads happen to run.
@@ -109,15 +116,20 @@ struct Counts {
     allocations: f64,
 }
 
+/// The total that callgrind tells.
+fn collected(told: &str) -> f64 {
+    let line = told.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind's total");
+    line.1.trim().parse().expect("a number")
+}
+
 impl Counts {
     /// Runs the command under callgrind, which writes its table to a file in `directory`.
     fn of(directory: &Path, arguments: &[&str]) -> Self {
         let table = directory.join("callgrind.out");
         let file = format!("--callgrind-out-file={}", table.display());
         let told = under(&["valgrind", "--tool=callgrind", &file], arguments);
-        let line = told.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind's total");
         let table = fs::read_to_string(table).expect("callgrind has written it");
-        Self { instructions: line.1.trim().parse().expect("a number"), allocations: allocations(&table) }
+        Self { instructions: collected(&told), allocations: allocations(&table) }
     }
 
     /// What a request takes, when `run` makes so many.
@@ -188,4 +200,55 @@ fn calls_are_read_from_callgrinds_table() {
     let table = "fn=(1) run\ncfn=(2) mi_malloc_aligned\ncalls=3 0 \n1 2\ncfn=(3) free\ncalls=9 0\nfn=(2)\ncfn=(4) mi_malloc\n\
                  calls=5 0\nfn=(1)\ncfn=(2)\ncalls=4 0\n";
     assert_eq!(allocations(table), 7.0);
+}
+
+/// The path to take and how often: this program runs itself under callgrind with it.
+const PATH: &str = "HAUL_HOT_PATH";
+
+#[test]
+#[ignore = "the one below runs it under callgrind"]
+fn take_a_path() {
+    let Some(asked) = std::env::var_os(PATH) else { return };
+    let asked = asked.into_string().expect("it is plain text");
+    let (name, count) = asked.split_once(' ').expect("a name and a number");
+    let count = count.parse().expect("a number");
+    fn take(count: usize, mut path: impl FnMut()) {
+        (0..count).for_each(|_| path());
+    }
+    match name {
+        "decision" => take(count, hot::decision(1000)),
+        "line" => take(count, hot::line()),
+        "take_and_park" => take(count, hot::take_and_park(1000)),
+        "record" => take(count, hot::record()),
+        other => panic!("no path is called {other}"),
+    }
+}
+
+/// Instructions of so many rounds of a path, and of what is around them.
+fn instructions_of(path: &str, count: usize) -> f64 {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().expect("this program has a path"))
+        .args(["--ignored", "--exact", "take_a_path"])
+        .env(PATH, format!("{path} {count}"))
+        .output()
+        .unwrap_or_else(|error| panic!("valgrind is needed here: {error}"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{path}: {told}");
+    collected(&told)
+}
+
+#[test]
+#[ignore = "a measurement of the release profile; .ci/run asks for it"]
+fn the_hot_paths_take_so_many_instructions() {
+    let mut over = Vec::new();
+    for (path, most) in PATHS {
+        let taken = instructions_of(path, LONG_PATH) - instructions_of(path, SHORT_PATH);
+        let each = taken / (LONG_PATH - SHORT_PATH) as f64;
+        println!("{path}: {each:.0} instructions");
+        if each > most * TOLERANCE {
+            over.push((path, each, most));
+        }
+    }
+    assert!(over.is_empty(), "more than there were: {over:?}");
 }
