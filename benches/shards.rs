@@ -15,8 +15,8 @@ use haul::model::{Record, Sink};
 use nix::time::ClockId;
 
 const HOSTS: usize = 1_000;
-const REQUESTS: usize = 400_000;
-const ROUNDS: usize = 7;
+const REQUESTS: usize = 200_000;
+const ROUNDS: usize = 5;
 
 /// Nanoseconds on a processor.
 #[derive(Clone, Copy, Default)]
