@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use haul::config::Config;
 use haul::engine::{ByteStream, Connect, Connecting, Engine, Extensions, RunReport};
@@ -21,45 +21,39 @@ struct Instant;
 
 impl Connect for Instant {
     fn connect(&self, _: SocketAddr) -> Connecting {
-        Box::pin(async { Ok(Box::new(Peer::Idle) as Box<dyn ByteStream>) })
+        Box::pin(async { Ok(Box::new(Peer::default()) as Box<dyn ByteStream>) })
     }
 }
 
-/// The other end of a stream.
-enum Peer {
-    /// Waits for a request.
-    Idle,
-    /// Has one. The answer comes a turn later, so that a connection waits for it as for one from a network, and others get on.
-    Asked,
-    /// Answers now.
-    Answers,
+/// The other end of a stream. It never speaks first, and never leaves.
+#[derive(Default)]
+struct Peer {
+    /// Whether it has a request that it has not answered.
+    asked: bool,
+    /// Who waits for the answer.
+    reader: Option<Waker>,
 }
 
 impl AsyncRead for Peer {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match *self {
-            // It never speaks first, and never leaves.
-            Self::Idle => Poll::Pending,
-            Self::Asked => {
-                *self = Self::Answers;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Self::Answers => {
-                *self = Self::Idle;
-                into.put_slice(HEAD);
-                into.put_slice(BODY);
-                Poll::Ready(Ok(()))
-            }
+        if !std::mem::take(&mut self.asked) {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
         }
+        into.put_slice(HEAD);
+        into.put_slice(BODY);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Peer {
-    /// A request is one write.
+    /// A request is one write. Who waits for the answer is woken as by a socket: others get on before it reads.
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, request: &[u8]) -> Poll<io::Result<usize>> {
         assert!(request.ends_with(b"\r\n\r\n"), "a whole head and no body");
-        *self = Self::Asked;
+        self.asked = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Ok(request.len()))
     }
 
