@@ -27,8 +27,8 @@ const LONG: usize = 12_000;
 const BENCH_INSTRUCTIONS: f64 = 25_400.0;
 const GET_INSTRUCTIONS: f64 = 28_100.0;
 /// Blocks asked of the allocator a request, over all threads. The targets are 10 and 14.
-const BENCH_ALLOCATIONS: f64 = 12.0;
-const GET_ALLOCATIONS: f64 = 12.0;
+const BENCH_ALLOCATIONS: f64 = 6.0;
+const GET_ALLOCATIONS: f64 = 6.0;
 /// Instructions of the paths that every request takes and that touch no system, and how often they are taken for that.
 const PATHS: [(&str, f64); 4] =
     [("decision", 1_172.0), ("line", 2_334.0), ("take_and_park", 400.0), ("record", 2_160.0)];
