@@ -1,15 +1,23 @@
-//! What a request costs the command, in figures that do not depend on how busy the machine is: system calls and instructions.
+//! What a request costs the command, in figures that do not depend on how busy the machine is: system calls, instructions and
+//! allocations.
 //!
 //! Needs strace and valgrind, and means the release profile:
-//! `cargo test --release --test cost -- --ignored --nocapture --test-threads 1`. docs/PERFORMANCE.md has the figures.
+//! `cargo test --release --test cost -- --ignored --nocapture --test-threads 1`. docs/COSTS.md has the figures.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
+
+use self::support::responder;
+
+#[path = "../benches/hot/mod.rs"]
+mod hot;
+
+mod support {
+    mod responder;
+    pub(crate) use self::responder::responder;
+}
 
 /// Requests of the short and the long run: the start and the end of the process cancel out between them.
 const SHORT: usize = 2_000;
@@ -18,37 +26,18 @@ const LONG: usize = 12_000;
 /// it after each gain.
 const BENCH_INSTRUCTIONS: f64 = 25_400.0;
 const GET_INSTRUCTIONS: f64 = 28_100.0;
+/// Blocks asked of the allocator a request, over all threads. The targets are 10 and 14.
+const BENCH_ALLOCATIONS: f64 = 6.0;
+const GET_ALLOCATIONS: f64 = 6.0;
+/// Instructions of the paths that every request takes and that touch no system, and how often they are taken for that.
+const PATHS: [(&str, f64); 4] =
+    [("decision", 1_172.0), ("line", 2_334.0), ("take_and_park", 400.0), ("record", 2_160.0)];
+const SHORT_PATH: usize = hot::LINES;
+const LONG_PATH: usize = 5 * hot::LINES;
 /// Other compilers and processors (memory is copied by what the processor has) count by as much differently.
 const TOLERANCE: f64 = 1.08;
-
-/// A server that parses nothing and allocates nothing: 1 KiB for each request head. Its URL.
-fn responder() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || respond(stream));
-        }
-    });
-    format!("http://{address}/")
-}
-
-fn respond(mut stream: TcpStream) {
-    let body = [b'x'; 1024];
-    let head = b"HTTP/1.1 200 OK\r\nServer: test\r\nDate: Sat, 21 Nov 2026 10:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\nLast-Modified: Sat, 21 Nov 2026 09:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"1\"\r\nAccept-Ranges: bytes\r\n\r\n";
-    let response = [&head[..], &body[..]].concat();
-    let mut request = [0; 4096];
-    let mut filled = 0;
-    while let Ok(count @ 1..) = stream.read(&mut request[filled..]) {
-        filled += count;
-        if request[..filled].ends_with(b"\r\n\r\n") {
-            filled = 0;
-            if stream.write_all(&response).is_err() {
-                return;
-            }
-        }
-    }
-}
+/// Batches and queues grow now and then, by how the threads happen to run.
+const ALLOCATIONS_TOLERANCE: f64 = 0.3;
 
 /// What `count` gives for the long run less the short one, by request.
 fn per_request(count: impl Fn(usize) -> f64) -> f64 {
@@ -67,6 +56,10 @@ fn under(tool: &[&str], arguments: &[&str]) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{tool:?}: {stderr}");
     stderr
+}
+
+fn url() -> String {
+    format!("http://{}/", responder())
 }
 
 fn directory() -> tempfile::TempDir {
@@ -99,7 +92,7 @@ fn system_calls(url: &str, directory: &Path, requests: usize) -> BTreeMap<String
 #[test]
 #[ignore = "a measurement of the release profile; .ci/run asks for it"]
 fn a_request_takes_one_send_and_one_receive() {
-    let (url, directory) = (responder(), directory());
+    let (url, directory) = (url(), directory());
     let calls = |requests| system_calls(&url, directory.path(), requests);
     let transfers = per_request(|requests| {
         let calls = calls(requests);
@@ -115,24 +108,148 @@ fn a_request_takes_one_send_and_one_receive() {
     assert!(all < 2.5, "{all}");
 }
 
-/// Instructions in user space.
-fn instructions(arguments: &[&str]) -> f64 {
-    let tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let told = under(&tool, arguments);
+/// What callgrind counts of a run of the command.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    /// Instructions in user space.
+    instructions: f64,
+    /// Blocks asked of the allocator.
+    allocations: f64,
+}
+
+/// The total that callgrind tells.
+fn collected(told: &str) -> f64 {
     let line = told.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind's total");
     line.1.trim().parse().expect("a number")
 }
 
+impl Counts {
+    /// Runs the command under callgrind, which writes its table to a file in `directory`.
+    fn of(directory: &Path, arguments: &[&str]) -> Self {
+        let table = directory.join("callgrind.out");
+        let file = format!("--callgrind-out-file={}", table.display());
+        let told = under(&["valgrind", "--tool=callgrind", &file], arguments);
+        let table = fs::read_to_string(table).expect("callgrind has written it");
+        Self { instructions: collected(&told), allocations: allocations(&table) }
+    }
+
+    /// What a request takes, when `run` makes so many.
+    fn per_request(run: impl Fn(usize) -> Self) -> Self {
+        let (short, long) = (run(SHORT), run(LONG));
+        let each = |of: fn(Self) -> f64| (of(long) - of(short)) / (LONG - SHORT) as f64;
+        Self { instructions: each(|counts| counts.instructions), allocations: each(|counts| counts.allocations) }
+    }
+
+    fn check(self, name: &str, instructions: f64, allocations: f64) {
+        println!("{name}: {:.0} instructions and {:.2} allocations a request", self.instructions, self.allocations);
+        assert!(self.instructions < instructions * TOLERANCE, "{name}: {self:?}");
+        assert!(self.allocations < allocations + ALLOCATIONS_TOLERANCE, "{name}: {self:?}");
+        assert!(self.allocations > 1.0, "{name}: the allocator's functions have other names now: {self:?}");
+    }
+}
+
+/// Where Rust enters mimalloc, in the command. C code is not inlined into ours, so that each call is seen.
+const ENTRIES: [&str; 5] = ["mi_malloc", "mi_malloc_aligned", "mi_zalloc", "mi_zalloc_aligned", "mi_realloc_aligned"];
+
+/// The calls of the allocator's functions in callgrind's table, but those by itself. There, `fn=(1) name` begins a function,
+/// `cfn=(2) name` names one that it calls and `calls=3 …` says how often; a name is given once, and its number stands for it.
+fn allocations(table: &str) -> f64 {
+    let mut names = BTreeMap::new();
+    let (mut caller, mut called, mut calls) = ("", "", 0.0);
+    for line in table.lines() {
+        if let Some(name) = line.strip_prefix("fn=") {
+            caller = named(&mut names, name);
+        } else if let Some(name) = line.strip_prefix("cfn=") {
+            called = named(&mut names, name);
+        } else if let Some(count) = line.strip_prefix("calls=")
+            && ENTRIES.contains(&called)
+            && !caller.contains("mi_")
+        {
+            calls += count.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0.0);
+        }
+    }
+    calls
+}
+
+/// The name in `(1) name`, or the one that `(1)` stands for.
+fn named<'a>(names: &mut BTreeMap<&'a str, &'a str>, text: &'a str) -> &'a str {
+    match text.split_once(' ') {
+        Some((number, name)) => {
+            names.insert(number, name);
+            name
+        }
+        None => names.get(text).copied().unwrap_or_default(),
+    }
+}
+
 #[test]
 #[ignore = "a measurement of the release profile; .ci/run asks for it"]
-fn a_request_takes_so_many_instructions() {
-    let (url, directory) = (responder(), directory());
-    let bench = per_request(|requests| instructions(&["bench", &url, "-q", "-c", "64", "-n", &requests.to_string()]));
-    let get = per_request(|requests| {
+fn a_request_takes_so_many_instructions_and_allocations() {
+    let (url, directory) = (url(), directory());
+    let count = |arguments: &[&str]| Counts::of(directory.path(), arguments);
+    let bench = |requests: usize| count(&["bench", &url, "-q", "-c", "64", "-n", &requests.to_string()]);
+    Counts::per_request(bench).check("haul bench", BENCH_INSTRUCTIONS, BENCH_ALLOCATIONS);
+    let get = |requests| {
         let input = list(directory.path(), &url, requests);
-        instructions(&["get", "-q", "-i", &input, "-o", "/dev/null", "--shards", "1", "-c", "64", "--per-host", "64"])
-    });
-    println!("instructions a request: {bench:.0} of haul bench, {get:.0} of haul get");
-    assert!(bench < BENCH_INSTRUCTIONS * TOLERANCE, "haul bench: {bench}");
-    assert!(get < GET_INSTRUCTIONS * TOLERANCE, "haul get: {get}");
+        count(&["get", "-q", "-i", &input, "-o", "/dev/null", "--shards", "1", "-c", "64", "--per-host", "64"])
+    };
+    Counts::per_request(get).check("haul get", GET_INSTRUCTIONS, GET_ALLOCATIONS);
+}
+
+#[test]
+fn calls_are_read_from_callgrinds_table() {
+    let table = "fn=(1) run\ncfn=(2) mi_malloc_aligned\ncalls=3 0 \n1 2\ncfn=(3) free\ncalls=9 0\nfn=(2)\ncfn=(4) mi_malloc\n\
+                 calls=5 0\nfn=(1)\ncfn=(2)\ncalls=4 0\n";
+    assert_eq!(allocations(table), 7.0);
+}
+
+/// The path to take and how often: this program runs itself under callgrind with it.
+const PATH: &str = "HAUL_HOT_PATH";
+
+#[test]
+#[ignore = "the one below runs it under callgrind"]
+fn take_a_path() {
+    let Some(asked) = std::env::var_os(PATH) else { return };
+    let asked = asked.into_string().expect("it is plain text");
+    let (name, count) = asked.split_once(' ').expect("a name and a number");
+    let count = count.parse().expect("a number");
+    fn take(count: usize, mut path: impl FnMut()) {
+        (0..count).for_each(|_| path());
+    }
+    match name {
+        "decision" => take(count, hot::decision(1000)),
+        "line" => take(count, hot::line()),
+        "take_and_park" => take(count, hot::take_and_park(1000)),
+        "record" => take(count, hot::record()),
+        other => panic!("no path is called {other}"),
+    }
+}
+
+/// Instructions of so many rounds of a path, and of what is around them.
+fn instructions_of(path: &str, count: usize) -> f64 {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().expect("this program has a path"))
+        .args(["--ignored", "--exact", "take_a_path"])
+        .env(PATH, format!("{path} {count}"))
+        .output()
+        .unwrap_or_else(|error| panic!("valgrind is needed here: {error}"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{path}: {told}");
+    collected(&told)
+}
+
+#[test]
+#[ignore = "a measurement of the release profile; .ci/run asks for it"]
+fn the_hot_paths_take_so_many_instructions() {
+    let mut over = Vec::new();
+    for (path, most) in PATHS {
+        let taken = instructions_of(path, LONG_PATH) - instructions_of(path, SHORT_PATH);
+        let each = taken / (LONG_PATH - SHORT_PATH) as f64;
+        println!("{path}: {each:.0} instructions");
+        if each > most * TOLERANCE {
+            over.push((path, each, most));
+        }
+    }
+    assert!(over.is_empty(), "more than there were: {over:?}");
 }

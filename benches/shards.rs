@@ -1,0 +1,108 @@
+//! What more shards bring: the processor time of each thread for the same requests, with one shard, two and four, over a
+//! network in memory.
+//!
+//! Where there are cores for all threads, a run takes as long as its busiest thread is busy. So the time of the busiest shard
+//! says what a machine with more cores would do, and this machine's clock says only what this one does.
+
+mod instant;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use haul::model::{Record, Sink};
+use nix::time::ClockId;
+
+const HOSTS: usize = 1_000;
+const REQUESTS: usize = 200_000;
+const ROUNDS: usize = 5;
+
+/// Nanoseconds on a processor.
+#[derive(Clone, Copy, Default)]
+struct Busy {
+    busiest_shard: f64,
+    all_shards: f64,
+    /// Every thread there is or was.
+    process: f64,
+}
+
+impl Busy {
+    /// What this process has taken so far (Linux).
+    fn now() -> io::Result<Self> {
+        let mut busy = Self { process: processor_time(), ..Self::default() };
+        for thread in fs::read_dir("/proc/self/task")? {
+            let thread = thread?.path();
+            if fs::read_to_string(thread.join("comm"))?.starts_with("haul-shard") {
+                let times = fs::read_to_string(thread.join("schedstat"))?;
+                let time: f64 = times.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0.0);
+                busy.busiest_shard = busy.busiest_shard.max(time);
+                busy.all_shards += time;
+            }
+        }
+        Ok(busy)
+    }
+}
+
+fn processor_time() -> f64 {
+    let time = ClockId::CLOCK_PROCESS_CPUTIME_ID.now().expect("a clock every Linux has");
+    std::time::Duration::from(time).as_nanos() as f64
+}
+
+/// Counts records and drops them; with the last one it looks at the threads, while the shards are still there.
+struct Last {
+    left: usize,
+    busy: Arc<Mutex<Busy>>,
+}
+
+impl Sink for Last {
+    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
+        self.left -= batch.len();
+        safe.extend(batch.drain(..).map(|record| record.seq()));
+        if self.left == 0 {
+            *self.busy.lock().expect("no holder of this lock panics") = Busy::now()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One run: nanoseconds a request of the busiest shard, of all shards, of the other threads, and of the clock.
+fn round(shards: usize) -> [f64; 4] {
+    let busy = Arc::new(Mutex::new(Busy::default()));
+    let before = processor_time();
+    let report = instant::run(HOSTS, shards, REQUESTS, Last { left: REQUESTS, busy: Arc::clone(&busy) });
+    let Busy { busiest_shard, all_shards, process } = *busy.lock().expect("no holder of this lock panics");
+    let others = process - before - all_shards;
+    let clock = report.totals.elapsed.as_nanos() as f64;
+    [busiest_shard, all_shards, others, clock].map(|time| time / REQUESTS as f64)
+}
+
+fn main() {
+    // `cargo test` and lists of benches run this too, and want nothing.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    println!("ns a request, medians of {ROUNDS} rounds: {HOSTS} hosts, {REQUESTS} requests, a network in memory\n");
+    println!("| shards | busiest shard | all shards | intake and outlet | clock | busiest of one / of these |");
+    println!("|---|---|---|---|---|---|");
+    let mut rounds: BTreeMap<usize, Vec<[f64; 4]>> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        for shards in [1, 2, 4] {
+            rounds.entry(shards).or_default().push(round(shards));
+        }
+    }
+    let median = |shards: usize, what: usize| {
+        let mut all: Vec<f64> = rounds[&shards].iter().map(|round| round[what]).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    for shards in [1, 2, 4] {
+        let [busiest, all, others, clock] = [0, 1, 2, 3].map(|what| median(shards, what));
+        let gain = median(1, 0) / busiest;
+        println!("| {shards} | {busiest:.0} | {all:.0} | {others:.0} | {clock:.0} | {gain:.2} |");
+    }
+}
