@@ -1,0 +1,236 @@
+//! The answer: what each way of fetching came to, as plain data, and as JSON (docs/COMPARE.md). Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::stats::{self, Estimate, Finding, Interval};
+use super::tally::Tally;
+use crate::cli::exit::Exit;
+
+/// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) version: &'static str,
+    pub(super) list: List,
+    /// Complete rounds, without the warm-up.
+    pub(super) rounds: usize,
+    pub(super) seed: u64,
+    pub(super) workers: u32,
+    pub(super) limit: u32,
+    pub(super) batch: u32,
+    /// How sure each interval is; `None`: there are too few rounds for any.
+    pub(super) confidence: Option<f64>,
+    pub(super) stopped: bool,
+    /// In the order asked for; the first that has figures is what the others are held against.
+    pub(super) modes: Vec<Figures>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What was fetched.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct List {
+    /// The first URL.
+    pub(super) url: String,
+    pub(super) urls: usize,
+    pub(super) hosts: usize,
+    pub(super) built_in: bool,
+}
+
+/// What a way of fetching is.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Way {
+    pub(super) name: &'static str,
+    /// What it does.
+    pub(super) about: String,
+    /// Who fetches: haul, or a Python package with its version.
+    pub(super) by: String,
+}
+
+/// What a way of fetching came to.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Figures {
+    #[serde(flatten)]
+    pub(super) way: Way,
+    /// Why there are no figures.
+    pub(super) missing: Option<String>,
+    pub(super) measured: Option<Measured>,
+}
+
+/// The figures of one way of fetching.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Measured {
+    /// Of each round.
+    pub(super) rounds_s: Vec<f64>,
+    pub(super) time_s: Bounds,
+    pub(super) requests_per_s: f64,
+    /// How many times as fast as the first; `None` if requests failed.
+    pub(super) speed_up: Option<Bounds>,
+    /// Connections opened in a round.
+    pub(super) connections: Option<f64>,
+    pub(super) tls_handshakes: Option<f64>,
+    pub(super) latency_us: Latency,
+    pub(super) cpu_us_per_request: f64,
+    pub(super) phases_us: Option<Phases>,
+    pub(super) failed: u64,
+    pub(super) failures: BTreeMap<String, u64>,
+}
+
+/// A median with its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Bounds {
+    pub(super) median: f64,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+}
+
+/// From a request's turn to the end of its body, over all rounds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Latency {
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p99: f64,
+    pub(super) max: f64,
+}
+
+/// Where a request's time went, on average over all requests.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Phases {
+    pub(super) waiting: f64,
+    pub(super) dns: f64,
+    pub(super) connect: f64,
+    pub(super) tls: f64,
+    pub(super) first_byte: f64,
+    pub(super) body: f64,
+    pub(super) other: f64,
+}
+
+/// What one way has over another that differs from it in one thing.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Step {
+    pub(super) from: &'static str,
+    pub(super) to: &'static str,
+    /// What is different.
+    pub(super) change: &'static str,
+    pub(super) finding: &'static str,
+    /// By which factor it is faster or slower.
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+}
+
+/// Ways that differ in one thing.
+const STEPS: [(&str, &str, &str); 13] = [
+    ("serial", "serial-reuse", "keeping connections"),
+    ("serial", "threads", "threads"),
+    ("serial-reuse", "threads-reuse", "threads"),
+    ("threads", "threads-reuse", "keeping connections"),
+    ("batches", "limited", "not waiting for the batch"),
+    ("limited", "gather", "no limit"),
+    ("gather", "pooled", "haul's scheduler"),
+    ("pooled", "h2", "one HTTP/2 connection"),
+    ("requests", "serial", "haul instead of requests"),
+    ("requests-session", "serial-reuse", "haul instead of requests"),
+    ("requests-threads", "threads", "haul instead of requests"),
+    ("aiohttp", "gather", "haul instead of aiohttp"),
+    ("httpx", "gather", "haul instead of httpx"),
+];
+
+impl Report {
+    /// How the command ends.
+    pub(super) fn exit(&self) -> Exit {
+        let failed = |figures: &Figures| figures.measured.as_ref().is_some_and(|measured| measured.failed > 0);
+        match self.stopped {
+            true => Exit::Interrupted,
+            false if self.modes.iter().any(failed) => Exit::SomeFailed,
+            false => Exit::Complete,
+        }
+    }
+
+    /// One JSON object.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text can be written")
+    }
+
+    /// Those that can be held against each other: measured, and without a failure.
+    pub(super) fn sound(&self) -> impl Iterator<Item = (&'static str, &Measured)> {
+        self.modes
+            .iter()
+            .filter_map(|figures| Some((figures.way.name, figures.measured.as_ref()?)))
+            .filter(|(_, measured)| measured.failed == 0)
+    }
+
+    /// What the rounds show of these two.
+    pub(super) fn find(&self, from: &str, to: &str) -> Option<Finding> {
+        let of = |name| self.sound().find(|(other, _)| *other == name).map(|(_, measured)| &measured.rounds_s);
+        Some(stats::find(of(from)?, of(to)?))
+    }
+
+    /// Works out what depends on all modes together: speed-ups and steps.
+    pub(super) fn compare(mut self) -> Self {
+        let first = self.sound().next().map(|(_, measured)| measured.rounds_s.clone());
+        for measured in self.modes.iter_mut().filter_map(|figures| figures.measured.as_mut()) {
+            let first = first.as_ref().filter(|_| measured.failed == 0);
+            measured.speed_up = first.and_then(|first| stats::speed_up(first, &measured.rounds_s)).map(Bounds::from);
+        }
+        let step = |(from, to, change)| Some(Step::new(from, to, change, self.find(from, to)?));
+        self.steps = STEPS.into_iter().filter_map(step).collect();
+        self
+    }
+}
+
+impl Step {
+    fn new(from: &'static str, to: &'static str, change: &'static str, finding: Finding) -> Self {
+        let (finding, interval) = match finding {
+            Finding::Faster(interval) => ("faster", Some(interval)),
+            Finding::Slower(interval) => ("slower", Some(interval)),
+            Finding::NoDifference => ("no difference shown", None),
+            Finding::Unknown => ("too few rounds", None),
+        };
+        let rounded = |bound: f64| (bound * 1e3).round() / 1e3;
+        Self {
+            from,
+            to,
+            change,
+            finding,
+            low: interval.map(|interval| rounded(interval.low)),
+            high: interval.map(|interval| rounded(interval.high)),
+        }
+    }
+}
+
+impl Measured {
+    /// `urls`: of the list. `None`: there is no complete round.
+    pub(super) fn of(tally: &Tally, urls: usize) -> Option<Self> {
+        let time = stats::estimate(tally.rounds_s.iter().copied())?;
+        let opened = tally.opened();
+        let at = |quantile| tally.latency.value_at_quantile(quantile) as f64 / 1e3;
+        Some(Self {
+            rounds_s: tally.rounds_s.clone(),
+            time_s: time.into(),
+            requests_per_s: (urls as f64 / time.median.max(1e-9)).round(),
+            speed_up: None,
+            connections: opened.map(|(connections, _)| connections),
+            tls_handshakes: opened.map(|(_, handshakes)| handshakes),
+            latency_us: Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1.0) },
+            cpu_us_per_request: tally.processor_us().round(),
+            phases_us: tally.spent_us().map(|spent| Phases {
+                waiting: spent.waiting.round(),
+                dns: spent.dns.round(),
+                connect: spent.connect.round(),
+                tls: spent.tls.round(),
+                first_byte: spent.first_byte.round(),
+                body: spent.body.round(),
+                other: spent.other.round(),
+            }),
+            failed: tally.failed(),
+            failures: tally.failures.clone(),
+        })
+    }
+}
+
+impl From<Estimate> for Bounds {
+    fn from(Estimate { median, interval }: Estimate) -> Self {
+        let bound = |of: fn(Interval) -> f64| interval.map(of);
+        Self { median, low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
+    }
+}

@@ -1,0 +1,1 @@
+//! `haul compare` from outside, and from the server's side.
