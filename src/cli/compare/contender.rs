@@ -77,7 +77,7 @@ fn not_http2(sample: &Sample) -> Option<String> {
         return Some("not every server speaks HTTP/2".to_owned());
     }
     let failure = sample.failures.keys().next().filter(|_| !over(http::Version::HTTP_2))?;
-    Some(format!("no server speaks HTTP/2 ({failure})"))
+    Some(format!("no server of the list speaks HTTP/2 as asked ({failure})"))
 }
 
 #[cfg(test)]
@@ -97,6 +97,6 @@ mod tests {
         inside.fetched.iter_mut().for_each(|fetched| fetched.answer = fetched.answer.map(|_| Version::HTTP_2));
         assert_eq!(not_http2(&round), None, "some failed, but those that came were HTTP/2");
         round = sample(Duration::from_millis(200), 10);
-        assert_eq!(not_http2(&round).as_deref(), Some("no server speaks HTTP/2 (head timeout)"));
+        assert_eq!(not_http2(&round).as_deref(), Some("no server of the list speaks HTTP/2 as asked (head timeout)"));
     }
 }

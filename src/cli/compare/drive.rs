@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use haul::config::Config;
-use haul::engine::{Engine, Handle};
+use haul::engine::{Engine, Extensions, Handle, StartError};
 use haul::model::Time;
 
 use super::collect::{Collect, Results};
@@ -29,13 +29,20 @@ pub(super) struct Task {
 /// The settings contradict each other. What was fetched is incomplete if `stop` was asked for meanwhile.
 pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, String> {
     let config = mode.config(&task.config, task.knobs, task.list.len());
-    let engines: Result<Vec<Engine>, _> = (0..mode.engines(task.knobs)).map(|_| Engine::new(config.clone())).collect();
+    let shared = Shared::new(Arc::clone(&task.list));
+    let engine = |_| {
+        let feed = Feed::new(Arc::clone(&shared), mode.portion(task.knobs));
+        let mut extensions = Extensions::default();
+        extensions.hooks = feed.hooks();
+        Ok((Engine::with(config.clone(), extensions)?, feed))
+    };
+    let engines: Result<Vec<_>, StartError> = (0..mode.engines(task.knobs)).map(engine).collect();
     let engines = engines.map_err(|error| error.to_string())?;
-    let handles: Vec<Handle> = engines.iter().map(Engine::handle).collect();
+    let handles: Vec<Handle> = engines.iter().map(|(engine, _)| engine.handle()).collect();
     let ends = handles.iter().cloned().map(|handle| Box::new(move || handle.stop_now()) as Box<dyn Fn() + Send>);
     let results = Arc::new(Mutex::new(Results::default()));
     let (begin, processor) = (stopwatch::now(), stopwatch::processor_time());
-    stop.during(ends.collect(), || fetch(mode, task, engines, &results));
+    stop.during(ends.collect(), || fetch(mode, engines, &results));
     let processor = stopwatch::processor_time().saturating_sub(processor);
     let results = std::mem::take(&mut *results.lock().expect("no holder of this lock panics"));
     let elapsed = results.last.unwrap_or(begin).saturating_duration_since(begin);
@@ -44,12 +51,9 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
 }
 
 /// Runs the engines, each on a thread, until all of them are done.
-fn fetch(mode: Mode, task: &Task, engines: Vec<Engine>, results: &Arc<Mutex<Results>>) {
-    let shared = Shared::new(Arc::clone(&task.list));
-    let pace = mode.pace(task.knobs);
+fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>) {
     thread::scope(|scope| {
-        for engine in engines {
-            let feed = Feed::new(Arc::clone(&shared), pace);
+        for (engine, feed) in engines {
             let begin = Time::ZERO + engine.handle().progress().elapsed;
             let sink = Collect::new(Arc::clone(results), mode.order(), feed.places(), begin);
             scope.spawn(move || engine.run(Box::new(feed), Box::new(sink)));

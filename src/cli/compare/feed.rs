@@ -1,13 +1,13 @@
 //! The source of a mode: the list, whole or in portions, for one engine or for several that share it.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use haul::model::{Acknowledge, Job, More, Rejected, Source, Time};
+use haul::model::{Hooks, Job, More, Outcome, Rejected, Source, Time};
 
 use super::list::Target;
-use super::mode::Pace;
 
 /// What is left of a list, for all who share it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Shared {
 /// The places in the list of the URLs that an engine has taken: the n-th job is that of the n-th place.
 pub(super) type Places = Arc<Mutex<Vec<usize>>>;
 
-/// Counts what was handed out and has not ended.
+/// Counts what was handed out and has not ended. It is told on the thread that fetches: no other has to wake up in between.
 #[derive(Debug, Default)]
 struct Gate {
     under_way: Mutex<usize>,
@@ -40,44 +40,54 @@ struct Gate {
 }
 
 impl Gate {
-    /// Waits until fewer than so many are under way; how many there are then.
-    fn wait_for_fewer_than(&self, most: usize) -> usize {
+    fn wait_until_all_have_ended(&self) {
         let mut under_way = self.under_way.lock().expect("no holder of this lock panics");
-        while *under_way >= most {
+        while *under_way > 0 {
             under_way = self.ended.wait(under_way).expect("no holder of this lock panics");
         }
-        *under_way
     }
 
     fn handed_out(&self, count: usize) {
         *self.under_way.lock().expect("no holder of this lock panics") += count;
     }
-}
 
-/// Tells a gate what has ended.
-struct Ended(Arc<Gate>);
-
-impl Acknowledge for Ended {
-    fn acknowledge(&mut self, seqs: &[u64]) {
-        *self.0.under_way.lock().expect("no holder of this lock panics") -= seqs.len();
-        self.0.ended.notify_all();
+    fn one_has_ended(&self) {
+        let mut under_way = self.under_way.lock().expect("no holder of this lock panics");
+        *under_way -= 1;
+        if *under_way == 0 {
+            self.ended.notify_all();
+        }
     }
 }
 
-/// Gives URLs of a list at its pace.
+impl Hooks for Gate {
+    fn outcome(&self, _: &Outcome) {
+        self.one_has_ended();
+    }
+}
+
+/// Gives URLs of a list: all of them, or so many at a time, the next ones when all of those before have ended.
 #[derive(Debug)]
 pub(super) struct Feed {
     shared: Arc<Shared>,
-    pace: Pace,
-    /// What is left of the batch begun.
+    /// `None`: the whole list.
+    portion: Option<usize>,
+    /// What is left of the portion begun.
     left: usize,
     gate: Arc<Gate>,
     places: Places,
 }
 
 impl Feed {
-    pub(super) fn new(shared: Arc<Shared>, pace: Pace) -> Self {
-        Self { shared, pace, left: 0, gate: Arc::default(), places: Places::default() }
+    /// `portion`: how many at a time; `None`: all.
+    pub(super) fn new(shared: Arc<Shared>, portion: Option<NonZeroU32>) -> Self {
+        Self {
+            shared,
+            portion: portion.map(|count| count.get() as usize),
+            left: 0,
+            gate: Arc::default(),
+            places: Places::default(),
+        }
     }
 
     /// Which URLs it has given.
@@ -85,19 +95,19 @@ impl Feed {
         Arc::clone(&self.places)
     }
 
+    /// What its engine has to be given to tell it what has ended; `None`: it does not ask.
+    pub(super) fn hooks(&self) -> Option<Arc<dyn Hooks>> {
+        self.portion.map(|_| Arc::clone(&self.gate) as Arc<dyn Hooks>)
+    }
+
     /// Waits until there may be more; how many there may be, at least one.
     fn room(&mut self) -> usize {
-        match self.pace {
-            Pace::Whole => usize::MAX,
-            Pace::Sliding(most) => most.get() as usize - self.gate.wait_for_fewer_than(most.get() as usize),
-            Pace::Batches(size) => {
-                if self.left == 0 {
-                    self.gate.wait_for_fewer_than(1);
-                    self.left = size.get() as usize;
-                }
-                self.left
-            }
+        let Some(portion) = self.portion else { return usize::MAX };
+        if self.left == 0 {
+            self.gate.wait_until_all_have_ended();
+            self.left = portion;
         }
+        self.left
     }
 
     fn job(&self, seq: u64, place: usize, now: Time) -> Job {
@@ -121,16 +131,10 @@ impl Source for Feed {
         self.left = self.left.saturating_sub(taken.len());
         Ok(if taken.len() < room { More::No } else { More::Yes })
     }
-
-    fn acknowledger(&mut self) -> Option<Box<dyn Acknowledge>> {
-        Some(Box::new(Ended(Arc::clone(&self.gate))))
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::cli::compare::list::tests::targets;
 
@@ -140,56 +144,37 @@ mod tests {
         (jobs.len(), more)
     }
 
-    fn count(count: u32) -> NonZeroU32 {
-        NonZeroU32::new(count).expect("not zero")
-    }
-
     #[test]
     fn the_whole_list_is_given_at_once() {
-        let mut feed = Feed::new(Shared::new(targets(300).into()), Pace::Whole);
+        let mut feed = Feed::new(Shared::new(targets(300).into()), None);
         assert_eq!(read(&mut feed, 256), (256, More::Yes));
         assert_eq!(read(&mut feed, 256), (44, More::No));
+        assert!(feed.hooks().is_none());
     }
 
     #[test]
-    fn a_batch_comes_when_the_one_before_has_ended() {
-        let mut feed = Feed::new(Shared::new(targets(10).into()), Pace::Batches(count(4)));
-        let mut ended = feed.acknowledger().expect("it has one");
+    fn a_portion_comes_when_the_one_before_has_ended() {
+        let mut feed = Feed::new(Shared::new(targets(10).into()), NonZeroU32::new(4));
+        let gate = Arc::clone(&feed.gate);
         assert_eq!(read(&mut feed, 3), (3, More::Yes));
-        assert_eq!(read(&mut feed, 3), (1, More::Yes), "the rest of the batch");
-        ended.acknowledge(&[0, 2, 1]);
+        assert_eq!(read(&mut feed, 3), (1, More::Yes), "the rest of the portion");
+        (0..3).for_each(|_| gate.one_has_ended());
         let waiting = std::thread::spawn(move || (read(&mut feed, 9), read(&mut feed, 9)));
         std::thread::sleep(std::time::Duration::from_millis(20));
         assert!(!waiting.is_finished(), "one of four has not ended");
-        ended.acknowledge(&[3]);
+        gate.one_has_ended();
         std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(!waiting.is_finished(), "the second batch has not ended");
-        ended.acknowledge(&[4, 5, 6, 7]);
+        assert!(!waiting.is_finished(), "the second portion has not ended");
+        (0..4).for_each(|_| gate.one_has_ended());
         assert_eq!(waiting.join().expect("no panic"), ((4, More::Yes), (2, More::No)));
-    }
-
-    #[test]
-    fn a_limit_lets_the_next_in_for_each_that_ends() {
-        let mut feed = Feed::new(Shared::new(targets(5).into()), Pace::Sliding(count(3)));
-        let mut ended = feed.acknowledger().expect("it has one");
-        assert_eq!(read(&mut feed, 9), (3, More::Yes));
-        let waiting = std::thread::spawn(move || (read(&mut feed, 9), feed));
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(!waiting.is_finished(), "three are under way");
-        ended.acknowledge(&[1]);
-        let (one, mut feed) = waiting.join().expect("no panic");
-        assert_eq!(one, (1, More::Yes));
-        ended.acknowledge(&[0, 2]);
-        assert_eq!(read(&mut feed, 9), (1, More::No));
     }
 
     #[test]
     fn those_who_share_a_list_get_each_url_once() {
         let shared = Shared::new(targets(3).into());
-        let mut feeds = [0, 1].map(|_| Feed::new(Arc::clone(&shared), Pace::Sliding(count(1))));
-        let mut ended = feeds[0].acknowledger().expect("it has one");
+        let mut feeds = [0, 1].map(|_| Feed::new(Arc::clone(&shared), NonZeroU32::new(1)));
         assert_eq!((read(&mut feeds[0], 9).0, read(&mut feeds[1], 9).0), (1, 1));
-        ended.acknowledge(&[0]);
+        feeds[0].gate.one_has_ended();
         assert_eq!(read(&mut feeds[0], 9), (1, More::Yes));
         let places = feeds.map(|feed| feed.places().lock().expect("unharmed").clone());
         assert_eq!(places, [vec![0, 2], vec![1]]);

@@ -48,7 +48,7 @@ fn too_many(most: usize) -> String {
 }
 
 /// Hosts of the built-in list, and URLs of each.
-pub(super) const HOSTS: usize = 5;
+const HOSTS: usize = 5;
 const EACH: usize = 20;
 
 /// What the built-in server's answers take, in milliseconds: most of them little, a few much. Their order is shuffled by

@@ -49,17 +49,6 @@ pub(super) enum Order {
     List,
 }
 
-/// How a list is handed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// At once.
-    Whole,
-    /// In its order, never more than so many under way.
-    Sliding(NonZeroU32),
-    /// So many in its order, and the next ones when all of these have ended.
-    Batches(NonZeroU32),
-}
-
 impl Mode {
     /// All of them, slowest first where the network is what takes time.
     pub(super) const ALL: [Self; 9] = [
@@ -126,13 +115,13 @@ impl Mode {
         }
     }
 
-    /// How the list is handed to each of its engines. Only haul's own scheduler may choose which URL is next.
-    pub(super) const fn pace(self, knobs: Knobs) -> Pace {
+    /// How many URLs each of its engines is given before it has to be done with all of them; `None`: the whole list, of which
+    /// the settings say how much is under way at once.
+    pub(super) const fn portion(self, knobs: Knobs) -> Option<NonZeroU32> {
         match self {
-            Self::Serial | Self::SerialReuse | Self::Threads | Self::ThreadsReuse => Pace::Sliding(NonZeroU32::MIN),
-            Self::Limited => Pace::Sliding(knobs.limit),
-            Self::Batches => Pace::Batches(knobs.batch),
-            Self::Gather | Self::Pooled | Self::H2 => Pace::Whole,
+            Self::Threads | Self::ThreadsReuse => Some(NonZeroU32::MIN),
+            Self::Batches => Some(knobs.batch),
+            _ => None,
         }
     }
 
@@ -143,11 +132,10 @@ impl Mode {
         let one = NonZeroU32::MIN;
         let (concurrency, per_host, shards) = match self {
             Self::Serial | Self::SerialReuse | Self::Threads | Self::ThreadsReuse => (one, one, 1),
-            Self::Gather => (all, all, 1),
+            Self::Gather | Self::H2 => (all, all, 1),
             Self::Limited => (knobs.limit, knobs.limit, 1),
             Self::Batches => (knobs.batch, knobs.batch, 1),
             Self::Pooled => (defaults.concurrency, defaults.per_host, 0),
-            Self::H2 => (all, all, 0),
         };
         let mut config = base.clone();
         config.limits = Limits { concurrency, per_host, shards, window: urls.max(1), ..defaults };

@@ -28,7 +28,7 @@ pub(super) struct Report {
 }
 
 /// What was fetched.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct List {
     /// The first URL.
     pub(super) url: String,
@@ -127,7 +127,7 @@ const STEPS: [(&str, &str, &str); 13] = [
     ("batches", "limited", "not waiting for the batch"),
     ("limited", "gather", "no limit"),
     ("gather", "pooled", "haul's scheduler"),
-    ("pooled", "h2", "one HTTP/2 connection"),
+    ("gather", "h2", "HTTP/2, one connection a host"),
     ("requests", "serial", "haul instead of requests"),
     ("requests-session", "serial-reuse", "haul instead of requests"),
     ("requests-threads", "threads", "haul instead of requests"),
@@ -232,5 +232,108 @@ impl From<Estimate> for Bounds {
     fn from(Estimate { median, interval }: Estimate) -> Self {
         let bound = |of: fn(Interval) -> f64| interval.map(of);
         Self { median, low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::compare::tally::tests::sample;
+    use crate::cli::summary_json::tests::{first_column, paths};
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/COMPARE.md"));
+
+    /// Of a way with these rounds in milliseconds, in each of which so many of ten requests failed.
+    fn figures(name: &'static str, rounds_ms: &[u64], failed: usize) -> Figures {
+        let mut tally = Tally::new();
+        rounds_ms.iter().for_each(|millis| tally.add(&sample(Duration::from_millis(*millis), failed)));
+        let way = Way { name, about: "as its name says".to_owned(), by: "haul".to_owned() };
+        Figures { way, missing: None, measured: Measured::of(&tally, 10) }
+    }
+
+    /// Of these ways.
+    fn of(modes: Vec<Figures>, rounds: usize) -> Report {
+        let list = List { url: "http://a.test/".to_owned(), urls: 10, hosts: 1, built_in: false };
+        let confidence = stats::confidence(rounds);
+        let (seed, workers, limit, batch) = (1, 8, 5, 5);
+        let version = "0.0.0";
+        let stopped = false;
+        let steps = Vec::new();
+        Report { version, list, rounds, seed, workers, limit, batch, confidence, stopped, modes, steps }.compare()
+    }
+
+    /// Six rounds: serial, five times as fast with threads, a little faster or not with kept connections, and two that can't
+    /// be used.
+    pub(in crate::cli::compare) fn report() -> Report {
+        let serial = [1000, 1010, 1005, 1000, 1020, 1000];
+        let reuse = [1000, 1000, 1010, 1001, 1000, 1001];
+        let threads = [200, 202, 201, 200, 204, 250];
+        let missing = Some("httpx is not installed".to_owned());
+        let modes = vec![
+            figures("serial", &serial, 0),
+            figures("serial-reuse", &reuse, 0),
+            figures("threads", &threads, 0),
+            figures("gather", &[10; 6], 1),
+            Figures { missing, measured: None, ..figures("httpx", &[], 0) },
+        ];
+        of(modes, 6)
+    }
+
+    #[test]
+    fn speed_ups_are_against_the_first_that_did_not_fail() {
+        let report = report();
+        let speed_up = |mode: usize| report.modes[mode].measured.as_ref().and_then(|measured| measured.speed_up);
+        assert_eq!(speed_up(0), Some(Bounds { median: 1.0, low: Some(1.0), high: Some(1.0) }));
+        assert_eq!(speed_up(2), Some(Bounds { median: 5.0, low: Some(4.0), high: Some(5.0) }));
+        assert_eq!(speed_up(3), None, "it failed");
+        let failed_first = of(vec![figures("serial", &[5; 6], 1), figures("threads", &[9; 6], 0)], 6);
+        let threads = failed_first.modes[1].measured.as_ref().and_then(|measured| measured.speed_up);
+        assert_eq!(threads.map(|bounds| bounds.median), Some(1.0));
+    }
+
+    #[test]
+    fn steps_are_told_only_of_ways_that_did_not_fail() {
+        let steps = report().steps;
+        let told: Vec<_> = steps.iter().map(|step| (step.from, step.to, step.finding, step.low)).collect();
+        assert_eq!(
+            told,
+            [("serial", "serial-reuse", "no difference shown", None), ("serial", "threads", "faster", Some(4.0))]
+        );
+        let back = of(vec![figures("limited", &[5; 6], 0), figures("batches", &[4; 6], 0)], 6).steps;
+        assert_eq!((back[0].from, back[0].finding, back[0].low), ("batches", "slower", Some(1.25)));
+        let few = of(vec![figures("serial", &[9; 5], 0), figures("threads", &[3; 5], 0)], 5).steps;
+        assert_eq!((few[0].finding, few[0].low), ("too few rounds", None));
+    }
+
+    #[test]
+    fn the_exit_code_tells_failures_and_interruptions() {
+        let mut report = report();
+        assert_eq!(report.exit(), Exit::SomeFailed);
+        report.modes.remove(3);
+        assert_eq!(report.exit(), Exit::Complete, "who is missing has not failed");
+        report.stopped = true;
+        assert_eq!(report.exit(), Exit::Interrupted);
+    }
+
+    #[test]
+    fn percentiles_are_within_a_thousandth_of_the_exact_ones() {
+        let mut tally = Tally::new();
+        let latencies = (1..=1000).map(Duration::from_millis).collect();
+        tally.add(&crate::cli::compare::sample::Sample { latencies, ..Default::default() });
+        let latency = Measured::of(&tally, 1000).expect("a round").latency_us;
+        for (got, exact) in [(latency.p50, 500e3), (latency.p90, 900e3), (latency.p99, 990e3), (latency.max, 1e6)] {
+            assert!((got / exact - 1.0).abs() <= 1e-3, "{got} is not {exact}");
+        }
+    }
+
+    #[test]
+    fn the_page_names_every_field_and_no_other() {
+        let value = serde_json::from_str(&report().json()).expect("JSON");
+        let mut fields = BTreeSet::new();
+        paths(&value, "", &mut fields);
+        assert_eq!(first_column(PAGE), fields);
     }
 }

@@ -82,7 +82,9 @@ mod tests {
         let ended = Arc::new(AtomicUsize::new(0));
         let end = || -> Vec<End> {
             let ended = Arc::clone(&ended);
-            vec![Box::new(move || drop(ended.fetch_add(1, Ordering::SeqCst)))]
+            vec![Box::new(move || {
+                ended.fetch_add(1, Ordering::SeqCst);
+            })]
         };
         let stop = Stop::default();
         stop.during(end(), || assert_eq!(ended.load(Ordering::SeqCst), 0));

@@ -69,7 +69,7 @@ fn first_columns(wide: bool) -> Vec<Column> {
     }
     columns.extend::<[Column; 5]>([
         ("requests/s", |of| number(of.requests_per_s)),
-        ("times as fast", |of| of.speed_up.map_or_else(none, speed_up)),
+        ("speed-up", |of| of.speed_up.map_or_else(none, speed_up)),
         ("conns", |of| of.connections.map_or_else(none, number)),
         ("TLS", |of| of.tls_handshakes.map_or_else(none, number)),
         ("CPU/req", |of| micros(of.cpu_us_per_request)),
@@ -150,8 +150,7 @@ fn remarks(page: &mut String, report: &Report) {
 
 fn verdict(page: &mut String, report: &Report) {
     if report.confidence.is_none() {
-        let advice =
-            format!("No verdict: {} are too few, give --rounds {FEWEST} or more.", some(report.rounds as u64, "round"));
+        let advice = format!("No verdict: that takes at least {FEWEST} rounds (--rounds {FEWEST}).");
         return wrap(page, &advice, 0);
     }
     wrap(page, &fastest(report), 0);
@@ -195,7 +194,7 @@ fn step_text(report: &Report, step: &Step) -> String {
         ("slower", Some((low, high))) => format!("takes {} times as long", range(Interval { low, high })),
         (finding, _) => finding.to_owned(),
     };
-    format!("{change} ({from} -> {to}): {found}{}", why(report, step))
+    format!("{change}, {from} to {to}: {found}{}", why(report, step))
 }
 
 /// The largest change among the parts of a request's time, which is where a difference comes from.
@@ -204,11 +203,11 @@ fn why(report: &Report, step: &Step) -> String {
         let (_, measured) = report.sound().find(|(other, _)| *other == name)?;
         let phases = measured.phases_us?;
         Some([
-            ("its wait for a slot", phases.waiting),
+            ("waiting for a slot", phases.waiting),
             ("DNS", phases.dns),
             ("connecting and TLS", phases.connect + phases.tls),
-            ("its first byte", phases.first_byte),
-            ("its body", phases.body),
+            ("the first byte", phases.first_byte),
+            ("the body", phases.body),
         ])
     };
     let (Some(from), Some(to), true) = (phases(step.from), phases(step.to), step.low.is_some()) else {
@@ -217,7 +216,7 @@ fn why(report: &Report, step: &Step) -> String {
     let sign = if step.finding == "faster" { 1.0 } else { -1.0 };
     let saved = |at: usize| sign * (from[at].1 - to[at].1);
     let most = (0..from.len()).max_by(|one, other| saved(*one).total_cmp(&saved(*other))).unwrap_or(0);
-    format!("; {} goes from {} to {}", from[most].0, micros(from[most].1), micros(to[most].1))
+    format!(" ({}: {} instead of {})", from[most].0, part(to[most].1), part(from[most].1))
 }
 
 /// `3.1-3.4`
@@ -276,5 +275,64 @@ fn micros(microseconds: f64) -> String {
         ..9_995_000.0 => format!("{:.2}s", microseconds / 1e6),
         ..59_950_000.0 => format!("{:.1}s", microseconds / 1e6),
         _ => clock(Duration::try_from_secs_f64(microseconds / 1e6).unwrap_or(Duration::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::compare::report::tests::report;
+
+    #[test]
+    fn the_answer_is_in_words_where_the_intervals_allow_it() {
+        let page = text(&report(), 80);
+        let expected = "\
+10 URLs, 1 host: http://a.test/ and so on. 6 rounds after a warm-up, in random
+order (seed 1). Times are medians; speed-ups are against serial, with 96.9 %
+intervals.
+
+               time  requests/s           speed-up  conns  TLS  CPU/req
+serial        1.00s          10               1.00      7    5   10.0ms
+serial-reuse  1.00s          10  1.00 (1.00-1.02)      7    5   10.0ms
+";
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat(&page).starts_with(&flat(expected)), "{page}");
+        for words in [
+            "Fastest: threads, 4.00-5.00 times as fast as serial.",
+            "- keeping connections, serial to serial-reuse: no difference shown",
+            "- threads, serial to threads: 4.00-5.00 times as fast",
+            "gather: 6 requests failed (head timeout 6), so its times compare with nothing.",
+            "httpx: no figures, httpx is not installed.",
+        ] {
+            assert!(flat(&page).contains(words), "{words}: {page}");
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+    }
+
+    #[test]
+    fn a_wide_terminal_is_told_more() {
+        let wide = text(&report(), 120);
+        for more in [" interval ", "other", "p90", "1.00s-1.02s"] {
+            assert!(wide.contains(more) && !text(&report(), 80).contains(more), "{more}: {wide}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_too_few_rounds() {
+        let mut report = report();
+        report.confidence = None;
+        let page = text(&report, 80);
+        assert!(page.ends_with("No verdict: that takes at least 6 rounds (--rounds 6)."), "{page}");
+        report.rounds = 0;
+        report.modes.iter_mut().for_each(|figures| figures.measured = None);
+        assert!(!text(&report, 80).contains("verdict"), "stopped in the first round");
+    }
+
+    #[test]
+    fn times_and_factors_have_three_digits() {
+        let times = [0.4, 999.4, 999.6, 12_345.0, 123_456.0, 1_234_567.0, 12_345_678.0, 123_456_789.0];
+        let told = ["0us", "999us", "1.00ms", "12.3ms", "123ms", "1.23s", "12.3s", "2m03s"];
+        assert_eq!(times.map(micros), told);
+        assert_eq!([0.5, 9.994, 9.996, 99.96, 1234.0].map(factor), ["0.50", "9.99", "10.0", "100", "1234"]);
     }
 }
