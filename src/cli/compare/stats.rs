@@ -45,7 +45,7 @@ pub(super) fn estimate(values: impl IntoIterator<Item = f64>) -> Option<Estimate
     sorted.sort_unstable_by(f64::total_cmp);
     let count = sorted.len();
     let upper = *sorted.get(count / 2)?;
-    let median = if count % 2 == 0 { f64::midpoint(sorted[count / 2 - 1], upper) } else { upper };
+    let median = if count.is_multiple_of(2) { f64::midpoint(sorted[count / 2 - 1], upper) } else { upper };
     let interval = rank(count).map(|rank| Interval { low: sorted[rank - 1], high: sorted[count - rank] });
     Some(Estimate { median, interval })
 }
