@@ -112,27 +112,31 @@ pub(super) struct Step {
     pub(super) to: &'static str,
     /// What is different.
     pub(super) change: &'static str,
+    /// Whether that is how many requests are under way at once.
+    #[serde(skip)]
+    pub(super) at_once: bool,
     pub(super) finding: &'static str,
     /// By which factor it is faster or slower.
     pub(super) low: Option<f64>,
     pub(super) high: Option<f64>,
 }
 
-/// Ways that differ in one thing.
-const STEPS: [(&str, &str, &str); 13] = [
-    ("serial", "serial-reuse", "keeping connections"),
-    ("serial", "threads", "threads"),
-    ("serial-reuse", "threads-reuse", "threads"),
-    ("threads", "threads-reuse", "keeping connections"),
-    ("batches", "limited", "not waiting for the batch"),
-    ("limited", "gather", "no limit"),
-    ("gather", "pooled", "haul's scheduler"),
-    ("gather", "h2", "HTTP/2, one connection a host"),
-    ("requests", "serial", "haul instead of requests"),
-    ("requests-session", "serial-reuse", "haul instead of requests"),
-    ("requests-threads", "threads", "haul instead of requests"),
-    ("aiohttp", "gather", "haul instead of aiohttp"),
-    ("httpx", "gather", "haul instead of httpx"),
+/// Ways that differ in one thing, what that is, and whether it is how many requests are under way at once: if it is not, the
+/// wait for a slot differs only because all requests before do.
+const STEPS: [(&str, &str, &str, bool); 13] = [
+    ("serial", "serial-reuse", "keeping connections", false),
+    ("serial", "threads", "threads", true),
+    ("serial-reuse", "threads-reuse", "threads", true),
+    ("threads", "threads-reuse", "keeping connections", false),
+    ("batches", "limited", "not waiting for the batch", true),
+    ("limited", "gather", "no limit", true),
+    ("gather", "pooled", "haul's scheduler", true),
+    ("gather", "h2", "HTTP/2, one connection a host", false),
+    ("requests", "serial", "haul instead of requests", false),
+    ("requests-session", "serial-reuse", "haul instead of requests", false),
+    ("requests-threads", "threads", "haul instead of requests", false),
+    ("aiohttp", "gather", "haul instead of aiohttp", false),
+    ("httpx", "gather", "haul instead of httpx", false),
 ];
 
 impl Report {
@@ -172,7 +176,10 @@ impl Report {
             let first = first.as_ref().filter(|_| measured.failed == 0);
             measured.speed_up = first.and_then(|first| stats::speed_up(first, &measured.rounds_s)).map(Bounds::from);
         }
-        let step = |(from, to, change)| Some(Step::new(from, to, change, self.find(from, to)?));
+        let step = |(from, to, change, at_once)| {
+            let step = Step::new(from, to, change, self.find(from, to)?);
+            Some(Step { at_once, ..step })
+        };
         self.steps = STEPS.into_iter().filter_map(step).collect();
         self
     }
@@ -191,6 +198,7 @@ impl Step {
             from,
             to,
             change,
+            at_once: false,
             finding,
             low: interval.map(|interval| rounded(interval.low)),
             high: interval.map(|interval| rounded(interval.high)),

@@ -188,7 +188,7 @@ fn fastest(report: &Report) -> String {
 }
 
 fn step_text(report: &Report, step: &Step) -> String {
-    let Step { from, to, change, finding, low, high } = step;
+    let Step { from, to, change, finding, low, high, .. } = step;
     let found = match (*finding, low.zip(*high)) {
         ("faster", Some((low, high))) => format!("{} times as fast", range(Interval { low, high })),
         ("slower", Some((low, high))) => format!("takes {} times as long", range(Interval { low, high })),
@@ -203,7 +203,7 @@ fn why(report: &Report, step: &Step) -> String {
         let (_, measured) = report.sound().find(|(other, _)| *other == name)?;
         let phases = measured.phases_us?;
         Some([
-            ("waiting for a slot", phases.waiting),
+            ("waiting for a slot", if step.at_once { phases.waiting } else { 0.0 }),
             ("DNS", phases.dns),
             ("connecting and TLS", phases.connect + phases.tls),
             ("the first byte", phases.first_byte),
@@ -216,6 +216,9 @@ fn why(report: &Report, step: &Step) -> String {
     let sign = if step.finding == "faster" { 1.0 } else { -1.0 };
     let saved = |at: usize| sign * (from[at].1 - to[at].1);
     let most = (0..from.len()).max_by(|one, other| saved(*one).total_cmp(&saved(*other))).unwrap_or(0);
+    if saved(most) <= 0.0 {
+        return String::new();
+    }
     format!(" ({}: {} instead of {})", from[most].0, part(to[most].1), part(from[most].1))
 }
 
