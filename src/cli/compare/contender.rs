@@ -37,14 +37,19 @@ impl Contender {
         !matches!(self.fetcher, Fetcher::Missing(_))
     }
 
-    /// Fetches the list once. Whoever can't is missing from then on.
+    /// Fetches the list once. Whoever can't is missing from then on, unless it is the end that was asked for.
     pub(super) fn once(&mut self, task: &Task, stop: &Stop) -> Option<Sample> {
         let sample = match &mut self.fetcher {
             Fetcher::Haul(mode) => drive::once(*mode, task, stop),
             Fetcher::Python(runner) => runner.once(stop),
             Fetcher::Missing(_) => return None,
         };
-        sample.map_err(|why| self.fetcher = Fetcher::Missing(why)).ok()
+        match sample {
+            Ok(sample) => return Some(sample),
+            Err(_) if stop.is_asked() => {}
+            Err(why) => self.fetcher = Fetcher::Missing(why),
+        }
+        None
     }
 
     /// Looks at its warm-up: a mode that is not what it is called does not take part.

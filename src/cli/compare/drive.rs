@@ -26,7 +26,7 @@ pub(super) struct Task {
 /// Fetches the list of `task` in this mode. Every round starts cold: no connection is open, no name and no TLS session known.
 ///
 /// # Errors
-/// The settings contradict each other. What was fetched is incomplete if `stop` was asked for meanwhile.
+/// The settings contradict each other, or the round is incomplete, as it is when `stop` was asked for meanwhile.
 pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, String> {
     let config = mode.config(&task.config, task.knobs, task.list.len());
     let shared = Shared::new(Arc::clone(&task.list));
@@ -45,6 +45,9 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
     stop.during(ends.collect(), || fetch(mode, engines, &results));
     let processor = stopwatch::processor_time().saturating_sub(processor);
     let results = std::mem::take(&mut *results.lock().expect("no holder of this lock panics"));
+    if results.fetched.len() < task.list.len() {
+        return Err(format!("{} of {} results came", results.fetched.len(), task.list.len()));
+    }
     let elapsed = results.last.unwrap_or(begin).saturating_duration_since(begin);
     let connections = handles.iter().map(|handle| handle.progress().connections_opened).sum();
     Ok(Sample::of(Inside { connections, fetched: results.fetched }, elapsed, processor))

@@ -193,7 +193,6 @@ impl Step {
             Finding::NoDifference => ("no difference shown", None),
             Finding::Unknown => ("too few rounds", None),
         };
-        let rounded = |bound: f64| (bound * 1e3).round() / 1e3;
         Self {
             from,
             to,
@@ -238,9 +237,14 @@ impl Measured {
 
 impl From<Estimate> for Bounds {
     fn from(Estimate { median, interval }: Estimate) -> Self {
-        let bound = |of: fn(Interval) -> f64| interval.map(of);
-        Self { median, low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
+        let bound = |of: fn(Interval) -> f64| interval.map(of).map(rounded);
+        Self { median: rounded(median), low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
     }
+}
+
+/// To the sixth place: microseconds.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 #[cfg(test)]
