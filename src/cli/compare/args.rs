@@ -25,7 +25,7 @@ Modes, on one engine with other settings:
   pooled         haul's scheduler with the limits of haul get: 256 at once, 8 per host; as they complete
   h2             the same as gather over one HTTP/2 connection per host; as they complete
 All but pooled and h2 speak HTTP/1.1. Bodies are read and dropped, not decoded; nothing is tried again, no redirect is
-followed, and 429 or 503 hold nothing back. Without URLs the built-in server is used: 100 URLs on 5 hosts, about 30 s.
+followed, and 429 or 503 hold nothing back. Without URLs the built-in server is used: 100 URLs on 5 hosts, for about a minute.
 
 Each mode has its turn once a round, in random order, after a warm-up. Intervals are between two of the rounds (order
 statistics, at least 95 %), those of speed-ups over the rounds' ratios; words are used only where an interval allows them.
@@ -83,7 +83,7 @@ pub(super) struct ComparisonArgs {
     /// Requests in each of batches [default: 5]
     #[arg(long, value_name = "N", value_parser = values::count)]
     batch: Option<NonZeroU32>,
-    /// Rounds after the warm-up, at most 1000; fewer than 6 allow no verdict [default: 7]
+    /// Rounds after the warm-up, at most 1000; fewer than 6 allow no verdict [default: 11]
     #[arg(short, long, value_name = "N", value_parser = rounds)]
     rounds: Option<NonZeroU32>,
     /// What the random order is made from: the same number gives the same order [default: 1]
@@ -114,7 +114,7 @@ pub(super) struct CompareRequestArgs {
 const WORKERS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 const LIMIT: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 const BATCH: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
-const ROUNDS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
+const ROUNDS: NonZeroU32 = NonZeroU32::new(11).expect("not zero");
 const MAX_URLS: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 /// More threads than that measure the machine's scheduler; each has an engine of its own.
 const MOST_WORKERS: u32 = 256;
