@@ -14,6 +14,7 @@ use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::bench::{self, BenchArgs};
+use super::compare::{self, CompareArgs};
 use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
@@ -38,6 +39,9 @@ pub(super) enum Command {
     /// Load one or many URLs, and say how that was borne: rate, latency, failures.
     #[command(after_help = bench::HELP)]
     Bench(Box<BenchArgs>),
+    /// Fetch a list of URLs in many ways, side by side, and say what makes the difference.
+    #[command(after_help = compare::HELP)]
+    Compare(Box<CompareArgs>),
     /// Run a test server on this machine that answers, and misbehaves, to order
     #[command(after_help = origin_help())]
     Origin(OriginArgs),

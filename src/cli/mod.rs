@@ -4,6 +4,7 @@ mod allocator;
 mod args;
 mod bench;
 mod bound;
+mod compare;
 mod console;
 mod demo;
 mod doctor;
@@ -43,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
     match Cli::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit()).command {
         Command::Get(args) => get(*args),
         Command::Bench(args) => bench::run(*args),
+        Command::Compare(args) => compare::run(*args),
         Command::Origin(args) => origin::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plan(args) => forecast::run(&args),

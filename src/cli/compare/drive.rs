@@ -1,0 +1,124 @@
+//! Fetches the list once in one mode: engines, threads, clocks.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use haul::config::Config;
+use haul::engine::{Engine, Extensions, Handle, StartError};
+use haul::model::Time;
+
+use super::collect::{Collect, Results};
+use super::feed::{Feed, Shared};
+use super::list::Target;
+use super::mode::{Knobs, Mode};
+use super::sample::{Inside, Sample};
+use super::stop::Stop;
+use super::stopwatch;
+
+/// All that every mode is given.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) list: Arc<[Target]>,
+    pub(super) config: Config,
+    pub(super) knobs: Knobs,
+}
+
+/// Fetches the list of `task` in this mode. Every round starts cold: no connection is open, no name and no TLS session known.
+///
+/// # Errors
+/// The settings contradict each other, or the round is incomplete, as it is when `stop` was asked for meanwhile.
+pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, String> {
+    let config = mode.config(&task.config, task.knobs, task.list.len());
+    let shared = Shared::new(Arc::clone(&task.list));
+    let engine = |_| {
+        let feed = Feed::new(Arc::clone(&shared), mode.portion(task.knobs));
+        let mut extensions = Extensions::default();
+        extensions.hooks = feed.hooks();
+        Ok((Engine::with(config.clone(), extensions)?, feed))
+    };
+    let engines: Result<Vec<_>, StartError> = (0..mode.engines(task.knobs)).map(engine).collect();
+    let engines = engines.map_err(|error| error.to_string())?;
+    let handles: Vec<Handle> = engines.iter().map(|(engine, _)| engine.handle()).collect();
+    let ends = handles.iter().cloned().map(|handle| Box::new(move || handle.stop_now()) as Box<dyn Fn() + Send>);
+    let results = Arc::new(Mutex::new(Results::default()));
+    let (begin, processor) = (stopwatch::now(), stopwatch::processor_time());
+    stop.during(ends.collect(), || fetch(mode, engines, &results));
+    let processor = stopwatch::processor_time().saturating_sub(processor);
+    let results = std::mem::take(&mut *results.lock().expect("no holder of this lock panics"));
+    if results.fetched.len() < task.list.len() {
+        return Err(format!("{} of {} results came", results.fetched.len(), task.list.len()));
+    }
+    let elapsed = results.last.unwrap_or(begin).saturating_duration_since(begin);
+    let connections = handles.iter().map(|handle| handle.progress().connections_opened).sum();
+    Ok(Sample::of(Inside { connections, fetched: results.fetched }, elapsed, processor))
+}
+
+/// Runs the engines, each on a thread, until all of them are done.
+fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>) {
+    thread::scope(|scope| {
+        for (engine, feed) in engines {
+            let begin = Time::ZERO + engine.handle().progress().elapsed;
+            let sink = Collect::new(Arc::clone(results), mode.order(), feed.places(), begin);
+            scope.spawn(move || engine.run(Box::new(feed), Box::new(sink)));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use haul::model::WebUrl;
+    use haul::origin::Origin;
+
+    use super::*;
+    use crate::cli::compare::mode::tests::knobs;
+
+    /// Twenty URLs, the first ones slowest.
+    fn task(origin: &Origin) -> Task {
+        let target = |n: usize| {
+            let url = origin.url(&format!("/bytes/10?delay={}ms&n={n}", 60 - 3 * n));
+            Target { url: WebUrl::parse(&url).expect("a URL").0, special: None }
+        };
+        Task { list: (0..20).map(target).collect(), config: Config::default(), knobs: knobs() }
+    }
+
+    fn fetch_once(mode: Mode, task: &Task) -> (Inside, Duration) {
+        let sample = once(mode, task, &Stop::default()).expect("good settings");
+        assert!(sample.failures.is_empty() && sample.requests() == 20, "{sample:?}");
+        (sample.inside.expect("known of haul's own modes"), sample.elapsed)
+    }
+
+    #[test]
+    fn each_mode_gives_every_result_once_and_in_its_order() {
+        let origin = Origin::start().expect("free ports");
+        let task = task(&origin);
+        for mode in Mode::ALL {
+            let (inside, _) = fetch_once(mode, &task);
+            let mut places: Vec<_> = inside.fetched.iter().map(|fetched| fetched.place).collect();
+            let in_order = places.is_sorted();
+            let expected = matches!(mode.name(), "serial" | "serial-reuse" | "gather" | "limited" | "batches");
+            assert_eq!(in_order, expected, "{mode:?}: {places:?}");
+            places.sort_unstable();
+            assert!(places.into_iter().eq(0..20), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn time_is_told_from_the_start_of_the_round() {
+        let origin = Origin::start().expect("free ports");
+        let task = Task { knobs: Knobs { workers: NonZeroU32::MIN, ..knobs() }, ..task(&origin) };
+        for mode in [Mode::SerialReuse, Mode::ThreadsReuse] {
+            let (inside, elapsed) = fetch_once(mode, &task);
+            let mut end = Duration::ZERO;
+            for fetched in &inside.fetched {
+                assert!(fetched.waited >= end, "{mode:?}: one by one: {inside:?}");
+                end = fetched.waited + fetched.took;
+            }
+            assert!(end <= elapsed, "{mode:?}: {end:?} of {elapsed:?}");
+            assert!(elapsed >= Duration::from_millis(630), "the sum of all delays");
+            assert_eq!(inside.connections, 1);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `haul compare`: the same list of URLs through ways of fetching, side by side, and what makes the difference.
+//!
+//! `mode` says what the ways are, `drive` fetches once in one of them, `rounds` is the experiment, `stats` the method,
+//! `report` the answer as plain data and JSON, `text` the same for people. `python` brings the user's own interpreter in, `site`
+//! the built-in server.
+//!
+//! Invariant: every mode runs on the same engine and does the same work; only settings differ, and the way in which the list
+//! is handed to it.
+
+mod args;
+mod collect;
+mod contender;
+mod drive;
+mod entrants;
+mod feed;
+mod list;
+mod mode;
+mod python;
+mod report;
+mod rounds;
+mod sample;
+mod site;
+mod stats;
+mod stop;
+mod stopwatch;
+mod tally;
+mod text;
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use haul::engine;
+use haul::source::{InputSettings, Inputs, Urls};
+
+pub(super) use self::args::{CompareArgs, HELP};
+use self::drive::Task;
+use self::list::Target;
+use self::mode::Mode;
+use self::report::{List, Report};
+use self::site::Site;
+use self::stop::Stop;
+use super::args::InputArgs;
+use super::console::{self, Console};
+use super::exit::Exit;
+use super::page;
+use super::plan::{self, World};
+use super::status::clock;
+
+/// Compares, and tells.
+pub(super) fn run(args: CompareArgs) -> Exit {
+    if args.serve {
+        return site::serve();
+    }
+    let json = args.json;
+    match compare(args) {
+        Ok(report) => {
+            let width = usize::from(::console::Term::stdout().size().1);
+            let text = if json { report.json() } else { text::text(&report, width) };
+            page::show(&(text + "\n"), report.exit())
+        }
+        Err(message) => {
+            console::tell(&format!("error: {message}\n\nFor more information, try 'haul compare --help'."));
+            Exit::Usage
+        }
+    }
+}
+
+fn compare(args: CompareArgs) -> Result<Report, String> {
+    args.check()?;
+    let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
+    let CompareArgs { input, comparison, request, timeouts, network, tls, quiet, .. } = args;
+    let modes = comparison.modes(network.http1);
+    let built_in = input.urls.is_empty() && input.inputs.is_empty();
+    let site = built_in.then(Site::start).transpose()?;
+    let list = targets(input, site.as_ref(), comparison.max_urls(), &world)?;
+    let trusted = site.as_ref().map(|site| site.trusted.path());
+    let config = args::config(request, &timeouts, network, tls, trusted, &world)?;
+    let task = Task { list: list.into(), config, knobs: comparison.knobs() };
+    check_descriptors(&modes, &task)?;
+    let contenders = entrants::all(&modes, comparison.python.as_deref(), &task)?;
+    let console = Console::new(!quiet && io::stderr().is_terminal());
+    let stop = Stop::default();
+    stop.watch(console.clone()).map_err(|error| format!("can't catch signals: {error}"))?;
+    let report = experiment(contenders, &task, comparison.rounds(), comparison.seed(), &stop, &console);
+    Ok(Report { list: about(&task.list, built_in), ..report }.compare())
+}
+
+/// Goes through the rounds while someone watches.
+fn experiment(
+    mut contenders: Vec<contender::Contender>,
+    task: &Task,
+    rounds: usize,
+    seed: u64,
+    stop: &Stop,
+    console: &Console,
+) -> Report {
+    let begin = stopwatch::now();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let complete = rounds::run(&mut contenders, task, rounds, &mut random, stop, |round, name| {
+        if let Some(line) = console.line() {
+            let elapsed = stopwatch::now().saturating_duration_since(begin);
+            line.set_message(progress(round, rounds, name, elapsed));
+        }
+    });
+    if let Some(line) = console.line() {
+        line.finish_and_clear();
+    }
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        list: List::default(),
+        rounds: complete,
+        seed,
+        workers: task.knobs.workers.get(),
+        limit: task.knobs.limit.get(),
+        batch: task.knobs.batch.get(),
+        confidence: stats::confidence(complete),
+        stopped: stop.is_asked(),
+        modes: contenders.iter().map(|contender| contender.figures(task.list.len())).collect(),
+        steps: Vec::new(),
+    }
+}
+
+/// Where the comparison is; `round`: 0 is the warm-up, which is taken to be as long as the others.
+fn progress(round: usize, rounds: usize, name: &str, elapsed: Duration) -> String {
+    let Some(done) = u32::try_from(round).ok().filter(|done| *done > 0) else { return format!("warm-up: {name}") };
+    let left = u32::try_from(rounds + 1 - round).unwrap_or(u32::MAX);
+    format!("round {round} of {rounds}: {name}; less than {} left", clock(elapsed / done * left))
+}
+
+/// gather with fewer at once than the list is long would not be what it is called.
+fn check_descriptors(modes: &[Mode], task: &Task) -> Result<(), String> {
+    let urls = task.list.len();
+    let config = Mode::Gather.config(&task.config, task.knobs, urls);
+    let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(_, hard)| hard);
+    let sockets = engine::socket_budget(&config, limit).map_err(|error| error.to_string())?.sockets;
+    if modes.contains(&Mode::Gather) && sockets < urls {
+        return Err(format!(
+            "gather would ask for {urls} URLs at once, and the descriptor limit lets this process open {sockets} \
+             connections; raise it (ulimit -n), or name the other modes with --modes"
+        ));
+    }
+    Ok(())
+}
+
+/// The list: what was given, or the built-in server's.
+fn targets(args: InputArgs, site: Option<&Site>, most: usize, world: &World<'_>) -> Result<Vec<Target>, String> {
+    if let Some(site) = site {
+        return list::read(&mut Urls::new(list::built_in(site.tls_port)), usize::MAX);
+    }
+    let mut settings = InputSettings::default();
+    if let Some(max_line) = args.max_line {
+        settings.max_line = usize::try_from(max_line).unwrap_or(usize::MAX);
+    }
+    let inputs = plan::inputs(args, world, "haul compare http://127.0.0.1:8080/")?;
+    let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
+    list::read(&mut source, most)
+}
+
+fn about(list: &[Target], built_in: bool) -> List {
+    let hosts: HashSet<&str> = list.iter().map(|target| target.url.origin()).collect();
+    let url = list.first().map_or_else(String::new, |target| target.url.as_str().to_owned());
+    List { url, urls: list.len(), hosts: hosts.len(), built_in }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_told_once_a_round_is_over() {
+        let progress = |round| progress(round, 7, "gather", Duration::from_secs(8));
+        assert_eq!(progress(0), "warm-up: gather");
+        assert_eq!(progress(1), "round 1 of 7: gather; less than 56.0s left");
+        assert_eq!(progress(4), "round 4 of 7: gather; less than 8.0s left");
+    }
+}

@@ -1,0 +1,370 @@
+//! `haul compare` from outside, and from the server's side: every mode does what its name says.
+
+mod support {
+    pub(crate) mod origin;
+}
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::origin::{Origin, Seen};
+
+/// URLs of a list, and how often it is fetched: in the warm-up and in one round.
+const URLS: usize = 20;
+const TIMES: usize = 2;
+
+fn haul(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+    command.arg("compare").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The exit code and the answer.
+fn compare(arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = haul(arguments).arg("--json").output().expect("it starts");
+    let answer = serde_json::from_slice(&output.stdout);
+    (output.status.code(), answer.unwrap_or_else(|error| panic!("{error}: {output:?}")))
+}
+
+/// The exit code and standard error of a comparison that is refused.
+fn refused(arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = haul(arguments).output().expect("it starts");
+    let said = String::from_utf8(stderr).expect("UTF-8");
+    assert_eq!((status.code(), stdout.len()), (Some(2), 0), "{said}");
+    said
+}
+
+/// One round of a single mode over `paths` of a fresh origin.
+fn one_mode(mode: &str, paths: &[String]) -> (Origin, Value) {
+    let origin = Origin::start();
+    let urls: Vec<_> = paths.iter().map(|path| origin.url(path)).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--modes", mode, "--rounds", "1"]);
+    let (code, answer) = compare(&arguments);
+    let measured = &answer["modes"][0]["measured"];
+    assert_eq!((code, &measured["failed"]), (Some(0), &0.into()), "{answer}");
+    assert_eq!(origin.seen().len(), paths.len() * TIMES, "every URL once a round");
+    let told = measured["connections"].as_f64().expect("a number") * TIMES as f64;
+    assert!((told - origin.connections() as f64).abs() < 0.1, "as the server saw it: {answer}");
+    (origin, answer)
+}
+
+fn paths(millis: u32) -> Vec<String> {
+    (0..URLS).map(|n| format!("/slow/{millis}/{n}")).collect()
+}
+
+/// The requests of the round that counts, as the server saw them.
+fn last_round(origin: &Origin) -> Vec<Seen> {
+    let seen = origin.seen();
+    seen[seen.len() / 2..].to_vec()
+}
+
+fn targets(seen: &[Seen]) -> Vec<&str> {
+    seen.iter().map(|seen| &*seen.target).collect()
+}
+
+#[test]
+fn serial_opens_a_connection_for_each_and_serial_reuse_keeps_one() {
+    for (mode, connections) in [("serial", URLS), ("serial-reuse", 1)] {
+        let (origin, _) = one_mode(mode, &paths(5));
+        assert_eq!((origin.connections(), origin.most_in_flight()), (connections * TIMES, 1), "{mode}");
+        assert_eq!(targets(&last_round(&origin)), paths(5), "{mode}: in the order of the list");
+    }
+}
+
+#[test]
+fn threads_fetch_side_by_side_each_on_one_connection_at_a_time() {
+    let (origin, _) = one_mode("threads", &paths(150));
+    assert_eq!((origin.connections(), origin.most_in_flight()), (URLS * TIMES, 8));
+    let (origin, _) = one_mode("threads-reuse", &paths(150));
+    assert_eq!((origin.connections(), origin.most_in_flight()), (8 * TIMES, 8), "each thread keeps its own");
+}
+
+#[test]
+fn a_thread_that_is_done_takes_the_next_url() {
+    let mut paths = paths(10);
+    paths[0] = "/slow/800/0".to_owned();
+    let (origin, _) = one_mode("threads-reuse", &paths);
+    let seen = last_round(&origin);
+    let slow = seen.iter().find(|seen| seen.target == paths[0]).expect("it was asked");
+    let beside = seen.iter().filter(|other| other.at.duration_since(slow.at) < Duration::from_millis(700)).count();
+    assert_eq!(beside, URLS, "nothing waits behind the slow one");
+    assert_eq!(seen.iter().filter(|seen| seen.connection == slow.connection).count(), 1);
+}
+
+#[test]
+fn gather_asks_for_all_at_once() {
+    let (origin, _) = one_mode("gather", &paths(200));
+    assert_eq!((origin.connections(), origin.most_in_flight()), (URLS * TIMES, URLS));
+}
+
+#[test]
+fn limited_fills_each_place_that_becomes_free_and_batches_do_not() {
+    let mut paths = paths(60);
+    paths[0] = "/slow/1000/0".to_owned();
+    let started_beside_the_slow_one = |mode| {
+        let (origin, _) = one_mode(mode, &paths);
+        assert_eq!((origin.connections(), origin.most_in_flight()), (5 * TIMES, 5), "{mode}");
+        let seen = last_round(&origin);
+        let slow = seen.iter().find(|seen| seen.target == paths[0]).expect("it was asked").at;
+        seen.iter().filter(|other| other.at.duration_since(slow) < Duration::from_millis(900)).count()
+    };
+    assert_eq!(started_beside_the_slow_one("limited"), URLS);
+    assert_eq!(started_beside_the_slow_one("batches"), 5, "the second batch waits for the whole first one");
+}
+
+#[test]
+fn pooled_keeps_haul_s_own_limit_per_host() {
+    let (origin, _) = one_mode("pooled", &paths(150));
+    assert_eq!((origin.connections(), origin.most_in_flight()), (8 * TIMES, 8));
+}
+
+#[test]
+fn h2_puts_all_on_one_connection_per_host() {
+    let origin = haul::origin::Origin::start().expect("free ports");
+    let urls: Vec<_> = (0..URLS).map(|n| origin.url(&format!("/delay/100ms?n={n}"))).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--modes", "h2", "--rounds", "1"]);
+    let (code, answer) = compare(&arguments);
+    let stats = origin.stats();
+    assert_eq!(
+        (code, stats.requests, stats.connections, stats.most_in_flight),
+        (Some(0), (URLS * TIMES) as u64, TIMES as u64, URLS as u64),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_server_without_http2_is_no_failure_of_the_comparison() {
+    let origin = Origin::start();
+    let (code, answer) = compare(&[&origin.url("/bytes/1"), "--modes", "gather,h2", "--rounds", "1"]);
+    let h2 = &answer["modes"][1];
+    assert_eq!((code, &h2["measured"]), (Some(0), &Value::Null), "{answer}");
+    assert!(h2["missing"].as_str().is_some_and(|why| why.contains("HTTP/2")), "{answer}");
+}
+
+#[test]
+fn workers_limit_and_batch_are_those_asked_for() {
+    for (mode, flag) in [("threads", "--workers"), ("limited", "--limit"), ("batches", "--batch")] {
+        let origin = Origin::start();
+        let urls: Vec<_> = paths(100).iter().map(|path| origin.url(path)).collect();
+        let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+        arguments.extend(["--modes", mode, "--rounds", "1", flag, "3"]);
+        let (code, answer) = compare(&arguments);
+        assert_eq!((code, origin.most_in_flight()), (Some(0), 3), "{mode}: {answer}");
+    }
+}
+
+#[test]
+fn all_modes_send_the_same_requests_and_none_is_sent_twice() {
+    let origin = Origin::start();
+    let url = origin.url("/retry/503/1000?Retry-After:60");
+    let redirect = origin.url("/redirect/302?/bytes/1");
+    let modes = "serial,serial-reuse,threads,threads-reuse,gather,limited,batches,pooled";
+    let (code, answer) = compare(&[&url, &redirect, "--modes", modes, "--rounds", "1", "-H", "X-A: b", "-X", "PUT"]);
+    let seen = origin.seen();
+    assert_eq!((code, seen.len()), (Some(0), 2 * 8 * TIMES), "503 and 302 are answers like others: {answer}");
+    let the_same = |seen: &Seen| {
+        let mut headers = seen.headers.clone();
+        headers.retain(|(name, _)| name != "connection");
+        (seen.method.clone(), headers)
+    };
+    assert!(seen.iter().all(|other| the_same(other) == the_same(&seen[0])), "{seen:?}");
+    assert!(seen[0].method == "PUT" && seen[0].headers.contains(&("x-a".into(), "b".into())), "{seen:?}");
+}
+
+#[test]
+fn without_urls_the_built_in_server_is_compared() {
+    let (code, answer) = compare(&["--modes", "gather,pooled,h2", "--rounds", "6", "--seed", "5"]);
+    assert_eq!((code, &answer["list"]["built_in"], &answer["list"]["urls"]), (Some(0), &true.into(), &100.into()));
+    let figures = |mode: usize| &answer["modes"][mode]["measured"];
+    let opened = |mode| (figures(mode)["connections"].as_f64(), figures(mode)["tls_handshakes"].as_f64());
+    assert_eq!((opened(0), opened(2)), ((Some(100.0), Some(100.0)), (Some(5.0), Some(5.0))), "{answer}");
+    for mode in 0..3 {
+        let figures = figures(mode);
+        assert_eq!((&figures["failed"], figures["rounds_s"].as_array().map(Vec::len)), (&0.into(), Some(6)));
+        // Its answers take 4 to 45 ms: the least time is that of the slowest.
+        assert!(figures["time_s"]["low"].as_f64().is_some_and(|low| low >= 0.045), "{figures}");
+        assert!(figures["latency_us"]["p50"].as_f64().is_some_and(|p50| p50 >= 4000.0), "{figures}");
+    }
+    assert_eq!((&answer["seed"], &answer["modes"][0]["measured"]["speed_up"]["median"]), (&5.into(), &1.0.into()));
+}
+
+#[test]
+fn the_text_fits_eighty_columns_and_says_nothing_that_six_rounds_do_not_show() {
+    let origin = Origin::start();
+    let urls: Vec<_> = (0..12).map(|n| origin.url(&format!("/slow/5/{n}"))).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--rounds", "6"]);
+    let output = haul(&arguments).output().expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // Twelve times 5 ms one by one against all at once: no machine is so slow that this can't be told.
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("times as fast as serial") && flat.contains("no limit, limited to gather"), "{text}");
+    assert!(flat.contains("with 96.9 % intervals"), "{text}");
+    let output = haul(&[&urls[0], "--modes", "serial,gather", "--rounds", "5"]).output().expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("No verdict") && !text.contains("as fast"), "{text}");
+}
+
+#[test]
+fn failures_are_told_and_compare_with_nothing() {
+    let origin = Origin::start();
+    let (code, answer) = compare(&[&origin.url("/garbage"), "--modes", "serial,gather", "--rounds", "6"]);
+    let figures = &answer["modes"][0]["measured"];
+    assert_eq!((code, &figures["failed"], &figures["speed_up"]), (Some(1), &6.into(), &Value::Null), "{answer}");
+    assert_eq!(figures["failures"].as_object().map(serde_json::Map::len), Some(1), "{answer}");
+    assert_eq!(answer["steps"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn lists_without_an_end_or_without_urls_are_refused() {
+    let mut command = haul(&["-i", "-", "--max-urls", "50"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    // It stops reading long before this ends.
+    while writeln!(input, "http://127.0.0.1:1/").is_ok() {}
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("more than 50 URLs") && said.contains("--max-urls"), "{said}");
+    assert!(refused(&["-i", "/dev/null"]).contains("no URLs"));
+    assert!(refused(&["nonsense"]).contains("nonsense"));
+}
+
+#[test]
+fn contradictions_say_what_to_change() {
+    for (arguments, part) in [
+        (&["--no-reuse"][..], "--modes serial,threads"),
+        (&["--http1.1", "--modes", "h2"], "leave one out"),
+        (&["--modes", "serial,serial"], "name each once"),
+        (&["--modes", "asyncio"], "asyncio"),
+        (&["--workers", "1000"], "more than 256"),
+        (&["--python=no-such-python", "http://127.0.0.1:1/"], "--python=FILE"),
+        (&["--python", "-4", "http://127.0.0.1:1/"], "--python"),
+    ] {
+        let said = refused(arguments);
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn an_interrupted_comparison_tells_what_it_has() {
+    let origin = Origin::start();
+    let urls: Vec<_> = paths(20).iter().map(|path| origin.url(path)).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--modes", "serial-reuse", "--rounds", "1000", "--json"]);
+    let child = haul(&arguments).spawn().expect("it starts");
+    // Into the second round after the warm-up.
+    while origin.seen().len() < URLS * 2 + 5 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is everywhere");
+    assert!(signalled.success());
+    let output = child.wait_with_output().expect("it ends");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), &answer["stopped"]), (Some(130), &true.into()), "{answer}");
+    let rounds = answer["modes"][0]["measured"]["rounds_s"].as_array().expect("some").len();
+    assert_eq!(answer["rounds"], rounds, "complete rounds only");
+    assert!((1..100).contains(&rounds), "{answer}");
+}
+
+/// A Python that has these modules and no other beside its own; `None`: there is no Python here.
+fn python(directory: &tempfile::TempDir, modules: &[(&str, &str)]) -> Option<String> {
+    Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
+    for (name, text) in modules {
+        fs::write(directory.path().join(name), text).expect("the directory is ours");
+    }
+    let interpreter = directory.path().join("python");
+    let path = directory.path().display();
+    let script = format!("#!/bin/sh\nPYTHONPATH='{path}' exec python3 -S \"$@\"\n");
+    fs::write(&interpreter, script).expect("the directory is ours");
+    fs::set_permissions(&interpreter, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    Some(format!("--python={}", interpreter.display()))
+}
+
+#[test]
+fn python_packages_that_are_not_there_are_listed_as_missing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(python) = python(&directory, &[]) else { return };
+    let origin = Origin::start();
+    let (code, answer) = compare(&[&origin.url("/bytes/1"), "--modes", "serial", "--rounds", "1", &python]);
+    let modes = answer["modes"].as_array().expect("a list");
+    let missing = |package: &str| Value::from(format!("{package} is not installed"));
+    let names: Vec<_> = modes.iter().map(|mode| (mode["name"].as_str().expect("text"), &mode["missing"])).collect();
+    assert_eq!(
+        (code, names),
+        (
+            Some(0),
+            vec![
+                ("serial", &Value::Null),
+                ("requests", &missing("requests")),
+                ("requests-session", &missing("requests")),
+                ("requests-threads", &missing("requests")),
+                ("aiohttp", &missing("aiohttp")),
+                ("httpx", &missing("httpx")),
+            ]
+        )
+    );
+}
+
+/// As much of requests as is needed to see that the script uses it rightly.
+const REQUESTS: &str = "
+import http.client, urllib.parse
+
+__version__ = 'stand-in'
+
+class Answer:
+    pass
+
+class Session:
+    def __init__(self):
+        self.connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection and self.connection.close()
+
+    def request(self, method, url, headers, data, timeout, allow_redirects, verify):
+        assert not allow_redirects
+        parts = urllib.parse.urlsplit(url)
+        if not self.connection:
+            self.connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        self.connection.request(method, parts.path, data, headers)
+        answer = Answer()
+        answer.content = self.connection.getresponse().read()
+        return answer
+
+def request(*rest, **named):
+    with Session() as session:
+        return session.request(*rest, **named)
+";
+
+#[test]
+fn python_fetches_the_same_list_in_its_ways() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(python) = python(&directory, &[("requests.py", REQUESTS)]) else { return };
+    let origin = Origin::start();
+    let urls: Vec<_> = paths(20).iter().map(|path| origin.url(path)).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--modes", "serial", "--rounds", "1", "--workers", "4", "-H", "X-A: b", &python]);
+    let (code, answer) = compare(&arguments);
+    assert_eq!((code, origin.seen().len(), origin.most_in_flight()), (Some(0), URLS * TIMES * 4, 4), "{answer}");
+    assert_eq!(origin.connections(), (URLS * 3 + 1) * TIMES, "the session keeps its connection: {answer}");
+    assert!(origin.seen().iter().all(|seen| seen.headers.contains(&("x-a".into(), "b".into()))));
+    for mode in 1..4 {
+        let mode = &answer["modes"][mode];
+        assert!(mode["by"].as_str().is_some_and(|by| by.starts_with("requests stand-in, Python 3")), "{mode}");
+        let measured = &mode["measured"];
+        assert!(measured["latency_us"]["p50"].as_f64().is_some_and(|p50| p50 >= 20e3), "{mode}");
+        assert_eq!((&measured["failed"], &measured["connections"]), (&0.into(), &Value::Null), "{mode}");
+    }
+}
