@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    /// Where a page that tells of the run is written.
+    pub(super) report: Option<PathBuf>,
     pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
     pub(super) verbose: u8,
@@ -83,6 +85,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        report: args.run.report,
         summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
         verbose: args.run.verbose,

@@ -9,6 +9,7 @@ mod tally;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use clap::Args;
 use haul::config::{BodySettings, Config, Limits, PoolSettings, RequestSettings, RetrySettings};
 use haul::engine::{Engine, Handle};
-use haul::model::{More, Source, Time};
+use haul::model::{More, Sink, Source, Time};
 use haul::source::{InputSettings, Inputs};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use nix::time::ClockId;
@@ -29,6 +30,7 @@ use super::console::{self, Console};
 use super::exit::Exit;
 use super::plan::{self, World};
 use super::progress::Show;
+use super::report::{self as picture, ReportFile, Watch};
 use super::{page, run, signals, values};
 
 pub(super) const HELP: &str = "\
@@ -68,6 +70,9 @@ pub(super) struct BenchArgs {
     /// Answer in JSON (docs/BENCH.md)
     #[arg(long, help_heading = "Answer")]
     json: bool,
+    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
+    #[arg(long, value_name = "FILE", help_heading = "Answer")]
+    report: Option<PathBuf>,
     /// No progress
     #[arg(short, long, help_heading = "Answer")]
     quiet: bool,
@@ -135,24 +140,38 @@ pub(super) fn run(args: BenchArgs) -> Exit {
 
 fn bench(mut args: BenchArgs) -> Result<Report, String> {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
+    let inputs = args.input.inputs.clone();
     let targets = targets(std::mem::take(&mut args.input), &world)?;
     let asked = Asked::new(&targets, &args.load);
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
     let (requests, lasts) = (args.load.requests.map(NonZeroU64::get), args.load.lasts());
     let warm_up = args.load.warm_up.unwrap_or_default();
     let show = if args.quiet || !io::stderr().is_terminal() { Show::Nothing } else { Show::Line };
-    let engine = Engine::new(config(args, shards, &world)?).map_err(|error| error.to_string())?;
+    let file = args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
+    let config = config(args, shards, &world)?;
+    let settings = picture::settings(&config);
+    let engine = Engine::new(config).map_err(|error| error.to_string())?;
     let console = Console::new(show == Show::Line);
     let handle = engine.handle();
     signals::watch(handle.clone(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let time_is_up = lasts.map(|lasts| stop_after(warm_up + lasts, handle));
     let tally = Arc::new(Mutex::new(Tally::new(warm_up)));
-    let (source, sink) = (Box::new(Load::new(targets, requests)), Box::new(Counting(Arc::clone(&tally))));
+    let (source, counting) = (Box::new(Load::new(targets, requests)), Box::new(Counting(Arc::clone(&tally))));
+    let (watch, sink): (_, Box<dyn Sink>) = match file {
+        Some(file) => {
+            let (watch, sink) = Watch::on(counting, warm_up);
+            (Some((file, watch)), sink)
+        }
+        None => (None, counting),
+    };
     let before = processor_time();
     let (mut report, _) = run::watched(engine, source, sink, &console, show);
     let spent = Spent { processor: processor_time() - before, elapsed: report.totals.elapsed, shards };
     report.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
     run::tell_trouble(&report);
+    if let Some((file, watch)) = watch {
+        file.write(&format!("haul bench {}", asked.url), &[watch.over("haul bench", settings, &report)])?;
+    }
     let tally = tally.lock().expect("no holder of this lock panics");
     Ok(Report::new(asked, &tally, &report, spent))
 }

@@ -1,0 +1,113 @@
+//! A report as one HTML document. Pure.
+//!
+//! Invariant: it needs nothing beside itself, and no text of a run can act: all of it is escaped, and the document's own policy
+//! lets in only the style and the script it was made with, by their digests.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::chart::{Chart, Spoken, rules};
+use super::text::{amount, bytes, escaped, in_script, share, time};
+use super::{Facts, Run, charts, tables, timeline};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The document. `machine`: where and when it was made.
+pub(super) fn page(title: &str, runs: &[Run], machine: &Facts) -> String {
+    let common = charts::of_all(runs);
+    let own: Vec<Option<Chart>> =
+        runs.iter().enumerate().map(|(place, run)| charts::phases(run, format!("phases-{place}"))).collect();
+    let style = format!("{STYLE}{}", rules());
+    let figures: String = common.iter().map(Chart::figure).collect();
+    let sections: String = runs.iter().zip(&own).map(|(run, chart)| section(run, chart.as_ref(), runs.len() > 1)).collect();
+    let spoken: Vec<Spoken<'_>> = common.iter().chain(own.iter().flatten()).map(Chart::spoken).collect();
+    let data = in_script(&serde_json::to_string(&spoken).expect("numbers and text can be written"));
+    let title = escaped(title);
+    let overview = if runs.len() > 1 { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
+    let charts = if figures.is_empty() { "<p>Nothing was fetched.</p>".to_owned() } else { figures };
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; \
+         img-src data:; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>{style}</style></head>\n<body><a class=\"skip\" href=\"#main\">To the figures</a>\n\
+         <header><h1>{title}</h1><p>{}</p></header>\n<main id=\"main\">\n<section>{overview}</section>\n\
+         <section aria-label=\"Charts\" class=\"charts\">\n{charts}</section>\n{sections}\
+         <section><h2>Machine</h2>{}</section>\n</main>\n\
+         <script type=\"application/json\" id=\"data\">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n",
+        digest(&style),
+        digest(SCRIPT),
+        escaped(&made(machine)),
+        tables::facts(machine),
+    )
+}
+
+/// What a policy calls this content.
+fn digest(content: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(content.as_bytes())))
+}
+
+fn made(machine: &Facts) -> String {
+    let made = machine.iter().find(|(name, _)| name == "made").map(|(_, value)| value.as_str()).unwrap_or_default();
+    format!("haul {} {made}", env!("CARGO_PKG_VERSION")).trim_end().to_owned()
+}
+
+/// The figures that come first.
+fn tiles(run: &Run) -> String {
+    let seen = &run.seen;
+    let at = |quantile| time(seen.latency.value_at_quantile(quantile) as f64);
+    let seconds = run.elapsed.as_secs_f64();
+    let rate = if seconds > 0.0 { (seen.requests + seen.left_out) as f64 / seconds } else { 0.0 };
+    let all = [
+        Some((tables::grouped(seen.requests), "requests")),
+        Some((time(seconds * 1e9), "from start to end")),
+        Some((amount(rate), "per second")),
+        Some((tables::grouped(seen.failed), "failed")),
+        (!seen.latency.is_empty()).then(|| (at(0.5), "latency, half")),
+        (!seen.latency.is_empty()).then(|| (at(0.99), "latency, p99")),
+        run.opened.map(|opened| (tables::grouped(opened), "connections opened")),
+        Some((share(seen.reused as f64, seen.requests as f64), "on a connection reused")),
+        Some((bytes(seen.wire_bytes as f64), "received")),
+        (seen.again > 0).then(|| (tables::grouped(seen.again), "retries and redirects")),
+        (seen.left_out > 0).then(|| (tables::grouped(seen.left_out), "of the warm-up, left out")),
+    ];
+    let one = |(value, name): (String, &str)| format!("<div><dd>{}</dd><dt>{name}</dt></div>", escaped(&value));
+    format!("<dl class=\"tiles\">{}</dl>{}", all.into_iter().flatten().map(one).collect::<String>(), notes(run))
+}
+
+fn notes(run: &Run) -> String {
+    run.notes.iter().map(|note| format!("<p class=\"note\">{}</p>", escaped(note))).collect()
+}
+
+/// What is told of one run. Of several, each can be opened.
+fn section(run: &Run, chart: Option<&Chart>, one_of_several: bool) -> String {
+    let nothing = run.seen.requests == 0 && run.seen.failures.is_empty();
+    let part = |title: &str, content: String| format!("<section><h2>{title}</h2>{content}</section>\n");
+    let phases = format!("{}<div class=\"charts\">{}</div>", tables::phases(run), chart.map(Chart::figure).unwrap_or_default());
+    let failures = match run.seen.failures.is_empty() {
+        true => "<p>No request failed.</p>".to_owned(),
+        false => tables::failures(run),
+    };
+    let told = [
+        (!nothing).then(|| part("Where the time went", phases)),
+        (!nothing).then(|| part("Failures", failures)),
+        (!run.seen.statuses.is_empty()).then(|| part("Statuses", tables::statuses(run))),
+        (run.seen.requests > 0).then(|| part("Hosts", HOSTS_NOTE.to_owned() + &tables::hosts(run))),
+        (run.seen.requests > 0).then(|| part("Requests", REQUESTS_NOTE.to_owned() + &timeline::timeline(run))),
+        Some(part("Settings", tables::facts(&run.settings))),
+    ];
+    let told = told.into_iter().flatten().collect::<String>();
+    if one_of_several {
+        let name = escaped(&run.name);
+        return format!("<details class=\"run\"><summary>{name}</summary>{}{told}</details>\n", notes(run));
+    }
+    told
+}
+
+const HOSTS_NOTE: &str = "<p>The hosts with the most requests; of more than about 2,000, the small ones are counted together. Times \
+are of last attempts.</p>";
+const REQUESTS_NOTE: &str = "<p>A sample, one row for each request. A thin line is the wait before the last attempt, with earlier \
+attempts in it; the bar is that attempt. Queries are left out.</p>";
