@@ -126,7 +126,7 @@ impl Chart {
             .margin_top(px(8))
             .margin_right(px(18))
             .margin_left(px(2))
-            .x_label_area_size(px(46))
+            .x_label_area_size(px(44))
             .y_label_area_size(px(if wide { 74 } else { 64 }))
             .build_cartesian_2d(Scale::from(&self.x), Scale::from(&self.y))?;
         chart
@@ -136,6 +136,7 @@ impl Chart {
             .axis_desc_style(below.clone())
             .x_label_style(below)
             .y_label_style(text_left(px(15)))
+            .set_all_tick_mark_size(px(5))
             .axis_style(GRID.stroke_width(UNITS))
             .bold_line_style(GRID.stroke_width(UNITS))
             .light_line_style(TRANSPARENT)

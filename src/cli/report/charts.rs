@@ -176,7 +176,7 @@ fn percentiles(runs: &[Run]) -> Chart {
         label: format!("p{}", percent(quantile(place))),
         values: lines.iter().map(|line| value(line, at)).collect(),
     });
-    let ticks = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999].map(|q: f64| (-(1.0 - q).log10(), format!("{} %", percent(q))));
+    let ticks = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999].map(|q: f64| (-(1.0 - q).log10(), format!("{} %", percent(q))));
     Chart {
         id: "percentiles".to_owned(),
         title: "Latency by percentile".to_owned(),
@@ -206,9 +206,8 @@ fn percent(quantile: f64) -> String {
 
 /// What an attempt's time went into, over the run's time.
 pub(super) fn phases(run: &Run, id: String) -> Option<Chart> {
-    let stretches: Vec<_> =
-        run.seen.series.stretches(run.seen.end).into_iter().filter(|stretch| stretch.bin.ended > 0).collect();
-    let mean = |stretch: &Stretch, part: Part| stretch.bin.parts.get(part) as f64 / stretch.bin.ended as f64;
+    let stretches = run.seen.series.stretches(run.seen.end);
+    let mean = |stretch: &Stretch, part: Part| stretch.bin.parts.get(part) as f64 / stretch.bin.ended.max(1) as f64;
     let line = |part: Part| over(&stretches, part.name(), of_part(part), &|stretch| mean(stretch, part));
     let lines: Vec<_> = Part::OF_ATTEMPT.into_iter().filter(|part| run.seen.sums.get(*part) > 0).map(line).collect();
     let whole = |stretch: &Stretch| Part::OF_ATTEMPT.iter().map(|part| mean(stretch, *part)).sum::<f64>();

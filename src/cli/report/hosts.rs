@@ -90,6 +90,11 @@ impl Hosts {
         self.rows.extend(rows);
     }
 
+    /// Whether all requests were of one host.
+    pub(super) fn is_one(&self) -> bool {
+        self.rows.len() == 1 && self.others.requests == 0
+    }
+
     /// The `most` with the most requests, and all others together.
     pub(super) fn top(&self, most: usize) -> (Vec<(&str, Row)>, Row) {
         let mut rows: Vec<(&str, Row)> = self.rows.iter().map(|(origin, row)| (&**origin, *row)).collect();

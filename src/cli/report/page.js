@@ -91,7 +91,10 @@
         const up = now === "none" ? !numbers : now === "descending";
         heads.forEach((other) => other.setAttribute("aria-sort", "none"));
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
-        const compare = (a, b) => numbers ? value(a, column) - value(b, column) : String(value(a, column)).localeCompare(String(value(b, column)));
+        const compare = (a, b) => {
+          const [left, right] = [value(a, column), value(b, column)];
+          return typeof left === "number" && typeof right === "number" ? left - right : String(left).localeCompare(String(right));
+        };
         const rows = [...body.rows].sort((a, b) => (up ? 1 : -1) * compare(a, b));
         body.replaceChildren(...rows);
       });

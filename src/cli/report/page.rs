@@ -20,12 +20,15 @@ pub(super) fn page(title: &str, runs: &[Run], machine: &Facts) -> String {
     let own: Vec<Option<Chart>> =
         runs.iter().enumerate().map(|(place, run)| charts::phases(run, format!("phases-{place}"))).collect();
     let style = format!("{STYLE}{}", rules());
-    let figures: String = common.iter().map(Chart::figure).collect();
-    let sections: String = runs.iter().zip(&own).map(|(run, chart)| section(run, chart.as_ref(), runs.len() > 1)).collect();
+    let several = runs.len() > 1;
+    let beside = own.iter().flatten().filter(|_| !several);
+    let figures: String = common.iter().chain(beside).map(Chart::figure).collect();
+    let of_run = |chart: &Option<Chart>| chart.as_ref().filter(|_| several).map(Chart::figure).unwrap_or_default();
+    let sections: String = runs.iter().zip(&own).map(|(run, chart)| section(run, of_run(chart), several)).collect();
     let spoken: Vec<Spoken<'_>> = common.iter().chain(own.iter().flatten()).map(Chart::spoken).collect();
     let data = in_script(&serde_json::to_string(&spoken).expect("numbers and text can be written"));
     let title = escaped(title);
-    let overview = if runs.len() > 1 { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
+    let overview = if several { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
     let charts = if figures.is_empty() { "<p>Nothing was fetched.</p>".to_owned() } else { figures };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
@@ -66,11 +69,12 @@ fn tiles(run: &Run) -> String {
         Some((time(seconds * 1e9), "from start to end")),
         Some((amount(rate), "per second")),
         Some((tables::grouped(seen.failed), "failed")),
-        (!seen.latency.is_empty()).then(|| (at(0.5), "latency, half")),
+        (!seen.latency.is_empty()).then(|| (at(0.5), "latency, p50")),
         (!seen.latency.is_empty()).then(|| (at(0.99), "latency, p99")),
         run.opened.map(|opened| (tables::grouped(opened), "connections opened")),
         Some((share(seen.reused as f64, seen.requests as f64), "on a connection reused")),
         Some((bytes(seen.wire_bytes as f64), "received")),
+        (seen.rejected > 0).then(|| (tables::grouped(seen.rejected), "lines rejected")),
         (seen.again > 0).then(|| (tables::grouped(seen.again), "retries and redirects")),
         (seen.left_out > 0).then(|| (tables::grouped(seen.left_out), "of the warm-up, left out")),
     ];
@@ -82,11 +86,11 @@ fn notes(run: &Run) -> String {
     run.notes.iter().map(|note| format!("<p class=\"note\">{}</p>", escaped(note))).collect()
 }
 
-/// What is told of one run. Of several, each can be opened.
-fn section(run: &Run, chart: Option<&Chart>, one_of_several: bool) -> String {
+/// What is told of one run. Of several, each can be opened; then the chart of its phases is with it.
+fn section(run: &Run, chart: String, one_of_several: bool) -> String {
     let nothing = run.seen.requests == 0 && run.seen.failures.is_empty();
     let part = |title: &str, content: String| format!("<section><h2>{title}</h2>{content}</section>\n");
-    let phases = format!("{}<div class=\"charts\">{}</div>", tables::phases(run), chart.map(Chart::figure).unwrap_or_default());
+    let phases = tables::phases(run) + &chart;
     let failures = match run.seen.failures.is_empty() {
         true => "<p>No request failed.</p>".to_owned(),
         false => tables::failures(run),

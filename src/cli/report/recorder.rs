@@ -57,6 +57,8 @@ pub(in crate::cli) struct Recorder {
     pub(super) wire_bytes: u64,
     /// Requests of the warm-up.
     pub(super) left_out: u64,
+    /// Lines that never became a request; they are among the failures.
+    pub(super) rejected: u64,
 }
 
 impl Recorder {
@@ -81,6 +83,7 @@ impl Recorder {
             reused: 0,
             wire_bytes: 0,
             left_out: 0,
+            rejected: 0,
         }
     }
 
@@ -88,6 +91,7 @@ impl Recorder {
         match record {
             Record::Fetched(outcome) => self.fetched(outcome),
             Record::Rejected(rejected) => {
+                self.rejected += 1;
                 let key = (rejected.failure.phase, rejected.failure.kind);
                 self.count_failure(key, &rejected.failure.message, &rejected.given);
             }

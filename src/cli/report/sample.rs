@@ -1,11 +1,13 @@
-//! Some requests of a run, to be looked at one by one: the first, the slowest, those in trouble, and any. Pure.
+//! Some requests of a run, to be looked at one by one: the first, those of one host, the slowest, those in trouble, and any.
+//! Pure.
 //!
 //! A query is left out, because it may hold a key: a report is passed on more easily than records are.
 
 use haul::model::{Outcome, Time, Timings};
 
 /// How many are kept of each.
-const FIRST: usize = 48;
+const FIRST: usize = 80;
+const ONE_HOST: usize = 80;
 const SLOWEST: usize = 32;
 const TROUBLED: usize = 48;
 const ANY: usize = 64;
@@ -66,6 +68,9 @@ pub(super) fn cut(text: &str, bytes: usize) -> String {
 pub(super) struct Samples {
     /// The first to end.
     pub(super) first: Vec<Picked>,
+    /// The first to end of the host of the very first, which is named.
+    pub(super) one_host: Vec<Picked>,
+    pub(super) host: String,
     /// In no order.
     pub(super) slowest: Vec<Picked>,
     /// Any of those that failed or took several attempts.
@@ -78,6 +83,8 @@ impl Samples {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             first: Vec::new(),
+            one_host: Vec::new(),
+            host: String::new(),
             slowest: Vec::new(),
             troubled: Reservoir::new(TROUBLED),
             any: Reservoir::new(ANY),
@@ -88,6 +95,12 @@ impl Samples {
     pub(super) fn add(&mut self, outcome: &Outcome) {
         if self.first.len() < FIRST {
             self.first.push(Picked::of(outcome));
+        }
+        if self.host.is_empty() {
+            outcome.job.url.origin().clone_into(&mut self.host);
+        }
+        if self.one_host.len() < ONE_HOST && outcome.job.url.origin() == self.host {
+            self.one_host.push(Picked::of(outcome));
         }
         if outcome.attempts > 1 || outcome.last.result.is_err() {
             self.troubled.add(outcome, &mut self.rng);
@@ -141,7 +154,8 @@ mod tests {
     use super::*;
 
     fn failed(seq: u64, milliseconds: u64) -> Outcome {
-        let job = Job::new(seq, WebUrl::parse("http://a.test/").expect("a URL").0, Time::ZERO);
+        let url = format!("http://{}.test/", seq % 3);
+        let job = Job::new(seq, WebUrl::parse(&url).expect("a URL").0, Time::ZERO);
         let mut last = Attempt::unsent(Failure::new(Phase::Connect, FailureKind::Refused, "refused"));
         last.timings.total = Duration::from_millis(milliseconds);
         Outcome { job, attempts: 1, last }
@@ -154,7 +168,9 @@ mod tests {
             samples.add(&failed(seq, seq % 5000));
         }
         let seqs = |picked: &[Picked]| picked.iter().map(|picked| picked.seq).collect::<Vec<_>>();
-        assert_eq!(seqs(&samples.first), (0..48).collect::<Vec<_>>());
+        assert_eq!(seqs(&samples.first), (0..80).collect::<Vec<_>>());
+        assert_eq!(seqs(&samples.one_host), (0..80).map(|n| 3 * n).collect::<Vec<_>>());
+        assert_eq!(samples.host, "http://0.test");
         let times: Vec<_> = samples.slowest.iter().map(|picked| picked.timings.total.as_millis()).collect();
         let exactly: Vec<_> = (4984..5000).rev().flat_map(|time| [time, time]).collect();
         assert_eq!(times, exactly);

@@ -44,7 +44,7 @@ pub(super) fn table(class: &str, caption: &str, columns: &[(&str, bool)], rows: 
     let head: String = columns.iter().map(head).collect();
     let caption = escaped(caption);
     format!(
-        "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table class=\"{class}\">\
+        "<div class=\"frame {class}\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table class=\"{class}\">\
          <caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
     )
 }
@@ -148,7 +148,7 @@ pub(super) fn statuses(run: &Run) -> String {
         )
     };
     let rows: String = run.seen.statuses.iter().map(one).collect();
-    table("", "Responses by status", &[("status", false), ("responses", true), ("of requests", true)], &rows)
+    table("small", "Responses by status", &[("status", false), ("responses", true), ("of requests", true)], &rows)
 }
 
 /// Failures by phase and kind, with the first of each.

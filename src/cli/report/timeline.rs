@@ -39,6 +39,11 @@ pub(super) fn timeline(run: &Run) -> String {
     let (troubled, any) = (&samples.troubled, &samples.any);
     let groups = [
         ("The first to end, since the run's start".to_owned(), sorted(&samples.first, start), From::Start),
+        (
+            format!("The first to end of {}, since the run's start", samples.host),
+            if run.seen.hosts.is_one() { Vec::new() } else { sorted(&samples.one_host, start) },
+            From::Start,
+        ),
         ("The slowest, since their dispatch".to_owned(), slowest, From::Dispatch),
         (
             format!("In trouble, since their dispatch: {} of {} that failed or took several attempts", troubled.kept.len(), seen(troubled.seen)),
@@ -97,7 +102,7 @@ fn row(picked: &Picked, from: From, longest: f64) -> String {
     let nanos = |time: Duration| time.as_nanos() as f64;
     let (waited, took, wire) = (nanos(picked.timings.queued), nanos(picked.timings.total), picked.wire_bytes as f64);
     format!(
-        "<tr>{}<td class=\"url\"><code>{}</code></td><td class=\"s{class}\">{}</td>{}<td>{}</td>{}{}{}<td class=\"w\">{}</td></tr>",
+        "<tr>{}<td class=\"url\"><code>{}</code></td><td class=\"s{class}\">{}</td>{}<td>{}</td>{}{}{}<td class=\"w\" data-v=\"{}\">{}</td></tr>",
         number(picked.seq as f64, &picked.seq.to_string()),
         escaped(&picked.url),
         escaped(&ended),
@@ -106,6 +111,7 @@ fn row(picked: &Picked, from: From, longest: f64) -> String {
         number(wire, &bytes(wire)),
         number(waited, &time(waited)),
         number(took, &time(took)),
+        dispatched(picked).as_nanos(),
         bar(picked, from, longest),
     )
 }
