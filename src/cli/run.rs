@@ -60,7 +60,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let mut extensions = Extensions::default();
     extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
     let budget = plan.config.limits.max_memory;
-    let settings = plan.report.is_some().then(|| report::settings(&plan.config)).unwrap_or_default();
+    let settings = plan.report.as_ref().map(|_| report::settings(&plan.config)).unwrap_or_default();
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());

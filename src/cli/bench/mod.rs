@@ -147,7 +147,8 @@ fn bench(mut args: BenchArgs) -> Result<Report, String> {
     let (requests, lasts) = (args.load.requests.map(NonZeroU64::get), args.load.lasts());
     let warm_up = args.load.warm_up.unwrap_or_default();
     let show = if args.quiet || !io::stderr().is_terminal() { Show::Nothing } else { Show::Line };
-    let file = args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
+    let file =
+        args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let config = config(args, shards, &world)?;
     let settings = picture::settings(&config);
     let engine = Engine::new(config).map_err(|error| error.to_string())?;

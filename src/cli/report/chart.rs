@@ -11,8 +11,8 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    BLACK, Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea, IntoFont,
-    LineSeries, Polygon, RGBColor, SVGBackend, TRANSPARENT, TextStyle,
+    BLACK, Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea,
+    IntoFont, LineSeries, Polygon, RGBColor, SVGBackend, TRANSPARENT, TextStyle,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde::Serialize;
@@ -85,7 +85,8 @@ impl Chart {
     pub(super) fn figure(&self) -> String {
         let Self { id, title, note, .. } = self;
         let (id, title, note) = (escaped(id), escaped(title), escaped(note));
-        let drawings: String = [("wide", WIDE), ("narrow", NARROW)].map(|(class, size)| self.drawing(class, size)).concat();
+        let drawings: String =
+            [("wide", WIDE), ("narrow", NARROW)].map(|(class, size)| self.drawing(class, size)).concat();
         format!(
             "<figure class=\"chart\" id=\"{id}\"><figcaption><h3>{title}</h3><p>{note}</p></figcaption>{}\
              <div class=\"plot\" tabindex=\"0\" role=\"group\" aria-roledescription=\"chart\" aria-label=\"{title}. {note} \
@@ -124,7 +125,7 @@ impl Chart {
         let below = text.pos(Pos::new(HPos::Center, VPos::Top));
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(8))
-            .margin_right(px(18))
+            .margin_right(px(32))
             .margin_left(px(2))
             .x_label_area_size(px(44))
             .y_label_area_size(px(if wide { 74 } else { 64 }))
@@ -143,7 +144,11 @@ impl Chart {
             .x_labels(self.x.ticks.len())
             .y_labels(self.y.ticks.len())
             .draw()?;
-        if self.stacked { self.layers(&mut chart)? } else { self.strokes(&mut chart)? }
+        if self.stacked {
+            self.layers(&mut chart)?
+        } else {
+            self.strokes(&mut chart)?
+        }
         let inner = chart.plotting_area().get_pixel_range();
         area.present()?;
         Ok(inner)
@@ -151,7 +156,10 @@ impl Chart {
 
     fn strokes(&self, chart: &mut Plane<'_, '_>) -> Drawn<()> {
         for line in &self.lines {
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour(line.colour).stroke_width(UNITS * 7 / 4)))?;
+            chart.draw_series(LineSeries::new(
+                line.points.iter().copied(),
+                colour(line.colour).stroke_width(UNITS * 7 / 4),
+            ))?;
         }
         Ok(())
     }
@@ -187,7 +195,6 @@ impl Chart {
         }
     }
 }
-
 
 /// A chart's readouts for the page's script.
 #[derive(Clone, Debug, Serialize)]

@@ -22,7 +22,8 @@ impl ReportFile {
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| format!("can't write report {name}: {error}"))?;
         let own = file.metadata().map_err(|error| format!("can't write report {name}: {error}"))?;
-        let is_it = |path: &Path| fs::metadata(path).is_ok_and(|used| (used.dev(), used.ino()) == (own.dev(), own.ino()));
+        let is_it =
+            |path: &Path| fs::metadata(path).is_ok_and(|used| (used.dev(), used.ino()) == (own.dev(), own.ino()));
         if own.is_file() && used.into_iter().any(is_it) {
             return Err(format!("report {name} is also an input or the output of this run; name another file"));
         }

@@ -134,7 +134,10 @@ mod tests {
             hosts.add(origin, &ONE);
         }
         let (rows, others) = hosts.top(10);
-        assert_eq!(rows.iter().map(|(origin, _)| *origin).collect::<Vec<_>>(), ["http://c.test", "http://a.test", "http://b.test"]);
+        assert_eq!(
+            rows.iter().map(|(origin, _)| *origin).collect::<Vec<_>>(),
+            ["http://c.test", "http://a.test", "http://b.test"]
+        );
         assert_eq!(others, Row::default());
     }
 }

@@ -37,7 +37,8 @@ fn found(release: &str, cpuinfo: &str, meminfo: &str) -> Vec<(&'static str, Stri
 
 /// The value of the first line `name : value`.
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let of_line = |line: &'a str| line.split_once(':').filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
+    let of_line =
+        |line: &'a str| line.split_once(':').filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
     text.lines().find_map(of_line)
 }
 

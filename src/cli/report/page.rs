@@ -115,3 +115,82 @@ const HOSTS_NOTE: &str = "<p>The hosts with the most requests; of more than abou
 are of last attempts.</p>";
 const REQUESTS_NOTE: &str = "<p>A sample, one row for each request. A thin line is the wait before the last attempt, with earlier \
 attempts in it; the bar is that attempt. Queries are left out.</p>";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::recorder::tests::seen;
+    use super::*;
+
+    const HOSTILE: &str = "</title></script><script>alert(1)</script><!--'\"";
+
+    fn run(name: &str, requests: u64) -> Run {
+        Run {
+            name: name.to_owned(),
+            elapsed: Duration::from_secs(1),
+            opened: Some(8),
+            notes: vec![HOSTILE.to_owned()],
+            settings: vec![(HOSTILE.to_owned(), HOSTILE.to_owned())],
+            seen: seen(requests, Duration::ZERO),
+        }
+    }
+
+    fn several() -> String {
+        page(
+            HOSTILE,
+            &[run(HOSTILE, 1000), run("pooled", 3000), run("nothing", 0)],
+            &vec![("made".into(), HOSTILE.into())],
+        )
+    }
+
+    #[test]
+    fn text_that_is_foreign_stays_text() {
+        let page = several();
+        assert!(!page.contains("<script>alert"), "as an element");
+        assert_eq!(page.matches("<script").count(), 2, "the data's and the page's own");
+        assert_eq!(page.matches("</script").count(), 2);
+        assert!(!page.contains("<b>late") && !page.contains("<i>line") && !page.contains("s3cret"));
+        assert!(page.contains("&lt;b&gt;late"));
+    }
+
+    #[test]
+    fn what_is_opened_is_closed() {
+        let page = several();
+        for name in ["table", "details", "section", "figure", "svg", "div", "dl", "ul", "main", "tr", "td", "th"] {
+            let opened = page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "{name}");
+        }
+    }
+
+    #[test]
+    fn several_runs_stand_side_by_side_and_each_by_itself() {
+        let page = several();
+        let count = |text: &str| page.matches(text).count();
+        assert_eq!((count("<details class=\"run\">"), count("The runs side by side</caption>")), (3, 1));
+        assert_eq!((count("id=\"throughput\""), count("id=\"phases-"), count(">Nothing was")), (1, 2, 0));
+        let data = page.split("id=\"data\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("there");
+        let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        let names = data[0]["lines"].as_array().expect("lines").iter().map(|line| line[0].as_str().expect("a name"));
+        assert_eq!(names.collect::<Vec<_>>(), [HOSTILE, "pooled", "nothing"]);
+        for point in data[0]["points"].as_array().expect("points") {
+            assert_eq!(point["values"].as_array().map(Vec::len), Some(3));
+        }
+    }
+
+    #[test]
+    fn a_run_of_nothing_has_a_page() {
+        let nothing = Run { seen: super::super::Recorder::new(Duration::ZERO, 0), ..run("nothing", 0) };
+        assert!(page("nothing", &[nothing], &vec![]).contains("Nothing was fetched."));
+    }
+
+    #[test]
+    fn the_policy_names_the_style_and_the_script_that_are_there() {
+        let page = several();
+        for (open, close) in [("<style>", "</style>"), ("<script>", "</script>")] {
+            let content = page.split(open).nth(1).and_then(|rest| rest.split(close).next()).expect("there");
+            assert!(page.contains(&format!("'{}'", digest(content))), "{open}");
+        }
+        assert!(!page.contains(" style=") && !page.contains("onclick"), "the policy forbids them");
+    }
+}

@@ -139,7 +139,9 @@ impl Reservoir {
         self.seen += 1;
         if self.kept.len() < self.size {
             self.kept.push(Picked::of(outcome));
-        } else if let Some(place) = usize::try_from(rng.u64(..self.seen)).ok().and_then(|place| self.kept.get_mut(place)) {
+        } else if let Some(place) =
+            usize::try_from(rng.u64(..self.seen)).ok().and_then(|place| self.kept.get_mut(place))
+        {
             *place = Picked::of(outcome);
         }
     }

@@ -48,7 +48,10 @@ fn requests(config: &Config) -> Vec<(&'static str, String)> {
         ("body", or_none(request.body.as_ref().map(|body| HumanBytes(body.len() as u64)))),
         ("redirects followed", request.max_redirects.to_string()),
         ("retries", retries.retries.to_string()),
-        ("a host is dead after", if retries.dead_after == 0 { "never".to_owned() } else { retries.dead_after.to_string() + " failures" }),
+        (
+            "a host is dead after",
+            if retries.dead_after == 0 { "never".to_owned() } else { retries.dead_after.to_string() + " failures" },
+        ),
         ("bodies decoded", yes(body.decode)),
     ]
 }

@@ -18,7 +18,8 @@ const BAR: f64 = 1000.0;
 
 /// Names and values.
 pub(super) fn facts(facts: &Facts) -> String {
-    let one = |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value));
+    let one =
+        |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value));
     format!("<dl class=\"facts\">{}</dl>", facts.iter().map(one).collect::<String>())
 }
 
@@ -47,6 +48,12 @@ pub(super) fn table(class: &str, caption: &str, columns: &[(&str, bool)], rows: 
         "<div class=\"frame {class}\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table class=\"{class}\">\
          <caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
     )
+}
+
+/// What the colours of bars stand for.
+pub(super) fn legend(parts: &[Part]) -> String {
+    let one = |part: &Part| format!("<li><i class=\"k{}\"></i>{}</li>", of_part(*part), part.name());
+    format!("<ul class=\"legend\">{}</ul>", parts.iter().map(one).collect::<String>())
 }
 
 /// The runs side by side.
@@ -83,7 +90,7 @@ pub(super) fn runs(runs: &[Run]) -> String {
         ("connections", true),
         ("mean attempt", false),
     ];
-    table("sortable", "The runs side by side", &columns, &rows)
+    table("sortable", "The runs side by side", &columns, &rows) + &legend(&Part::OF_ATTEMPT)
 }
 
 /// Nanoseconds of the mean attempt.
@@ -98,10 +105,16 @@ fn bar(run: &Run, longest: f64) -> String {
     let mut rects = String::new();
     for part in Part::OF_ATTEMPT {
         let width = run.seen.sums.get(part) as f64 * scale;
-        let _ = write!(rects, "<rect class=\"k{}\" x=\"{x:.1}\" width=\"{width:.1}\" y=\"0\" height=\"12\"/>", of_part(part));
+        let _ = write!(
+            rects,
+            "<rect class=\"k{}\" x=\"{x:.1}\" width=\"{width:.1}\" y=\"0\" height=\"12\"/>",
+            of_part(part)
+        );
         x += width;
     }
-    format!("<svg class=\"bar\" viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{rects}</svg>")
+    format!(
+        "<svg class=\"bar\" viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{rects}</svg>"
+    )
 }
 
 /// Where the time of a run's requests went.
@@ -122,7 +135,8 @@ pub(super) fn phases(run: &Run) -> String {
             cells.concat()
         )
     };
-    let rows: String = Part::ALL.into_iter().filter(|part| !run.seen.parts[*part as usize].is_empty()).map(one).collect();
+    let rows: String =
+        Part::ALL.into_iter().filter(|part| !run.seen.parts[*part as usize].is_empty()).map(one).collect();
     let columns = [
         ("phase", false),
         ("requests with it", true),

@@ -9,7 +9,7 @@ use super::Run;
 use super::charts::of_part;
 use super::parts::{Part, Parts};
 use super::sample::Picked;
-use super::tables::{grouped, number, table};
+use super::tables::{grouped, legend, number, table};
 use super::text::{bytes, escaped, time};
 
 /// The width of a bar in its own units.
@@ -46,7 +46,11 @@ pub(super) fn timeline(run: &Run) -> String {
         ),
         ("The slowest, since their dispatch".to_owned(), slowest, From::Dispatch),
         (
-            format!("In trouble, since their dispatch: {} of {} that failed or took several attempts", troubled.kept.len(), seen(troubled.seen)),
+            format!(
+                "In trouble, since their dispatch: {} of {} that failed or took several attempts",
+                troubled.kept.len(),
+                seen(troubled.seen)
+            ),
             sorted(&troubled.kept, start),
             From::Dispatch,
         ),
@@ -58,14 +62,15 @@ pub(super) fn timeline(run: &Run) -> String {
     ];
     let open = |place: usize| if place == 0 { " open" } else { "" };
     let group = |(place, (title, picked, from)): (usize, (String, Vec<Picked>, From))| {
-        format!("<details{}><summary>{}</summary>{}</details>\n", open(place), escaped(&title), rows(&title, &picked, from))
+        format!(
+            "<details{}><summary>{}</summary>{}</details>\n",
+            open(place),
+            escaped(&title),
+            rows(&title, &picked, from)
+        )
     };
-    legend() + &groups.into_iter().filter(|(_, picked, _)| !picked.is_empty()).enumerate().map(group).collect::<String>()
-}
-
-fn legend() -> String {
-    let one = |part: Part| format!("<li><i class=\"k{}\"></i>{}</li>", of_part(part), part.name());
-    format!("<ul class=\"legend\">{}</ul>", Part::ALL.map(one).concat())
+    legend(&Part::ALL)
+        + &groups.into_iter().filter(|(_, picked, _)| !picked.is_empty()).enumerate().map(group).collect::<String>()
 }
 
 fn dispatched(picked: &Picked) -> Time {
@@ -133,7 +138,8 @@ fn bar(picked: &Picked, from: From, longest: f64) -> String {
         From::Start => {
             let (begin, wait) = (picked.accepted.as_nanos() as f64 * scale, parts.get(Part::Wait) as f64 * scale);
             let kind = of_part(Part::Wait);
-            let _ = write!(rects, "<rect class=\"k{kind}\" x=\"{begin:.1}\" width=\"{wait:.1}\" y=\"5\" height=\"2\"/>");
+            let _ =
+                write!(rects, "<rect class=\"k{kind}\" x=\"{begin:.1}\" width=\"{wait:.1}\" y=\"5\" height=\"2\"/>");
             begin + wait
         }
         From::Dispatch => 0.0,
