@@ -127,9 +127,9 @@ const WINDOW: usize = 1024;
 pub(super) fn run(args: BenchArgs) -> Exit {
     let json = args.json;
     match bench(args) {
-        Ok(report) => {
+        Ok((report, is_told)) => {
             let text = if json { report.json() } else { report.text() };
-            page::show(&(text + "\n"), report.exit())
+            page::show(&(text + "\n"), if is_told { report.exit() } else { Exit::SomeFailed })
         }
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul bench --help'."));
@@ -138,7 +138,8 @@ pub(super) fn run(args: BenchArgs) -> Exit {
     }
 }
 
-fn bench(mut args: BenchArgs) -> Result<Report, String> {
+/// What came of it, and whether the page of `--report` could be written, if there was to be one.
+fn bench(mut args: BenchArgs) -> Result<(Report, bool), String> {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let inputs = args.input.inputs.clone();
     let targets = targets(std::mem::take(&mut args.input), &world)?;
@@ -170,11 +171,15 @@ fn bench(mut args: BenchArgs) -> Result<Report, String> {
     let spent = Spent { processor: processor_time() - before, elapsed: report.totals.elapsed, shards };
     report.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
     run::tell_trouble(&report);
-    if let Some((file, watch)) = watch {
-        file.write(&format!("haul bench {}", asked.url), &[watch.over("haul bench", settings, &report)])?;
-    }
+    let written = watch.map(|(file, watch)| {
+        file.write(
+            &format!("haul bench {}", picture::shown(&asked.url)),
+            &[watch.over("haul bench", settings, &report)],
+        )
+    });
+    let is_told = written.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
     let tally = tally.lock().expect("no holder of this lock panics");
-    Ok(Report::new(asked, &tally, &report, spent))
+    Ok((Report::new(asked, &tally, &report, spent), is_told))
 }
 
 /// Ends the run of `handle` after this time, and says whether it has done so.

@@ -18,6 +18,9 @@ impl ReportFile {
     /// # Errors
     /// It can't be written to, or is one of the files `used` by the run.
     pub(in crate::cli) fn open<'a>(path: &Path, used: impl IntoIterator<Item = &'a Path>) -> Result<Self, String> {
+        if path == Path::new("-") {
+            return Err("--report needs the name of a file: standard output has the records or the answer".to_owned());
+        }
         let name = path.display();
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| format!("can't write report {name}: {error}"))?;
@@ -57,6 +60,8 @@ mod tests {
         assert!(refused.contains("name another file"), "{refused}");
         let refused = ReportFile::open(directory.path(), []).expect_err("a folder");
         assert!(refused.contains("can't write report"), "{refused}");
+        let refused = ReportFile::open(Path::new("-"), []).expect_err("no file");
+        assert!(refused.contains("needs the name of a file"), "{refused}");
         assert_eq!(fs::read(&input).expect("still there"), b"http://a.test/");
     }
 

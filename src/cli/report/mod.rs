@@ -31,6 +31,7 @@ use haul::model::Sink;
 
 pub(super) use self::file::ReportFile;
 use self::recorder::Recorder;
+pub(super) use self::sample::shown;
 pub(super) use self::settings::told as settings;
 use self::tee::Tee;
 

@@ -49,7 +49,7 @@ impl Picked {
 }
 
 /// `url` without its query's content, cut to a length that can be shown.
-pub(super) fn shown(url: &str) -> String {
+pub(in crate::cli) fn shown(url: &str) -> String {
     let (path, query) = url.split_once('?').map_or((url, ""), |(path, _)| (path, "?…"));
     if path.len() <= URL { format!("{path}{query}") } else { cut(path, URL) }
 }
