@@ -15,9 +15,11 @@ use tracing_subscriber::EnvFilter;
 use super::args::SummaryForm;
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
+use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
@@ -30,6 +32,8 @@ struct Ready {
     report: Option<Told>,
     console: Console,
     show: Show,
+    /// Served until the run has ended.
+    metrics: Option<Metrics>,
 }
 
 /// What makes the report: its file, what watches the run for it, and the run's settings.
@@ -63,13 +67,20 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let settings = plan.report.as_ref().map(|_| report::settings(&plan.config)).unwrap_or_default();
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
+    if plan.tui && io::stderr().is_terminal() && plan.output.file.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "--tui draws where the records would be written; add -o FILE, or send standard output elsewhere".into()
+        );
+    }
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
     let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+        _ if plan.tui && on_terminal && view::is_possible() => Show::Screen(Subject::Get),
         (true, _) => Show::Nothing,
         (false, true) => Show::Line,
         (false, false) => Show::Messages,
     };
     let console = Console::new(show == Show::Line);
+    let metrics = Metrics::of(&engine, plan.metrics, plan.quiet)?;
     let report = plan.report.map(|path| report_file(&path, &plan.inputs, plan.output.file.as_ref())).transpose()?;
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
     let (report, sink) = match report {
@@ -79,13 +90,14 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         }
         None => (None, sink),
     };
+    let sink = Metrics::counting(metrics.as_ref(), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show })
+    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, metrics })
 }
 
 /// The file of the report, which must be none of the run's others.
@@ -115,8 +127,9 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, report: told, console, show } = ready;
+    let Ready { engine, source, sink, save, report: told, console, show, metrics } = ready;
     let (report, bounds) = watched(engine, source, sink, &console, show);
+    drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
         save.close();
         failed.load(Ordering::SeqCst)
@@ -151,8 +164,18 @@ pub(super) fn watched(
     show: Show,
 ) -> (RunReport, Bounds) {
     let progress = Progress::start(console, engine.handle(), show);
+    let (view, (source, sink)) = match show {
+        Show::Screen(subject) => {
+            let (view, ends) = View::start(subject, engine.handle(), (source, sink));
+            (Some(view), ends)
+        }
+        _ => (None, (source, sink)),
+    };
     let report = engine.run(source, sink);
     let bounds = progress.finish();
+    if let Some(view) = view {
+        view.finish();
+    }
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
@@ -180,7 +203,7 @@ fn log(quiet: bool, verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(io::stderr)
+        .with_writer(|| console::Log)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();

@@ -8,6 +8,7 @@ mod tally;
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,9 +29,11 @@ use self::tally::{Counting, Tally};
 use super::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::metrics::{self, Metrics};
 use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, ReportFile, Watch};
+use super::view::{self, Subject};
 use super::{page, run, signals, values};
 
 pub(super) const HELP: &str = "\
@@ -73,6 +76,12 @@ pub(super) struct BenchArgs {
     /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
     #[arg(long, value_name = "FILE", help_heading = "Answer")]
     report: Option<PathBuf>,
+    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
+    #[arg(long, help_heading = "Answer")]
+    no_tui: bool,
+    /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
+    #[arg(long, value_name = "ADDR", value_parser = metrics::address, help_heading = "Answer")]
+    metrics: Option<SocketAddr>,
     /// No progress
     #[arg(short, long, help_heading = "Answer")]
     quiet: bool,
@@ -147,12 +156,20 @@ fn bench(mut args: BenchArgs) -> Result<(Report, bool), String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
     let (requests, lasts) = (args.load.requests.map(NonZeroU64::get), args.load.lasts());
     let warm_up = args.load.warm_up.unwrap_or_default();
-    let show = if args.quiet || !io::stderr().is_terminal() { Show::Nothing } else { Show::Line };
+    let show = match args.quiet || !io::stderr().is_terminal() {
+        true => Show::Nothing,
+        false if !args.no_tui && !args.json && io::stdout().is_terminal() && view::is_possible() => {
+            Show::Screen(Subject::Bench)
+        }
+        false => Show::Line,
+    };
+    let (metrics, quiet) = (args.metrics, args.quiet);
     let file =
         args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let config = config(args, shards, &world)?;
     let settings = picture::settings(&config);
     let engine = Engine::new(config).map_err(|error| error.to_string())?;
+    let metrics = Metrics::of(&engine, metrics, quiet)?;
     let console = Console::new(show == Show::Line);
     let handle = engine.handle();
     signals::watch(handle.clone(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
@@ -166,8 +183,10 @@ fn bench(mut args: BenchArgs) -> Result<(Report, bool), String> {
         }
         None => (None, counting),
     };
+    let sink = Metrics::counting(metrics.as_ref(), sink);
     let before = processor_time();
     let (mut report, _) = run::watched(engine, source, sink, &console, show);
+    drop(metrics);
     let spent = Spent { processor: processor_time() - before, elapsed: report.totals.elapsed, shards };
     report.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
     run::tell_trouble(&report);
