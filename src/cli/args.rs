@@ -397,6 +397,9 @@ pub(super) struct RunArgs {
     /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub(super) summary: Option<SummaryForm>,
+    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
     /// Watch and steer the run on the terminal; needs the records elsewhere (docs/VIEW.md)
     #[arg(long)]
     pub(super) tui: bool,

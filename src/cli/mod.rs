@@ -20,6 +20,7 @@ mod plan;
 mod progress;
 #[cfg(test)]
 mod reference;
+mod report;
 mod run;
 mod signals;
 mod status;

@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    /// Where a page that tells of the run is written.
+    pub(super) report: Option<PathBuf>,
     /// Whether to show the live view.
     pub(super) tui: bool,
     /// Where the run's numbers are served.
@@ -88,6 +90,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        report: args.run.report,
         tui: args.run.tui,
         metrics: args.run.metrics,
         summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),

@@ -1,6 +1,7 @@
 //! Carries a plan out.
 
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use haul::engine::{Engine, Extensions, Handle, RunReport};
 use haul::model::{Hooks, Sink, Source};
 use haul::save::SaveBodies;
-use haul::source::Inputs;
+use haul::source::{Input, Inputs};
 use tracing_subscriber::EnvFilter;
 
 use super::args::SummaryForm;
@@ -17,6 +18,7 @@ use super::exit::Exit;
 use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
+use super::report::{self, Facts, ReportFile, Watch};
 use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
 
@@ -27,10 +29,18 @@ struct Ready {
     sink: Box<dyn Sink>,
     /// Where bodies are saved, and whether that has failed.
     save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
+    report: Option<Told>,
     console: Console,
     show: Show,
     /// Served until the run has ended.
     metrics: Option<Metrics>,
+}
+
+/// What makes the report: its file, what watches the run for it, and the run's settings.
+struct Told {
+    file: ReportFile,
+    watch: Watch,
+    settings: Facts,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
@@ -54,6 +64,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let mut extensions = Extensions::default();
     extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
     let budget = plan.config.limits.max_memory;
+    let settings = plan.report.as_ref().map(|_| report::settings(&plan.config)).unwrap_or_default();
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     if plan.tui && io::stderr().is_terminal() && plan.output.file.is_none() && io::stdout().is_terminal() {
@@ -70,7 +81,15 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     };
     let console = Console::new(show == Show::Line);
     let metrics = Metrics::of(&engine, plan.metrics, plan.quiet)?;
+    let report = plan.report.map(|path| report_file(&path, &plan.inputs, plan.output.file.as_ref())).transpose()?;
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
+    let (report, sink) = match report {
+        Some(file) => {
+            let (watch, sink) = Watch::on(sink, Duration::ZERO);
+            (Some(Told { file, watch, settings }), sink)
+        }
+        None => (None, sink),
+    };
     let sink = Metrics::counting(metrics.as_ref(), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
@@ -78,7 +97,16 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, console, show, metrics })
+    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, metrics })
+}
+
+/// The file of the report, which must be none of the run's others.
+fn report_file(path: &Path, inputs: &[Input], output: Option<&PathBuf>) -> Result<ReportFile, String> {
+    let inputs = inputs.iter().filter_map(|input| match input {
+        Input::File(path) => Some(&**path),
+        Input::Url(_) | Input::Stdin => None,
+    });
+    ReportFile::open(path, inputs.chain(output.map(PathBuf::as_path)))
 }
 
 /// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
@@ -99,7 +127,7 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, console, show, metrics } = ready;
+    let Ready { engine, source, sink, save, report: told, console, show, metrics } = ready;
     let (report, bounds) = watched(engine, source, sink, &console, show);
     drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
@@ -110,11 +138,21 @@ fn finish(ready: Ready, form: SummaryForm) -> Exit {
         console::tell(&summary::summary(&report, &bounds));
     }
     tell_trouble(&report);
+    let not_told = told.is_some_and(|told| !told.tell(&report));
     if form == SummaryForm::Json {
         // The last line, so that programs find it.
         console::tell(&summary_json::summary(&report, &bounds));
     }
-    if not_saved { Exit::SomeFailed } else { Exit::of(&report) }
+    if not_saved || not_told { Exit::SomeFailed } else { Exit::of(&report) }
+}
+
+impl Told {
+    /// Writes the report, and says whether that went well.
+    fn tell(self, report: &RunReport) -> bool {
+        let Self { file, watch, settings } = self;
+        let written = file.write("haul get", &[watch.over("haul get", settings, report)]);
+        written.map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
+    }
 }
 
 /// Runs while someone watches.

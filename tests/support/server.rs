@@ -81,7 +81,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Where `program` is installed: on the path, or where servers live that are not meant for users.
-fn find_program(program: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let extra = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(extra).map(|directory| directory.join(program)).find(|file| file.is_file())

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use clap::Args;
 use haul::config::{BodySettings, Config, Limits, PoolSettings, RequestSettings, RetrySettings};
 use haul::engine::{Engine, Handle};
-use haul::model::{More, Source, Time};
+use haul::model::{More, Sink, Source, Time};
 use haul::source::{InputSettings, Inputs};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use nix::time::ClockId;
@@ -31,6 +32,7 @@ use super::exit::Exit;
 use super::metrics::{self, Metrics};
 use super::plan::{self, World};
 use super::progress::Show;
+use super::report::{self as picture, ReportFile, Watch};
 use super::view::{self, Subject};
 use super::{page, run, signals, values};
 
@@ -71,6 +73,9 @@ pub(super) struct BenchArgs {
     /// Answer in JSON (docs/BENCH.md)
     #[arg(long, help_heading = "Answer")]
     json: bool,
+    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
+    #[arg(long, value_name = "FILE", help_heading = "Answer")]
+    report: Option<PathBuf>,
     /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
     #[arg(long, help_heading = "Answer")]
     no_tui: bool,
@@ -131,9 +136,9 @@ const WINDOW: usize = 1024;
 pub(super) fn run(args: BenchArgs) -> Exit {
     let json = args.json;
     match bench(args) {
-        Ok(report) => {
+        Ok((report, is_told)) => {
             let text = if json { report.json() } else { report.text() };
-            page::show(&(text + "\n"), report.exit())
+            page::show(&(text + "\n"), if is_told { report.exit() } else { Exit::SomeFailed })
         }
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul bench --help'."));
@@ -142,8 +147,10 @@ pub(super) fn run(args: BenchArgs) -> Exit {
     }
 }
 
-fn bench(mut args: BenchArgs) -> Result<Report, String> {
+/// What came of it, and whether the page of `--report` could be written, if there was to be one.
+fn bench(mut args: BenchArgs) -> Result<(Report, bool), String> {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
+    let inputs = args.input.inputs.clone();
     let targets = targets(std::mem::take(&mut args.input), &world)?;
     let asked = Asked::new(&targets, &args.load);
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
@@ -157,14 +164,25 @@ fn bench(mut args: BenchArgs) -> Result<Report, String> {
         false => Show::Line,
     };
     let (metrics, quiet) = (args.metrics, args.quiet);
-    let engine = Engine::new(config(args, shards, &world)?).map_err(|error| error.to_string())?;
+    let file =
+        args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
+    let config = config(args, shards, &world)?;
+    let settings = picture::settings(&config);
+    let engine = Engine::new(config).map_err(|error| error.to_string())?;
     let metrics = Metrics::of(&engine, metrics, quiet)?;
     let console = Console::new(show == Show::Line);
     let handle = engine.handle();
     signals::watch(handle.clone(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let time_is_up = lasts.map(|lasts| stop_after(warm_up + lasts, handle));
     let tally = Arc::new(Mutex::new(Tally::new(warm_up)));
-    let (source, sink) = (Box::new(Load::new(targets, requests)), Box::new(Counting(Arc::clone(&tally))));
+    let (source, counting) = (Box::new(Load::new(targets, requests)), Box::new(Counting(Arc::clone(&tally))));
+    let (watch, sink): (_, Box<dyn Sink>) = match file {
+        Some(file) => {
+            let (watch, sink) = Watch::on(counting, warm_up);
+            (Some((file, watch)), sink)
+        }
+        None => (None, counting),
+    };
     let sink = Metrics::counting(metrics.as_ref(), sink);
     let before = processor_time();
     let (mut report, _) = run::watched(engine, source, sink, &console, show);
@@ -172,8 +190,15 @@ fn bench(mut args: BenchArgs) -> Result<Report, String> {
     let spent = Spent { processor: processor_time() - before, elapsed: report.totals.elapsed, shards };
     report.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
     run::tell_trouble(&report);
+    let written = watch.map(|(file, watch)| {
+        file.write(
+            &format!("haul bench {}", picture::shown(&asked.url)),
+            &[watch.over("haul bench", settings, &report)],
+        )
+    });
+    let is_told = written.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
     let tally = tally.lock().expect("no holder of this lock panics");
-    Ok(Report::new(asked, &tally, &report, spent))
+    Ok((Report::new(asked, &tally, &report, spent), is_told))
 }
 
 /// Ends the run of `handle` after this time, and says whether it has done so.

@@ -1,0 +1,92 @@
+//! `--report FILE`: what a run was like, as one page for a browser that needs no network (docs/REPORT.md).
+//!
+//! A `Watch` puts a `tee` before the run's sink; the `recorder` (pure) gathers what comes by, in bounded memory; at the end
+//! `page` (pure) makes a document of one or several runs: charts drawn here as SVG, tables, and a little script that reads values
+//! out, sorts and searches. Without `--report` nothing of this is on a record's path.
+//!
+//! Owns: what is told of a run, and that nothing in a page can act: every text is escaped, and the page's own policy lets run
+//! only the script it was made with. Must not know: flags, the engine's inside.
+
+mod chart;
+mod charts;
+mod file;
+mod hosts;
+mod machine;
+mod page;
+mod parts;
+mod recorder;
+mod sample;
+mod series;
+mod settings;
+mod tables;
+mod tee;
+mod text;
+mod timeline;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use haul::engine::RunReport;
+use haul::model::Sink;
+
+pub(super) use self::file::ReportFile;
+use self::recorder::Recorder;
+pub(super) use self::sample::shown;
+pub(super) use self::settings::told as settings;
+use self::tee::Tee;
+
+/// Names and values, to be shown as they are.
+pub(super) type Facts = Vec<(String, String)>;
+
+/// One run, as it is told. A report has one or several, side by side.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What tells it from the others: `haul get`, or a way of fetching.
+    pub(super) name: String,
+    /// From the run's start to its end.
+    pub(super) elapsed: Duration,
+    /// Connections opened, where known.
+    pub(super) opened: Option<u64>,
+    /// What the reader must know before the figures: that it was stopped, or what is not in them.
+    pub(super) notes: Vec<String>,
+    /// How it fetched.
+    pub(super) settings: Facts,
+    /// What was seen.
+    pub(super) seen: Recorder,
+}
+
+/// A run that is being watched for a report.
+#[derive(Clone, Debug)]
+pub(super) struct Watch(Arc<Mutex<Recorder>>);
+
+/// The samples of a report are chosen by this.
+const SEED: u64 = 0;
+
+impl Watch {
+    /// Watches what goes to `sink`. What is started within `warm_up` of the first start is shown over time, but not counted.
+    pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration) -> (Self, Box<dyn Sink>) {
+        let recorder = Arc::new(Mutex::new(Recorder::new(warm_up, SEED)));
+        (Self(Arc::clone(&recorder)), Box::new(Tee::new(sink, recorder)))
+    }
+
+    /// The run, now over, that was watched.
+    pub(super) fn over(&self, name: impl Into<String>, settings: Facts, report: &RunReport) -> Run {
+        let mut recorder = self.0.lock().expect("no holder of this lock panics");
+        Run {
+            name: name.into(),
+            elapsed: report.totals.elapsed,
+            opened: Some(report.totals.connections_opened),
+            notes: notes(report),
+            settings,
+            seen: std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, SEED)),
+        }
+    }
+}
+
+/// What cut the run short.
+fn notes(report: &RunReport) -> Vec<String> {
+    let stopped = report.stopped.then(|| format!("The run was stopped; {} URLs were left.", report.left));
+    let unwritten = (report.unwritten > 0).then(|| format!("{} records could not be written.", report.unwritten));
+    let errors = [&report.source_error, &report.sink_error].into_iter().flatten().map(ToString::to_string);
+    stopped.into_iter().chain(unwritten).chain(errors).collect()
+}
