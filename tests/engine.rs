@@ -652,7 +652,7 @@ fn used_up_ports_are_a_failed_attempt() {
     let (outcomes, _) = run(config, (0..8).map(|n| origin.url(&format!("/slow/300/{n}"))));
     let failures: Vec<_> = outcomes.iter().filter_map(failure).collect();
     assert!(!failures.is_empty() && failures.len() < 8, "{failures:?}");
-    assert!(failures.iter().all(|failure| *failure == (Phase::Connect, FailureKind::Io)), "{failures:?}");
+    assert!(failures.iter().all(|failure| *failure == (Phase::Connect, FailureKind::NoPorts)), "{failures:?}");
 }
 
 #[test]
