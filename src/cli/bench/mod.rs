@@ -4,12 +4,15 @@
 //! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `find` says which to run next;
 //! `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
 
+mod against;
 mod args;
 mod client;
+mod csv;
 mod figures;
 mod find;
 mod load;
 mod paced;
+mod ranks;
 mod report;
 mod schedule;
 mod search;
@@ -19,8 +22,10 @@ mod tally;
 mod trial;
 
 use std::collections::HashSet;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,12 +34,14 @@ use haul::model::{More, Source, Time};
 use haul::source::{InputSettings, Inputs};
 use http::{HeaderMap, Method};
 
+use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
 use self::args::{BenchRequestArgs, Load, Plan};
 use self::find::Search;
 use self::load::Target;
 use self::report::{Asked, Report};
 use self::search::SearchReport;
+use self::series::Second;
 use self::steps::StepReport;
 use self::trial::Setup;
 use super::args::InputArgs;
@@ -69,7 +76,9 @@ Examples:
   haul bench -i urls.txt -c 500 -d 1m --warm-up 5s
   haul bench http://127.0.0.1:8080/ --rate 500/s --arrivals poisson
   haul bench http://127.0.0.1:8080/ --ramp 100..5000/s -d 20s
-  haul bench http://127.0.0.1:8080/ --find-max --p99 20ms";
+  haul bench http://127.0.0.1:8080/ --find-max --p99 20ms
+  haul bench http://127.0.0.1:8080/ -d 30s --json > old.json
+  haul bench http://127.0.0.1:8080/ -d 30s --against old.json";
 
 /// How long what is in flight may take at the end, before it is given up.
 const GRACE: Duration = Duration::from_secs(5);
@@ -94,20 +103,53 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let targets = targets(std::mem::take(&mut args.input), &world)?;
     let asked = Asked::new(&targets, &args, &load);
     let (json, warm_up) = (args.answer.json, args.load.warm_up());
+    let earlier = args.answer.against.take().map(|file| earlier(&file, &load)).transpose()?;
+    let series = args.answer.csv.take();
     let setup = setup(args, targets, &world)?;
-    match load {
-        Load::Closed { requests, lasts } => {
-            let report = Report::new(asked, setup.closed(requests, lasts, warm_up, GRACE)?);
-            Ok((report.told(json), report.exit()))
-        }
-        Load::Open(plan) => {
-            let report = Report::new(asked, setup.open(&plan, Duration::MAX, GRACE)?);
-            Ok((report.told(json), report.exit()))
-        }
+    // The file comes last: a load that can't start must not empty it.
+    let series = series.map(Series::create).transpose()?;
+    let done = match load {
+        Load::Closed { requests, lasts } => setup.closed(requests, lasts, warm_up, GRACE)?,
+        Load::Open(plan) => setup.open(&plan, Duration::MAX, GRACE)?,
         Load::FindMax { search, trial, bound, lasts } => {
             let report = find(&setup, asked, Sought { search, trial, bound, lasts })?;
-            Ok((report.told(json), report.exit()))
+            return Ok((report.told(json), report.exit()));
         }
+    };
+    let mut report = Report::new(asked, done);
+    if let Some(earlier) = earlier {
+        report.compare(earlier);
+    }
+    let written = series.is_none_or(|series| series.write(report.seconds()));
+    let exit = if written { report.exit() } else { Exit::SomeFailed };
+    Ok((report.told(json), exit))
+}
+
+/// The answer of an earlier load, read before this one begins.
+fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
+    let text = std::fs::read(file).map_err(|error| format!("can't read '{}': {error}", file.display()))?;
+    Earlier::read(&file.display().to_string(), &text, matches!(load, Load::Open(_)))
+}
+
+/// The file of the seconds, created and still empty.
+struct Series {
+    path: PathBuf,
+    file: File,
+}
+
+impl Series {
+    fn create(path: PathBuf) -> Result<Self, String> {
+        let file = File::create(&path).map_err(|error| format!("can't create '{}': {error}", path.display()))?;
+        Ok(Self { path, file })
+    }
+
+    /// Whether it could be written; if not, that is told.
+    fn write(mut self, seconds: &[Second]) -> bool {
+        let written = self.file.write_all(csv::csv(seconds).as_bytes());
+        if let Err(error) = &written {
+            console::tell(&format!("haul: can't write '{}': {error}", self.path.display()));
+        }
+        written.is_ok()
     }
 }
 

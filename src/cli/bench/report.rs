@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
+use super::against::{Against, Earlier};
 use super::args::{BenchArgs, Load};
 use super::client::{Lack, cores};
 use super::figures::{Times, per_second, rate, table, thousandths, whole};
@@ -79,6 +80,7 @@ pub(super) struct Report {
     cpu: Processor,
     client_lacked: Vec<&'static str>,
     seconds: Vec<Second>,
+    against: Option<Against>,
     #[serde(skip)]
     lacks: Vec<Lack>,
 }
@@ -144,6 +146,7 @@ impl Report {
             cpu: Processor::of(&done, &lacks, requests + tally.left_out),
             client_lacked: lacks.iter().map(|lack| lack.name()).collect(),
             seconds,
+            against: None,
             lacks,
             asked,
         }
@@ -156,6 +159,16 @@ impl Report {
             false if self.failed + self.unfinished() == 0 => Exit::Complete,
             false => Exit::SomeFailed,
         }
+    }
+
+    /// The load second by second.
+    pub(super) fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// Adds what a comparison shows.
+    pub(super) fn compare(&mut self, earlier: Earlier) {
+        self.against = Some(Against::new(earlier, &self.asked, self.elapsed_s, &self.seconds));
     }
 
     fn unfinished(&self) -> u64 {
@@ -184,6 +197,7 @@ impl Report {
             (self.left_out > 0).then(|| format!("  warm-up      {} requests left out", HumanCount(self.left_out))),
             Some(format!("  processor    {}", self.cpu.text())),
             (!self.steps.is_empty()).then(|| format!("\n{}", steps::table(&self.steps))),
+            self.against.as_ref().map(|against| format!("\n{}", against.text())),
         ];
         let hints = self.lacks.iter().map(|lack| format!("\n{}", lack.text()));
         lines.into_iter().flatten().chain(hints).collect::<Vec<_>>().join("\n")
@@ -307,6 +321,7 @@ pub(super) mod tests {
     use haul::model::{Attempt, Failure, FailureKind, Job, Outcome, Phase, Record, Response, Sink, Time, WebUrl};
 
     use super::*;
+    use crate::cli::bench::against;
     use crate::cli::bench::args::Plan;
     use crate::cli::bench::schedule::{Arrivals, BEGIN};
     use crate::cli::bench::tally::Counting;
@@ -463,7 +478,9 @@ pub(super) mod tests {
     #[test]
     fn the_page_names_every_field_and_no_other() {
         let mut fields = BTreeSet::new();
-        for report in [report(false), ramp()] {
+        let mut compared = report(false);
+        compared.compare(against::tests::earlier());
+        for report in [report(false), ramp(), compared] {
             let value = serde_json::from_str(&report.told(true)).expect("JSON");
             paths(&value, "", &mut fields);
         }

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::figures::{at, histogram, record};
 
 /// A second of a load.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub(super) struct Second {
     /// From the first request that counts to this second's beginning.
     pub(super) second: u64,
