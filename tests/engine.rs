@@ -91,6 +91,22 @@ impl Source for Late {
     }
 }
 
+/// Gives a job that was due at the run's start a while later.
+struct Overdue(Option<String>);
+
+impl Source for Overdue {
+    fn read(&mut self, _: usize, _: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+        let Some(url) = self.0.take() else { return Ok(More::No) };
+        std::thread::sleep(Duration::from_millis(300));
+        into.push(Ok(Job::new(0, WebUrl::parse(&url).expect("valid").0, Time::ZERO)));
+        Ok(More::Yes)
+    }
+
+    fn sets_times(&self) -> bool {
+        true
+    }
+}
+
 /// Runs `source` to its end; the outcomes come in input order.
 fn run_source(config: Config, source: Box<dyn Source>) -> (Vec<Outcome>, RunReport) {
     let (sender, receiver) = channel();
@@ -595,6 +611,14 @@ fn contradictory_settings_are_refused_with_a_way_out() {
     config.limits.per_address = Some(count(1));
     let error = Engine::new(config).err().expect("refused").to_string();
     assert!(error.contains("--shards 1"), "{error}");
+}
+
+#[test]
+fn a_job_with_a_time_of_its_own_is_queued_from_then() {
+    let origin = Origin::start();
+    let (outcomes, _) = run_source(config(), Box::new(Overdue(Some(origin.url("/page")))));
+    assert_eq!(outcomes[0].job.accepted, Time::ZERO);
+    assert!(outcomes[0].last.timings.queued >= Duration::from_millis(300), "{outcomes:?}");
 }
 
 #[test]

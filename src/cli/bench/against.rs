@@ -7,6 +7,9 @@ use super::figures::{micros, rate, table, thousandths};
 use super::ranks::{CONFIDENCE, median, shift};
 use super::series::Second;
 
+/// The verdict when the test can show nothing, whatever the values are.
+const UNTOLD: &str = "can't tell";
+
 /// What part of a second a load may lack at its end for it to count as whole.
 const SLACK: f64 = 0.01;
 
@@ -104,7 +107,12 @@ impl Against {
         let heads = ["", "then", "now", "change", ""].map(str::to_owned).into();
         let rows = table(std::iter::once(heads).chain(self.measures.iter().map(Measure::cells)).collect());
         let differs = self.differs.iter().map(|difference| format!("\n  asked differently: {difference}"));
-        std::iter::once(format!("{head}\n{rows}")).chain(differs).collect()
+        let untold = self
+            .measures
+            .iter()
+            .any(|measure| measure.verdict == UNTOLD)
+            .then(|| "\n  can't tell: too few seconds, or they drift; a longer -d on both sides helps".to_owned());
+        std::iter::once(format!("{head}\n{rows}")).chain(untold).chain(differs).collect()
     }
 }
 
@@ -114,7 +122,7 @@ impl Measure {
         let (middle, unit) = (median(then), median(then) / 100.0);
         let percent = |by: f64| (unit > 0.0).then(|| thousandths(by / unit));
         let verdict = match shift {
-            None => "too few seconds",
+            None => UNTOLD,
             Some(shift) if shift.low > 0.0 => "higher",
             Some(shift) if shift.high < 0.0 => "lower",
             Some(_) => "no difference shown",
@@ -202,7 +210,7 @@ pub(super) mod tests {
     fn few_seconds_get_no_verdict() {
         let seconds: Vec<_> = (0..4).map(|at| second(at, 9000)).collect();
         let against = Against::new(earlier(), &Asked { connections: 8, urls: 1 }, 4.0, &seconds);
-        assert!(against.measures.iter().all(|measure| measure.verdict == "too few seconds"), "{against:?}");
+        assert!(against.measures.iter().all(|measure| measure.verdict == UNTOLD), "{against:?}");
         assert!(against.differs.is_empty() && against.seconds_now == 4, "{against:?}");
     }
 

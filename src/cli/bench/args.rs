@@ -192,7 +192,7 @@ impl BenchArgs {
         };
         if pace.find_max {
             let step = pace.step.unwrap_or(TRIAL);
-            let first = pace.rate.or(Rate::new(FIRST)).expect("above zero");
+            let first = pace.rate.or_else(|| Rate::new(FIRST)).expect("above zero");
             let warm_up = load.warm_up.unwrap_or(TRIAL_WARM_UP);
             let trial = open(vec![first], Some(step), warm_up);
             let (bound, lasts) = (pace.p99.expect("clap requires it"), load.duration.unwrap_or(SEARCH));

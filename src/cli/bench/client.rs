@@ -76,3 +76,54 @@ impl Lack {
 pub(super) fn cores(done: &Done) -> f64 {
     done.spent.processor.as_secs_f64() / done.spent.elapsed.as_secs_f64().max(1e-9)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use haul::model::{Failure, Phase, Record};
+
+    use super::*;
+    use crate::cli::bench::report::tests::{done, record, response};
+    use crate::cli::bench::schedule::BEGIN;
+    use crate::cli::bench::tally::Tally;
+
+    const NONE: Duration = Duration::ZERO;
+
+    /// A hundred answers, so many of them late, and 70 connections opened, without much processor time.
+    fn open(late: u64) -> Done {
+        let late = |n| if n < late { Duration::from_millis(2) } else { NONE };
+        let records: Vec<Record> = (0..100).map(|n| record(BEGIN, late(n), NONE, Ok(response(200)))).collect();
+        let mut done = done(Tally::open(NONE, 1, Duration::MAX, Duration::MAX), records);
+        done.spent.processor = NONE;
+        done
+    }
+
+    #[test]
+    fn late_starts_are_the_clients_fault_while_connections_are_left() {
+        assert_eq!((Lack::of(&open(10), 71), Lack::of(&open(11), 71)), (vec![], vec![Lack::Timing]));
+        assert_eq!(Lack::of(&open(11), 70), []);
+    }
+
+    #[test]
+    fn the_descriptor_limit_matters_where_it_is_reached() {
+        let lacks = |allow, mut done: Done| {
+            done.spent.descriptors_allow = Some(allow);
+            Lack::of(&done, 1000)
+        };
+        assert_eq!((lacks(71, open(0)), lacks(70, open(50))), (vec![], vec![Lack::Descriptors]));
+        let mut closed = done(Tally::new(NONE), Vec::new());
+        closed.spent.processor = NONE;
+        assert_eq!(lacks(71, closed), [Lack::Descriptors]);
+    }
+
+    #[test]
+    fn a_want_of_ports_and_of_processor_time_is_told() {
+        let failure = Failure::new(Phase::Connect, FailureKind::NoPorts, "all in use");
+        let done = done(Tally::new(NONE), vec![record(BEGIN, NONE, NONE, Err(failure))]);
+        assert_eq!(Lack::of(&done, 1), [Lack::Processor, Lack::Ports]);
+        for lack in [Lack::Processor, Lack::Ports, Lack::Descriptors, Lack::Timing] {
+            assert!(lack.text().lines().all(|line| line.len() <= 80), "{lack:?}");
+        }
+    }
+}

@@ -70,12 +70,6 @@ impl Times {
     pub(super) fn cells(&self) -> [String; 6] {
         [self.mean, self.p50, self.p90, self.p99, self.p99_9, self.max].map(micros)
     }
-
-    /// The same in a line.
-    pub(super) fn text(&self) -> String {
-        let one = |(head, cell): (&str, String)| format!("{head} {cell}");
-        Self::HEADS.into_iter().zip(self.cells()).map(one).collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// A time in microseconds, as people read it.

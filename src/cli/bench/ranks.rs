@@ -14,6 +14,9 @@ const Z: f64 = 2.575_829;
 /// Values of a series that are compared, at most: of longer ones the means of neighbours. The differences are the square.
 const MOST: usize = 500;
 
+/// The least: of fewer nobody can say whether they depend on each other.
+const LEAST: usize = 5;
+
 /// The most that a value may seem to say of the next one.
 const MOST_ALIKE: f64 = 0.9;
 
@@ -31,7 +34,7 @@ pub(super) fn shift(then: &[f64], now: &[f64]) -> Option<Shift> {
     let (n, m) = (then.len() as f64, now.len() as f64);
     let deviation = (n * m * (n + m + 1.0) / 12.0 * dependence(&then, &now)).sqrt();
     let left_out = n * m / 2.0 - Z * deviation;
-    if left_out.is_nan() || left_out < 0.0 {
+    if then.len().min(now.len()) < LEAST || left_out < 0.0 {
         return None;
     }
     let mut differences: Vec<f64> = now.iter().flat_map(|now| then.iter().map(move |then| now - then)).collect();

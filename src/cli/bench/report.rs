@@ -42,7 +42,7 @@ impl Asked {
             Load::Closed { .. } => None,
             Load::Open(plan) | Load::FindMax { trial: plan, .. } => Some(plan),
         };
-        let warm_up = plan.map_or(args.load.warm_up(), |plan| plan.warm_up);
+        let warm_up = plan.map_or_else(|| args.load.warm_up(), |plan| plan.warm_up);
         Self {
             url: targets[0].url.as_str().to_owned(),
             urls: targets.len(),
@@ -219,15 +219,18 @@ impl Report {
     }
 
     fn times(&self) -> String {
-        let Some(open) = &self.open else { return format!("  latency      {}", self.latency_us.text()) };
         let heads = Times::HEADS.map(str::to_owned);
-        let row = |name: &str, cells: [String; 6]| [vec![format!("{name:<8}")], cells.into()].concat();
-        table(vec![
-            row("", heads),
-            row("response", open.response_us.cells()),
-            row("service", self.latency_us.cells()),
-            row("late", open.late_us.cells()),
-        ])
+        let row = |name: &str, cells: [String; 6]| [vec![format!("{name:<11}")], cells.into()].concat();
+        let latency = self.latency_us.cells();
+        let rows = match &self.open {
+            None => vec![row("latency", latency)],
+            Some(open) => vec![
+                row("response", open.response_us.cells()),
+                row("service", latency),
+                row("late", open.late_us.cells()),
+            ],
+        };
+        table(std::iter::once(row("", heads)).chain(rows).collect())
     }
 
     fn unfinished_text(&self) -> String {
@@ -331,7 +334,12 @@ pub(super) mod tests {
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCH.md"));
 
     /// A record of a request that was read or due at `at`, started `late` after it and took `took`.
-    fn record(at: Time, late: Duration, took: Duration, result: Result<Response, Failure>) -> Record {
+    pub(in crate::cli::bench) fn record(
+        at: Time,
+        late: Duration,
+        took: Duration,
+        result: Result<Response, Failure>,
+    ) -> Record {
         let job = Job::new(0, WebUrl::parse("http://a.test/").expect("a URL").0, at);
         let mut last = Attempt::unsent(Failure::new(Phase::Head, FailureKind::Timeout, "late"));
         last.result = result;
@@ -340,7 +348,7 @@ pub(super) mod tests {
         Record::Fetched(Outcome { job, attempts: 1, last })
     }
 
-    fn response(status: u16) -> Response {
+    pub(in crate::cli::bench) fn response(status: u16) -> Response {
         Response {
             status,
             version: http::Version::HTTP_11,
@@ -361,7 +369,7 @@ pub(super) mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    fn done(tally: Tally, mut records: Vec<Record>) -> Done {
+    pub(in crate::cli::bench) fn done(tally: Tally, mut records: Vec<Record>) -> Done {
         let tally = Arc::new(Mutex::new(tally));
         Counting(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
         let mut run = summary::tests::report();
@@ -433,7 +441,8 @@ pub(super) mod tests {
         let text = report(false).text();
         let expected = "\
 1,000 requests in 2.0s: 500/s, 1 failed
-  latency      mean 500ms, p50 500ms, p90 900ms, p99 990ms, p99.9 1.0s, longest 1.0s
+                mean    p50    p90    p99  p99.9  longest
+  latency      500ms  500ms  900ms  990ms   1.0s     1.0s
   status       200 998, 503 1
   failed       head timeout 1
   connections  70 opened, 64 wanted: some were closed, or opened for each request
@@ -453,10 +462,10 @@ pub(super) mod tests {
     fn an_open_loop_shows_its_times_apart_and_its_steps() {
         let expected = "\
 28 requests in 1.9s: 14/s, asked for 10/s to 20/s, 1 failed
-              mean     p50     p90     p99   p99.9  longest
-  response    11ms  9.00ms    20ms    22ms    22ms     22ms
-  service   5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms
-  late      5.46ms  3.00ms    15ms    17ms    17ms     17ms
+                 mean     p50     p90     p99   p99.9  longest
+  response       11ms  9.00ms    20ms    22ms    22ms     22ms
+  service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms
+  late         5.46ms  3.00ms    15ms    17ms    17ms     17ms
   status       200 27
   failed       head timeout 1
   unfinished   2 were due and had not ended when the load was over: these times
