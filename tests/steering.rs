@@ -129,7 +129,12 @@ fn the_limit_on_all_requests_moves_both_ways_below_the_number_of_shards_too() {
         let urls: Vec<_> = (0..300).map(|n| origin.url_on(&format!("127.0.0.{}", 1 + n % 12), "/slow/30")).collect();
         let (handle, run) = start(config, urls, |_| {});
         let set = |n| handle.set_limits(LiveLimits { concurrency: count(n), ..handle.limits() });
-        let in_flight = || handle.progress().in_flight;
+        // The shards' figures are read one after the other: only two readings alike are of one moment.
+        let reading = || (handle.progress().succeeded, handle.progress().in_flight);
+        let in_flight = || {
+            let alike = std::iter::from_fn(|| Some((reading(), reading()))).find(|(one, next)| one == next);
+            alike.expect("there is always another reading").0.1
+        };
         until("twelve are in flight", || in_flight() == 12);
         for limit in [5, 1, 3] {
             set(limit);

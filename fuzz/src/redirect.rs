@@ -119,7 +119,7 @@ fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
 fn check_request(job: &Job, template: &RequestTemplate, left_origin: bool, dropped_body: bool) {
     let authority = HeaderValue::from_str(job.url.authority()).expect("a host and a port");
     for version in [Version::HTTP_11, Version::HTTP_2] {
-        let Some(request) = template.build(job, &authority, version) else {
+        let Some(request) = template.build(job, &authority, version, HeaderMap::new()) else {
             // Such a job fails: the standard lets hosts be named so, and no name server knows them.
             assert!(version == Version::HTTP_2 && job.url.host().contains(ODD), "{} can't be asked for", job.url);
             continue;

@@ -315,7 +315,7 @@ pub(super) struct BodyArgs {
     /// Fail on response heads larger than this [default: 64KiB]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(super) max_head: Option<u64>,
-    /// Fail on responses with more than N headers [default: 128]
+    /// Fail on responses with more than N headers [default: 100]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) max_headers: Option<NonZeroU32>,
 }

@@ -26,7 +26,7 @@ pub struct BodySettings {
     pub h2_stream_window: u32,
     /// The largest response head in bytes. Default 64 KiB.
     pub max_head: usize,
-    /// The most response headers. Default 128.
+    /// The most response headers. Default 100: with more than that hyper takes 8 KiB of memory for each response.
     pub max_headers: usize,
 }
 
@@ -43,7 +43,7 @@ impl Default for BodySettings {
             max_ratio: 200,
             h2_stream_window: 1 << 20,
             max_head: 64 << 10,
-            max_headers: 128,
+            max_headers: 100,
         }
     }
 }

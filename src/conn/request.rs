@@ -14,7 +14,7 @@ use crate::model::{Job, Scheme, Special, describes_body, remove_headers, stays_w
 #[derive(Debug)]
 pub struct RequestTemplate {
     method: Method,
-    /// `Host` first (its value is set per host), then haul's own headers, then the user's.
+    /// haul's own headers, then the user's. `Host`, which is the host's, comes before them.
     headers: HeaderMap,
     /// The user's own `Host`, if any.
     host: Option<HeaderValue>,
@@ -25,13 +25,12 @@ impl RequestTemplate {
     /// The run's default request, with `own` as haul's headers, which the user's replace.
     #[must_use]
     pub fn new(settings: &RequestSettings, own: &[(http::HeaderName, HeaderValue)]) -> Self {
-        let mut headers = HeaderMap::with_capacity(settings.headers.len() + own.len() + 1);
-        headers.insert(HOST, HeaderValue::from_static("-"));
+        let mut headers = HeaderMap::with_capacity(settings.headers.len() + own.len());
         for (name, value) in own {
             headers.insert(name.clone(), value.clone());
         }
-        let host = settings.headers.get(HOST).cloned();
         replace(&mut headers, &settings.headers);
+        let host = headers.remove(HOST);
         Self { method: settings.method.clone(), headers, host, body: settings.body.clone().unwrap_or_default() }
     }
 
@@ -52,17 +51,25 @@ impl RequestTemplate {
     }
 
     /// The request for `job`, whose host's `Host` value is `authority`: origin form for HTTP/1.1, absolute form (which
-    /// becomes the pseudo-headers) for HTTP/2.
+    /// becomes the pseudo-headers) for HTTP/2. `spare`: an empty map whose room is used; hyper puts the response's headers into
+    /// it, so one that comes from a response has enough.
     ///
     /// `None` when the path can't be put into HTTP, which the URL parser rules out.
     #[must_use]
-    pub fn build(&self, job: &Job, authority: &HeaderValue, version: Version) -> Option<Request<RequestBody>> {
+    pub fn build(
+        &self,
+        job: &Job,
+        authority: &HeaderValue,
+        version: Version,
+        spare: HeaderMap,
+    ) -> Option<Request<RequestBody>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.headers_mut() = self.headers.clone();
-        // Not inserted: a map that is full would grow for that, before it finds that nothing is added.
-        if let Some(host) = request.headers_mut().get_mut(HOST) {
-            host.clone_from(self.host.as_ref().unwrap_or(authority));
+        *request.headers_mut() = spare;
+        let headers = request.headers_mut();
+        headers.append(HOST, self.host.as_ref().unwrap_or(authority).clone());
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
         }
         if let Some(special) = job.special() {
             specialise(&mut request, special, authority);
@@ -148,7 +155,7 @@ mod tests {
 
     fn build(template: &RequestTemplate, job: &Job, version: Version) -> Request<RequestBody> {
         let authority = HeaderValue::from_str(job.url.authority()).expect("valid");
-        template.build(job, &authority, version).expect("valid")
+        template.build(job, &authority, version, HeaderMap::new()).expect("valid")
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::response::Parts;
-use http::{HeaderName, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Version};
 
 use super::Shard;
 use super::lane::{Flight, Next, Parcel};
@@ -26,6 +26,9 @@ use crate::sched::{Event, HostId, Report};
 /// several idle connections at once.
 const FREE_RETRIES: u8 = 3;
 
+/// The most headers that room is kept for.
+const MOST_SPARE: usize = 64;
+
 impl Shard {
     /// The request of a flight, and its method.
     pub(super) fn prepare(&self, flight: &Flight, version: Version) -> Result<(Request<RequestBody>, Method), Failure> {
@@ -35,7 +38,7 @@ impl Shard {
         let request = {
             let hosts = self.hosts.borrow();
             let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
-            self.template.build(&flight.job, &host.authority, version)
+            self.template.build(&flight.job, &host.authority, version, self.spare_headers.take())
         };
         let mut request = request.ok_or_else(|| {
             Failure::new(
@@ -166,7 +169,10 @@ impl Shard {
                 Decision::Refuse(failure) => attempt.result = Err(failure),
             }
         }
-        self.keep_head(&mut attempt, exchanged.head, exchanged.order);
+        if let Some(head) = exchanged.head {
+            self.keep_head(&mut attempt, &head, exchanged.order);
+            self.spare(head.headers);
+        }
         if let Err(failure) = &attempt.result
             && verdict.blame() != Blame::Nobody
         {
@@ -202,15 +208,23 @@ impl Shard {
     }
 
     /// Keeps the headers where the record, or the decoding of a text body, needs them.
-    fn keep_head(&self, attempt: &mut Attempt, head: Option<Parts>, order: Option<Vec<HeaderName>>) {
+    fn keep_head(&self, attempt: &mut Attempt, head: &Parts, order: Option<Vec<HeaderName>>) {
         let body = &self.shared.config.body;
         if (body.keep_headers || body.keep)
-            && let (Ok(response), Some(head)) = (&mut attempt.result, head)
+            && let Ok(response) = &mut attempt.result
         {
             response.headers = Some(match order {
                 Some(names) => HeaderList::in_order(&head.headers, names),
                 None => HeaderList::from(&head.headers),
             });
+        }
+    }
+
+    /// Keeps the room of these headers for the next request, unless it is uncommonly large.
+    fn spare(&self, mut headers: HeaderMap) {
+        if headers.capacity() <= MOST_SPARE {
+            headers.clear();
+            self.spare_headers.set(headers);
         }
     }
 

@@ -24,6 +24,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
@@ -66,6 +67,8 @@ pub(super) struct Shard {
     dialer: Dialer,
     resolver: Rc<Resolver>,
     template: RequestTemplate,
+    /// The room of the last response's headers, for the next request's.
+    spare_headers: Cell<HeaderMap>,
     /// What is done with the bodies of redirects: read as far as it is worth a connection, and dropped.
     redirect_body: BodySettings,
     /// Whether nothing is done because the sink is behind.
@@ -147,6 +150,7 @@ impl Shard {
             resolver,
             redirect_body: redirect_body(&config.body),
             template: super::template::request_template(config),
+            spare_headers: Cell::default(),
             paused: Cell::new(false),
             held: Cell::new(false),
             live: Cell::new(live),
