@@ -64,7 +64,7 @@ impl SearchReport {
             };
         }
         if self.client_bound {
-            text += "\nA rate that was not borne was too much for this client, too: the server may bear more.";
+            text += "\nA rate that was not borne was too much for this client, too: the server may bear\nmore.";
         }
         text
     }
