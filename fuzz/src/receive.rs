@@ -121,16 +121,6 @@ impl Recipient for Taker {
     }
 }
 
-/// Runs hyper's helper futures.
-#[derive(Clone, Copy, Debug)]
-struct Spawner;
-
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Spawner {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
-
 /// A request on its own.
 struct Asker<'a> {
     clock: Virtual,
@@ -216,7 +206,7 @@ fn stays_idle(connection: &mut H1<Peer>, script: &Script) -> bool {
 pub fn h2(script: &Script, method: &Method) -> Vec<Verdict> {
     let body = body_settings();
     on_the_virtual_clock(async {
-        let opened = H2::new(Peer::new(Arc::new(script.clone())), Spawner, &body).await;
+        let opened = H2::new(Peer::new(Arc::new(script.clone())), &body).await;
         let (connection, driver) = opened.expect("the preface can be written");
         let driver = tokio::task::spawn_local(async { driver.await.say().await });
         let ask = async || {

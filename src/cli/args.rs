@@ -18,6 +18,7 @@ use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
+use super::metrics;
 use super::values;
 
 /// Fetches a great many URLs.
@@ -392,6 +393,12 @@ pub(super) struct RunArgs {
     /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub(super) summary: Option<SummaryForm>,
+    /// Watch and steer the run on the terminal; needs the records elsewhere (docs/VIEW.md)
+    #[arg(long)]
+    pub(super) tui: bool,
+    /// Serve the run's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
+    #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
+    pub(super) metrics: Option<SocketAddr>,
     /// No progress, and no summary unless --summary asks for one; errors are still told
     #[arg(short, long)]
     pub(super) quiet: bool,

@@ -104,7 +104,7 @@ fn cause(longest: &LongestHost) -> String {
 }
 
 /// `text`, or its beginning and its end with an ellipsis between.
-fn cut(text: &str, room: usize) -> String {
+pub(super) fn cut(text: &str, room: usize) -> String {
     let count = text.chars().count();
     if count <= room {
         return text.to_owned();

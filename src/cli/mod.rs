@@ -11,6 +11,7 @@ mod exit;
 mod forecast;
 mod generate;
 mod limits_file;
+mod metrics;
 mod origin;
 mod output;
 mod page;
@@ -23,7 +24,9 @@ mod signals;
 mod status;
 mod summary;
 mod summary_json;
+mod tee;
 mod values;
+mod view;
 
 use std::fs;
 use std::io::{self, IsTerminal};

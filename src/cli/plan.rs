@@ -3,6 +3,7 @@
 //! The world (terminal, files named by @) is an argument, so that this stays a function of its arguments.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ pub(super) struct Plan {
     pub(super) input_settings: InputSettings,
     pub(super) output: Output,
     pub(super) grace: Duration,
+    /// Whether to show the live view.
+    pub(super) tui: bool,
+    /// Where the run's numbers are served.
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
     pub(super) verbose: u8,
@@ -83,6 +88,8 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         },
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
+        tui: args.run.tui,
+        metrics: args.run.metrics,
         summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
         verbose: args.run.verbose,
@@ -140,6 +147,8 @@ fn check(args: &GetArgs) -> Planned<()> {
             output.save_as.is_some() && output.save_dir.is_none(),
             "--save-as needs a directory to save into; add --save-dir DIR",
         ),
+        (run.tui && run.quiet, "--tui and --quiet exclude each other; leave one out"),
+        (run.tui && run.verbose > 0, "--verbose logs to where --tui draws; leave one out"),
         (run.quiet && run.verbose > 0, "--quiet and --verbose exclude each other; leave one out"),
     ];
     match rules.into_iter().find(|(broken, _)| *broken) {
@@ -434,6 +443,8 @@ mod tests {
             ("--limits file", "file:1:6: "),
             ("--limits latin", "UTF-8"),
             ("-q -v", "leave one out"),
+            ("--tui -q", "leave one out"),
+            ("--tui -v", "leave one out"),
             ("-i - -i -", "only once"),
             ("-u name", "USER:PASSWORD"),
             ("-d @nowhere", "can't read --data @nowhere"),

@@ -10,6 +10,7 @@ use haul::engine::{Bound, Handle, Outlook, Snapshot};
 
 use super::console::{self, Console};
 use super::status::{self, View};
+use super::view::Subject;
 
 /// How often the line changes.
 const TICK: Duration = Duration::from_millis(250);
@@ -33,6 +34,8 @@ pub(super) enum Show {
     Line,
     /// A message every ten seconds.
     Messages,
+    /// The live view, which [`super::run::watched`] starts.
+    Screen(Subject),
     /// Nothing: only what bounds the run is remembered.
     Nothing,
 }

@@ -14,8 +14,10 @@ use tracing_subscriber::EnvFilter;
 use super::args::SummaryForm;
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
+use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
@@ -27,6 +29,8 @@ struct Ready {
     save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
     console: Console,
     show: Show,
+    /// Served until the run has ended.
+    metrics: Option<Metrics>,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
@@ -52,21 +56,29 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let budget = plan.config.limits.max_memory;
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
+    if plan.tui && io::stderr().is_terminal() && plan.output.file.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "--tui draws where the records would be written; add -o FILE, or send standard output elsewhere".into()
+        );
+    }
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
     let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+        _ if plan.tui && on_terminal && view::is_possible() => Show::Screen(Subject::Get),
         (true, _) => Show::Nothing,
         (false, true) => Show::Line,
         (false, false) => Show::Messages,
     };
     let console = Console::new(show == Show::Line);
+    let metrics = Metrics::of(&engine, plan.metrics, plan.quiet)?;
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
+    let sink = Metrics::counting(metrics.as_ref(), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, console, show })
+    Ok(Ready { engine, source: Box::new(source), sink, save, console, show, metrics })
 }
 
 /// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
@@ -87,8 +99,9 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, console, show } = ready;
+    let Ready { engine, source, sink, save, console, show, metrics } = ready;
     let (report, bounds) = watched(engine, source, sink, &console, show);
+    drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
         save.close();
         failed.load(Ordering::SeqCst)
@@ -113,8 +126,18 @@ pub(super) fn watched(
     show: Show,
 ) -> (RunReport, Bounds) {
     let progress = Progress::start(console, engine.handle(), show);
+    let (view, (source, sink)) = match show {
+        Show::Screen(subject) => {
+            let (view, ends) = View::start(subject, engine.handle(), (source, sink));
+            (Some(view), ends)
+        }
+        _ => (None, (source, sink)),
+    };
     let report = engine.run(source, sink);
     let bounds = progress.finish();
+    if let Some(view) = view {
+        view.finish();
+    }
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
@@ -142,7 +165,7 @@ fn log(quiet: bool, verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(io::stderr)
+        .with_writer(|| console::Log)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();

@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use super::console::Console;
 use super::exit::Exit;
 use super::status::clock;
+use super::view;
 
 /// After the second signal, how long the run may take to end before the process does: the reader of our output may
 /// have stopped reading, and then nothing that is written ever ends.
@@ -42,7 +43,7 @@ pub(super) fn watch_current(
             match (seen, current()) {
                 (1, Some(handle)) => begin_end(&handle, &console, grace),
                 (2, Some(handle)) => end_now(&handle),
-                _ => std::process::exit(Exit::Interrupted.code().into()),
+                _ => leave(),
             }
         }
     });
@@ -62,6 +63,12 @@ fn end_now(handle: &Handle) {
     handle.stop_now();
     thread::spawn(|| {
         thread::sleep(LAST_CALL);
-        std::process::exit(Exit::Interrupted.code().into());
+        leave();
     });
+}
+
+/// Ends the process, with the terminal as it was.
+fn leave() -> ! {
+    view::restore();
+    std::process::exit(Exit::Interrupted.code().into())
 }

@@ -77,7 +77,7 @@ fn hosts(count: u64) -> String {
 
 /// How long the run may still take, once all input has been read: what the longest host needs, or all that is left at the
 /// pace so far.
-fn time_left(view: &View<'_>, outlook: &Outlook) -> Option<Duration> {
+pub(super) fn time_left(view: &View<'_>, outlook: &Outlook) -> Option<Duration> {
     if !outlook.input_ended || outlook.bound == Bound::Paused {
         return None;
     }
@@ -102,7 +102,7 @@ pub(super) fn per_second(count: u64, time: Duration) -> u64 {
 }
 
 /// A time in whole seconds, as `2h05m`, `5m09s` or `9s`: the least of its digits change with each look anyway.
-fn coarse(time: Duration) -> String {
+pub(super) fn coarse(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {

@@ -15,24 +15,30 @@ pub(super) struct Mapped {
     pub(super) unprocessed: bool,
 }
 
-/// Maps an error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
+/// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
 pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
-    if phase == Phase::Head && wants_certificate(error) {
-        let message = "the peer wants a client certificate; give one with --cert and --key";
-        return Mapped { failure: Failure::new(Phase::Tls, FailureKind::Handshake, message), unprocessed: false };
+    let io = source::<io::Error>(error);
+    if let Some(wanted) = wants_certificate(io, phase) {
+        return wanted;
     }
-    let (kind, unprocessed) = kind_of(error, phase);
-    Mapped { failure: Failure::new(phase, kind, describe(error, kind, phase)), unprocessed }
+    let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
+    let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
+    let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
+    Mapped { failure: Failure::new(phase, kind, message), unprocessed: false }
 }
 
-fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
-    if let Some(h2) = source::<h2::Error>(error) {
-        return h2_kind(h2, phase);
+/// The same for an error of h2.
+pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
+    if let Some(wanted) = wants_certificate(error.get_io(), phase) {
+        return wanted;
     }
-    if let Some(io) = source::<io::Error>(error) {
-        return (io_kind(io, phase), false);
-    }
-    let kind = if error.is_parse_too_large() {
+    let (kind, unprocessed) = h2_kind(error, phase);
+    let message = describe(kind, "http2 error", &format!(": {error}"));
+    Mapped { failure: Failure::new(phase, kind, message), unprocessed }
+}
+
+fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {
+    if error.is_parse_too_large() {
         FailureKind::HeadTooLarge
     } else if error.is_parse() {
         if is_about_length(error) { FailureKind::BadFraming } else { FailureKind::Malformed }
@@ -44,8 +50,7 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> (FailureKind, bool) {
         FailureKind::Malformed
     } else {
         FailureKind::Protocol
-    };
-    (kind, false)
+    }
 }
 
 /// Whether the head was refused for what it says of the body's length. hyper has no name for it but the text, which the
@@ -80,14 +85,14 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
     }
 }
 
-/// Whether the peer misses a client certificate. In TLS 1.3 it says so after what is the whole handshake for the client
-/// (RFC 8446 §4.4.2.4), in TLS 1.2 within.
-fn wants_certificate(error: &hyper::Error) -> bool {
-    let inner = source::<io::Error>(error).and_then(io::Error::get_ref);
-    matches!(
-        inner.and_then(|inner| inner.downcast_ref()),
-        Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired))
-    )
+/// What to tell a user whose peer misses a client certificate. In TLS 1.3 it says so after what is the whole handshake for the
+/// client (RFC 8446 §4.4.2.4), in TLS 1.2 within.
+fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> {
+    let inner = error.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+    let wanted = matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)));
+    let message = "the peer wants a client certificate; give one with --cert and --key";
+    let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
+    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), unprocessed: false })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.
@@ -98,6 +103,10 @@ const fn tls_kind(error: &rustls::Error) -> FailureKind {
 fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
     if let Some(io) = error.get_io() {
         return (io_kind(io, phase), false);
+    }
+    if error.reason().is_none() {
+        // What h2 blames on its user: the connection has ended, or its streams' numbers have.
+        return (cut_off(phase), false);
     }
     let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
     let leaving = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
@@ -122,14 +131,13 @@ fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
     None
 }
 
-fn describe(error: &hyper::Error, kind: FailureKind, phase: Phase) -> String {
-    let said = error.source().filter(|_| !error.is_user());
-    let cause = said.map(|source| format!(": {source}")).unwrap_or_default();
-    match (kind, phase) {
-        (FailureKind::Closed, _) => format!("the server closed the connection before a complete response head{cause}"),
-        (FailureKind::Truncated, _) => format!("the body ended before its end{cause}"),
-        (FailureKind::HeadTooLarge, _) => framing::HEAD_TOO_LARGE.to_owned(),
-        (FailureKind::Protocol, _) => format!("the server does not speak the protocol it was asked to speak{cause}"),
+/// `error`: what is said where the kind does not say it all; `cause`: what follows it.
+fn describe(kind: FailureKind, error: &str, cause: &str) -> String {
+    match kind {
+        FailureKind::Closed => format!("the server closed the connection before a complete response head{cause}"),
+        FailureKind::Truncated => format!("the body ended before its end{cause}"),
+        FailureKind::HeadTooLarge => framing::HEAD_TOO_LARGE.to_owned(),
+        FailureKind::Protocol => format!("the server does not speak the protocol it was asked to speak{cause}"),
         _ => format!("{error}{cause}"),
     }
 }

@@ -11,14 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::response::Parts;
-use http::{HeaderName, Method, Request, Response as HttpResponse, Version};
+use http::{HeaderName, Method, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 
+use super::error::Mapped;
 use super::watch::Watch;
 use super::wire::Tap;
-use super::{LazyTimer, RequestBody, error, framing, head};
+use super::{LazyTimer, framing, head};
 use crate::body::{self, BodyError, BodyPlan};
 use crate::config::{BodySettings, Timeouts};
 use crate::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
@@ -215,26 +214,25 @@ impl From<Failure> for ExchangeError {
     }
 }
 
-impl From<error::Mapped> for ExchangeError {
-    fn from(mapped: error::Mapped) -> Self {
+impl From<Mapped> for ExchangeError {
+    fn from(mapped: Mapped) -> Self {
         Self { failure: mapped.failure, unprocessed: mapped.unprocessed }
     }
 }
 
 /// Waits for the response that `sending` brings, and receives its body.
-pub(super) async fn exchange<C: Clock>(
-    sending: impl Future<Output = Result<HttpResponse<Incoming>, TrySendError<Request<RequestBody>>>>,
+pub(super) async fn exchange<C, B>(
+    sending: impl Future<Output = Result<HttpResponse<B>, ExchangeError>>,
     method: &Method,
     context: &Context<'_, C>,
     watch: &Watch<'_>,
     reached: &Reached,
-) -> Result<Response, ExchangeError> {
-    let response = sending.await.map_err(|mut error| {
-        let handed_back = error.take_message().is_some();
-        let mut mapped = error::map(&error.into_error(), Phase::Head);
-        mapped.unprocessed |= handed_back;
-        mapped
-    })?;
+) -> Result<Response, ExchangeError>
+where
+    C: Clock,
+    B: Body<Data = Bytes, Error = Mapped> + Unpin,
+{
+    let response = sending.await?;
     let now = context.clock.now();
     watch.enter_body(now);
     let (head, incoming) = response.into_parts();
@@ -262,7 +260,7 @@ pub(super) async fn exchange<C: Clock>(
     };
     let metered = Metered { incoming, watch, h2, bodiless };
     let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
-        BodyError::Transport(Cut::Broken(error)) => ExchangeError::from(error::map(&error, Phase::Body)),
+        BodyError::Transport(Cut::Broken(error)) => error.into(),
         BodyError::Transport(Cut::Short) => {
             let message = "the stream ended without saying that the body was complete";
             Failure::new(Phase::Body, FailureKind::Truncated, message).into()
@@ -322,8 +320,8 @@ impl<C: Clock> BodyWriter for Held<'_, C> {
 }
 
 /// A response body that reports its progress.
-struct Metered<'a> {
-    incoming: Incoming,
+struct Metered<'a, B> {
+    incoming: B,
     watch: &'a Watch<'a>,
     h2: bool,
     /// No body may come: h2 itself sees to it only for HEAD.
@@ -333,14 +331,14 @@ struct Metered<'a> {
 /// Why a body ended before its end.
 enum Cut {
     /// By an error.
-    Broken(hyper::Error),
-    /// An HTTP/2 body stopped before END_STREAM: hyper takes a stream that is reset with NO_ERROR for one that has ended.
+    Broken(Mapped),
+    /// An HTTP/2 body stopped before END_STREAM: a stream that is reset with NO_ERROR looks like one that has ended.
     Short,
     /// There is one where there must be none (RFC 9113 §8.1.1).
     Extraneous,
 }
 
-impl Body for Metered<'_> {
+impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     type Data = Bytes;
     type Error = Cut;
 

@@ -3,15 +3,19 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
-use http::{Method, Request};
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::drive::Driver;
-use super::exchange::{self, Context, Exchanged, Reached};
+use super::error::Mapped;
+use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::wire::{Tap, Wire};
 use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
@@ -76,7 +80,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let received_before = self.tap.received();
         let outcome = {
             self.driver.expect_poll();
-            let sending = self.sender.try_send_request(request);
+            // Handed over now: the first look at the connection finds it.
+            let sending = answer(self.sender.try_send_request(request));
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             let (connection, ended, tap) = (&mut self.connection, &mut self.ended, &self.tap);
             std::future::poll_fn(|cx| {
@@ -134,6 +139,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
                 Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
             }
         }
+    }
+}
+
+/// Waits for the head of the response that `sending` brings.
+async fn answer(
+    sending: impl Future<Output = Result<Response<hyper::body::Incoming>, TrySendError<Request<RequestBody>>>>,
+) -> Result<Response<Incoming>, ExchangeError> {
+    let response = sending.await.map_err(|mut error| {
+        let unprocessed = error.take_message().is_some();
+        let mapped = error::map(&error.into_error(), Phase::Head);
+        ExchangeError { unprocessed, ..mapped.into() }
+    })?;
+    Ok(response.map(Incoming))
+}
+
+/// A response's body.
+struct Incoming(hyper::body::Incoming);
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Mapped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Mapped>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| error::map(&error, Phase::Body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
     }
 }
 

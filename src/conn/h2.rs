@@ -1,133 +1,85 @@
 //! An HTTP/2 connection: one driver task, any number of exchanges within the peer's stream limit.
+//!
+//! On the `h2` crate itself, which hyper's client stands on: hyper gives each request a task of its own, and passes it through
+//! a queue and a one-shot channel, where here whoever waits for a response asks h2 for it (docs/PERFORMANCE.md has the figures).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Duration;
 
-use http::{Method, Request};
-use hyper::client::conn::http2::{self, Connection, SendRequest};
-use hyper::rt::bounds::Http2ClientConnExec;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use bytes::Bytes;
+use h2::client::{Builder, Connection, SendRequest};
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, Receiver};
 
-use super::exchange::{self, Context, Exchanged, Reached};
+use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::preface::Greeted;
-use super::severable::{Severable, Shears};
+use super::streams::{Incoming, Upload};
 use super::{LazyTimer, RequestBody, error};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
 
 /// The sending side of one HTTP/2 connection; clones share it.
-pub struct H2<T, E>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
-{
-    sender: SendRequest<RequestBody>,
-    /// Shared with the driver task, to read the peer's settings from. `None` once it has ended: hyper answers the requests
-    /// that still wait in it when it is dropped, and not before.
-    connection: Rc<RefCell<Option<Driven<T, E>>>>,
+#[derive(Clone)]
+pub struct H2 {
+    sender: SendRequest<Bytes>,
+    /// Set once the connection takes no more requests.
+    closed: Rc<Cell<bool>>,
     /// Tells the driver, by being dropped, that nobody holds the connection any more.
     held: Rc<oneshot::Sender<Infallible>>,
 }
 
-/// A stream as hyper gets it: its first bytes are judged, and it can be taken away.
-pub type Watched<T> = TokioIo<Greeted<Severable<T>>>;
-
-/// hyper's half of the connection.
-type Driven<T, E> = Connection<Watched<T>, RequestBody, E>;
-
-impl<T, E> Clone for H2<T, E>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
-{
-    fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), connection: Rc::clone(&self.connection), held: Rc::clone(&self.held) }
-    }
-}
-
-impl<T, E> fmt::Debug for H2<T, E>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, Watched<T>> + Unpin,
-{
+impl fmt::Debug for H2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("H2").field("closed", &self.sender.is_closed()).finish_non_exhaustive()
+        f.debug_struct("H2")
+            .field("closed", &self.closed)
+            .field("holders", &Rc::strong_count(&self.held))
+            .finish_non_exhaustive()
     }
 }
 
-impl<T, E> H2<T, E>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    E: Http2ClientConnExec<RequestBody, Watched<T>> + Clone + Unpin + 'static,
-{
-    /// Speaks the preface on an open stream. The future returned drives the connection until it is closed: the caller
-    /// runs it as a task of its own, on the same thread, and `executor` runs hyper's helper futures there too. It ends
-    /// with the connection, or when nobody holds it any more; what is left then is its [`Goodbye`].
+impl H2 {
+    /// Speaks the preface on an open stream. The future returned drives the connection until it takes no more requests, or
+    /// nobody holds it any more: the caller runs it as a task of its own, on the same thread. What is left then is its
+    /// [`Goodbye`].
     ///
     /// # Errors
     /// When the preface can't be written.
-    pub async fn new(
+    pub async fn new<T>(
         io: T,
-        executor: E,
         body: &BodySettings,
-    ) -> Result<(Self, impl Future<Output = Goodbye<T>> + use<T, E> + 'static), Failure> {
-        let (stream, shears) = Severable::new(io);
-        let (sender, connection) = http2::Builder::new(executor)
-            .timer(TokioTimer::new())
-            // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
-            .initial_max_send_streams(1)
-            .initial_stream_window_size(body.h2_stream_window)
-            .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
-            .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX).saturating_mul(HEADS_TAKEN))
-            .max_frame_size(FRAME_SIZE)
-            // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn
-            // late frames into connection errors.
-            .max_concurrent_reset_streams(1024)
-            .handshake(TokioIo::new(Greeted::new(stream)))
+    ) -> Result<(Self, impl Future<Output = Goodbye<T>> + use<T> + 'static), Failure>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (sender, connection) = settings(body)
+            .handshake(Greeted::new(io))
             .await
-            .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        let connection = Rc::new(RefCell::new(Some(connection)));
-        let driven = Rc::clone(&connection);
-        let (held, gone) = oneshot::channel::<Infallible>();
-        let driver = async move {
-            // How the connection ended reaches every exchange on it; here it is only driven. hyper takes leave by itself
-            // when that stops. It does not always notice that nobody is left: not where a stream waits to be opened, and
-            // the peer has broken the protocol, so that none ever will be.
-            let driving = std::future::poll_fn(|cx| match driven.borrow_mut().as_mut() {
-                Some(connection) => Pin::new(connection).poll(cx).map(drop),
-                None => Poll::Ready(()),
-            });
-            tokio::select! {
-                biased;
-                () = driving => {}
-                _ = gone => {}
-            }
-            let ended = driven.borrow_mut().take();
-            drop(ended);
-            Goodbye(shears)
-        };
-        Ok((Self { sender, connection, held: Rc::new(held) }, driver))
+            .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
+        let closed = Rc::new(Cell::new(false));
+        let (held, gone) = oneshot::channel();
+        let driver = drive(connection, sender.clone(), Rc::clone(&closed), gone);
+        Ok((Self { sender, closed, held: Rc::new(held) }, driver))
     }
 
     /// Whether the connection is gone or going.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.closed.get()
     }
 
     /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
-    /// connection has ended.
+    /// connection takes no more.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
-        self.connection.borrow().as_ref().map_or(1, Connection::current_max_send_streams)
+        if self.is_closed() { 1 } else { self.sender.current_max_send_streams() }
     }
 
     /// Sends `request` on a stream of its own and receives its response, within the context's time-outs. Dropping the
@@ -143,11 +95,15 @@ where
         let watch = context.watch(started);
         let reached = Reached::default();
         let outcome = {
-            let sending = self.sender.try_send_request(request);
+            let upload = RefCell::new(None);
+            let sending = send(&mut self.sender, request, &upload);
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
-            std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
+            poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                Poll::Pending => {
+                    poll_upload(&mut upload.borrow_mut(), cx);
+                    context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into()))
+                }
             })
             .await
         };
@@ -156,16 +112,99 @@ where
     }
 }
 
-/// The end of a connection that takes no more requests.
-#[must_use = "a peer that takes no more bytes keeps the socket until this has been awaited"]
-pub struct Goodbye<T>(Shears<T>);
+/// h2's settings.
+fn settings(body: &BodySettings) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
+        .initial_max_send_streams(1)
+        .initial_window_size(body.h2_stream_window)
+        .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
+        .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX).saturating_mul(HEADS_TAKEN))
+        .max_frame_size(FRAME_SIZE)
+        // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn late frames
+        // into connection errors.
+        .max_concurrent_reset_streams(1024);
+    builder
+}
 
-impl<T> Goodbye<T> {
-    /// Lets hyper take leave of the peer, and closes the stream if that takes longer than a second.
+/// Drives the connection until it takes no more requests. How it ended reaches every exchange on it.
+async fn drive<T>(
+    mut connection: Connection<Greeted<T>, Bytes>,
+    mut sender: SendRequest<Bytes>,
+    closed: Rc<Cell<bool>>,
+    mut gone: Receiver<Infallible>,
+) -> Goodbye<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let driving = poll_fn(|cx| {
+        let ended = Pin::new(&mut connection).poll(cx).is_ready();
+        // The peer may have said GOAWAY: the streams it knows of go on, and no other.
+        let closing = matches!(sender.poll_ready(cx), Poll::Ready(Err(_)));
+        if ended || closing { Poll::Ready(ended) } else { Poll::Pending }
+    });
+    let (ended, gone) = tokio::select! {
+        biased;
+        ended = driving => (ended, Some(gone)),
+        _ = &mut gone => (false, None),
+    };
+    closed.set(true);
+    Goodbye { connection: (!ended).then_some(connection), gone }
+}
+
+/// Opens a stream for `request` as soon as there may be one, and waits for the head of its response.
+async fn send(
+    sender: &mut SendRequest<Bytes>,
+    request: Request<RequestBody>,
+    upload: &RefCell<Option<Upload>>,
+) -> Result<Response<Incoming>, ExchangeError> {
+    let (head, mut body) = request.into_parts();
+    // All of it is there, in one piece.
+    let body = body.frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+    // Nothing of it has been written yet.
+    let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
+    poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
+    let (response, stream) = sender.send_request(Request::from_parts(head, ()), body.is_empty()).map_err(unsent)?;
+    if !body.is_empty() {
+        *upload.borrow_mut() = Some(Upload::new(stream, body));
+    }
+    let response = response.await.map_err(|error| error::map_h2(&error, Phase::Head))?;
+    Ok(Incoming::of(response))
+}
+
+/// Sends what can be sent of the request's body, until it has been sent or the peer wants no more of it.
+fn poll_upload(upload: &mut Option<Upload>, cx: &mut task::Context<'_>) {
+    if upload.as_mut().is_some_and(|upload| upload.poll(cx).is_ready()) {
+        *upload = None;
+    }
+}
+
+/// The end of a connection that takes no more requests.
+#[must_use = "the exchanges that are left go on while this is awaited"]
+pub struct Goodbye<T> {
+    /// `None` once it has ended.
+    connection: Option<Connection<Greeted<T>, Bytes>>,
+    /// `None` once nobody holds the connection any more.
+    gone: Option<Receiver<Infallible>>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Goodbye<T> {
+    /// Serves the exchanges that are left, takes leave of the peer, and closes the stream if that takes longer than a second:
+    /// a peer that takes no more bytes would keep it for ever.
     pub async fn say(self) {
-        if !self.0.is_gone() {
+        let Some(connection) = self.connection else { return };
+        let patience = async {
+            if let Some(gone) = self.gone {
+                // Nothing is ever sent: it ends when the last one lets go.
+                let _ = gone.await;
+            }
             tokio::time::sleep(GOODBYE).await;
-            self.0.cut();
+        };
+        tokio::select! {
+            _ = connection => {}
+            () = patience => {}
         }
     }
 }

@@ -4,8 +4,8 @@
 //! same for both. An HTTP/1.1 connection has no task of its own: whoever waits for the response polls it, so a
 //! request costs one write, one read and no task switch.
 //!
-//! Owns: hyper's settings, the phase time-outs of an exchange, the mapping of hyper's errors to failures, the framing
-//! rules hyper leaves to us. Must not know: the scheduler, the pool, which request comes next.
+//! Owns: the settings of hyper (HTTP/1.1) and h2, the phase time-outs of an exchange, the mapping of their errors to failures,
+//! the framing rules they leave to us. Must not know: the scheduler, the pool, which request comes next.
 
 mod drive;
 mod error;
@@ -16,14 +16,14 @@ mod h2;
 mod head;
 mod preface;
 mod request;
-mod severable;
+mod streams;
 mod timer;
 mod watch;
 mod wire;
 
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
-pub use h2::{Goodbye, H2, Watched};
+pub use h2::{Goodbye, H2};
 pub use request::RequestTemplate;
 pub use timer::LazyTimer;
 

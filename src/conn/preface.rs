@@ -18,7 +18,7 @@ const HEADER: usize = 9;
 
 /// A stream whose first bytes have to be a SETTINGS frame's header.
 #[derive(Debug)]
-pub struct Greeted<T> {
+pub(super) struct Greeted<T> {
     io: T,
     /// Bytes of the header that have come.
     seen: usize,

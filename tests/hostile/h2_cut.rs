@@ -12,7 +12,6 @@ use haul::config::{BodySettings, Timeouts};
 use haul::conn::{self, H2, LazyTimer, Recipient, RequestBody};
 use haul::model::{BodyUse, Clock, FailureKind, Phase, Time};
 use http::{Method, Request};
-use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::case::{Case, Group, Verdict, complete, failed};
@@ -103,7 +102,7 @@ fn play(pieces: Vec<Vec<u8>>, end: End) -> Verdict {
 
 async fn exchange(io: Pieces) -> Verdict {
     let body = BodySettings::default();
-    let (mut h2, driver) = H2::new(io, OnThisThread, &body).await.expect("a preface is written to memory");
+    let (mut h2, driver) = H2::new(io, &body).await.expect("a preface is written to memory");
     let driving = tokio::task::spawn_local(driver);
     let (clock, timeouts) = (Started::now(), Timeouts::default());
     let context = conn::Context {
@@ -190,15 +189,6 @@ impl AsyncWrite for Pieces {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct OnThisThread;
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for OnThisThread {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }
 

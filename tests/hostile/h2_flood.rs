@@ -46,8 +46,8 @@ fn heads() -> Vec<Case> {
         }
     };
     vec![
-        answer("sends 120 headers", RULE, complete(200, 5), head(&fields(120, 10))),
-        answer("sends 129 headers", RULE, TOO_LARGE, head(&fields(129, 10))),
+        answer("sends 90 headers", RULE, complete(200, 5), head(&fields(90, 10))),
+        answer("sends 101 headers", RULE, TOO_LARGE, head(&fields(101, 10))),
         answer("sends a head of 60 KiB", RULE, complete(200, 5), head(&fields(60, 1000))),
         answer("sends a head of 100 KiB", RULE, TOO_LARGE, head(&fields(100, 1000))),
         answer_with(

@@ -1,5 +1,6 @@
 //! What `haul bench` can be told, and what it comes to: a checked plan of the load.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::find::Search;
 use super::schedule::{Arrivals, MOST, Schedule, Step};
 use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
-use crate::cli::values;
+use crate::cli::{metrics, values};
 
 /// Everything `haul bench` can be told.
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ pub(super) struct PaceArgs {
     ramp: Option<(Rate, Rate)>,
     /// Look for the highest rate at which 99 % of the requests are answered within --p99
     #[arg(long, requires = "p99")]
-    find_max: bool,
+    pub(super) find_max: bool,
     /// The bound of --find-max, counted from when a request is due
     #[arg(long, value_name = "TIME", value_parser = values::timeout, requires = "find_max")]
     p99: Option<Duration>,
@@ -109,9 +110,22 @@ pub(super) struct AnswerArgs {
     /// Compare with an earlier --json answer in FILE, and say what a test shows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ramp", "find_max"])]
     pub(super) against: Option<PathBuf>,
+    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
+    #[arg(long)]
+    no_tui: bool,
+    /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
+    #[arg(long, value_name = "ADDR", value_parser = metrics::address, conflicts_with = "find_max")]
+    pub(super) metrics: Option<SocketAddr>,
     /// No progress
     #[arg(short, long)]
     pub(super) quiet: bool,
+}
+
+impl AnswerArgs {
+    /// Whether the load is shown while it goes on, where there is a terminal.
+    pub(super) const fn has_view(&self) -> bool {
+        !self.no_tui && !self.json
+    }
 }
 
 /// A load that was asked for neither by number nor by time lasts this long.
@@ -343,6 +357,7 @@ mod tests {
             "--find-max --p99 1s -n 5",
             "--find-max --p99 1s -d 1s",
             "--find-max --p99 1s --csv x",
+            "--find-max --p99 1s --metrics 1",
             "--ramp 1..2 --against x",
             "--rate 0",
             "--rate 1000001",

@@ -49,6 +49,7 @@ use super::console::{self, Console};
 use super::exit::Exit;
 use super::plan::{self, World};
 use super::progress::Show;
+use super::view::{self, Subject};
 use super::{page, signals};
 
 pub(super) const HELP: &str = "\
@@ -188,14 +189,22 @@ fn find(setup: &Setup, asked: Asked, sought: Sought) -> Result<SearchReport, Str
 /// What all loads have in common.
 fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Setup, String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
-    let show = if args.answer.quiet || !io::stderr().is_terminal() { Show::Nothing } else { Show::Line };
+    let answer = &args.answer;
+    let show = match answer.quiet || !io::stderr().is_terminal() {
+        true => Show::Nothing,
+        false if answer.has_view() && io::stdout().is_terminal() && view::is_possible() && !args.pace.find_max => {
+            Show::Screen(Subject::Bench)
+        }
+        false => Show::Line,
+    };
+    let (metrics, quiet) = (answer.metrics, answer.quiet);
     let console = Console::new(show == Show::Line);
     let current = Arc::new(Mutex::new(None));
     let watched = Arc::clone(&current);
     let under_way = move || watched.lock().expect("no holder of this lock panics").clone();
     signals::watch_current(under_way, console.clone(), GRACE)
         .map_err(|error| format!("can't catch signals: {error}"))?;
-    Ok(Setup { config: config(args, shards, world)?, targets, console, show, current })
+    Ok(Setup { config: config(args, shards, world)?, targets, console, show, metrics, quiet, current })
 }
 
 /// How many threads have something to fetch: a host is served by one.

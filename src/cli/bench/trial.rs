@@ -1,5 +1,6 @@
 //! One load: the engine over the targets, with a closed or an open loop's source, and the sink that counts.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::paced::Paced;
 use super::schedule::{BEGIN, Schedule};
 use super::tally::{Counting, Tally};
 use crate::cli::console::Console;
+use crate::cli::metrics::Metrics;
 use crate::cli::progress::Show;
 use crate::cli::run;
 
@@ -24,6 +26,9 @@ pub(super) struct Setup {
     pub(super) targets: Vec<Target>,
     pub(super) console: Console,
     pub(super) show: Show,
+    /// Where the load's numbers are served, and whether nothing is told of it.
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) quiet: bool,
     /// The load under way, for the signals.
     pub(super) current: Arc<Mutex<Option<Handle>>>,
 }
@@ -85,12 +90,14 @@ impl Setup {
 
     fn carry_out(&self, source: Box<dyn Source>, tally: Tally, end: Option<End>) -> Result<Done, String> {
         let engine = Engine::new(self.config.clone()).map_err(|error| error.to_string())?;
+        let metrics = Metrics::of(&engine, self.metrics, self.quiet)?;
         *self.current.lock().expect("no holder of this lock panics") = Some(engine.handle());
         let time_is_up = end.map(|end| stop(end, engine.handle()));
         let tally = Arc::new(Mutex::new(tally));
+        let sink = Metrics::counting(metrics.as_ref(), Box::new(Counting(Arc::clone(&tally))));
         let before = processor_time();
-        let sink = Box::new(Counting(Arc::clone(&tally)));
         let (mut run, _) = run::watched(engine, source, sink, &self.console, self.show);
+        drop(metrics);
         let spent = Spent {
             processor: processor_time() - before,
             elapsed: run.totals.elapsed,

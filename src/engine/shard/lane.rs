@@ -8,9 +8,8 @@ use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shard;
-use super::spawner::LocalSpawner;
 use crate::conn::{Exchanged, H1, H2, LazyTimer};
-use crate::dial::{DialTimes, Io};
+use crate::dial::DialTimes;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::ration::Shelf;
 use crate::model::{Clock, CloseReason, Job, Time};
@@ -69,13 +68,13 @@ impl Carrier {
 
 /// An HTTP/2 connection and the lanes that wait for a request on it.
 pub(super) struct Streams {
-    pub(super) h2: H2<Io, LocalSpawner>,
+    pub(super) h2: H2,
     pub(super) remote: Option<std::net::SocketAddr>,
     idle: Vec<Rc<Mailbox<Parcel>>>,
 }
 
 impl Streams {
-    pub(super) const fn new(h2: H2<Io, LocalSpawner>, remote: Option<std::net::SocketAddr>) -> Self {
+    pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>) -> Self {
         Self { h2, remote, idle: Vec::new() }
     }
 

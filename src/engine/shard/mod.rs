@@ -16,7 +16,6 @@ mod look;
 mod open;
 mod recipient;
 mod scarcity;
-mod spawner;
 mod trade;
 
 use std::cell::{Cell, RefCell};

@@ -7,7 +7,6 @@ use std::task::Poll;
 
 use super::lane::{Carrier, Flight, Streams};
 use super::recipient::abandoned;
-use super::spawner::LocalSpawner;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
@@ -75,7 +74,7 @@ impl Shard {
         let remote = dialed.remote;
         // Its first bytes are written now, and a peer may never take them.
         let limit = self.shared.config.timeouts.first_byte.min(self.due(&flight).since(self.clock.now()));
-        let opening = H2::new(dialed.io, LocalSpawner, &self.shared.config.body);
+        let opening = H2::new(dialed.io, &self.shared.config.body);
         let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
             let message = format!("the server took no bytes for {limit:?} after connecting");
             Err(Failure::new(Phase::Send, FailureKind::Timeout, message))

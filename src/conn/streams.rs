@@ -1,0 +1,103 @@
+//! The two bodies of an HTTP/2 stream: the request's on its way out, the response's on its way in.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response};
+use http_body::{Body, Frame, SizeHint};
+
+use super::error::{self, Mapped};
+use crate::model::Phase;
+
+/// The most that h2 is asked to make room for at once.
+const PIECE: usize = 1 << 20;
+
+/// A request's body, sent as far as the peer's windows allow.
+pub(super) struct Upload {
+    stream: SendStream<Bytes>,
+    rest: Bytes,
+}
+
+impl Upload {
+    /// `body`: not empty.
+    pub(super) const fn new(stream: SendStream<Bytes>, body: Bytes) -> Self {
+        Self { stream, rest: body }
+    }
+
+    /// Ready when all has been handed to h2, or the stream has ended; how it ended is told with the response.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.rest.is_empty() {
+            self.stream.reserve_capacity(self.rest.len().min(PIECE));
+            let mut room = self.stream.capacity();
+            while room == 0 {
+                match ready!(self.stream.poll_capacity(cx)) {
+                    Some(Ok(now)) => room = now,
+                    Some(Err(_)) | None => return Poll::Ready(()),
+                }
+            }
+            let piece = self.rest.split_to(room.min(self.rest.len()));
+            if self.stream.send_data(piece, self.rest.is_empty()).is_err() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// A response's body, whose bytes make room in the windows as soon as they are taken.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    stream: RecvStream,
+    /// What the head says its length is.
+    length: Option<u64>,
+    /// All data has come; trailers may follow.
+    data_ended: bool,
+}
+
+impl Incoming {
+    pub(super) fn of(response: Response<RecvStream>) -> Response<Self> {
+        let length = length(response.headers());
+        response.map(|stream| Self { stream, length, data_ended: false })
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if !self.data_ended {
+            if let Some(data) = ready!(self.stream.poll_data(cx)).transpose()? {
+                // It fails where the stream has ended meanwhile: then there is no window to keep open.
+                let _ = self.stream.flow_control().release_capacity(data.len());
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            self.data_ended = true;
+        }
+        self.stream.poll_trailers(cx).map(|trailers| trailers.map(|trailers| trailers.map(Frame::trailers)).transpose())
+    }
+}
+
+/// The `content-length`, where there is one: h2 has checked it.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Mapped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Mapped>>> {
+        Poll::Ready(match ready!(self.poll_data(cx)) {
+            // The peer wants no more of the request (RFC 9113 §8.1). Whether the response is whole is for the caller to ask.
+            Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => None,
+            frame => frame.map(|frame| frame.map_err(|error| error::map_h2(&error, Phase::Body))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

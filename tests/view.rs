@@ -1,0 +1,176 @@
+//! The live view in a real terminal, as far as tmux is one. Where there is no tmux, these tests say so and pass.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use haul::origin::Origin;
+
+/// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
+struct Terminal {
+    directory: tempfile::TempDir,
+}
+
+impl Terminal {
+    /// `None`: there is no tmux.
+    fn start() -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            println!("no tmux: not tested");
+            return None;
+        }
+        Some(Self { directory: tempfile::tempdir().expect("a temporary directory") })
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let socket = self.directory.path().join("socket");
+        let mut command = Command::new("tmux");
+        command.env("HAUL", env!("CARGO_BIN_EXE_haul")).env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+        let output =
+            command.arg("-S").arg(socket).args(["-f", "/dev/null"]).args(arguments).output().expect("tmux runs");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).expect("ours");
+        path
+    }
+
+    /// Runs `haul` with these arguments. Its last line tells the exit code, and whether the terminal is as it was.
+    fn run(&self, arguments: &str) {
+        let pid = self.pid_file();
+        let script = format!(
+            "before=$(stty -g)\n\
+             sh -c 'echo $$ > {pid}; exec \"$HAUL\" {arguments}'\n\
+             code=$?\n\
+             test \"$before\" = \"$(stty -g)\" && echo \"exit $code, as before\" || echo \"exit $code, spoilt\"\n\
+             exec cat",
+            pid = pid.display()
+        );
+        let script = self.file("script", &script);
+        let script = format!("sh {}", script.display());
+        self.tmux(&["new-session", "-d", "-x", "80", "-y", "24", &script]);
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.directory.path().join("pid")
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.pid_file()).expect("written before it runs");
+        assert!(Command::new("kill").args([signal, pid.trim()]).status().expect("kill is there").success());
+    }
+
+    fn keys(&self, keys: &str) {
+        self.tmux(&["send-keys", keys]);
+    }
+
+    /// The screen once it is as wanted.
+    fn until(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let mut screen = String::new();
+        for _ in 0..600 {
+            screen = self.tmux(&["capture-pane", "-p"]);
+            if wanted(&screen) {
+                return screen;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the screen stayed like this:\n{screen}");
+    }
+
+    fn shows(&self, part: &str) -> String {
+        self.until(|screen| screen.contains(part))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let socket = self.directory.path().join("socket");
+        drop(Command::new("tmux").arg("-S").arg(socket).arg("kill-server").output());
+    }
+}
+
+/// So many URLs that take a while.
+fn slow_urls(terminal: &Terminal, origin: &Origin, count: usize) -> PathBuf {
+    let urls: String = (0..count).map(|n| origin.url(&format!("/delay/100ms?n={n}")) + "\n").collect();
+    terminal.file("urls", &urls)
+}
+
+fn arguments(urls: &Path, terminal: &Terminal) -> String {
+    let output = terminal.directory.path().join("records");
+    format!("get --tui -i {} -o {}", urls.display(), output.display())
+}
+
+#[test]
+fn a_fetch_is_watched_and_steered() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    let urls = slow_urls(&terminal, &origin, 20_000);
+    terminal.run(&arguments(&urls, &terminal));
+    let screen = terminal.shows("8 of 256, 8 per host");
+    for part in ["haul get ", "URLs/s", " status ", " failures ", " hosts by backlog ", "space pause"] {
+        assert!(screen.contains(part), "{part}:\n{screen}");
+    }
+    terminal.shows(&format!("127.0.0.1:{}", origin.addr().port()));
+    terminal.keys("Space");
+    terminal.until(|screen| screen.contains(" PAUSED") && screen.contains(" 0 of 256"));
+    let asked = origin.stats().requests;
+    terminal.keys("+");
+    terminal.keys("]");
+    terminal.shows("0 of 320, 9 per host");
+    terminal.shows("8 → 9 per host");
+    assert_eq!(origin.stats().requests, asked, "nothing is sent while paused");
+    terminal.keys("Space");
+    terminal.shows(" 9 of 320, 9 per host");
+    terminal.keys("?");
+    terminal.shows("again to end at once");
+    terminal.keys("q");
+    let end = terminal.shows("exit 130, as before");
+    assert!(end.contains("256 → 320 in flight") && end.contains("stopped ") && !end.contains("space pause"), "{end}");
+}
+
+#[test]
+fn a_load_is_shown_and_then_reported_as_without_the_view() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    terminal.run(&format!("bench {} -c 7 -d 3s", origin.url("/delay/10ms")));
+    let screen = terminal.shows("7 of 7, 7 per host");
+    assert!(screen.starts_with("haul bench ") && !screen.contains("hosts by backlog"), "{screen}");
+    let end = terminal.shows("exit 0, as before");
+    assert!(end.contains("  latency      mean ") && !end.contains("space pause"), "{end}");
+}
+
+#[test]
+fn without_the_view_there_is_a_line() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    terminal.run(&format!("bench {} -c 7 -n 400 --no-tui", origin.url("/delay/20ms")));
+    let screen = terminal.shows("7/7 in flight");
+    assert!(!screen.contains("space pause"), "{screen}");
+    terminal.shows("exit 0, as before");
+}
+
+#[test]
+fn records_and_the_view_don_t_share_a_terminal() {
+    let Some(terminal) = Terminal::start() else { return };
+    terminal.run("get --tui http://127.0.0.1:1/");
+    let end = terminal.shows("exit 2, as before");
+    assert!(end.contains("add -o FILE"), "{end}");
+}
+
+#[test]
+fn signals_leave_the_terminal_as_it_was() {
+    for (signal, code) in [("-TERM", "130"), ("-QUIT", "131")] {
+        let Some(terminal) = Terminal::start() else { return };
+        let origin = Origin::start().expect("free ports");
+        let urls = slow_urls(&terminal, &origin, 5000);
+        terminal.run(&arguments(&urls, &terminal));
+        terminal.shows("8 of 256");
+        terminal.signal(signal);
+        let end = terminal.shows(&format!("exit {code}, as before"));
+        assert!(!end.contains("space pause"), "{end}");
+    }
+}
