@@ -4,7 +4,14 @@ mod support {
     pub(crate) mod origin;
 }
 
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::origin::Origin;
@@ -76,4 +83,137 @@ fn streams_share_connections() {
         (Some(0), &400.into(), &2.into()),
         "{answer}"
     );
+}
+
+/// A server that answers at once, but stops for a second when the request number `at` has come: all its connections wait.
+fn stalls_once(at: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
+            thread::spawn(move || answer_all(stream, &gate, || asked.fetch_add(1, Ordering::SeqCst) + 1 == at));
+        }
+    });
+    format!("http://{address}/")
+}
+
+fn answer_all(stream: TcpStream, gate: &Mutex<()>, stalls: impl Fn() -> bool) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|count| count > 0) {
+        if line == "\r\n" {
+            let passing = gate.lock().expect("no panic");
+            if stalls() {
+                thread::sleep(Duration::from_secs(1));
+            }
+            drop(passing);
+            if (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+                return;
+            }
+        }
+        line.clear();
+    }
+}
+
+/// In milliseconds.
+fn p99(times: &Value) -> f64 {
+    times["p99"].as_f64().expect("a number") / 1e3
+}
+
+#[test]
+fn an_open_loop_shows_a_stall_that_a_closed_one_hides() {
+    // Four of 2,000 requests meet the stall, and it keeps the others from being sent.
+    let (_, closed) = bench(&[&stalls_once(1000), "-n", "2000", "-c", "4"]);
+    assert!(closed["latency_us"]["max"].as_f64() >= Some(900_000.0), "the stall was there: {closed}");
+    assert!(p99(&closed["latency_us"]) < 500.0, "{closed}");
+    // 200 of 600 requests were due in that second.
+    let (code, open) = bench(&[&stalls_once(200), "--rate", "200/s", "-d", "3s", "-c", "4"]);
+    assert_eq!((code, &open["open"]["planned"], &open["answered"]), (Some(0), &600.into(), &600.into()), "{open}");
+    assert!(p99(&open["open"]["response_us"]) > 800.0, "{open}");
+    // Only four were in flight: the others waited for a connection, which counts.
+    assert!(p99(&open["latency_us"]) < 500.0 && p99(&open["open"]["late_us"]) > 800.0, "{open}");
+    // With as many connections as are needed they are all sent in time, and wait there.
+    let (_, open) = bench(&[&stalls_once(200), "--rate", "200/s", "-d", "3s"]);
+    assert!(p99(&open["open"]["response_us"]) > 800.0 && p99(&open["latency_us"]) > 800.0, "{open}");
+}
+
+#[test]
+fn requests_of_an_open_loop_are_never_early() {
+    let origin = Origin::start();
+    let (code, answer) = bench(&[&origin.url("/bytes/1"), "--rate", "100/s", "-n", "60"]);
+    assert_eq!((code, origin.seen().len()), (Some(0), 60), "{answer}");
+    let late = answer["open"]["late_us"]["max"].as_f64().expect("a number") / 1e6;
+    let service = answer["latency_us"]["max"].as_f64().expect("a number") / 1e6;
+    let first = origin.seen().iter().map(|seen| seen.at).min().expect("some");
+    let mut times: Vec<_> = origin.seen().iter().map(|seen| (seen.at - first).as_secs_f64()).collect();
+    times.sort_by(f64::total_cmp);
+    // The first one may have been late itself, and have needed its time to arrive.
+    let early = |(n, at): (usize, &f64)| at + late + service < n as f64 / 100.0 - 0.001;
+    assert!(!times.iter().enumerate().any(early), "{times:?}");
+}
+
+#[test]
+fn what_a_server_leaves_undone_is_told() {
+    let origin = Origin::start();
+    let (code, answer) = bench(&[&origin.url("/slow/100"), "--rate", "100/s", "-d", "1s", "-c", "1"]);
+    let open = &answer["open"];
+    let unfinished = open["unfinished"].as_u64().expect("a number");
+    assert_eq!((code, &open["planned"], origin.most_in_flight()), (Some(1), &100.into(), 1), "{answer}");
+    assert_eq!(answer["answered"].as_u64().expect("a number") + unfinished, 100, "{answer}");
+    assert!(unfinished > 20, "{answer}");
+}
+
+#[test]
+fn a_ramp_tells_of_each_step() {
+    let origin = Origin::start();
+    let flags = ["--ramp", "40..120/s", "-d", "1500ms", "--step", "500ms", "--warm-up", "500ms"];
+    let (code, answer) = bench(&[&[origin.url("/bytes/1").as_str()][..], &flags[..]].concat());
+    let steps = answer["steps"].as_array().expect("a list");
+    let told: Vec<_> = steps.iter().map(|step| (step["rate_per_s"].as_f64(), step["answered"].as_u64())).collect();
+    let expected = [(40.0, 20), (80.0, 40), (120.0, 60)].map(|(rate, answered)| (Some(rate), Some(answered)));
+    assert_eq!((code, told.as_slice()), (Some(0), expected.as_slice()), "{answer}");
+    assert_eq!((&answer["left_out"], origin.seen().len()), (&20.into(), 140));
+}
+
+#[test]
+fn the_highest_rate_is_found() {
+    let origin = Origin::start();
+    let flags = ["--find-max", "--p99", "200ms", "--rate", "10/s", "--step", "1s", "--warm-up", "0s", "-c", "2"];
+    let (code, answer) = bench(&[&[origin.url("/slow/50").as_str(), "-d", "15s"][..], &flags[..]].concat());
+    // Two connections bear 40/s for long, and some more for a second.
+    let (most, too_much) = (answer["max_rate_per_s"].as_f64(), answer["too_much_per_s"].as_f64());
+    assert!(code == Some(0) && most >= Some(20.0) && most < Some(80.0), "{answer}");
+    assert!(too_much > most && too_much <= Some(80.0), "{answer}");
+    let tried = answer["tried"].as_array().expect("a list");
+    assert_eq!((&tried[0]["rate_per_s"], &tried[0]["borne"]), (&10.0.into(), &true.into()), "{answer}");
+}
+
+#[test]
+fn seconds_are_written_and_loads_compared() {
+    let origin = Origin::start();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory is writable");
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let (csv, old) = (file("seconds.csv"), file("old.json"));
+    let url = origin.url("/slow/10");
+    let (_, answer) = bench(&[&url, "-d", "1200ms", "-c", "2", "--csv", &csv]);
+    let text = fs::read_to_string(&csv).expect("written");
+    let answered = text.lines().skip(1).map(|line| line.split(',').nth(2).and_then(|cell| cell.parse::<u64>().ok()));
+    let answered = answered.sum::<Option<u64>>();
+    assert_eq!(answered, answer["answered"].as_u64(), "{text}");
+    assert_eq!(text.lines().count(), answer["seconds"].as_array().expect("a list").len() + 1, "{text}");
+    fs::write(&old, answer.to_string()).expect("writable");
+    let (code, answer) = bench(&[&url, "-n", "20", "-c", "3", "--against", &old]);
+    assert_eq!((code, &answer["against"]["seconds_then"]), (Some(0), &1.into()), "{answer}");
+    assert_eq!(answer["against"]["differs"], serde_json::json!(["connections 2 then, 3 now"]), "{answer}");
+    assert_eq!(answer["against"]["measures"][0]["verdict"], "can't tell", "{answer}");
+    let refused = |flags: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_haul")).args(["bench", &url]).args(flags).output();
+        let output = output.expect("it starts");
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["--against", &csv]).contains("is not an answer of 'haul bench --json'"));
+    assert!(refused(&["--against", &old, "--rate", "10/s"]).contains("is of a closed loop"));
 }

@@ -23,14 +23,26 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// # Errors
 /// The signals can't be caught.
 pub(super) fn watch(handle: Handle, console: Console, grace: Duration) -> io::Result<()> {
+    watch_current(move || Some(handle.clone()), console, grace)
+}
+
+/// The same for a command of several runs: `current` says which one is under way.
+///
+/// # Errors
+/// The signals can't be caught.
+pub(super) fn watch_current(
+    current: impl Fn() -> Option<Handle> + Send + 'static,
+    console: Console,
+    grace: Duration,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
         let mut seen = 0;
         for _ in signals.forever() {
             seen += 1;
-            match seen {
-                1 => begin_end(&handle, &console, grace),
-                2 => end_now(&handle),
+            match (seen, current()) {
+                (1, Some(handle)) => begin_end(&handle, &console, grace),
+                (2, Some(handle)) => end_now(&handle),
                 _ => leave(),
             }
         }

@@ -84,7 +84,8 @@ impl Telling {
     const fn kind(self) -> FailureKind {
         match self {
             Self::TimedOut => FailureKind::Timeout,
-            Self::Other | Self::NoPorts | Self::NoDescriptors => FailureKind::Io,
+            Self::Other | Self::NoDescriptors => FailureKind::Io,
+            Self::NoPorts => FailureKind::NoPorts,
             Self::Unreachable => FailureKind::Unreachable,
             Self::Reset => FailureKind::Reset,
             Self::Refused => FailureKind::Refused,

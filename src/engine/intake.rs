@@ -14,11 +14,14 @@ const BATCH: usize = 256;
 /// Reads `source` to its end, or until the run is stopped. Returns how reading ended.
 pub(super) fn run(shared: &Arc<Shared>, mut source: Box<dyn Source>) -> io::Result<()> {
     let mut entries = Vec::with_capacity(BATCH);
+    let keep_times = source.sets_times();
     loop {
         let more = source.read(BATCH, shared.clock.now(), &mut entries);
-        // A read may wait for its first entry: that is the source's time, not the time a job spends in a queue.
-        let now = shared.clock.now();
-        entries.iter_mut().flatten().for_each(|job| job.accepted = now);
+        if !keep_times {
+            // A read may wait for its first entry: that is the source's time, not the time a job spends in a queue.
+            let now = shared.clock.now();
+            entries.iter_mut().flatten().for_each(|job| job.accepted = now);
+        }
         if !entries.is_empty() && !hand_over(shared, &mut entries) {
             return Ok(());
         }

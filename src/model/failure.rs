@@ -99,6 +99,8 @@ named! {
         Unreachable = "unreachable",
         /// The address is not public (`--public-only`), or the address filter refuses it.
         AddressRefused = "address_refused",
+        /// All of this machine's ports to the address are in use.
+        NoPorts = "no_ports",
         /// The peer reset the connection or stream.
         Reset = "reset",
         /// The peer closed the connection before the response was complete.

@@ -31,7 +31,7 @@ pub struct Job {
     pub seq: u64,
     /// What to fetch now: the URL given, or the redirect target reached so far.
     pub url: WebUrl,
-    /// When the job was read.
+    /// When the job was read; or was due, where the source says so.
     pub accepted: Time,
     /// Everything most jobs don't have.
     pub extra: Option<Box<Extra>>,

@@ -92,11 +92,17 @@ pub trait Source: Send {
     /// as soon as the next one would block: fetching must not wait for a slow pipe to fill a batch.
     ///
     /// `seq` counts up from 0 over jobs and rejected lines together. `now` is when the read began, good enough for the
-    /// jobs' time of reading: the engine sets that to when it ended.
+    /// jobs' time of reading: the engine sets that to when it ended, unless the source [sets times](Self::sets_times).
     ///
     /// # Errors
     /// When the input can't be read further. Entries appended before are still valid.
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More>;
+
+    /// Whether the jobs' times ([`Job::accepted`]) are the source's own: when each was due, by a plan that does not wait for
+    /// the run. The engine keeps them then, and a job that comes or starts late has been queued for as long.
+    fn sets_times(&self) -> bool {
+        false
+    }
 
     /// The other end of the acknowledgement path, used from the sink's thread.
     fn acknowledger(&mut self) -> Option<Box<dyn Acknowledge>> {

@@ -62,7 +62,7 @@ const fn worth_repeating(verdict: Verdict) -> bool {
         Verdict::Fine => false,
         Verdict::Troubled | Verdict::PushedBack(_) => true,
         Verdict::Failed(kind) => match kind {
-            K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable => true,
+            K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable | K::NoPorts => true,
             K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow => true,
             K::BadUrl | K::UnsupportedScheme | K::EmptyHost | K::BadPort | K::BadJson | K::BadRequest => false,
             K::LineTooLong | K::InvalidUtf8 | K::HostDead | K::Cancelled | K::Unwanted | K::NotSaved | K::Status => {
@@ -93,7 +93,7 @@ mod tests {
         let named: Vec<_> = FailureKind::ALL.iter().filter(again).map(|kind| kind.name()).collect();
         assert_eq!(
             named.join(" "),
-            "servfail timeout total_timeout refused unreachable reset closed io too_slow truncated"
+            "servfail timeout total_timeout refused unreachable no_ports reset closed io too_slow truncated"
         );
         for kind in FailureKind::ALL.iter().filter(|kind| !again(kind)) {
             assert_eq!(decide(Verdict::Failed(*kind), PLAIN, &settings()), Decision::GiveUp(GiveUpReason::Final));

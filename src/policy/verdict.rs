@@ -61,7 +61,9 @@ const fn blame_of(kind: FailureKind) -> Blame {
         K::Unwanted | K::NotSaved | K::Status => Blame::Nobody,
         K::CertificateExpired | K::CertificateName | K::CertificateUntrusted => Blame::Nobody,
         K::NameNotFound | K::NoAddress => Blame::Gone(kind),
-        K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable => Blame::Unreachable(kind),
+        K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable | K::NoPorts => {
+            Blame::Unreachable(kind)
+        }
         K::Reset | K::Closed | K::Io | K::Handshake | K::Protocol => Blame::Unreachable(kind),
         K::TooSlow | K::Truncated => Blame::Overloaded,
         K::Malformed | K::BadFraming | K::HeadTooLarge | K::TooLarge | K::ExpansionRatio | K::Corrupt => Blame::Alive,
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(named(|blame| blame == Blame::Overloaded), "too_slow truncated");
         assert_eq!(
             named(|blame| matches!(blame, Blame::Unreachable(_))),
-            "servfail timeout total_timeout refused unreachable reset closed io handshake protocol"
+            "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol"
         );
         assert_eq!(named(|blame| matches!(blame, Blame::Gone(_))), "nxdomain no_address");
         assert_eq!(Verdict::Fine.blame(), Blame::Alive);

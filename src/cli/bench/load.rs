@@ -1,4 +1,4 @@
-//! The source of a load: the same URLs over and over.
+//! The source of a closed loop: the same URLs over and over, as many as the run takes.
 
 use std::io;
 use std::sync::Arc;
@@ -36,32 +36,33 @@ impl Load {
     fn left(&self) -> u64 {
         self.requests.map_or(u64::MAX, |requests| requests - self.made)
     }
+}
 
-    fn job(&self, seq: u64, now: Time) -> Job {
-        let place = seq % self.targets.len() as u64;
-        let Target { url, special } = &self.targets[usize::try_from(place).expect("less than their number")];
-        let mut job = Job::new(seq, url.clone(), now);
-        if let Some(special) = special {
-            job.extra_mut().special = Some(Arc::clone(special));
-        }
-        job
+/// The job at this position when the targets are asked in turn.
+pub(super) fn job(targets: &[Target], seq: u64, at: Time) -> Job {
+    let place = seq % targets.len() as u64;
+    let Target { url, special } = &targets[usize::try_from(place).expect("less than their number")];
+    let mut job = Job::new(seq, url.clone(), at);
+    if let Some(special) = special {
+        job.extra_mut().special = Some(Arc::clone(special));
     }
+    job
 }
 
 impl Source for Load {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let count = self.left().min(max as u64);
-        into.extend((self.made..self.made + count).map(|seq| Ok(self.job(seq, now))));
+        into.extend((self.made..self.made + count).map(|seq| Ok(job(&self.targets, seq, now))));
         self.made += count;
         Ok(if self.left() == 0 { More::No } else { More::Yes })
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn targets() -> Vec<Target> {
+    pub(in crate::cli::bench) fn targets() -> Vec<Target> {
         let target = |url| Target { url: WebUrl::parse(url).expect("a URL").0, special: None };
         ["http://a.test/1", "http://a.test/2"].map(target).into()
     }

@@ -1,51 +1,73 @@
-//! `haul bench`: a load on one or many URLs, and how it was borne. A closed loop: the next request starts when one ends.
+//! `haul bench`: a load on one or many URLs, and how it was borne.
 //!
-//! The engine of every other command does the work: `load` is its source, `tally` its sink, `report` says what came of it.
+//! The engine of every other command does the work. `args` says what load to make; `load` is a closed loop's source, `paced`
+//! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `find` says which to run next;
+//! `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
 
+mod against;
+mod args;
+mod client;
+mod csv;
+mod figures;
+mod find;
 mod load;
+mod paced;
+mod ranks;
 mod report;
+mod schedule;
+mod search;
+mod series;
+mod steps;
 mod tally;
+mod trial;
 
 use std::collections::HashSet;
-use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clap::Args;
-use haul::config::{BodySettings, Config, Limits, PoolSettings, RequestSettings, RetrySettings};
-use haul::engine::{Engine, Handle};
-use haul::model::{More, Sink, Source, Time};
+use haul::config::{BodySettings, Config, Limits, PoolSettings, Rate, RequestSettings, RetrySettings};
+use haul::model::{More, Source, Time};
 use haul::source::{InputSettings, Inputs};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use nix::time::ClockId;
+use http::{HeaderMap, Method};
 
-use self::load::{Load, Target};
-use self::report::{Asked, Report, Spent};
-use self::tally::{Counting, Tally};
-use super::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
+use self::against::Earlier;
+pub(super) use self::args::BenchArgs;
+use self::args::{BenchRequestArgs, Load, Plan};
+use self::find::Search;
+use self::load::Target;
+use self::report::{Asked, Report};
+use self::search::SearchReport;
+use self::series::Second;
+use self::steps::StepReport;
+use self::trial::Setup;
+use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
-use super::metrics::{self, Metrics};
 use super::plan::{self, World};
 use super::progress::Show;
-use super::report::{self as picture, ReportFile, Watch};
+use super::report::{self as picture, ReportFile};
 use super::view::{self, Subject};
-use super::{page, run, signals, values};
+use super::{page, signals};
 
 pub(super) const HELP: &str = "\
-A closed loop: each connection sends its next request when the last one is answered, so a server that stalls is asked less,
-and its stall is a few long times among many short ones. Bodies are read and dropped, not decoded; nothing is tried again,
-no redirect is followed, and 429 or 503 hold nothing back. Several URLs are asked in turn.
+Without --rate a closed loop: each connection sends its next request when the last one is answered, so a server that stalls
+is asked less, and its stall is a few long times among many short ones. Latency is from the start of a request to the end of
+its body, connecting included where a connection was opened for it.
 
-Latency is from the start of a request to the end of its body, connecting included where a connection was opened for it.
+With --rate, --ramp or --find-max an open loop: requests are due by a plan that does not wait for the server. Its response
+times count from when a request was due, so that a stall shows in all the requests it held up; service times count from when
+it was sent, and how late that was is shown apart. Requests beyond -c at once wait, and their waiting counts.
+
+Bodies are read and dropped, not decoded; nothing is tried again, no redirect is followed, and 429 or 503 hold nothing back.
+Several URLs are asked in turn.
 
 Exit codes:
-  0    every request got a response, whatever its status
-  1    some requests failed
+  0    every request got a response, whatever its status; --find-max found a rate
+  1    some requests failed, or had not ended in time; --find-max found none
   2    wrong usage, or unreadable input
   130  interrupted
 
@@ -53,93 +75,22 @@ Examples:
   haul bench http://127.0.0.1:8080/
   haul bench http://127.0.0.1:8080/ -c 64 -n 1000000 --json | jq .latency_us.p99
   haul bench https://127.0.0.1:8443/ -k -c 4 --streams 100 -d 30s
-  haul bench -i urls.txt -c 500 -d 1m --warm-up 5s";
+  haul bench -i urls.txt -c 500 -d 1m --warm-up 5s
+  haul bench http://127.0.0.1:8080/ --rate 500/s --arrivals poisson
+  haul bench http://127.0.0.1:8080/ --ramp 100..5000/s -d 20s
+  haul bench http://127.0.0.1:8080/ --find-max --p99 20ms
+  haul bench http://127.0.0.1:8080/ -d 30s --json > old.json
+  haul bench http://127.0.0.1:8080/ -d 30s --against old.json";
 
-/// Everything `haul bench` can be told.
-#[derive(Debug, Args)]
-pub(super) struct BenchArgs {
-    #[command(flatten)]
-    input: InputArgs,
-    #[command(flatten)]
-    load: LoadArgs,
-    #[command(flatten)]
-    request: BenchRequestArgs,
-    #[command(flatten)]
-    timeouts: TimeoutArgs,
-    #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    tls: TlsArgs,
-    /// Answer in JSON (docs/BENCH.md)
-    #[arg(long, help_heading = "Answer")]
-    json: bool,
-    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
-    #[arg(long, value_name = "FILE", help_heading = "Answer")]
-    report: Option<PathBuf>,
-    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
-    #[arg(long, help_heading = "Answer")]
-    no_tui: bool,
-    /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
-    #[arg(long, value_name = "ADDR", value_parser = metrics::address, help_heading = "Answer")]
-    metrics: Option<SocketAddr>,
-    /// No progress
-    #[arg(short, long, help_heading = "Answer")]
-    quiet: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Load")]
-struct LoadArgs {
-    /// Connections, over all hosts [default: 50]
-    #[arg(short, long, value_name = "N", value_parser = values::count)]
-    connections: Option<NonZeroU32>,
-    /// Requests at once on each connection: HTTP/2, without asking where the URL is http:// [default: 1]
-    #[arg(long, value_name = "N", value_parser = values::count)]
-    streams: Option<NonZeroU32>,
-    /// Requests to make [default: as many as there is time for]
-    #[arg(short = 'n', long, value_name = "N")]
-    requests: Option<NonZeroU64>,
-    /// How long to go on [default: 10s, or until -n requests are made]
-    #[arg(short, long, value_name = "TIME", value_parser = values::timeout)]
-    duration: Option<Duration>,
-    /// Leave out what is started in this time [default: 0s]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    warm_up: Option<Duration>,
-    /// Threads that fetch; a host is served by one of them; 0 means one per core [default: 0]
-    #[arg(long, value_name = "N")]
-    shards: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Request")]
-struct BenchRequestArgs {
-    /// The method [default: GET, or POST with --body]
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = values::method)]
-    method: Option<Method>,
-    /// Send this header ('Name: value', or 'Name;' for an empty value); may be repeated
-    #[arg(short = 'H', long, value_name = "HEADER", value_parser = values::header)]
-    header: Vec<(HeaderName, HeaderValue)>,
-    /// Send this body, or the content of FILE if it is @FILE
-    #[arg(long, value_name = "DATA")]
-    body: Option<String>,
-}
-
-/// A load that was asked for neither by number nor by time lasts this long.
-const DURATION: Duration = Duration::from_secs(10);
-const CONNECTIONS: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
-/// How long what is in flight may take at the end, before it is given up and counts for nothing.
+/// How long what is in flight may take at the end, before it is given up.
 const GRACE: Duration = Duration::from_secs(5);
 /// Jobs read ahead, at least: a reading thread that wakes up for each one would cost more than the request.
 const WINDOW: usize = 1024;
 
 /// Loads, and tells.
 pub(super) fn run(args: BenchArgs) -> Exit {
-    let json = args.json;
     match bench(args) {
-        Ok((report, is_told)) => {
-            let text = if json { report.json() } else { report.text() };
-            page::show(&(text + "\n"), if is_told { report.exit() } else { Exit::SomeFailed })
-        }
+        Ok((text, exit)) => page::show(&(text + "\n"), exit),
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul bench --help'."));
             Exit::Usage
@@ -147,70 +98,121 @@ pub(super) fn run(args: BenchArgs) -> Exit {
     }
 }
 
-/// What came of it, and whether the page of `--report` could be written, if there was to be one.
-fn bench(mut args: BenchArgs) -> Result<(Report, bool), String> {
+/// What to tell, and how the command ends.
+fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
+    let load = args.plan()?;
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let inputs = args.input.inputs.clone();
     let targets = targets(std::mem::take(&mut args.input), &world)?;
-    let asked = Asked::new(&targets, &args.load);
+    let asked = Asked::new(&targets, &args, &load);
+    let (json, warm_up) = (args.answer.json, args.load.warm_up());
+    let earlier = args.answer.against.take().map(|file| earlier(&file, &load)).transpose()?;
+    let (series, page) = (args.answer.csv.take(), args.answer.report.clone());
+    let setup = setup(args, targets, &world)?;
+    // The files come last: a load that can't start must not empty them.
+    let used: Vec<&Path> = inputs.iter().chain(&series).map(PathBuf::as_path).collect();
+    let page = page.map(|path| ReportFile::open(&path, used)).transpose()?;
+    let series = series.map(Series::create).transpose()?;
+    let mut done = match load {
+        Load::Closed { requests, lasts } => setup.closed(requests, lasts, warm_up, GRACE)?,
+        Load::Open(plan) => setup.open(&plan, Duration::MAX, GRACE)?,
+        Load::FindMax { search, trial, bound, lasts } => {
+            let report = find(&setup, asked, Sought { search, trial, bound, lasts })?;
+            return Ok((report.told(json), report.exit()));
+        }
+    };
+    let title = format!("haul bench {}", picture::shown(&asked.url));
+    let drawn = page.zip(done.picture.take()).map(|(page, picture)| page.write(&title, &[picture]));
+    let is_drawn = drawn.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
+    let mut report = Report::new(asked, done);
+    if let Some(earlier) = earlier {
+        report.compare(earlier);
+    }
+    let written = series.is_none_or(|series| series.write(report.seconds()));
+    let exit = if written && is_drawn { report.exit() } else { Exit::SomeFailed };
+    Ok((report.told(json), exit))
+}
+
+/// The answer of an earlier load, read before this one begins.
+fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
+    let text = std::fs::read(file).map_err(|error| format!("can't read '{}': {error}", file.display()))?;
+    Earlier::read(&file.display().to_string(), &text, matches!(load, Load::Open(_)))
+}
+
+/// The file of the seconds, created and still empty.
+struct Series {
+    path: PathBuf,
+    file: File,
+}
+
+impl Series {
+    fn create(path: PathBuf) -> Result<Self, String> {
+        let file = File::create(&path).map_err(|error| format!("can't create '{}': {error}", path.display()))?;
+        Ok(Self { path, file })
+    }
+
+    /// Whether it could be written; if not, that is told.
+    fn write(mut self, seconds: &[Second]) -> bool {
+        let written = self.file.write_all(csv::csv(seconds).as_bytes());
+        if let Err(error) = &written {
+            console::tell(&format!("haul: can't write '{}': {error}", self.path.display()));
+        }
+        written.is_ok()
+    }
+}
+
+/// What to look for.
+struct Sought {
+    search: Search,
+    trial: Plan,
+    bound: Duration,
+    lasts: Duration,
+}
+
+/// Tries rates until the highest that is borne is known, or the time for one more is not there.
+fn find(setup: &Setup, asked: Asked, sought: Sought) -> Result<SearchReport, String> {
+    let Sought { mut search, mut trial, bound, lasts } = sought;
+    let mut tried: Vec<StepReport> = Vec::new();
+    let mut spent = Duration::ZERO;
+    let mut stopped = false;
+    while let Some(rate) = search.next().and_then(Rate::new).filter(|_| !stopped) {
+        if spent + trial.lasts().unwrap_or_default() > lasts {
+            break;
+        }
+        trial.rates = vec![rate];
+        // What has not ended after that has missed the bound.
+        let done = setup.open(&trial, bound, bound)?;
+        spent += done.spent.elapsed;
+        stopped = done.run.stopped;
+        if !stopped {
+            let step = StepReport::of_trial(&done, &trial, asked.connections.into());
+            search.note(rate.per_second(), step.is_borne());
+            tried.push(step);
+        }
+    }
+    Ok(SearchReport::new(asked, bound, &search, tried, stopped))
+}
+
+/// What all loads have in common.
+fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Setup, String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
-    let (requests, lasts) = (args.load.requests.map(NonZeroU64::get), args.load.lasts());
-    let warm_up = args.load.warm_up.unwrap_or_default();
-    let show = match args.quiet || !io::stderr().is_terminal() {
+    let answer = &args.answer;
+    let show = match answer.quiet || !io::stderr().is_terminal() {
         true => Show::Nothing,
-        false if !args.no_tui && !args.json && io::stdout().is_terminal() && view::is_possible() => {
+        false if answer.has_view() && io::stdout().is_terminal() && view::is_possible() && !args.pace.find_max => {
             Show::Screen(Subject::Bench)
         }
         false => Show::Line,
     };
-    let (metrics, quiet) = (args.metrics, args.quiet);
-    let file =
-        args.report.take().map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
-    let config = config(args, shards, &world)?;
-    let settings = picture::settings(&config);
-    let engine = Engine::new(config).map_err(|error| error.to_string())?;
-    let metrics = Metrics::of(&engine, metrics, quiet)?;
+    let (metrics, quiet) = (answer.metrics, answer.quiet);
     let console = Console::new(show == Show::Line);
-    let handle = engine.handle();
-    signals::watch(handle.clone(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
-    let time_is_up = lasts.map(|lasts| stop_after(warm_up + lasts, handle));
-    let tally = Arc::new(Mutex::new(Tally::new(warm_up)));
-    let (source, counting) = (Box::new(Load::new(targets, requests)), Box::new(Counting(Arc::clone(&tally))));
-    let (watch, sink): (_, Box<dyn Sink>) = match file {
-        Some(file) => {
-            let (watch, sink) = Watch::on(counting, warm_up);
-            (Some((file, watch)), sink)
-        }
-        None => (None, counting),
-    };
-    let sink = Metrics::counting(metrics.as_ref(), sink);
-    let before = processor_time();
-    let (mut report, _) = run::watched(engine, source, sink, &console, show);
-    drop(metrics);
-    let spent = Spent { processor: processor_time() - before, elapsed: report.totals.elapsed, shards };
-    report.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
-    run::tell_trouble(&report);
-    let written = watch.map(|(file, watch)| {
-        file.write(
-            &format!("haul bench {}", picture::shown(&asked.url)),
-            &[watch.over("haul bench", settings, &report)],
-        )
-    });
-    let is_told = written.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
-    let tally = tally.lock().expect("no holder of this lock panics");
-    Ok((Report::new(asked, &tally, &report, spent), is_told))
-}
-
-/// Ends the run of `handle` after this time, and says whether it has done so.
-fn stop_after(time: Duration, handle: Handle) -> Arc<AtomicBool> {
-    let up = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&up);
-    std::thread::spawn(move || {
-        std::thread::sleep(time);
-        tell.store(true, Ordering::SeqCst);
-        handle.stop(GRACE);
-    });
-    up
+    let current = Arc::new(Mutex::new(None));
+    let watched = Arc::clone(&current);
+    let under_way = move || watched.lock().expect("no holder of this lock panics").clone();
+    signals::watch_current(under_way, console.clone(), GRACE)
+        .map_err(|error| format!("can't catch signals: {error}"))?;
+    let is_watched = answer.report.is_some();
+    Ok(Setup { config: config(args, shards, world)?, targets, console, show, metrics, quiet, is_watched, current })
 }
 
 /// How many threads have something to fetch: a host is served by one.
@@ -242,11 +244,12 @@ fn targets(args: InputArgs, world: &World<'_>) -> Result<Vec<Target>, String> {
 
 /// The settings of a load: nothing that would spare the server, or ask it again.
 fn config(args: BenchArgs, shards: usize, world: &World<'_>) -> Result<Config, String> {
+    let connections = args.connections();
     let BenchArgs { load, request, timeouts, network, tls, .. } = args;
     if load.streams.is_some() && network.http1 {
         return Err("--streams needs HTTP/2, which --http1.1 rules out; leave one out".to_owned());
     }
-    let (connections, streams) = (load.connections(), load.streams());
+    let streams = load.streams();
     let at_once = connections.saturating_mul(streams);
     let reuse = !network.no_reuse;
     let mut network = plan::network(network);
@@ -284,21 +287,6 @@ fn config(args: BenchArgs, shards: usize, world: &World<'_>) -> Result<Config, S
     })
 }
 
-impl LoadArgs {
-    fn connections(&self) -> NonZeroU32 {
-        self.connections.unwrap_or(CONNECTIONS)
-    }
-
-    fn streams(&self) -> NonZeroU32 {
-        self.streams.unwrap_or(NonZeroU32::MIN)
-    }
-
-    /// How long the load lasts, if it has no number.
-    fn lasts(&self) -> Option<Duration> {
-        self.duration.or_else(|| self.requests.is_none().then_some(DURATION))
-    }
-}
-
 impl BenchRequestArgs {
     fn settings(self, world: &World<'_>) -> Result<RequestSettings, String> {
         let body = self.body.as_deref().map(|text| plan::data("--body", text, world)).transpose()?;
@@ -309,9 +297,4 @@ impl BenchRequestArgs {
         }
         Ok(RequestSettings { method, headers, body: body.map(Into::into), max_redirects: 0 })
     }
-}
-
-/// Processor time of all threads of this process so far. Where the system keeps no such clock: none.
-fn processor_time() -> Duration {
-    ClockId::CLOCK_PROCESS_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
 }

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use haul::engine::RunReport;
 use hdrhistogram::Histogram;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
-use super::LoadArgs;
+use super::against::{Against, Earlier};
+use super::args::{BenchArgs, Load};
+use super::client::{Lack, cores};
+use super::figures::{Times, per_second, rate, table, thousandths, whole};
 use super::load::Target;
+use super::series::Second;
+use super::steps::{self, StepReport};
 use super::tally::Tally;
+use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
 use crate::cli::status::clock;
-use crate::cli::summary::short;
-
-/// From which part of its threads' time on the client itself is taken for the bottleneck.
-const BUSY: f64 = 0.9;
 
 /// What was asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -28,17 +29,29 @@ pub(super) struct Asked {
     /// Requests at once on each.
     pub(super) streams: u32,
     pub(super) warm_up_s: f64,
+    /// Of an open loop: its rates, and how they are made.
+    pub(super) rates_per_s: Vec<f64>,
+    pub(super) arrivals: Option<&'static str>,
+    pub(super) seed: Option<u64>,
 }
 
 impl Asked {
     /// `targets`: at least one.
-    pub(super) fn new(targets: &[Target], load: &LoadArgs) -> Self {
+    pub(super) fn new(targets: &[Target], args: &BenchArgs, load: &Load) -> Self {
+        let plan = match load {
+            Load::Closed { .. } => None,
+            Load::Open(plan) | Load::FindMax { trial: plan, .. } => Some(plan),
+        };
+        let warm_up = plan.map_or_else(|| args.load.warm_up(), |plan| plan.warm_up);
         Self {
             url: targets[0].url.as_str().to_owned(),
             urls: targets.len(),
-            connections: load.connections().get(),
-            streams: load.streams().get(),
-            warm_up_s: load.warm_up.unwrap_or_default().as_secs_f64(),
+            connections: args.connections().get(),
+            streams: args.load.streams().get(),
+            warm_up_s: warm_up.as_secs_f64(),
+            rates_per_s: plan.iter().flat_map(|plan| &plan.rates).map(|rate| rate.per_second()).collect(),
+            arrivals: plan.map(|plan| plan.arrivals.name()),
+            seed: plan.map(|plan| plan.seed),
         }
     }
 }
@@ -55,27 +68,34 @@ pub(super) struct Report {
     elapsed_s: f64,
     requests_per_s: f64,
     received_bytes: u64,
-    latency_us: Latency,
+    /// From the start of a request to the end of its body.
+    latency_us: Times,
+    open: Option<OpenReport>,
+    steps: Vec<StepReport>,
     status: BTreeMap<u16, u64>,
     failures: Vec<Failures>,
     connections_opened: u64,
     requests_on_new_connections: u64,
     left_out: u64,
     cpu: Processor,
+    client_lacked: Vec<&'static str>,
+    seconds: Vec<Second>,
+    against: Option<Against>,
+    #[serde(skip)]
+    lacks: Vec<Lack>,
 }
 
-/// From the start of a request, without the time it waited for its turn, to the end of its body.
+/// What an open loop has besides.
 #[derive(Debug, Serialize)]
-struct Latency {
-    mean: f64,
-    stddev: f64,
-    min: f64,
-    p50: f64,
-    p75: f64,
-    p90: f64,
-    p99: f64,
-    p99_9: f64,
-    max: f64,
+struct OpenReport {
+    planned: u64,
+    unfinished: u64,
+    /// Those that started more than a millisecond after their time.
+    sent_late: u64,
+    /// From when a request was due to the end of its body.
+    response_us: Times,
+    /// From when a request was due to its start.
+    late_us: Times,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,76 +116,128 @@ struct Processor {
     client_bound: bool,
 }
 
-/// How the client's process fared.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spent {
-    pub(super) processor: Duration,
-    pub(super) elapsed: Duration,
-    /// Threads that fetched.
-    pub(super) shards: usize,
-}
-
 impl Report {
-    pub(super) fn new(asked: Asked, tally: &Tally, run: &RunReport, spent: Spent) -> Self {
+    pub(super) fn new(asked: Asked, mut done: Done) -> Self {
+        let (seconds, counted) = done.tally.finish();
+        let lacks = Lack::of(&done, asked.connections.into());
+        let tally = &done.tally;
         let requests = tally.answered() + tally.failed();
         let elapsed = tally.elapsed().as_secs_f64();
+        let service = tally.open.as_ref().map_or(&counted, |open| &open.service);
+        let is_ramp = asked.rates_per_s.len() > 1;
+        let steps = done.schedule.as_ref().filter(|_| is_ramp);
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            asked,
-            stopped: run.stopped,
+            stopped: done.run.stopped,
             requests,
             answered: tally.answered(),
             failed: tally.failed(),
             elapsed_s: elapsed,
-            requests_per_s: (ratio(requests, elapsed) * 1e3).round() / 1e3,
+            requests_per_s: per_second(requests, elapsed),
             received_bytes: tally.wire_bytes,
-            latency_us: Latency::of(&tally.latency),
+            latency_us: Times::of(service),
+            open: OpenReport::of(&done, &counted),
+            steps: steps.map(|plan| StepReport::of_ramp(&done, plan, &asked.rates_per_s)).unwrap_or_default(),
             status: tally.statuses.clone(),
             failures: failures(tally),
-            connections_opened: run.totals.connections_opened,
+            connections_opened: done.run.totals.connections_opened,
             requests_on_new_connections: tally.on_new_connections,
             left_out: tally.left_out,
-            cpu: Processor::of(spent, requests + tally.left_out),
+            cpu: Processor::of(&done, &lacks, requests + tally.left_out),
+            client_lacked: lacks.iter().map(|lack| lack.name()).collect(),
+            seconds,
+            against: None,
+            lacks,
+            asked,
         }
     }
 
     /// How the command ends.
-    pub(super) const fn exit(&self) -> Exit {
-        match (self.stopped, self.failed) {
-            (true, _) => Exit::Interrupted,
-            (false, 0) => Exit::Complete,
-            (false, _) => Exit::SomeFailed,
+    pub(super) fn exit(&self) -> Exit {
+        match self.stopped {
+            true => Exit::Interrupted,
+            false if self.failed + self.unfinished() == 0 => Exit::Complete,
+            false => Exit::SomeFailed,
         }
     }
 
+    /// The load second by second.
+    pub(super) fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// Adds what a comparison shows.
+    pub(super) fn compare(&mut self, earlier: Earlier) {
+        self.against = Some(Against::new(earlier, &self.asked, self.elapsed_s, &self.seconds));
+    }
+
+    fn unfinished(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.unfinished)
+    }
+
+    pub(super) fn told(&self, json: bool) -> String {
+        if json { self.json() } else { self.text() }
+    }
+
     /// One JSON object.
-    pub(super) fn json(&self) -> String {
+    fn json(&self) -> String {
         serde_json::to_string(self).expect("numbers and text can be written")
     }
 
     /// For people.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let lines = [
             Some(self.headline()),
-            (self.answered > 0).then(|| format!("  latency      {}", self.latency_us.text())),
+            (self.answered > 0).then(|| self.times()),
             (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
             (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
+            (self.unfinished() > 0).then(|| self.unfinished_text()),
             Some(format!("  connections  {}", self.connections_text())),
             (self.received_bytes > 0).then(|| format!("  bodies       {}", self.bytes_text())),
             (self.left_out > 0).then(|| format!("  warm-up      {} requests left out", HumanCount(self.left_out))),
             Some(format!("  processor    {}", self.cpu.text())),
-            self.cpu.client_bound.then(|| format!("\n{CLIENT_BOUND}")),
+            (!self.steps.is_empty()).then(|| format!("\n{}", steps::table(&self.steps))),
+            self.against.as_ref().map(|against| format!("\n{}", against.text())),
         ];
-        lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+        let hints = self.lacks.iter().map(|lack| format!("\n{}", lack.text()));
+        lines.into_iter().flatten().chain(hints).collect::<Vec<_>>().join("\n")
     }
 
     fn headline(&self) -> String {
+        let planned = match (&self.open, self.asked.rates_per_s.as_slice()) {
+            (Some(_), [only]) => format!(", asked for {}", rate(*only)),
+            (Some(_), [first, .., last]) => format!(", asked for {} to {}", rate(*first), rate(*last)),
+            _ => String::new(),
+        };
         format!(
-            "{} requests in {}: {}/s, {} failed",
+            "{} requests in {}: {}/s{planned}, {} failed",
             HumanCount(self.requests),
             clock(Duration::try_from_secs_f64(self.elapsed_s).unwrap_or_default()),
             HumanCount(whole(self.requests_per_s)),
             HumanCount(self.failed),
+        )
+    }
+
+    fn times(&self) -> String {
+        let heads = Times::HEADS.map(str::to_owned);
+        let row = |name: &str, cells: [String; 6]| [vec![format!("{name:<11}")], cells.into()].concat();
+        let latency = self.latency_us.cells();
+        let rows = match &self.open {
+            None => vec![row("latency", latency)],
+            Some(open) => vec![
+                row("response", open.response_us.cells()),
+                row("service", latency),
+                row("late", open.late_us.cells()),
+            ],
+        };
+        table(std::iter::once(row("", heads)).chain(rows).collect())
+    }
+
+    fn unfinished_text(&self) -> String {
+        let count = HumanCount(self.unfinished());
+        format!(
+            "  unfinished   {count} were due and had not ended when the load was over: these times\n               \
+             leave them out, and would be longer with them"
         )
     }
 
@@ -178,12 +250,15 @@ impl Report {
     }
 
     fn connections_text(&self) -> String {
-        let (asked, opened) = (self.asked.connections, self.connections_opened);
-        let surplus = match opened > u64::from(asked) {
-            true => ": some were closed, or opened for each request",
-            false => "",
-        };
-        format!("{} opened, {} wanted{surplus}", HumanCount(opened), HumanCount(asked.into()))
+        let (asked, opened) = (HumanCount(self.asked.connections.into()), HumanCount(self.connections_opened));
+        match (&self.open, self.connections_opened > u64::from(self.asked.connections)) {
+            (None, false) => format!("{opened} opened, {asked} wanted"),
+            (None, true) => format!("{opened} opened, {asked} wanted: some were closed, or opened for each request"),
+            (Some(_), _) if self.connections_opened == u64::from(self.asked.connections) => {
+                format!("{opened} opened, all that -c allows: requests waited for one")
+            }
+            (Some(_), _) => format!("{opened} opened, up to {asked} at once"),
+        }
     }
 
     fn bytes_text(&self) -> String {
@@ -192,49 +267,30 @@ impl Report {
     }
 }
 
-const CLIENT_BOUND: &str = "\
-This client had no processor time left, so the server may be able to do more than this. More threads (--shards) help when
-there is more than one host; so does a client on another machine.";
-
-impl Latency {
-    fn of(nanoseconds: &Histogram<u64>) -> Self {
-        let at = |quantile| nanoseconds.value_at_quantile(quantile) as f64 / 1e3;
-        Self {
-            mean: nanoseconds.mean().round() / 1e3,
-            stddev: nanoseconds.stdev().round() / 1e3,
-            min: nanoseconds.min() as f64 / 1e3,
-            p50: at(0.5),
-            p75: at(0.75),
-            p90: at(0.9),
-            p99: at(0.99),
-            p99_9: at(0.999),
-            max: nanoseconds.max() as f64 / 1e3,
-        }
-    }
-
-    fn text(&self) -> String {
-        let time = |microseconds: f64| short(Duration::try_from_secs_f64(microseconds / 1e6).unwrap_or_default());
-        format!(
-            "mean {}, p50 {}, p90 {}, p99 {}, p99.9 {}, longest {}",
-            time(self.mean),
-            time(self.p50),
-            time(self.p90),
-            time(self.p99),
-            time(self.p99_9),
-            time(self.max),
-        )
+impl OpenReport {
+    fn of(done: &Done, response: &Histogram<u64>) -> Option<Self> {
+        let (open, schedule) = (done.tally.open.as_ref()?, done.schedule.as_ref()?);
+        let warm_up = schedule.steps() - open.steps.len();
+        let planned = (warm_up..schedule.steps()).map(|step| schedule.planned(step)).sum::<u64>();
+        Some(Self {
+            planned,
+            unfinished: planned.saturating_sub(done.tally.answered() + done.tally.failed()),
+            sent_late: open.sent_late,
+            response_us: Times::of(response),
+            late_us: Times::of(&open.late),
+        })
     }
 }
 
 impl Processor {
-    fn of(spent: Spent, requests: u64) -> Self {
-        let seconds = spent.processor.as_secs_f64();
-        let cores = seconds / spent.elapsed.as_secs_f64().max(1e-9);
+    fn of(done: &Done, lacks: &[Lack], requests: u64) -> Self {
+        let Spent { processor, .. } = done.spent;
+        let seconds = processor.as_secs_f64();
         Self {
             seconds,
-            us_per_request: (seconds * 1e9 / requests.max(1) as f64).round() / 1e3,
-            cores: (cores * 1e4).round() / 1e4,
-            client_bound: cores >= BUSY * spent.shards as f64,
+            us_per_request: thousandths(seconds * 1e6 / requests.max(1) as f64),
+            cores: (cores(done) * 1e4).round() / 1e4,
+            client_bound: lacks.contains(&Lack::Processor),
         }
     }
 
@@ -258,43 +314,41 @@ fn counts(statuses: &BTreeMap<u16, u64>) -> String {
     statuses.iter().map(|(status, count)| format!("{status} {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
 }
 
-fn ratio(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
-}
-
-/// To the whole number below.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "what is shown here is never that large, nor negative"
-)]
-fn whole(number: f64) -> u64 {
-    number as u64
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
+    use std::sync::{Arc, Mutex};
+
+    use haul::config::Rate;
     use haul::model::{Attempt, Failure, FailureKind, Job, Outcome, Phase, Record, Response, Sink, Time, WebUrl};
 
     use super::*;
+    use crate::cli::bench::against;
+    use crate::cli::bench::args::Plan;
+    use crate::cli::bench::schedule::{Arrivals, BEGIN};
     use crate::cli::bench::tally::Counting;
     use crate::cli::summary;
     use crate::cli::summary_json::tests::{first_column, paths};
 
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCH.md"));
 
-    fn record(at: u64, took: Duration, result: Result<Response, Failure>) -> Record {
-        let job = Job::new(at, WebUrl::parse("http://a.test/").expect("a URL").0, Time::ZERO);
+    /// A record of a request that was read or due at `at`, started `late` after it and took `took`.
+    pub(in crate::cli::bench) fn record(
+        at: Time,
+        late: Duration,
+        took: Duration,
+        result: Result<Response, Failure>,
+    ) -> Record {
+        let job = Job::new(0, WebUrl::parse("http://a.test/").expect("a URL").0, at);
         let mut last = Attempt::unsent(Failure::new(Phase::Head, FailureKind::Timeout, "late"));
         last.result = result;
-        last.timings.total = took;
+        (last.timings.queued, last.timings.total) = (late, took);
         last.wire_bytes = 1000;
         Record::Fetched(Outcome { job, attempts: 1, last })
     }
 
-    fn response(status: u16) -> Response {
+    pub(in crate::cli::bench) fn response(status: u16) -> Response {
         Response {
             status,
             version: http::Version::HTTP_11,
@@ -307,21 +361,71 @@ mod tests {
         }
     }
 
+    fn late() -> Failure {
+        Failure::new(Phase::Head, FailureKind::Timeout, "late")
+    }
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    pub(in crate::cli::bench) fn done(tally: Tally, mut records: Vec<Record>) -> Done {
+        let tally = Arc::new(Mutex::new(tally));
+        Counting(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
+        let mut run = summary::tests::report();
+        (run.stopped, run.totals.connections_opened) = (false, 70);
+        let tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
+        let spent = Spent { processor: ms(1950), elapsed: ms(2000), shards: 1, descriptors_allow: None };
+        Done { tally, run, spent, schedule: None, picture: None }
+    }
+
+    fn asked() -> Asked {
+        Asked {
+            url: "http://a.test/".into(),
+            urls: 1,
+            connections: 64,
+            streams: 1,
+            warm_up_s: 0.0,
+            rates_per_s: Vec::new(),
+            arrivals: None,
+            seed: None,
+        }
+    }
+
     /// 998 responses that took 1 to 998 ms, one of 503 after a second, one failure.
     fn report(stopped: bool) -> Report {
-        let tally = std::sync::Arc::new(std::sync::Mutex::new(Tally::new(Duration::ZERO)));
-        let millis = Duration::from_millis;
-        let failure = Failure::new(Phase::Head, FailureKind::Timeout, "late");
-        let mut records: Vec<_> = (1..=998).map(|n| record(n, millis(n), Ok(response(200)))).collect();
-        records.push(record(0, millis(1000), Ok(response(503))));
-        records.push(record(999, millis(2000), Err(failure)));
-        Counting(std::sync::Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
-        let mut run = summary::tests::report();
-        run.stopped = stopped;
-        run.totals.connections_opened = 70;
-        let asked = Asked { url: "http://a.test/".into(), urls: 1, connections: 64, streams: 1, warm_up_s: 0.0 };
-        let spent = Spent { processor: millis(1950), elapsed: millis(2000), shards: 1 };
-        Report::new(asked, &tally.lock().expect("unharmed"), &run, spent)
+        let at = Time::ZERO;
+        let mut records: Vec<_> = (1..=998).map(|n| record(at, Duration::ZERO, ms(n), Ok(response(200)))).collect();
+        records.push(record(at, Duration::ZERO, ms(1000), Ok(response(503))));
+        records.push(record(at, Duration::ZERO, ms(2000), Err(late())));
+        let mut done = done(Tally::new(Duration::ZERO), records);
+        done.run.stopped = stopped;
+        Report::new(asked(), done)
+    }
+
+    /// A ramp of two steps of a second at 10/s and 20/s: the last request of each is missing, one is late, one has failed.
+    pub(in crate::cli::bench) fn ramp() -> Report {
+        let plan = Plan {
+            rates: [10.0, 20.0].map(|rate| Rate::new(rate).expect("a rate")).into(),
+            step: Some(ms(1000)),
+            requests: None,
+            warm_up: Duration::ZERO,
+            arrivals: Arrivals::Constant,
+            seed: 0,
+        };
+        let mut records: Vec<_> =
+            (0..9).map(|n| record(BEGIN + ms(n * 100), Duration::ZERO, ms(5), Ok(response(200)))).collect();
+        records.extend((0..18).map(|n| record(BEGIN + ms(1000 + n * 50), ms(n), ms(5), Ok(response(200)))));
+        records.push(record(BEGIN + ms(1950), Duration::ZERO, ms(5), Err(late())));
+        let mut done = done(Tally::open(Duration::ZERO, 2, ms(1000), Duration::MAX), records);
+        done.schedule = Some(plan.schedule());
+        Report::new(Asked { rates_per_s: vec![10.0, 20.0], arrivals: Some("constant"), seed: Some(0), ..asked() }, done)
+    }
+
+    impl Report {
+        pub(in crate::cli::bench) fn parts(self) -> (Asked, Vec<StepReport>) {
+            (self.asked, self.steps)
+        }
     }
 
     #[test]
@@ -337,7 +441,8 @@ mod tests {
         let text = report(false).text();
         let expected = "\
 1,000 requests in 2.0s: 500/s, 1 failed
-  latency      mean 500ms, p50 500ms, p90 900ms, p99 990ms, p99.9 1.0s, longest 1.0s
+                mean    p50    p90    p99  p99.9  longest
+  latency      500ms  500ms  900ms  990ms   1.0s     1.0s
   status       200 998, 503 1
   failed       head timeout 1
   connections  70 opened, 64 wanted: some were closed, or opened for each request
@@ -354,11 +459,42 @@ mod tests {
     }
 
     #[test]
+    fn an_open_loop_shows_its_times_apart_and_its_steps() {
+        let expected = "\
+28 requests in 1.9s: 14/s, asked for 10/s to 20/s, 1 failed
+                 mean     p50     p90     p99   p99.9  longest
+  response       11ms  9.00ms    20ms    22ms    22ms     22ms
+  service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms
+  late         5.46ms  3.00ms    15ms    17ms    17ms     17ms
+  status       200 27
+  failed       head timeout 1
+  unfinished   2 were due and had not ended when the load was over: these times
+               leave them out, and would be longer with them
+  connections  70 opened, up to 64 at once
+  bodies       27.34 KiB received, 13.99 KiB/s
+  processor    69642.9us a request, 98 % of a core
+
+  asked    got     p50     p99  longest  late p99  failed  unfinished
+   10/s  9.0/s  5.00ms  5.00ms   5.00ms       0us       0           1
+   20/s   18/s    13ms    22ms     22ms      17ms       1           1
+";
+        let text = ramp().text();
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(ramp().exit(), Exit::SomeFailed);
+    }
+
+    #[test]
     fn the_page_names_every_field_and_no_other() {
-        let value = serde_json::from_str(&report(false).json()).expect("JSON");
         let mut fields = BTreeSet::new();
-        paths(&value, "", &mut fields);
+        let mut compared = report(false);
+        compared.compare(against::tests::earlier());
+        for report in [report(false), ramp(), compared] {
+            let value = serde_json::from_str(&report.told(true)).expect("JSON");
+            paths(&value, "", &mut fields);
+        }
         fields.remove("status.503");
-        assert_eq!(first_column(PAGE), fields);
+        let page = PAGE.split("## JSON of --find-max").next().expect("a table");
+        assert_eq!(first_column(page.split("## JSON").nth(1).expect("a section")), fields);
     }
 }

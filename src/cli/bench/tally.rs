@@ -8,20 +8,25 @@ use std::time::Duration;
 use haul::model::{FailureKind, Outcome, Phase, Record, Sink, Time};
 use hdrhistogram::Histogram;
 
-/// The longest time that is told apart: longer ones count as that.
-const LONGEST: Duration = Duration::from_secs(3600);
+use super::figures::{histogram, record};
+use super::schedule::BEGIN;
+use super::series::{Ended, Second, Series};
+
+/// A request that starts this long after its time is late: the system's timers alone bring less.
+pub(super) const LATE: Duration = Duration::from_millis(1);
 
 /// What became of the requests, those of the warm-up left out.
 #[derive(Debug)]
 pub(super) struct Tally {
     warm_up: Duration,
-    /// When the first request was started, the warm-up's included.
+    /// When the first request was started, the warm-up's included; when the plan began, where there is one.
     begin: Option<Time>,
-    /// When the first one that counts was started, and the last one ended.
+    /// When the first one that counts was started or due, and the last one ended.
     pub(super) first: Option<Time>,
     pub(super) last: Time,
-    /// Nanoseconds from the start of an attempt to its end, of those with a response; within 0.1 %.
-    pub(super) latency: Histogram<u64>,
+    /// From the start of an attempt to its end, of those with a response; from when it was due, where there is a plan.
+    series: Series,
+    pub(super) open: Option<Open>,
     pub(super) statuses: BTreeMap<u16, u64>,
     pub(super) failures: BTreeMap<(Phase, FailureKind), u64>,
     /// Requests that opened a connection of their own.
@@ -31,14 +36,44 @@ pub(super) struct Tally {
     pub(super) left_out: u64,
 }
 
+/// What is measured of an open loop besides.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// From start to end, of those with a response.
+    pub(super) service: Histogram<u64>,
+    /// From when it was due to its start, of all that were started.
+    pub(super) late: Histogram<u64>,
+    /// Those of more than [`LATE`].
+    pub(super) sent_late: u64,
+    pub(super) steps: Vec<OfStep>,
+    /// How long each step lasts.
+    pub(super) step: Duration,
+    bound: Duration,
+}
+
+/// The requests that were due in one step.
+#[derive(Debug)]
+pub(super) struct OfStep {
+    /// From when a request was due to its end, of those with a response.
+    pub(super) response: Histogram<u64>,
+    pub(super) late: Histogram<u64>,
+    pub(super) failed: u64,
+    /// Responses that came within the bound.
+    pub(super) within: u64,
+    /// Responses that came while the step lasted, of whichever step.
+    pub(super) came: u64,
+}
+
 impl Tally {
+    /// Of a closed loop.
     pub(super) fn new(warm_up: Duration) -> Self {
         Self {
             warm_up,
             begin: None,
             first: None,
             last: Time::ZERO,
-            latency: Histogram::new_with_bounds(1, nanoseconds(LONGEST), 3).expect("bounds that make sense"),
+            series: Series::new(),
+            open: None,
             statuses: BTreeMap::new(),
             failures: BTreeMap::new(),
             on_new_connections: 0,
@@ -47,9 +82,16 @@ impl Tally {
         }
     }
 
+    /// Of an open loop, whose plan begins at [`BEGIN`], of so many steps, at least one, that last as long each.
+    pub(super) fn open(warm_up: Duration, steps: usize, step: Duration, bound: Duration) -> Self {
+        let steps = (0..steps.max(1)).map(|_| OfStep::new()).collect();
+        let open = Open { service: histogram(), late: histogram(), sent_late: 0, steps, step, bound };
+        Self { begin: Some(BEGIN), open: Some(open), ..Self::new(warm_up) }
+    }
+
     /// Responses.
     pub(super) fn answered(&self) -> u64 {
-        self.latency.len()
+        self.statuses.values().sum()
     }
 
     /// Requests without a response.
@@ -62,31 +104,82 @@ impl Tally {
         self.first.map_or(Duration::ZERO, |first| self.last.since(first))
     }
 
+    /// Ends the count: the seconds, and the times over all of them.
+    pub(super) fn finish(&mut self) -> (Vec<Second>, Histogram<u64>) {
+        std::mem::replace(&mut self.series, Series::new()).finish()
+    }
+
     fn count(&mut self, outcome: &Outcome) {
         let last = &outcome.last;
         let started = outcome.job.accepted + last.timings.queued;
-        let begin = self.begin.map_or(started, |begin| begin.min(started));
+        let came = if self.open.is_some() { outcome.job.accepted } else { started };
+        let begin = self.begin.map_or(came, |begin| begin.min(came));
         self.begin = Some(begin);
-        if started < begin + self.warm_up {
+        let origin = begin + self.warm_up;
+        if came < origin {
             self.left_out += 1;
             return;
         }
-        self.first = Some(self.first.map_or(started, |first| first.min(started)));
-        self.last = self.last.max(started + last.timings.total);
+        let ended = started + last.timings.total;
+        self.first = Some(self.first.map_or(came, |first| first.min(came)));
+        self.last = self.last.max(ended);
         self.wire_bytes += last.wire_bytes;
         self.on_new_connections += u64::from(!last.reused);
-        match &last.result {
+        let answered = match &last.result {
             Ok(response) => {
                 *self.statuses.entry(response.status).or_default() += 1;
-                self.latency.saturating_record(nanoseconds(last.timings.total));
+                true
             }
-            Err(failure) => *self.failures.entry((failure.phase, failure.kind)).or_default() += 1,
+            Err(failure) => {
+                *self.failures.entry((failure.phase, failure.kind)).or_default() += 1;
+                false
+            }
+        };
+        if let Some(open) = &mut self.open {
+            open.count(origin, outcome, ended, answered);
         }
+        let (started, at) = (started.since(origin), ended.since(origin));
+        let took = answered.then(|| ended.since(came));
+        self.series.count(Ended { started, at, bytes: last.wire_bytes, took });
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+impl Open {
+    fn count(&mut self, origin: Time, outcome: &Outcome, ended: Time, answered: bool) {
+        let (due, late) = (outcome.job.accepted, outcome.last.timings.queued);
+        record(late, &mut self.late);
+        self.sent_late += u64::from(late > LATE);
+        if answered {
+            record(outcome.last.timings.total, &mut self.service);
+        }
+        let last = self.steps.len() - 1;
+        let place = self.place(origin, due).min(last);
+        let step = &mut self.steps[place];
+        record(late, &mut step.late);
+        if answered {
+            let took = ended.since(due);
+            record(took, &mut step.response);
+            step.within += u64::from(took <= self.bound);
+        } else {
+            step.failed += 1;
+        }
+        let place = self.place(origin, ended);
+        if let Some(step) = self.steps.get_mut(place).filter(|_| answered) {
+            step.came += 1;
+        }
+    }
+
+    /// The step of this time; beyond the last one, when it is after all of them.
+    fn place(&self, origin: Time, at: Time) -> usize {
+        let place = at.since(origin).as_nanos() / self.step.as_nanos().max(1);
+        usize::try_from(place).unwrap_or(usize::MAX)
+    }
+}
+
+impl OfStep {
+    fn new() -> Self {
+        Self { response: histogram(), late: histogram(), failed: 0, within: 0, came: 0 }
+    }
 }
 
 /// Counts outcomes and drops them.
@@ -112,7 +205,7 @@ impl Sink for Counting {
 
 #[cfg(test)]
 mod tests {
-    use haul::model::{Attempt, Failure, Job, WebUrl};
+    use haul::model::{Attempt, Failure, Job, Response, WebUrl};
 
     use super::*;
 
@@ -146,5 +239,40 @@ mod tests {
         assert_eq!((tally.elapsed(), tally.left_out), (Duration::ZERO, 2));
         tally.count(&failed(1000, 5, 500));
         assert_eq!((tally.elapsed(), tally.left_out, tally.failed()), (ms(500), 2, 1));
+    }
+
+    /// A request that was due at `due`, started `late` after it, and was answered after `total`, all in milliseconds.
+    fn answered(due: u64, late: u64, total: u64) -> Outcome {
+        let mut outcome = failed(due, late, total);
+        outcome.last.result = Ok(Response {
+            status: 200,
+            version: http::Version::HTTP_11,
+            headers: None,
+            body: None,
+            body_bytes: 0,
+            sha256: None,
+            saved: None,
+            close_delimited: false,
+        });
+        outcome
+    }
+
+    #[test]
+    fn an_open_loop_counts_from_when_requests_were_due() {
+        let mut tally = Tally::open(ms(1000), 2, ms(500), ms(300));
+        let at = |time| u64::try_from(BEGIN.since(Time::ZERO).as_millis()).expect("short") + time;
+        // Due in the warm-up, however late it started; then in the first step, answered in the second; in the second, beyond.
+        for outcome in [answered(at(999), 700, 1), answered(at(1400), 200, 100), answered(at(1600), 0, 900)] {
+            tally.count(&outcome);
+        }
+        tally.count(&failed(at(1700), 0, 10));
+        let (seconds, response) = tally.finish();
+        let open = tally.open.as_ref().expect("open");
+        let longest = |times: &Histogram<u64>| (times.max() as f64 / 1e6).round();
+        assert_eq!((longest(&response), longest(&open.service), longest(&open.late)), (900.0, 900.0, 200.0));
+        let steps: Vec<_> = open.steps.iter().map(|step| (step.within, step.failed, step.came)).collect();
+        assert_eq!((tally.left_out, steps), (1, vec![(1, 0, 0), (0, 1, 1)]));
+        assert_eq!((longest(&open.steps[0].response), longest(&open.steps[1].late)), (300.0, 0.0));
+        assert_eq!((open.sent_late, seconds.len(), tally.elapsed()), (1, 2, ms(1100)));
     }
 }

@@ -101,6 +101,10 @@ impl Source for Watched {
         read
     }
 
+    fn sets_times(&self) -> bool {
+        self.onward.sets_times()
+    }
+
     fn acknowledger(&mut self) -> Option<Box<dyn Acknowledge>> {
         self.onward.acknowledger()
     }

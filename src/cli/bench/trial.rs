@@ -1,0 +1,163 @@
+//! One load: the engine over the targets, with a closed or an open loop's source, and the sink that counts.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use haul::config::Config;
+use haul::engine::{self, Engine, Handle, RunReport};
+use haul::model::{Sink, Source, Time};
+use nix::time::ClockId;
+
+use super::args::Plan;
+use super::load::{Load, Target};
+use super::paced::Paced;
+use super::schedule::{BEGIN, Schedule};
+use super::tally::{Counting, Tally};
+use crate::cli::console::Console;
+use crate::cli::metrics::Metrics;
+use crate::cli::progress::Show;
+use crate::cli::report::{self as picture, Watch};
+use crate::cli::run;
+
+/// What every load of a command has in common.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    pub(super) targets: Vec<Target>,
+    pub(super) console: Console,
+    pub(super) show: Show,
+    /// Where the load's numbers are served, and whether nothing is told of it.
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) quiet: bool,
+    /// Whether a page is made of it.
+    pub(super) is_watched: bool,
+    /// The load under way, for the signals.
+    pub(super) current: Arc<Mutex<Option<Handle>>>,
+}
+
+/// What came of a load.
+pub(super) struct Done {
+    pub(super) tally: Tally,
+    pub(super) run: RunReport,
+    pub(super) spent: Spent,
+    /// How far the plan of an open loop was carried out.
+    pub(super) schedule: Option<Schedule>,
+    /// What a page tells of it, where one is made.
+    pub(super) picture: Option<picture::Run>,
+}
+
+/// How the client's process fared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub(super) processor: Duration,
+    pub(super) elapsed: Duration,
+    /// Threads that fetched.
+    pub(super) shards: usize,
+    /// Requests at once that the descriptor limit allows, where that is less than was asked for.
+    pub(super) descriptors_allow: Option<usize>,
+}
+
+/// How a load ends that is not over by itself.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    after: Duration,
+    /// What requests in flight are given then. No new ones are started.
+    grace: Duration,
+}
+
+/// How a page's latencies are to be read after an open loop.
+const FROM_THE_SENDING: &str = "An open loop: times on this page are from when a request was sent. How long it had been due by then is \
+                                its waiting; haul bench's own answer counts that in.";
+
+impl Setup {
+    /// A closed loop.
+    pub(super) fn closed(
+        &self,
+        requests: Option<u64>,
+        lasts: Option<Duration>,
+        warm_up: Duration,
+        grace: Duration,
+    ) -> Result<Done, String> {
+        let end = lasts.map(|lasts| End { after: warm_up + lasts, grace });
+        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), Tally::new(warm_up), warm_up, end)
+    }
+
+    /// An open loop. What was due and has not ended `grace` after the plan's end is given up.
+    pub(super) fn open(&self, plan: &Plan, bound: Duration, grace: Duration) -> Result<Done, String> {
+        let schedule = Arc::new(Mutex::new(plan.schedule()));
+        let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound);
+        let end = plan.lasts().map(|lasts| {
+            let after = BEGIN.since(Time::ZERO) + lasts + grace;
+            End { after, grace: Duration::ZERO }
+        });
+        let source = Paced::new(self.targets.clone(), Arc::clone(&schedule));
+        let mut done = self.carry_out(Box::new(source), tally, plan.warm_up, end)?;
+        if let Some(picture) = &mut done.picture {
+            picture.notes.push(FROM_THE_SENDING.to_owned());
+        }
+        done.schedule = Some(schedule.lock().expect("no holder of this lock panics").clone());
+        Ok(done)
+    }
+
+    fn carry_out(
+        &self,
+        source: Box<dyn Source>,
+        tally: Tally,
+        warm_up: Duration,
+        end: Option<End>,
+    ) -> Result<Done, String> {
+        let engine = Engine::new(self.config.clone()).map_err(|error| error.to_string())?;
+        let metrics = Metrics::of(&engine, self.metrics, self.quiet)?;
+        *self.current.lock().expect("no holder of this lock panics") = Some(engine.handle());
+        let time_is_up = end.map(|end| stop(end, engine.handle()));
+        let tally = Arc::new(Mutex::new(tally));
+        let counting = Box::new(Counting(Arc::clone(&tally)));
+        let (watch, sink): (_, Box<dyn Sink>) = if self.is_watched {
+            let (watch, sink) = Watch::on(counting, warm_up);
+            (Some(watch), sink)
+        } else {
+            (None, counting)
+        };
+        let sink = Metrics::counting(metrics.as_ref(), sink);
+        let before = processor_time();
+        let (mut run, _) = run::watched(engine, source, sink, &self.console, self.show);
+        drop(metrics);
+        let spent = Spent {
+            processor: processor_time() - before,
+            elapsed: run.totals.elapsed,
+            shards: self.config.limits.shards,
+            descriptors_allow: descriptors_allow(&self.config),
+        };
+        run.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
+        run::tell_trouble(&run);
+        let picture = watch.map(|watch| watch.over("haul bench", picture::settings(&self.config), &run));
+        let mut tally = tally.lock().expect("no holder of this lock panics");
+        let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
+        Ok(Done { tally, run, spent, schedule: None, picture })
+    }
+}
+
+/// Ends the run of `handle` in time, and says whether it has done so.
+fn stop(end: End, handle: Handle) -> Arc<AtomicBool> {
+    let up = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&up);
+    std::thread::spawn(move || {
+        std::thread::sleep(end.after);
+        tell.store(true, Ordering::SeqCst);
+        handle.stop(end.grace);
+    });
+    up
+}
+
+/// What the descriptor limit, which the engine has raised by now, allows, if that is less than what was asked for.
+fn descriptors_allow(config: &Config) -> Option<usize> {
+    let (limit, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
+    let sockets = engine::socket_budget(config, limit).ok()?.sockets;
+    (sockets < usize::try_from(config.limits.concurrency.get()).unwrap_or(usize::MAX)).then_some(sockets)
+}
+
+/// Processor time of all threads of this process so far. Where the system keeps no such clock: none.
+fn processor_time() -> Duration {
+    ClockId::CLOCK_PROCESS_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
+}
