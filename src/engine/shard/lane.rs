@@ -108,7 +108,7 @@ impl Shard {
     pub(super) async fn h1_lane<T>(
         self: &Rc<Self>,
         id: ConnId,
-        mut h1: H1<T>,
+        mut h1: Box<H1<T>>,
         mailbox: &Mailbox<Parcel>,
         remote: Option<std::net::SocketAddr>,
         first: Flight,

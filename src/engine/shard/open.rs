@@ -39,7 +39,8 @@ impl Shard {
                 self.shared.counters[self.index].connections_opened.add(1);
                 let prior_knowledge = url.scheme() == Scheme::Http && self.shared.config.network.http2_prior_knowledge;
                 if dialed.alpn_h2 || prior_knowledge {
-                    self.open_h2(key, dialed, flight).await;
+                    // Boxed likewise: an HTTP/1.1 lane is far smaller.
+                    Box::pin(self.open_h2(key, dialed, flight)).await;
                 } else {
                     self.open_h1(key, dialed, flight).await;
                 }
@@ -64,7 +65,8 @@ impl Shard {
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, u32::MAX, now);
                 self.board_waiting(key);
-                self.h1_lane(id, h1, &mailbox, remote, flight).await;
+                // Boxed: the task keeps the room of what it held before, and the connection would be moved within it.
+                self.h1_lane(id, Box::new(h1), &mailbox, remote, flight).await;
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
         }
