@@ -140,7 +140,7 @@ fn a_load_is_shown_and_then_reported_as_without_the_view() {
     let screen = terminal.shows("7 of 7, 7 per host");
     assert!(screen.starts_with("haul bench ") && !screen.contains("hosts by backlog"), "{screen}");
     let end = terminal.shows("exit 0, as before");
-    assert!(end.contains("  latency      mean ") && !end.contains("space pause"), "{end}");
+    assert!(end.contains("  latency ") && end.contains(" p99 ") && !end.contains("space pause"), "{end}");
 }
 
 #[test]

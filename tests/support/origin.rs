@@ -89,8 +89,9 @@ impl Origin {
         self.book.connections.load(Ordering::SeqCst)
     }
 
+    /// The most in flight at once since this was asked last.
     pub(crate) fn most_in_flight(&self) -> usize {
-        self.book.most_in_flight.load(Ordering::SeqCst)
+        self.book.most_in_flight.swap(self.book.in_flight.load(Ordering::SeqCst), Ordering::SeqCst)
     }
 }
 

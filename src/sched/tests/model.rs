@@ -14,7 +14,8 @@ const OURS: &str = "bad_url unsupported_scheme empty_host bad_port bad_json bad_
                     host_dead cancelled unwanted not_saved status address_refused certificate_expired certificate_name \
                     certificate_untrusted";
 /// Kinds after which the host gave no sign of life.
-pub(super) const SILENT: &str = "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol";
+pub(super) const SILENT: &str =
+    "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol";
 
 pub(super) fn among(kind: FailureKind, names: &str) -> bool {
     names.split_whitespace().any(|name| name == kind.name())
