@@ -52,6 +52,11 @@ impl Reports {
             Some(0),
             &["bench", "-q", "-c", "4", "-n", "2000", &origin.url("/bytes/100?key=s3cret")],
         );
+        let urls: Vec<String> =
+            (0..30).map(|n| origin.url(&format!("/bytes/1000?delay=5ms&key=s3cret&n={n}"))).collect();
+        let mut compare = vec!["compare", "-q", "-r", "1", "--modes", "serial,threads-reuse,gather,h2"];
+        compare.extend(urls.iter().map(String::as_str));
+        reports.run("compare.html", Some(0), &compare);
         reports
     }
 
@@ -185,6 +190,25 @@ fn a_report_is_drawn_in_every_window_without_complaint_or_network() {
 }
 
 #[test]
+fn ways_of_fetching_stand_side_by_side() {
+    let Some(mut browser) = Browser::start() else { return };
+    let reports = Reports::make();
+    let page = reports.path("compare.html");
+    let shared = ["throughput", "in-flight", "received", "cdf", "percentiles"];
+    let own = ["phases-0", "phases-1", "phases-2", "phases-3"];
+    for window in WINDOWS {
+        browser.open(&page, window);
+        browser.evaluate("document.querySelectorAll('details').forEach((section) => { section.open = true; })");
+        check_charts(&mut browser, &[&shared[..], &own[..]].concat());
+        check_contrast(&mut browser);
+        check_quiet(&browser, &page);
+    }
+    let text = browser.evaluate("document.body.innerText");
+    let text = text.as_str().expect("text");
+    assert!(["serial", "threads-reuse", "gather", "h2"].iter().all(|mode| text.contains(mode)), "{text}");
+}
+
+#[test]
 fn tables_are_full_and_can_be_sorted_and_searched_by_keyboard() {
     let Some(mut browser) = Browser::start() else { return };
     let reports = Reports::make();
@@ -279,7 +303,7 @@ fn the_tab_key_reaches_everything_in_reading_order() {
 fn foreign_text_does_nothing_and_no_secret_is_told() {
     let Some(mut browser) = Browser::start() else { return };
     let reports = Reports::make();
-    for name in ["get.html", "bench.html"] {
+    for name in ["get.html", "bench.html", "compare.html"] {
         assert!(!fs::read_to_string(reports.path(name)).expect("text").contains("s3cret"), "{name}");
     }
     let page = reports.path("get.html");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use haul::config::{BodySettings, Config, DnsSettings, RequestSettings};
@@ -60,6 +60,9 @@ pub(in crate::cli) struct CompareArgs {
     /// Answer in JSON (docs/COMPARE.md)
     #[arg(long, help_heading = "Answer")]
     pub(super) json: bool,
+    /// Fetch once more in each mode, and write a page for a browser on that to FILE (docs/REPORT.md)
+    #[arg(long, value_name = "FILE", help_heading = "Answer")]
+    pub(super) report: Option<PathBuf>,
     /// No progress
     #[arg(short, long, help_heading = "Answer")]
     pub(super) quiet: bool,

@@ -7,6 +7,7 @@ use super::report::{Figures, Measured, Way};
 use super::sample::Sample;
 use super::stop::Stop;
 use super::tally::Tally;
+use crate::cli::report::Run;
 
 /// Who fetches.
 pub(super) enum Fetcher {
@@ -50,6 +51,15 @@ impl Contender {
             Err(why) => self.fetcher = Fetcher::Missing(why),
         }
         None
+    }
+
+    /// Fetches the list once more, for a page. `None` where nothing can be told: it is not haul's, it is not there, or the end
+    /// was asked for.
+    pub(super) fn watched(&self, task: &Task, stop: &Stop) -> Option<Run> {
+        match self.fetcher {
+            Fetcher::Haul(mode) if !stop.is_asked() => drive::watched(mode, task, stop).ok(),
+            _ => None,
+        }
     }
 
     /// Looks at its warm-up: a mode that is not what it is called does not take part.

@@ -14,6 +14,7 @@ use super::mode::{Knobs, Mode};
 use super::sample::{Inside, Sample};
 use super::stop::Stop;
 use super::stopwatch;
+use crate::cli::report::{self as picture, Run, Watch};
 
 /// All that every mode is given.
 #[derive(Clone, Debug)]
@@ -28,6 +29,27 @@ pub(super) struct Task {
 /// # Errors
 /// The settings contradict each other, or the round is incomplete, as it is when `stop` was asked for meanwhile.
 pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, String> {
+    fetch_all(mode, task, stop, None)
+}
+
+/// The same while every record is watched, which takes its own time: what a page tells of it, and nothing that is compared.
+///
+/// # Errors
+/// As for [`once`].
+pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, String> {
+    let watch = Watch::default();
+    let sample = fetch_all(mode, task, stop, Some(&watch))?;
+    Ok(Run {
+        name: mode.name().to_owned(),
+        elapsed: sample.elapsed,
+        opened: sample.inside.map(|inside| inside.connections),
+        notes: Vec::new(),
+        settings: picture::settings(&mode.config(&task.config, task.knobs, task.list.len())),
+        seen: watch.seen(),
+    })
+}
+
+fn fetch_all(mode: Mode, task: &Task, stop: &Stop, watch: Option<&Watch>) -> Result<Sample, String> {
     let config = mode.config(&task.config, task.knobs, task.list.len());
     let shared = Shared::new(Arc::clone(&task.list));
     let engine = |_| {
@@ -42,7 +64,7 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
     let ends = handles.iter().cloned().map(|handle| Box::new(move || handle.stop_now()) as Box<dyn Fn() + Send>);
     let results = Arc::new(Mutex::new(Results::default()));
     let (begin, processor) = (stopwatch::now(), stopwatch::processor_time());
-    stop.during(ends.collect(), || fetch(mode, engines, &results));
+    stop.during(ends.collect(), || fetch(mode, engines, &results, watch));
     let processor = stopwatch::processor_time().saturating_sub(processor);
     let results = std::mem::take(&mut *results.lock().expect("no holder of this lock panics"));
     if results.fetched.len() < task.list.len() {
@@ -54,12 +76,16 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
 }
 
 /// Runs the engines, each on a thread, until all of them are done.
-fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>) {
+fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>, watch: Option<&Watch>) {
     thread::scope(|scope| {
         for (engine, feed) in engines {
             let begin = Time::ZERO + engine.handle().progress().elapsed;
-            let sink = Collect::new(Arc::clone(results), mode.order(), feed.places(), begin);
-            scope.spawn(move || engine.run(Box::new(feed), Box::new(sink)));
+            let sink = Box::new(Collect::new(Arc::clone(results), mode.order(), feed.places(), begin));
+            let sink = match watch {
+                Some(watch) => watch.also(sink),
+                None => sink,
+            };
+            scope.spawn(move || engine.run(Box::new(feed), sink));
         }
     });
 }

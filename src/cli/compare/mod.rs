@@ -28,6 +28,7 @@ mod text;
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use haul::engine;
@@ -45,6 +46,7 @@ use super::console::{self, Console};
 use super::exit::Exit;
 use super::page;
 use super::plan::{self, World};
+use super::report::{self as picture, ReportFile};
 use super::status::clock;
 
 /// Compares, and tells.
@@ -54,10 +56,10 @@ pub(super) fn run(args: CompareArgs) -> Exit {
     }
     let json = args.json;
     match compare(args) {
-        Ok(report) => {
+        Ok((report, is_drawn)) => {
             let width = usize::from(::console::Term::stdout().size().1);
             let text = if json { report.json() } else { text::text(&report, width) };
-            page::show(&(text + "\n"), report.exit())
+            page::show(&(text + "\n"), if is_drawn { report.exit() } else { Exit::SomeFailed })
         }
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul compare --help'."));
@@ -66,10 +68,12 @@ pub(super) fn run(args: CompareArgs) -> Exit {
     }
 }
 
-fn compare(args: CompareArgs) -> Result<Report, String> {
+/// What came of it, and whether the page of `--report` could be written, if there was to be one.
+fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     args.check()?;
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
-    let CompareArgs { input, comparison, request, timeouts, network, tls, quiet, .. } = args;
+    let CompareArgs { input, comparison, request, timeouts, network, tls, report, quiet, .. } = args;
+    let inputs = input.inputs.clone();
     let modes = comparison.modes(network.http1);
     let built_in = input.urls.is_empty() && input.inputs.is_empty();
     let site = built_in.then(Site::start).transpose()?;
@@ -78,17 +82,25 @@ fn compare(args: CompareArgs) -> Result<Report, String> {
     let config = args::config(request, &timeouts, network, tls, trusted, &world)?;
     let task = Task { list: list.into(), config, knobs: comparison.knobs() };
     check_descriptors(&modes, &task)?;
-    let contenders = entrants::all(&modes, comparison.python.as_deref(), &task)?;
+    let mut contenders = entrants::all(&modes, comparison.python.as_deref(), &task)?;
     let console = Console::new(!quiet && io::stderr().is_terminal());
     let stop = Stop::default();
     stop.watch(console.clone()).map_err(|error| format!("can't catch signals: {error}"))?;
-    let report = experiment(contenders, &task, comparison.rounds(), comparison.seed(), &stop, &console);
-    Ok(Report { list: about(&task.list, built_in), ..report }.compare())
+    // The file comes last: a comparison that can't start must not empty it.
+    let page = report.map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
+    let report = experiment(&mut contenders, &task, comparison.rounds(), comparison.seed(), &stop, &console);
+    let report = Report { list: about(&task.list, built_in), ..report }.compare();
+    let drawn = page.map(|page| {
+        let runs: Vec<_> = contenders.iter().filter_map(|contender| contender.watched(&task, &stop)).collect();
+        page.write(&format!("haul compare {}", picture::shown(&report.list.url)), &runs)
+    });
+    let is_drawn = drawn.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
+    Ok((report, is_drawn))
 }
 
 /// Goes through the rounds while someone watches.
 fn experiment(
-    mut contenders: Vec<contender::Contender>,
+    contenders: &mut [contender::Contender],
     task: &Task,
     rounds: usize,
     seed: u64,
@@ -97,7 +109,7 @@ fn experiment(
 ) -> Report {
     let begin = stopwatch::now();
     let mut random = fastrand::Rng::with_seed(seed);
-    let complete = rounds::run(&mut contenders, task, rounds, &mut random, stop, |round, name| {
+    let complete = rounds::run(contenders, task, rounds, &mut random, stop, |round, name| {
         if let Some(line) = console.line() {
             let elapsed = stopwatch::now().saturating_duration_since(begin);
             line.set_message(progress(round, rounds, name, elapsed));

@@ -64,7 +64,7 @@ pub(super) struct Readout {
 }
 
 /// Colours on the style sheet.
-pub(super) const COLOURS: u8 = 8;
+pub(super) const COLOURS: u8 = 9;
 /// The size of a drawing in CSS pixels, and how many units of it are one: plotters draws in whole units.
 const WIDE: (u32, u32) = (620, 300);
 const NARROW: (u32, u32) = (360, 280);

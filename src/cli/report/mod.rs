@@ -65,21 +65,39 @@ const SEED: u64 = 0;
 impl Watch {
     /// Watches what goes to `sink`. What is started within `warm_up` of the first start is shown over time, but not counted.
     pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration) -> (Self, Box<dyn Sink>) {
-        let recorder = Arc::new(Mutex::new(Recorder::new(warm_up, SEED)));
-        (Self(Arc::clone(&recorder)), Box::new(Tee::new(sink, recorder)))
+        let watch = Self(Arc::new(Mutex::new(Recorder::new(warm_up, SEED))));
+        let sink = watch.also(sink);
+        (watch, sink)
+    }
+
+    /// Watches what goes to another sink, too: that of an engine which began at the same time.
+    pub(super) fn also(&self, sink: Box<dyn Sink>) -> Box<dyn Sink> {
+        Box::new(Tee::new(sink, Arc::clone(&self.0)))
     }
 
     /// The run, now over, that was watched.
     pub(super) fn over(&self, name: impl Into<String>, settings: Facts, report: &RunReport) -> Run {
-        let mut recorder = self.0.lock().expect("no holder of this lock panics");
         Run {
             name: name.into(),
             elapsed: report.totals.elapsed,
             opened: Some(report.totals.connections_opened),
             notes: notes(report),
             settings,
-            seen: std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, SEED)),
+            seen: self.seen(),
         }
+    }
+
+    /// What has been seen.
+    pub(super) fn seen(&self) -> Recorder {
+        let mut recorder = self.0.lock().expect("no holder of this lock panics");
+        std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, SEED))
+    }
+}
+
+impl Default for Watch {
+    /// Watches nothing yet.
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Recorder::new(Duration::ZERO, SEED))))
     }
 }
 
