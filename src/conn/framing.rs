@@ -36,14 +36,39 @@ pub(super) fn check(head: &Parts, method: &Method) -> Result<(), Failure> {
     ))
 }
 
-/// Checks an HTTP/2 head against the caps, which hyper keeps for HTTP/1.x alone. Each field counts with its name, its value
-/// and the four bytes that HTTP/1.1 would put around them.
+/// Checks an HTTP/2 head against the caps, which hyper keeps for HTTP/1.x alone.
 pub(super) fn check_size(headers: &HeaderMap, settings: &BodySettings) -> Result<(), Failure> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if headers.len() <= settings.max_headers && bytes <= settings.max_head {
+    if headers.len() <= settings.max_headers && size(headers) <= settings.max_head {
         return Ok(());
     }
     Err(Failure::new(Phase::Head, FailureKind::HeadTooLarge, HEAD_TOO_LARGE))
+}
+
+/// The size of an HTTP/2 head: its status line counts as the 17 bytes that it has at least in HTTP/1.1, and each field with its
+/// name, its value and the four bytes around them there.
+pub(super) fn size(headers: &HeaderMap) -> usize {
+    const STATUS_LINE: usize = "HTTP/1.1 200 \r\n\r\n".len();
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + STATUS_LINE
+}
+
+/// How many times the largest head a response may take before its final head is complete: informational heads have no end of
+/// their own.
+const HEADS_A_RESPONSE: u64 = 4;
+
+/// The bytes that a response may take before its final head.
+pub(super) fn most_before_head(settings: &BodySettings) -> u64 {
+    HEADS_A_RESPONSE.saturating_mul(largest_head(settings))
+}
+
+/// The bytes that one head may take, at the least.
+pub(super) fn largest_head(settings: &BodySettings) -> u64 {
+    settings.max_head.max(64 << 10) as u64
+}
+
+/// The failure of a response that takes more.
+pub(super) fn endless_heads() -> Failure {
+    let message = "the informational (1xx) heads before the response have more than four times --max-head";
+    Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
 }
 
 /// What is said of a head over the caps, whatever its protocol.

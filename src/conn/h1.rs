@@ -50,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             // Heads and bodies are small and in one buffer each: a plain send does.
             .writev(false)
             .max_header_size(body.max_head)
-            .max_buf_size(body.max_head.max(64 << 10));
+            .max_buf_size(usize::try_from(framing::largest_head(body)).unwrap_or(usize::MAX));
         if body.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(body.max_headers);
         }
@@ -74,9 +74,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let started = context.clock.now();
         let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
-        let largest = context.body.max_head.max(64 << 10) as u64;
-        let most_before_head = HEADS_A_RESPONSE.saturating_mul(largest);
-        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted, most_before_head.saturating_add(largest));
+        let most_before_head = framing::most_before_head(context.body);
+        let most_heads = most_before_head.saturating_add(framing::largest_head(context.body));
+        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted, most_heads);
         let received_before = self.tap.received();
         let outcome = {
             self.driver.expect_poll();
@@ -178,10 +178,6 @@ impl Body for Incoming {
 /// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// How many times the largest head a response may take before its final head is complete: hyper passes over informational
-/// heads without counting them.
-const HEADS_A_RESPONSE: u64 = 4;
-
 /// How many times its body's bytes a response may have: chunks of a byte each have six. What its heads may take comes on
 /// top, and as much again for what has been read ahead, extensions and trailers.
 const BYTES_A_BODY_BYTE: u64 = 8;
@@ -192,10 +188,7 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
         body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(most_before_head.saturating_mul(2))
     });
     (received > most).then(|| match body {
-        None => {
-            let message = "the informational (1xx) heads before the response have more than four times --max-head";
-            Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
-        }
+        None => framing::endless_heads(),
         Some(_) => {
             let message = "the chunks' sizes and line ends take more than eight times as many bytes as the body";
             Failure::new(Phase::Body, FailureKind::Malformed, message)

@@ -22,7 +22,7 @@ use tokio::sync::oneshot::{self, Receiver};
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::preface::Greeted;
 use super::streams::{Incoming, Upload};
-use super::{LazyTimer, RequestBody, error};
+use super::{LazyTimer, RequestBody, error, framing};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
 
@@ -96,7 +96,8 @@ impl H2 {
         let reached = Reached::default();
         let outcome = {
             let upload = RefCell::new(None);
-            let sending = send(&mut self.sender, request, &upload);
+            let most_early = framing::most_before_head(context.body);
+            let sending = send(&mut self.sender, request, &upload, most_early);
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
@@ -154,11 +155,13 @@ where
     Goodbye { connection: (!ended).then_some(connection), gone }
 }
 
-/// Opens a stream for `request` as soon as there may be one, and waits for the head of its response.
+/// Opens a stream for `request` as soon as there may be one, and waits for the head of its response, for as long as the
+/// informational (1xx) heads before it have no more than `most_early` bytes.
 async fn send(
     sender: &mut SendRequest<Bytes>,
     request: Request<RequestBody>,
     upload: &RefCell<Option<Upload>>,
+    most_early: u64,
 ) -> Result<Response<Incoming>, ExchangeError> {
     let (head, mut body) = request.into_parts();
     // All of it is there, in one piece.
@@ -166,12 +169,22 @@ async fn send(
     // Nothing of it has been written yet.
     let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
-    let (response, stream) = sender.send_request(Request::from_parts(head, ()), body.is_empty()).map_err(unsent)?;
+    let (mut response, stream) = sender.send_request(Request::from_parts(head, ()), body.is_empty()).map_err(unsent)?;
     if !body.is_empty() {
         *upload.borrow_mut() = Some(Upload::new(stream, body));
     }
-    let response = response.await.map_err(|error| error::map_h2(&error, Phase::Head))?;
-    Ok(Incoming::of(response))
+    let mut early = 0;
+    let response = poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
+            early += framing::size(head.headers()) as u64;
+            if early > most_early {
+                return Poll::Ready(Err(framing::endless_heads().into()));
+            }
+        }
+        let mapped = |error| ExchangeError::from(error::map_h2(&error, Phase::Head));
+        Pin::new(&mut response).poll(cx).map_err(mapped)
+    });
+    Ok(Incoming::of(response.await?))
 }
 
 /// Sends what can be sent of the request's body, until it has been sent or the peer wants no more of it.

@@ -43,9 +43,16 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
     let mut jobs: Vec<Vec<Job>> = Vec::new();
     jobs.resize_with(shared.shards, || Vec::with_capacity(entries.len() / shared.shards));
     let mut rejected = Vec::new();
+    let mut shard = 0;
     for entry in entries.drain(..) {
         match entry {
-            Ok(job) => jobs[shared.shard_of(&job.url)].push(job),
+            Ok(job) => {
+                // Lists are often sorted by host, and to find a host's site takes 600 instructions of 800 here.
+                if jobs[shard].last().is_none_or(|last| last.url.host() != job.url.host()) {
+                    shard = shared.shard_of(&job.url);
+                }
+                jobs[shard].push(job);
+            }
             Err(line) => rejected.push(Record::Rejected(line)),
         }
     }
