@@ -9,6 +9,7 @@ mod console;
 mod demo;
 mod doctor;
 mod exit;
+mod experiment;
 mod forecast;
 mod generate;
 mod limits_file;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use haul::config::Rate;
-use http::{HeaderName, HeaderValue, Method};
 
 use super::find::Search;
 use super::schedule::{Arrivals, MOST, Schedule, Step};
 use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
+use crate::cli::experiment::RequestArgs;
 use crate::cli::{metrics, values};
 
 /// Everything `haul bench` can be told.
@@ -24,7 +24,7 @@ pub(in crate::cli) struct BenchArgs {
     #[command(flatten)]
     pub(super) pace: PaceArgs,
     #[command(flatten)]
-    pub(super) request: BenchRequestArgs,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) timeouts: TimeoutArgs,
     #[command(flatten)]
@@ -82,20 +82,6 @@ pub(super) struct PaceArgs {
     /// The seed of --arrivals poisson: the same seed, the same times [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Request")]
-pub(super) struct BenchRequestArgs {
-    /// The method [default: GET, or POST with --body]
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = values::method)]
-    pub(super) method: Option<Method>,
-    /// Send this header ('Name: value', or 'Name;' for an empty value); may be repeated
-    #[arg(short = 'H', long, value_name = "HEADER", value_parser = values::header)]
-    pub(super) header: Vec<(HeaderName, HeaderValue)>,
-    /// Send this body, or the content of FILE if it is @FILE
-    #[arg(long, value_name = "DATA")]
-    pub(super) body: Option<String>,
 }
 
 #[derive(Debug, Args)]

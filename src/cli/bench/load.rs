@@ -3,20 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use haul::model::{Job, More, Rejected, Source, Special, Time, WebUrl};
+use haul::model::{Job, More, Rejected, Source, Time};
 
-/// What is asked: a URL, and how it differs from the run's request.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) url: WebUrl,
-    pub(super) special: Option<Arc<Special>>,
-}
-
-impl From<Job> for Target {
-    fn from(job: Job) -> Self {
-        Self { url: job.url, special: job.extra.and_then(|extra| extra.special) }
-    }
-}
+use crate::cli::experiment::Target;
 
 /// Asks for its targets in turn until there have been enough requests, or the run is stopped.
 #[derive(Debug)]
@@ -60,6 +49,8 @@ impl Source for Load {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use haul::model::WebUrl;
+
     use super::*;
 
     pub(in crate::cli::bench) fn targets() -> Vec<Target> {

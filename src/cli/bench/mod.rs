@@ -29,16 +29,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use haul::config::{BodySettings, Config, Limits, PoolSettings, Rate, RequestSettings, RetrySettings};
+use haul::config::{Config, Limits, PoolSettings, Rate};
 use haul::model::{More, Source, Time};
-use haul::source::{InputSettings, Inputs};
-use http::{HeaderMap, Method};
+use haul::source::Inputs;
 
 use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
-use self::args::{BenchRequestArgs, Load, Plan};
+use self::args::{Load, Plan};
 use self::find::Search;
-use self::load::Target;
 use self::report::{Asked, Report};
 use self::search::SearchReport;
 use self::series::Second;
@@ -47,6 +45,7 @@ use self::trial::Setup;
 use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::experiment::{self, Target};
 use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, ReportFile};
@@ -224,21 +223,14 @@ fn fetching_threads(targets: &[Target], shards: usize) -> usize {
 
 /// What to ask: the input's URLs, all of them good.
 fn targets(args: InputArgs, world: &World<'_>) -> Result<Vec<Target>, String> {
-    let mut settings = InputSettings::default();
-    if let Some(max_line) = args.max_line {
-        settings.max_line = usize::try_from(max_line).unwrap_or(usize::MAX);
-    }
+    let settings = experiment::input_settings(args.max_line);
     let inputs = plan::inputs(args, world, "haul bench http://127.0.0.1:8080/")?;
     let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
     while source.read(1024, Time::ZERO, &mut entries).map_err(|error| error.to_string())? == More::Yes {}
-    let targets: Result<Vec<Target>, String> = entries
-        .into_iter()
-        .map(|entry| entry.map(Target::from).map_err(|line| format!("{}: {}", line.given, line.failure.message)))
-        .collect();
-    match targets {
-        Ok(targets) if targets.is_empty() => Err("the input has no URLs; give one or more".to_owned()),
-        targets => targets,
+    match experiment::targets(entries)? {
+        targets if targets.is_empty() => Err("the input has no URLs; give one or more".to_owned()),
+        targets => Ok(targets),
     }
 }
 
@@ -252,49 +244,21 @@ fn config(args: BenchArgs, shards: usize, world: &World<'_>) -> Result<Config, S
     let streams = load.streams();
     let at_once = connections.saturating_mul(streams);
     let reuse = !network.no_reuse;
-    let mut network = plan::network(network);
-    network.http2_prior_knowledge |= load.streams.is_some();
-    let none = Duration::ZERO;
-    Ok(Config {
-        limits: Limits {
-            concurrency: at_once,
-            per_host: at_once,
-            // A thread without a host would keep a request of the limit for itself.
-            shards,
-            window: (at_once.get() as usize * 2).max(WINDOW),
-            ..Limits::default()
-        },
-        retries: RetrySettings {
-            retries: 0,
-            dead_after: 0,
-            backoff_base: none,
-            backoff_max: none,
-            retry_after_max: none,
-            ..RetrySettings::default()
-        },
-        request: request.settings(world)?,
-        body: BodySettings { decode: false, max_wire: u64::MAX, max_decoded: u64::MAX, ..BodySettings::default() },
-        pool: PoolSettings {
-            reuse,
-            max_h2_connections: connections.get(),
-            max_h2_streams: streams.get(),
-            ..PoolSettings::default()
-        },
-        timeouts: plan::timeouts(&timeouts),
-        network,
-        tls: plan::tls(tls),
-        ..Config::default()
-    })
-}
-
-impl BenchRequestArgs {
-    fn settings(self, world: &World<'_>) -> Result<RequestSettings, String> {
-        let body = self.body.as_deref().map(|text| plan::data("--body", text, world)).transpose()?;
-        let method = self.method.unwrap_or_else(|| if body.is_some() { Method::POST } else { Method::GET });
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.header {
-            headers.append(name, value);
-        }
-        Ok(RequestSettings { method, headers, body: body.map(Into::into), max_redirects: 0 })
-    }
+    let mut config = experiment::config(request, &timeouts, network, tls, world)?;
+    config.network.http2_prior_knowledge |= load.streams.is_some();
+    config.limits = Limits {
+        concurrency: at_once,
+        per_host: at_once,
+        // A thread without a host would keep a request of the limit for itself.
+        shards,
+        window: (at_once.get() as usize * 2).max(WINDOW),
+        ..Limits::default()
+    };
+    config.pool = PoolSettings {
+        reuse,
+        max_h2_connections: connections.get(),
+        max_h2_streams: streams.get(),
+        ..PoolSettings::default()
+    };
+    Ok(config)
 }

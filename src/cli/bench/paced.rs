@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use haul::model::{Job, More, Rejected, Source, Time};
 
-use super::load::{Target, job};
+use super::load::job;
 use super::schedule::Schedule;
+use crate::cli::experiment::Target;
 
 /// Asks for its targets in turn, each at its planned time, which is the job's time.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use super::against::{Against, Earlier};
 use super::args::{BenchArgs, Load};
 use super::client::{Lack, cores};
 use super::figures::{Times, per_second, rate, table, thousandths, whole};
-use super::load::Target;
 use super::series::Second;
 use super::steps::{self, StepReport};
 use super::tally::Tally;
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
+use crate::cli::experiment::Target;
 use crate::cli::status::clock;
 
 /// What was asked for.

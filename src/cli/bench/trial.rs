@@ -8,14 +8,14 @@ use std::time::Duration;
 use haul::config::Config;
 use haul::engine::{self, Engine, Handle, RunReport};
 use haul::model::{Sink, Source, Time};
-use nix::time::ClockId;
 
 use super::args::Plan;
-use super::load::{Load, Target};
+use super::load::Load;
 use super::paced::Paced;
 use super::schedule::{BEGIN, Schedule};
 use super::tally::{Counting, Tally};
 use crate::cli::console::Console;
+use crate::cli::experiment::{Target, processor_time};
 use crate::cli::metrics::Metrics;
 use crate::cli::progress::Show;
 use crate::cli::report::{self as picture, Watch};
@@ -155,9 +155,4 @@ fn descriptors_allow(config: &Config) -> Option<usize> {
     let (limit, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
     let sockets = engine::socket_budget(config, limit).ok()?.sockets;
     (sockets < usize::try_from(config.limits.concurrency.get()).unwrap_or(usize::MAX)).then_some(sockets)
-}
-
-/// Processor time of all threads of this process so far. Where the system keeps no such clock: none.
-fn processor_time() -> Duration {
-    ClockId::CLOCK_PROCESS_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
 }

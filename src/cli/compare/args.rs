@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use haul::config::{BodySettings, Config, DnsSettings, RequestSettings};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use haul::config::Config;
 
 use super::mode::{Knobs, Mode};
 use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
-use crate::cli::plan::{self, World};
+use crate::cli::experiment::{self, RequestArgs};
+use crate::cli::plan::World;
 use crate::cli::values;
 
 pub(in crate::cli) const HELP: &str = "\
@@ -50,7 +50,7 @@ pub(in crate::cli) struct CompareArgs {
     #[command(flatten)]
     pub(super) comparison: ComparisonArgs,
     #[command(flatten)]
-    pub(super) request: CompareRequestArgs,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) timeouts: TimeoutArgs,
     #[command(flatten)]
@@ -98,20 +98,6 @@ pub(super) struct ComparisonArgs {
     /// Run requests, aiohttp and httpx too, under this Python, as far as it has them [default: python3]
     #[arg(long, value_name = "INTERPRETER", num_args = 0..=1, require_equals = true, default_missing_value = "python3")]
     pub(super) python: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Request")]
-pub(super) struct CompareRequestArgs {
-    /// The method [default: GET, or POST with --body]
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = values::method)]
-    method: Option<Method>,
-    /// Send this header ('Name: value', or 'Name;' for an empty value); may be repeated
-    #[arg(short = 'H', long, value_name = "HEADER", value_parser = values::header)]
-    header: Vec<(HeaderName, HeaderValue)>,
-    /// Send this body, or the content of FILE if it is @FILE
-    #[arg(long, value_name = "DATA")]
-    body: Option<String>,
 }
 
 const WORKERS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
@@ -205,36 +191,16 @@ impl ComparisonArgs {
 
 /// What all modes share. `trusted`: the built-in server's certificate.
 pub(super) fn config(
-    request: CompareRequestArgs,
+    request: RequestArgs,
     timeouts: &TimeoutArgs,
     network: NetworkArgs,
     tls: TlsArgs,
     trusted: Option<&Path>,
     world: &World<'_>,
 ) -> Result<Config, String> {
-    let mut tls = plan::tls(tls);
+    let mut config = experiment::config(request, timeouts, network, tls, world)?;
     if let Some(trusted) = trusted {
-        tls.ca_files = vec![trusted.to_owned()];
+        config.tls.ca_files = vec![trusted.to_owned()];
     }
-    Ok(Config {
-        request: request.settings(world)?,
-        body: BodySettings { decode: false, max_wire: u64::MAX, max_decoded: u64::MAX, ..BodySettings::default() },
-        timeouts: plan::timeouts(timeouts),
-        dns: DnsSettings { servers: network.dns_server.clone(), ..DnsSettings::default() },
-        network: plan::network(network),
-        tls,
-        ..Config::default()
-    })
-}
-
-impl CompareRequestArgs {
-    fn settings(self, world: &World<'_>) -> Result<RequestSettings, String> {
-        let body = self.body.as_deref().map(|text| plan::data("--body", text, world)).transpose()?;
-        let method = self.method.unwrap_or_else(|| if body.is_some() { Method::POST } else { Method::GET });
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.header {
-            headers.append(name, value);
-        }
-        Ok(RequestSettings { method, headers, body: body.map(Into::into), max_redirects: 0 })
-    }
+    Ok(config)
 }

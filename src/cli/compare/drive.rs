@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use haul::config::Config;
 use haul::engine::{Engine, Extensions, Handle, StartError};
@@ -9,11 +10,11 @@ use haul::model::Time;
 
 use super::collect::{Collect, Results};
 use super::feed::{Feed, Shared};
-use super::list::Target;
 use super::mode::{Knobs, Mode};
 use super::sample::{Inside, Sample};
 use super::stop::Stop;
 use super::stopwatch;
+use crate::cli::experiment::{Target, processor_time};
 use crate::cli::report::{self as picture, Run, Watch};
 
 /// All that every mode is given.
@@ -37,7 +38,7 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
 /// # Errors
 /// As for [`once`].
 pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, String> {
-    let watch = Watch::default();
+    let watch = Watch::new(Duration::ZERO);
     let sample = fetch_all(mode, task, stop, Some(&watch))?;
     Ok(Run {
         name: mode.name().to_owned(),
@@ -63,9 +64,9 @@ fn fetch_all(mode: Mode, task: &Task, stop: &Stop, watch: Option<&Watch>) -> Res
     let handles: Vec<Handle> = engines.iter().map(|(engine, _)| engine.handle()).collect();
     let ends = handles.iter().cloned().map(|handle| Box::new(move || handle.stop_now()) as Box<dyn Fn() + Send>);
     let results = Arc::new(Mutex::new(Results::default()));
-    let (begin, processor) = (stopwatch::now(), stopwatch::processor_time());
+    let (begin, processor) = (stopwatch::now(), processor_time());
     stop.during(ends.collect(), || fetch(mode, engines, &results, watch));
-    let processor = stopwatch::processor_time().saturating_sub(processor);
+    let processor = processor_time().saturating_sub(processor);
     let results = std::mem::take(&mut *results.lock().expect("no holder of this lock panics"));
     if results.fetched.len() < task.list.len() {
         return Err(format!("{} of {} results came", results.fetched.len(), task.list.len()));
@@ -92,11 +93,9 @@ fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-    use std::time::Duration;
-
     use haul::model::WebUrl;
     use haul::origin::Origin;
+    use std::num::NonZeroU32;
 
     use super::*;
     use crate::cli::compare::mode::tests::knobs;

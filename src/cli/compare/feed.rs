@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use haul::model::{Hooks, Job, More, Outcome, Rejected, Source, Time};
 
-use super::list::Target;
+use crate::cli::experiment::Target;
 
 /// What is left of a list, for all who share it.
 #[derive(Debug)]

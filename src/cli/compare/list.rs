@@ -1,22 +1,9 @@
 //! What is fetched: the user's URLs, or those of the built-in server. Pure but for reading the input.
 
-use std::sync::Arc;
-
-use haul::model::{Job, More, Source, Special, Time, WebUrl};
+use haul::model::{More, Source, Time};
 use indicatif::HumanCount;
 
-/// A URL, and how it differs from the run's request.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) url: WebUrl,
-    pub(super) special: Option<Arc<Special>>,
-}
-
-impl From<Job> for Target {
-    fn from(job: Job) -> Self {
-        Self { url: job.url, special: job.extra.and_then(|extra| extra.special) }
-    }
-}
+use crate::cli::experiment::{self, Target};
 
 /// Entries read at once.
 const PORTION: usize = 256;
@@ -35,8 +22,7 @@ pub(super) fn read(source: &mut dyn Source, most: usize) -> Result<Vec<Target>, 
     if entries.is_empty() {
         return Err("the input has no URLs; give one or more, or none at all to use the built-in server".to_owned());
     }
-    let target = |line: haul::model::Rejected| format!("{}: {}", line.given, line.failure.message);
-    entries.into_iter().map(|entry| entry.map(Target::from).map_err(target)).collect()
+    experiment::targets(entries)
 }
 
 fn too_many(most: usize) -> String {
@@ -76,6 +62,7 @@ pub(super) fn about_built_in() -> String {
 pub(super) mod tests {
     use std::collections::HashSet;
 
+    use haul::model::WebUrl;
     use haul::source::Urls;
 
     use super::*;

@@ -32,11 +32,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use haul::engine;
-use haul::source::{InputSettings, Inputs, Urls};
+use haul::source::{Inputs, Urls};
 
 pub(super) use self::args::{CompareArgs, HELP};
 use self::drive::Task;
-use self::list::Target;
 use self::mode::Mode;
 use self::report::{List, Report};
 use self::site::Site;
@@ -44,6 +43,7 @@ use self::stop::Stop;
 use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::experiment::{self, Target};
 use super::page;
 use super::plan::{self, World};
 use super::report::{self as picture, ReportFile};
@@ -160,10 +160,7 @@ fn targets(args: InputArgs, site: Option<&Site>, most: usize, world: &World<'_>)
     if let Some(site) = site {
         return list::read(&mut Urls::new(list::built_in(site.tls_port)), usize::MAX);
     }
-    let mut settings = InputSettings::default();
-    if let Some(max_line) = args.max_line {
-        settings.max_line = usize::try_from(max_line).unwrap_or(usize::MAX);
-    }
+    let settings = experiment::input_settings(args.max_line);
     let inputs = plan::inputs(args, world, "haul compare http://127.0.0.1:8080/")?;
     let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
     list::read(&mut source, most)

@@ -1,10 +1,11 @@
 //! The ways of fetching a list that are compared, and the settings that make the one engine fetch in each of them. Pure.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use clap::ValueEnum;
-use haul::config::{Config, Limits, PoolSettings, RetrySettings};
+use haul::config::{Config, Limits, PoolSettings};
+
+use crate::cli::experiment::never_again;
 
 /// A way of fetching a list of URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
@@ -139,6 +140,7 @@ impl Mode {
         };
         let mut config = base.clone();
         config.limits = Limits { concurrency, per_host, shards, window: urls.max(1), ..defaults };
+        // All modes do the same work.
         config.retries = never_again();
         config.pool = PoolSettings { reuse: self.reuses(), ..PoolSettings::default() };
         if !self.reuses() {
@@ -157,19 +159,6 @@ impl Mode {
             }
         }
         config
-    }
-}
-
-/// Each URL is asked once and nothing is held back for a failure: all modes do the same work.
-fn never_again() -> RetrySettings {
-    let none = Duration::ZERO;
-    RetrySettings {
-        retries: 0,
-        dead_after: 0,
-        backoff_base: none,
-        backoff_max: none,
-        retry_after_max: none,
-        ..RetrySettings::default()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The clocks of the comparison: the only place where it looks at one.
 
-use std::time::{Duration, Instant};
-
-use nix::time::ClockId;
+use std::time::Instant;
 
 /// Now.
 #[expect(
@@ -11,9 +9,4 @@ use nix::time::ClockId;
 )]
 pub(super) fn now() -> Instant {
     Instant::now()
-}
-
-/// Processor time of all threads of this process so far. Where the system keeps no such clock: none.
-pub(super) fn processor_time() -> Duration {
-    ClockId::CLOCK_PROCESS_CPUTIME_ID.now().map_or(Duration::ZERO, Duration::from)
 }

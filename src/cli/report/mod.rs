@@ -1,6 +1,6 @@
 //! `--report FILE`: what a run was like, as one page for a browser that needs no network (docs/REPORT.md).
 //!
-//! A `Watch` puts a `tee` before the run's sink; the `recorder` (pure) gathers what comes by, in bounded memory; at the end
+//! A `Watch` puts a tee before the run's sink; the `recorder` (pure) gathers what comes by, in bounded memory; at the end
 //! `page` (pure) makes a document of one or several runs: charts drawn here as SVG, tables, and a little script that reads values
 //! out, sorts and searches. Without `--report` nothing of this is on a record's path.
 //!
@@ -19,7 +19,6 @@ mod sample;
 mod series;
 mod settings;
 mod tables;
-mod tee;
 mod text;
 mod timeline;
 
@@ -33,7 +32,7 @@ pub(super) use self::file::ReportFile;
 use self::recorder::Recorder;
 pub(super) use self::sample::shown;
 pub(super) use self::settings::told as settings;
-use self::tee::Tee;
+use super::tee::tee;
 
 /// Names and values, to be shown as they are.
 pub(super) type Facts = Vec<(String, String)>;
@@ -63,16 +62,25 @@ pub(super) struct Watch(Arc<Mutex<Recorder>>);
 const SEED: u64 = 0;
 
 impl Watch {
-    /// Watches what goes to `sink`. What is started within `warm_up` of the first start is shown over time, but not counted.
+    /// Watches nothing yet. What is started within `warm_up` of the first start is shown over time, but not counted.
+    pub(super) fn new(warm_up: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Recorder::new(warm_up, SEED))))
+    }
+
+    /// A new one that watches what goes to `sink`.
     pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration) -> (Self, Box<dyn Sink>) {
-        let watch = Self(Arc::new(Mutex::new(Recorder::new(warm_up, SEED))));
+        let watch = Self::new(warm_up);
         let sink = watch.also(sink);
         (watch, sink)
     }
 
     /// Watches what goes to another sink, too: that of an engine which began at the same time.
     pub(super) fn also(&self, sink: Box<dyn Sink>) -> Box<dyn Sink> {
-        Box::new(Tee::new(sink, Arc::clone(&self.0)))
+        let recorder = Arc::clone(&self.0);
+        tee(sink, move |batch| {
+            let mut recorder = recorder.lock().expect("no holder of this lock panics");
+            batch.iter().for_each(|record| recorder.record(record));
+        })
     }
 
     /// The run, now over, that was watched.
@@ -91,13 +99,6 @@ impl Watch {
     pub(super) fn seen(&self) -> Recorder {
         let mut recorder = self.0.lock().expect("no holder of this lock panics");
         std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, SEED))
-    }
-}
-
-impl Default for Watch {
-    /// Watches nothing yet.
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Recorder::new(Duration::ZERO, SEED))))
     }
 }
 
