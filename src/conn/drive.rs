@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::task::AtomicWaker;
-
 /// Rounds per wake-up of the task. A small response takes two; this many keep one fast connection from starving the
 /// others.
 const MOST_ROUNDS: usize = 16;
@@ -24,10 +22,10 @@ const RUNG: u8 = 2;
 ///
 /// One word holds all of it, because wake-ups come from other threads too (whoever reads a body makes room for more): the
 /// change from driving to idle and a wake-up can't miss each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bell {
     state: AtomicU8,
-    task: AtomicWaker,
+    task: Waker,
 }
 
 impl Bell {
@@ -44,50 +42,57 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.compare_exchange(DRIVING, RUNG, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
-            self.task.wake();
+            self.task.wake_by_ref();
         }
     }
 }
 
 /// Drives two futures that wake each other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Driver {
-    bell: Arc<Bell>,
-    waker: Waker,
+    /// The bell of the task that polled last, and the waker that rings it. A lane is one task for all its life, so one bell
+    /// does; to change its task for each poll would take two locked instructions a poll.
+    bell: Option<(Arc<Bell>, Waker)>,
 }
 
 impl Driver {
-    pub(super) fn new() -> Self {
-        let bell = Arc::new(Bell::default());
-        Self { waker: Waker::from(Arc::clone(&bell)), bell }
-    }
-
     /// From now until the next [`Self::poll`] has returned, wake-ups are only noted: what is done in between needs no
     /// wake-up, because a round follows.
     pub(super) fn expect_poll(&self) {
-        self.bell.state.store(DRIVING, Ordering::Release);
+        if let Some((bell, _)) = &self.bell {
+            bell.state.store(DRIVING, Ordering::Release);
+        }
     }
 
     /// Calls `round` until it is ready, or nobody has been woken since it began. It polls both futures, the one that
     /// feeds the other first.
-    pub(super) fn poll<R>(&self, cx: &Context<'_>, mut round: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
-        self.bell.task.register(cx.waker());
-        let mut inner = Context::from_waker(&self.waker);
+    pub(super) fn poll<R>(&mut self, cx: &Context<'_>, mut round: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
+        let (bell, waker) = match &mut self.bell {
+            Some(hung) if hung.0.task.will_wake(cx.waker()) => hung,
+            none => none.insert(hang(cx.waker())),
+        };
+        let mut inner = Context::from_waker(waker);
         for _ in 0..MOST_ROUNDS {
-            self.bell.state.store(DRIVING, Ordering::Release);
+            bell.state.store(DRIVING, Ordering::Release);
             let polled = round(&mut inner);
             if polled.is_ready() {
-                self.bell.state.store(IDLE, Ordering::Release);
+                bell.state.store(IDLE, Ordering::Release);
                 return polled;
             }
-            if !self.bell.was_rung() {
+            if !bell.was_rung() {
                 return polled;
             }
         }
-        self.bell.state.store(IDLE, Ordering::Release);
+        bell.state.store(IDLE, Ordering::Release);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// A bell for `task`, and the waker that rings it.
+fn hang(task: &Waker) -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell { state: AtomicU8::new(IDLE), task: task.clone() });
+    (Arc::clone(&bell), Waker::from(bell))
 }
 
 #[cfg(test)]
@@ -110,7 +115,7 @@ mod tests {
         let task = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&task));
         let cx = Context::from_waker(&waker);
-        let driver = Driver::new();
+        let mut driver = Driver::default();
         let (mut rounds, mut left) = (0, None);
         let polled: Poll<()> = driver.poll(&cx, |inner| {
             rounds += 1;
@@ -129,7 +134,7 @@ mod tests {
     fn endless_wake_ups_end_the_turn_and_ask_for_another() {
         let task = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&task));
-        let driver = Driver::new();
+        let mut driver = Driver::default();
         let mut rounds = 0;
         let polled: Poll<()> = driver.poll(&Context::from_waker(&waker), |inner| {
             rounds += 1;
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn no_wake_up_from_another_thread_is_lost() {
         const TURNS: usize = 100_000;
-        let driver = Driver::new();
+        let mut driver = Driver::default();
         let given = Arc::new(AtomicUsize::new(0));
         let (asked, asks) = std::sync::mpsc::channel::<Waker>();
         let giver = {

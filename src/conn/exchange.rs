@@ -1,7 +1,7 @@
 //! One request and its response, whatever the protocol: send, wait for the head, judge the framing, receive the body.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -130,6 +130,9 @@ impl Exchanged {
     }
 }
 
+/// The lines of a head that are no headers.
+const STATUS_AND_EMPTY_LINE: usize = 2;
+
 /// What an exchange has reached so far: it outlives the exchange's future, which a time-out drops.
 #[derive(Debug, Default)]
 pub(super) struct Reached {
@@ -138,6 +141,8 @@ pub(super) struct Reached {
     tap: Option<Rc<Tap>>,
     order_wanted: bool,
     order: RefCell<Option<Vec<HeaderName>>>,
+    /// The head gives the body two lengths.
+    contradictory: Cell<bool>,
 }
 
 impl Reached {
@@ -151,22 +156,29 @@ impl Reached {
     /// passed over no line of it that says where the body ends.
     fn bytes_came(&self, head: &Parts, method: &Method) -> Result<(), Failure> {
         let Some(tap) = &self.tap else { return Ok(()) };
-        tap.show_head(|bytes| {
+        tap.show_head(|seen| {
             // What was not seen may say where the body ends.
-            let bytes =
-                bytes.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::HEAD_TOO_LARGE))?;
+            let seen =
+                seen.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::HEAD_TOO_LARGE))?;
             if self.order_wanted {
-                *self.order.borrow_mut() = Some(head::names(bytes));
+                *self.order.borrow_mut() = Some(head::names(seen.bytes));
             }
-            if head::has_lines(bytes, head.headers.len()) {
+            // As many headers as lines: none was passed over. Much cheaper than a look at each line, and where it fails there
+            // may still be nothing amiss: a folded line, an informational head before.
+            if seen.lines == Some(head.headers.len() + STATUS_AND_EMPTY_LINE) {
                 return Ok(());
             }
-            framing::check_lines(head, method, head::framing_lines(bytes))
+            framing::check_lines(head, method, head::framing_lines(seen.bytes))
         })
     }
 
     fn head_came(&self, head: Parts, now: Time) {
         *self.head.borrow_mut() = Some((head, now));
+    }
+
+    /// Whether where the body ended is in doubt.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.contradictory.get()
     }
 
     pub(super) fn has_head(&self) -> bool {
@@ -239,8 +251,10 @@ where
     let h2 = head.version == Version::HTTP_2;
     let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
     let lines = reached.bytes_came(&head, method);
-    let framing = size.and_then(|()| framing::check(&head, method)).and(lines);
-    let close_delimited = framing::close_delimited(&head, method);
+    let ends = framing::Framing::of(&head.headers);
+    reached.contradictory.set(ends.is_contradictory());
+    let framing = size.and_then(|()| ends.check(&head, method)).and(lines);
+    let close_delimited = ends.is_close_delimited(&head, method);
     let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);

@@ -58,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, driver: Driver::new(), ended: false, doubtful: false })
+        Ok(Self { sender, connection, tap, driver: Driver::default(), ended: false, doubtful: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -111,9 +111,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .await;
         }
         let answered = self.tap.received() > received_before;
-        let exchanged = reached.exchanged(outcome, answered, &watch, started, context.clock.now());
-        self.doubtful = exchanged.head.as_ref().is_some_and(framing::is_contradictory);
-        exchanged
+        self.doubtful = reached.is_doubtful();
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
     }
 
     /// Whether the connection can take another request: the last response ended where its one framing said, and all of the

@@ -9,13 +9,6 @@ pub(super) fn names(bytes: &[u8]) -> Vec<HeaderName> {
     lines(last_head(bytes)).filter_map(name).collect()
 }
 
-/// Whether `bytes` are one head of so many header lines, each of which is then a header. Much cheaper than a look at each line;
-/// where it says no, there may still be nothing amiss: a folded line, an informational head, a part of the body.
-pub(super) fn has_lines(bytes: &[u8], headers: usize) -> bool {
-    // The status line and the empty line at the end are the other two.
-    memchr::memchr_iter(b'\n', bytes).count() == headers + 2
-}
-
 /// How many lines of the last head of `bytes` say, or try to say, where the body ends.
 pub(super) fn framing_lines(bytes: &[u8]) -> usize {
     let says = |line: &&[u8]| begins_with(line, b"content-length") || begins_with(line, b"transfer-encoding");
@@ -104,12 +97,6 @@ mod tests {
             count("Content-Lengths: 5\r\nX-Content-Length: 5\r\nContent-Length-X: 5\r\nA: b\r\n Content-Length: 5"),
             0
         );
-    }
-
-    #[test]
-    fn a_head_of_headers_alone_is_told_by_its_lines() {
-        let head = b"HTTP/1.1 200 OK\r\nA: b\nContent-Length: 5\r\n\r\n";
-        assert!(has_lines(head, 2) && !has_lines(head, 1), "one was passed over");
     }
 
     #[test]

@@ -14,6 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The largest room for a head that an idle connection keeps.
 const MOST_KEPT: usize = 4 << 10;
 
+/// What a tap has collected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    /// The heads, and perhaps the beginning of the body.
+    pub(super) bytes: &'a [u8],
+    /// The lines of these, where they are one head and nothing else: the status line and the empty line at the end too.
+    pub(super) lines: Option<usize>,
+}
+
 /// What the tap has seen. Shared between the stream, which hyper owns, and the lane.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
@@ -29,6 +38,8 @@ pub(super) struct Tap {
     collects: Cell<bool>,
     /// What has been collected. Kept from one response to the next.
     head: RefCell<Vec<u8>>,
+    /// The lines of what has been collected, where that is one head and nothing else.
+    lines: Cell<Option<usize>>,
     /// Bytes collected at the most.
     most: Cell<usize>,
 }
@@ -63,21 +74,23 @@ impl Tap {
     }
 
     /// Ends collecting, and shows what was collected, unless it was too much: it may reach into the body.
-    pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<&[u8]>) -> R) -> R {
+    pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<Seen<'_>>) -> R) -> R {
         self.collects.set(false);
         let mut head = self.head.borrow_mut();
-        let seen = look((head.len() < self.most.get()).then_some(&head));
+        let whole = head.len() < self.most.get();
+        let told = look(whole.then_some(Seen { bytes: &head, lines: self.lines.get() }));
         if head.capacity() > MOST_KEPT {
             *head = Vec::new();
         }
-        seen
+        told
     }
 
     fn saw(&self, bytes: &[u8]) {
         self.received.set(self.received.get() + bytes.len() as u64);
         if self.collects.get() {
             let mut head = self.head.borrow_mut();
-            let wanted = if head.is_empty() { head_length(bytes) } else { bytes.len() };
+            let (wanted, lines) = if head.is_empty() { extent(bytes) } else { (bytes.len(), None) };
+            self.lines.set(lines);
             let room = self.most.get().saturating_sub(head.len());
             head.extend_from_slice(&bytes[..wanted.min(room)]);
         }
@@ -85,16 +98,18 @@ impl Tap {
 }
 
 /// How much of the first bytes of a response may be its heads: all, where an informational one or empty lines come first.
-fn head_length(bytes: &[u8]) -> usize {
+/// And how many lines they have, the empty one at the end among them, where they are certainly one head.
+fn extent(bytes: &[u8]) -> (usize, Option<usize>) {
     if !bytes.starts_with(b"HTTP/1.") || bytes.get(9) == Some(&b'1') {
-        return bytes.len();
+        return (bytes.len(), None);
     }
-    let ends = memchr::memchr_iter(b'\n', bytes);
-    let ended = ends.map(|end| &bytes[end + 1..]).find_map(|rest| match rest {
-        [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => Some(bytes.len() - rest.len()),
-        _ => None,
-    });
-    ended.unwrap_or(bytes.len())
+    for (lines, end) in (2..).zip(memchr::memchr_iter(b'\n', bytes)) {
+        match &bytes[end + 1..] {
+            [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => return (bytes.len() - rest.len(), Some(lines)),
+            _ => {}
+        }
+    }
+    (bytes.len(), None)
 }
 
 /// A stream with a [`Tap`].
@@ -205,20 +220,25 @@ mod tests {
 
     #[test]
     fn a_head_is_collected_whole_and_little_of_the_body() {
+        const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
         let collected = |pieces: &[&str]| {
             let tap = Tap::default();
             tap.saw(b"before");
             tap.collect_head(1000);
             pieces.iter().for_each(|piece| tap.saw(piece.as_bytes()));
-            tap.show_head(|bytes| bytes.map_or(String::new(), |bytes| String::from_utf8(bytes.to_vec()).expect("text")))
+            tap.show_head(|seen| {
+                let Some(Seen { bytes, lines }) = seen else { return String::new() };
+                assert_eq!(lines, (pieces[0] == HEAD || pieces[0].starts_with(&format!("{HEAD}b"))).then_some(3));
+                String::from_utf8(bytes.to_vec()).expect("text")
+            })
         };
-        let head = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
-        assert_eq!(collected(&[&format!("{head}body")]), head);
-        assert!((0..head.len()).all(|at| collected(&[&head[..at], &head[at..]]) == head));
+        assert_eq!(collected(&[&format!("{HEAD}body\n")]), HEAD);
+        assert_eq!(collected(&[HEAD]), HEAD);
+        assert!((1..HEAD.len()).all(|at| collected(&[&HEAD[..at], &HEAD[at..]]) == HEAD));
         for before in ["\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", "\r\nHTTP/1.1 100 Continue\r\n\r\n"] {
-            assert!(collected(&[&format!("{before}{head}")]).ends_with(head), "{before:?}");
+            assert!(collected(&[&format!("{before}{HEAD}")]).ends_with(HEAD), "{before:?}");
         }
-        assert_eq!(collected(&[&head[..20], &"x".repeat(980)]), "", "too much to be seen whole");
+        assert_eq!(collected(&[&HEAD[..20], &"x".repeat(980)]), "", "too much to be seen whole");
     }
 
     #[tokio::test]

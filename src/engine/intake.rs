@@ -47,8 +47,8 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
     for entry in entries.drain(..) {
         match entry {
             Ok(job) => {
-                // Lists are often sorted by host, and to find a host's site takes 600 instructions of 800 here.
-                if jobs[shard].last().is_none_or(|last| last.url.host() != job.url.host()) {
+                // Lists are often sorted by host, and to find the shard of one takes 600 instructions of 800 here.
+                if jobs[shard].last().is_none_or(|last| last.url.origin() != job.url.origin()) {
                     shard = shared.shard_of(&job.url);
                 }
                 jobs[shard].push(job);

@@ -146,10 +146,17 @@ impl WebUrl {
     /// The host: a lower-case (punycode) name, an IPv4 address, or an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
+        self.host_and_port().0
+    }
+
+    /// The host, and the port where one is named.
+    fn host_and_port(&self) -> (&str, Option<&str>) {
         let authority = self.authority();
-        match authority.rfind(':') {
-            Some(colon) if !authority.ends_with(']') => &authority[..colon],
-            _ => authority,
+        let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
+        // A normal port is digits alone, and an address of the sixth version ends with a bracket.
+        match authority[..authority.len() - digits].strip_suffix(':') {
+            Some(host) if digits > 0 => (host, Some(&authority[host.len() + 1..])),
+            _ => (authority, None),
         }
     }
 
@@ -166,13 +173,8 @@ impl WebUrl {
     /// The port to connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
-        let authority = self.authority();
-        match authority.rfind(':') {
-            Some(colon) if !authority.ends_with(']') => {
-                authority[colon + 1..].parse().unwrap_or_else(|_| self.scheme().default_port())
-            }
-            _ => self.scheme().default_port(),
-        }
+        let named = self.host_and_port().1.and_then(|port| port.parse().ok());
+        named.unwrap_or_else(|| self.scheme().default_port())
     }
 
     /// Path and query: what goes into the request line. Never empty; starts with `/`.
