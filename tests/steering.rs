@@ -267,7 +267,7 @@ struct Slow;
 impl Sink for Slow {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         for record in batch.drain(..) {
-            sleep(10);
+            sleep(1);
             safe.push(record.seq());
         }
         Ok(())
@@ -285,10 +285,10 @@ fn a_slow_sink_or_source_bounds_the_run() {
     config.limits.sink_backlog = 1000;
     let engine = Engine::new(config.clone()).expect("valid settings");
     let handle = engine.handle();
-    let urls = Box::new(Urls::new((0..200).map(|_| origin.url("/page")).collect::<Vec<_>>()));
+    let urls = Box::new(Urls::new((0..3000).map(|_| origin.url("/page")).collect::<Vec<_>>()));
     let run = thread::spawn(move || engine.run(urls, Box::new(Slow)));
     bound_is(&handle, Bound::Output);
-    all_good(run, 200);
+    all_good(run, 3000);
 
     let url = origin.url("/page");
     let slowly = (0..100).map(move |_| {

@@ -25,11 +25,10 @@ use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 #[derive(Debug)]
 pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
     sender: SendRequest<RequestBody>,
-    connection: Connection<TokioIo<Wire<T>>, RequestBody>,
+    /// `None` once it has ended: a request that it has not looked at yet comes back when it is dropped, and not before.
+    connection: Option<Connection<TokioIo<Wire<T>>, RequestBody>>,
     tap: Rc<Tap>,
     driver: Driver,
-    /// Set once hyper's connection future has ended; it must not be polled again.
-    ended: bool,
     /// Where the last response ended is in doubt.
     doubtful: bool,
 }
@@ -58,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
             .await
             .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection, tap, driver: Driver::default(), ended: false, doubtful: false })
+        Ok(Self { sender, connection: Some(connection), tap, driver: Driver::default(), doubtful: false })
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -83,10 +82,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             // Handed over now: the first look at the connection finds it.
             let sending = answer(self.sender.try_send_request(request));
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
-            let (connection, ended, tap) = (&mut self.connection, &mut self.ended, &self.tap);
+            let (connection, tap) = (&mut self.connection, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
-                    poll_connection(connection, ended, cx);
+                    // How it ends is told to the exchange.
+                    let _ = poll_connection(connection, cx);
                     exchange.as_mut().poll(cx)
                 };
                 match self.driver.poll(cx, round) {
@@ -104,11 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         };
         if outcome.is_ok() && !self.sender.is_ready() {
             // One more look lets hyper see the end of the message and become ready for the next request.
-            std::future::poll_fn(|cx| {
-                poll_connection(&mut self.connection, &mut self.ended, cx);
-                Poll::Ready(())
-            })
-            .await;
+            std::future::poll_fn(|cx| Poll::Ready(poll_connection(&mut self.connection, cx).is_ready())).await;
         }
         let answered = self.tap.received() > received_before;
         self.doubtful = reached.is_doubtful();
@@ -121,23 +117,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     #[must_use]
     pub fn reusable(&self) -> bool {
         let sent = self.sender.is_ready() && !self.tap.is_broken() && !self.tap.is_unsent();
-        sent && !self.ended && !self.doubtful
+        sent && self.connection.is_some() && !self.doubtful
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
     pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
-        if self.ended {
-            return Poll::Ready(CloseReason::PeerClosed);
-        }
         self.tap.open();
-        match Pin::new(&mut self.connection).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                self.ended = true;
-                let unsolicited = result.is_err_and(|error| !error.is_incomplete_message() && !error.is_closed());
-                Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
-            }
-        }
+        let ended = ready!(poll_connection(&mut self.connection, cx));
+        let unsolicited = ended.is_err_and(|error| !error.is_incomplete_message() && !error.is_closed());
+        Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
     }
 }
 
@@ -195,20 +183,99 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
     })
 }
 
-/// Moves the connection on, unless it has ended.
+/// Moves the connection on, unless it has ended. Ready when it ends, and after that.
 fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
-    connection: &mut Connection<TokioIo<Wire<T>>, RequestBody>,
-    ended: &mut bool,
+    connection: &mut Option<Connection<TokioIo<Wire<T>>, RequestBody>>,
     cx: &mut task::Context<'_>,
-) {
-    if !*ended && Pin::new(connection).poll(cx).is_ready() {
-        *ended = true;
-    }
+) -> Poll<hyper::Result<()>> {
+    let Some(live) = connection else { return Poll::Ready(Ok(())) };
+    let ended = ready!(Pin::new(live).poll(cx));
+    *connection = None;
+    Poll::Ready(ended)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+    use std::time::{Duration, Instant};
+
+    use http::response::Parts;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::super::exchange::{Recipient, Sent};
     use super::*;
+    use crate::config::Timeouts;
+    use crate::model::{BodyUse, Time};
+
+    struct Anyone;
+
+    impl Recipient for Anyone {
+        fn head(&self, _: &Parts, _: Duration) -> BodyUse {
+            BodyUse::Collect
+        }
+
+        fn poll_gone(&self, _: &mut task::Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    /// tokio's clock, paused.
+    struct Paused(tokio::time::Instant);
+
+    impl Clock for Paused {
+        fn now(&self) -> Time {
+            Time::ZERO + self.0.elapsed()
+        }
+
+        fn instant(&self, at: Time) -> Instant {
+            (self.0 + at.since(Time::ZERO)).into_std()
+        }
+    }
+
+    async fn get(h1: &mut H1<DuplexStream>) -> Exchanged {
+        #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
+        let clock = Paused(tokio::time::Instant::now());
+        let total = Time::ZERO + Duration::from_secs(60);
+        let context = Context {
+            clock: &clock,
+            timeouts: Cow::Owned(Timeouts::default()),
+            body: &BodySettings::default(),
+            total,
+            redirect_body: None,
+            recipient: &Anyone,
+        };
+        let mut timer = LazyTimer::new(&clock, total);
+        h1.exchange(Request::new(RequestBody::default()), &Method::GET, &context, &mut timer).await
+    }
+
+    /// An HTTP/1.1 connection that has served a request, and the server's end of it.
+    async fn used() -> (H1<DuplexStream>, DuplexStream) {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let mut h1 = H1::new(ours, &BodySettings::default()).await.expect("nothing to fail");
+        let server = async {
+            let asked = theirs.read(&mut [0; 4096]).await.expect("a request");
+            theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.expect("room");
+            asked
+        };
+        let (first, asked) = tokio::join!(get(&mut h1), server);
+        assert!(first.result.is_ok() && asked > 0 && h1.reusable());
+        (h1, theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_ends_before_the_next_request_fails_it_at_once_and_unsent() {
+        let (mut h1, theirs) = used().await;
+        drop(theirs);
+        let second = get(&mut h1).await;
+        assert_eq!(second.result.expect_err("closed").kind, FailureKind::Closed);
+        assert_eq!((second.sent, second.ended), (Sent::No, Time::ZERO));
+        let (mut h1, mut theirs) = used().await;
+        theirs.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.expect("room");
+        drop(theirs);
+        let second = get(&mut h1).await;
+        assert!(second.result.is_err() && !h1.reusable());
+        assert_eq!((second.sent, second.ended), (Sent::No, Time::ZERO));
+    }
 
     #[test]
     fn a_response_of_framing_alone_ends() {

@@ -50,9 +50,11 @@ impl Backlog {
 
     /// The sink has written `bytes`; true when waiting shards may go on.
     pub(super) fn sub(&self, bytes: usize) -> bool {
-        let left = self.bytes.fetch_sub(bytes, Ordering::SeqCst) - bytes;
-        let caught_up = left <= self.limit / 2;
-        if caught_up {
+        let before = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        let half = self.limit / 2;
+        let caught_up = before - bytes <= half;
+        // Only then: to notify costs a system call even when nobody waits.
+        if caught_up && before > half {
             self.caught_up.notify_all();
         }
         caught_up && self.waiting.swap(false, Ordering::SeqCst)

@@ -15,6 +15,8 @@ struct State {
     bytes: u64,
     /// No more jobs will be admitted.
     closed: bool,
+    /// The intake waits for room.
+    awaited: bool,
 }
 
 /// The count of jobs under way, shared by intake, shards and sink, which touch it once per batch.
@@ -23,8 +25,15 @@ pub(super) struct Window {
     limit: u64,
     byte_limit: u64,
     state: Mutex<State>,
-    changed: Condvar,
+    /// There is room for more than a few, or the window is closed.
+    room: Condvar,
+    /// Nothing is active, and nothing more will be admitted.
+    idle: Condvar,
 }
+
+/// So many jobs must have ended before a waiting intake goes on, or a quarter of a small window: to wake it for each batch of
+/// records costs a change of threads each time.
+const SLACK: u64 = 1024;
 
 impl Window {
     pub(super) fn new(limit: usize, byte_limit: u64) -> Self {
@@ -32,7 +41,8 @@ impl Window {
             limit: limit.max(1) as u64,
             byte_limit: byte_limit.max(1),
             state: Mutex::default(),
-            changed: Condvar::new(),
+            room: Condvar::new(),
+            idle: Condvar::new(),
         }
     }
 
@@ -44,11 +54,17 @@ impl Window {
         state.held >= self.limit || state.bytes >= self.byte_limit
     }
 
+    /// Whether a waiting intake may go on.
+    fn has_ample_room(&self, state: &State) -> bool {
+        state.held <= self.limit - self.limit.div_ceil(4).min(SLACK) && state.bytes < self.byte_limit
+    }
+
     /// Takes `jobs` more in, `bytes` of them in large ones, once there is room; false when the window is closed.
     pub(super) fn admit(&self, jobs: usize, bytes: u64) -> bool {
         let mut state = self.state();
-        while self.is_full(&state) && !state.closed {
-            state = self.changed.wait(state).expect("no holder of this lock panics");
+        state.awaited = self.is_full(&state);
+        while state.awaited && !state.closed {
+            state = self.room.wait(state).expect("no holder of this lock panics");
         }
         if state.closed {
             return false;
@@ -73,12 +89,11 @@ impl Window {
     /// `jobs` have ended: delivered or cancelled.
     pub(super) fn ended(&self, jobs: usize, bytes: u64) {
         let mut state = self.state();
-        let was_full = self.is_full(&state);
         state.active -= jobs as u64;
         state.bytes = state.bytes.saturating_sub(bytes);
-        let has_room = was_full && !self.is_full(&state);
-        if has_room || (state.active == 0 && state.closed) {
-            self.changed.notify_all();
+        self.let_intake_go_on(&mut state);
+        if state.active == 0 && state.closed {
+            self.idle.notify_all();
         }
     }
 
@@ -91,17 +106,22 @@ impl Window {
     /// The records of `jobs` are safe, or will never be written.
     pub(super) fn safe(&self, jobs: usize) {
         let mut state = self.state();
-        let was_full = self.is_full(&state);
         state.held -= jobs as u64;
-        if was_full && !self.is_full(&state) {
-            self.changed.notify_all();
+        self.let_intake_go_on(&mut state);
+    }
+
+    fn let_intake_go_on(&self, state: &mut State) {
+        if state.awaited && self.has_ample_room(state) {
+            state.awaited = false;
+            self.room.notify_all();
         }
     }
 
     /// Admits nothing more: the input has ended, or the run is being stopped.
     pub(super) fn close(&self) {
         self.state().closed = true;
-        self.changed.notify_all();
+        self.room.notify_all();
+        self.idle.notify_all();
     }
 
     /// Whether nothing more will be admitted, and whether there is no room now.
@@ -114,7 +134,7 @@ impl Window {
     pub(super) fn wait_until_idle(&self) {
         let mut state = self.state();
         while !(state.closed && state.active == 0) {
-            state = self.changed.wait(state).expect("no holder of this lock panics");
+            state = self.idle.wait(state).expect("no holder of this lock panics");
         }
     }
 }

@@ -84,7 +84,7 @@ Examples:
 /// How long what is in flight may take at the end, before it is given up.
 const GRACE: Duration = Duration::from_secs(5);
 /// Jobs read ahead, at least: a reading thread that wakes up for each one would cost more than the request.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 4096;
 
 /// Loads, and tells.
 pub(super) fn run(args: BenchArgs) -> Exit {
