@@ -22,14 +22,22 @@ MANY_HOSTS = [
 ]
 
 
+# The two builds of haul: the usual one, and the one by a profile.
+BUILDS = ("", " (by profile)")
+
+
 def held(results):
     """A line for each target whose figures are there: (what, at most, measured). `results`: workload → figures."""
-    lines = []
-    for workload, which, base, most in RATIOS:
-        measured = ratio(results.get(workload, {}), which, base)
-        lines.append((f"{which} to {base}, workload {workload}", most, measured))
-    for workload, which, most in MANY_HOSTS:
-        there, alone = results.get(workload, {}).get(which), results.get("1", {}).get(which)
-        measured = there["cpu_us"] / alone["cpu_us"] if there and alone else None
-        lines.append((f"{which}, workload {workload} to workload 1", most, measured))
+    lines = [line for build in BUILDS for line in of_build(results, build)]
     return [line for line in lines if line[2] is not None]
+
+
+def of_build(results, build):
+    """The lines of one build of haul; measured is None where figures are missing."""
+    for workload, which, base, most in RATIOS:
+        measured = ratio(results.get(workload, {}), which + build, base)
+        yield f"{which}{build} to {base}, workload {workload}", most, measured
+    for workload, which, most in MANY_HOSTS:
+        there, alone = (results.get(name, {}).get(which + build) for name in (workload, "1"))
+        measured = there["cpu_us"] / alone["cpu_us"] if there and alone else None
+        yield f"{which}{build}, workload {workload} to workload 1", most, measured
