@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::drive::Driver;
 use super::error::Mapped;
@@ -24,13 +24,27 @@ use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]
 pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
-    sender: SendRequest<RequestBody>,
-    /// `None` once it has ended: a request that it has not looked at yet comes back when it is dropped, and not before.
-    connection: Option<Connection<TokioIo<Wire<T>>, RequestBody>>,
+    /// `None` while it is folded.
+    sender: Option<SendRequest<RequestBody>>,
+    line: Line<T>,
+    /// What hyper is set to, for when it unfolds.
+    builder: http1::Builder,
     tap: Rc<Tap>,
     driver: Driver,
     /// Where the last response ended is in doubt.
     doubtful: bool,
+}
+
+/// Who has the stream.
+#[derive(Debug)]
+enum Line<T: AsyncRead + AsyncWrite + Unpin> {
+    /// hyper.
+    Live(Box<Connection<TokioIo<Wire<T>>, RequestBody>>),
+    /// Nobody: there is nothing to do, and the room that hyper keeps for each connection, 26 KB, is given back.
+    Folded(Wire<T>),
+    /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
+    /// before.
+    Ended,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -53,11 +67,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if body.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(body.max_headers);
         }
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(Wire::new(io, Rc::clone(&tap))))
-            .await
-            .map_err(|error| error::map(&error, Phase::Connect).failure)?;
-        Ok(Self { sender, connection: Some(connection), tap, driver: Driver::default(), doubtful: false })
+        let line = Line::Folded(Wire::new(io, Rc::clone(&tap)));
+        let mut h1 = Self { sender: None, line, builder, tap, driver: Driver::default(), doubtful: false };
+        h1.unfold().await?;
+        Ok(h1)
+    }
+
+    /// Gives back what hyper keeps for a connection in use. To be called when nothing is under way; the next exchange takes it
+    /// anew, which costs about a microsecond.
+    pub fn fold(&mut self) {
+        if !self.reusable() {
+            return;
+        }
+        if let Line::Live(connection) = std::mem::replace(&mut self.line, Line::Ended) {
+            let parts = connection.into_parts();
+            // Bytes nobody asked for: it stays ended.
+            if parts.read_buf.is_empty() {
+                self.line = Line::Folded(parts.io.into_inner());
+                self.sender = None;
+            }
+        }
+    }
+
+    async fn unfold(&mut self) -> Result<(), Failure> {
+        self.line = match std::mem::replace(&mut self.line, Line::Ended) {
+            Line::Folded(wire) => {
+                let hands = self.builder.handshake(TokioIo::new(wire)).await;
+                let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
+                self.sender = Some(sender);
+                Line::Live(Box::new(connection))
+            }
+            line => line,
+        };
+        Ok(())
     }
 
     /// Sends `request` and receives its response, within the context's time-outs.
@@ -70,7 +112,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         context: &Context<'_, C>,
         timer: &mut LazyTimer,
     ) -> Exchanged {
+        if matches!(self.line, Line::Folded(_)) {
+            // Boxed: it is seldom needed, and would be room in each lane.
+            if let Err(failure) = Box::pin(self.unfold()).await {
+                return Exchanged::unsent(failure, context.clock.now());
+            }
+        }
         let started = context.clock.now();
+        let Some(sender) = &mut self.sender else {
+            let failure = Failure::new(Phase::Send, FailureKind::Closed, "the idle connection was closed");
+            return Exchanged::unsent(failure, started);
+        };
         let watch = context.watch(started);
         let order_wanted = context.body.keep_headers;
         let most_before_head = framing::most_before_head(context.body);
@@ -80,13 +132,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let outcome = {
             self.driver.expect_poll();
             // Handed over now: the first look at the connection finds it.
-            let sending = answer(self.sender.try_send_request(request));
+            let sending = answer(sender.try_send_request(request));
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
-            let (connection, tap) = (&mut self.connection, &self.tap);
+            let (line, tap) = (&mut self.line, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
                     // How it ends is told to the exchange.
-                    let _ = poll_connection(connection, cx);
+                    let _ = poll_line(line, cx);
                     exchange.as_mut().poll(cx)
                 };
                 match self.driver.poll(cx, round) {
@@ -102,9 +154,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             })
             .await
         };
-        if outcome.is_ok() && !self.sender.is_ready() {
+        if outcome.is_ok() && !self.is_ready() {
             // One more look lets hyper see the end of the message and become ready for the next request.
-            std::future::poll_fn(|cx| Poll::Ready(poll_connection(&mut self.connection, cx).is_ready())).await;
+            std::future::poll_fn(|cx| Poll::Ready(poll_line(&mut self.line, cx).is_ready())).await;
         }
         let answered = self.tap.received() > received_before;
         self.doubtful = reached.is_doubtful();
@@ -116,14 +168,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// more, the next request would wait for ever.
     #[must_use]
     pub fn reusable(&self) -> bool {
-        let sent = self.sender.is_ready() && !self.tap.is_broken() && !self.tap.is_unsent();
-        sent && self.connection.is_some() && !self.doubtful
+        let sent = !self.tap.is_broken() && !self.tap.is_unsent();
+        match self.line {
+            Line::Live(_) => sent && self.is_ready() && !self.doubtful,
+            Line::Folded(_) => true,
+            Line::Ended => false,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sender.as_ref().is_some_and(SendRequest::is_ready)
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
     pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
         self.tap.open();
-        let ended = ready!(poll_connection(&mut self.connection, cx));
+        if let Line::Folded(wire) = &mut self.line {
+            let mut byte = [0];
+            let mut byte = ReadBuf::new(&mut byte);
+            let unsolicited = ready!(Pin::new(wire).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
+            self.line = Line::Ended;
+            return Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed });
+        }
+        let ended = ready!(poll_line(&mut self.line, cx));
         let unsolicited = ended.is_err_and(|error| !error.is_incomplete_message() && !error.is_closed());
         Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
     }
@@ -183,20 +250,21 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
     })
 }
 
-/// Moves the connection on, unless it has ended. Ready when it ends, and after that.
-fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
-    connection: &mut Option<Connection<TokioIo<Wire<T>>, RequestBody>>,
+/// Lets hyper move the connection on. Ready when it ends, and after that.
+fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    line: &mut Line<T>,
     cx: &mut task::Context<'_>,
 ) -> Poll<hyper::Result<()>> {
-    let Some(live) = connection else { return Poll::Ready(Ok(())) };
-    let ended = ready!(Pin::new(live).poll(cx));
-    *connection = None;
+    let Line::Live(connection) = line else { return Poll::Ready(Ok(())) };
+    let ended = ready!(Pin::new(connection).poll(cx));
+    *line = Line::Ended;
     Poll::Ready(ended)
 }
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+    use std::future::poll_fn;
     use std::time::{Duration, Instant};
 
     use http::response::Parts;
@@ -251,15 +319,45 @@ mod tests {
     /// An HTTP/1.1 connection that has served a request, and the server's end of it.
     async fn used() -> (H1<DuplexStream>, DuplexStream) {
         let (ours, mut theirs) = tokio::io::duplex(4096);
-        let mut h1 = H1::new(ours, &BodySettings::default()).await.expect("nothing to fail");
+        let h1 = H1::new(ours, &BodySettings::default()).await.expect("nothing to fail");
+        (serve(h1, &mut theirs).await, theirs)
+    }
+
+    /// The same connection after one more request.
+    async fn serve(mut h1: H1<DuplexStream>, theirs: &mut DuplexStream) -> H1<DuplexStream> {
         let server = async {
             let asked = theirs.read(&mut [0; 4096]).await.expect("a request");
             theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.expect("room");
             asked
         };
-        let (first, asked) = tokio::join!(get(&mut h1), server);
-        assert!(first.result.is_ok() && asked > 0 && h1.reusable());
-        (h1, theirs)
+        let (got, asked) = tokio::join!(get(&mut h1), server);
+        assert!(got.result.is_ok() && asked > 0 && h1.reusable());
+        h1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folded_connection_serves_on_and_sees_what_its_peer_does() {
+        let (mut h1, mut theirs) = used().await;
+        for _ in 0..2 {
+            h1.fold();
+            assert!(h1.sender.is_none() && h1.reusable());
+            assert!(poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await);
+            h1 = serve(h1, &mut theirs).await;
+        }
+        h1.fold();
+        drop(theirs);
+        assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::PeerClosed);
+        assert!(!h1.reusable());
+        assert_eq!(get(&mut h1).await.sent, Sent::No);
+
+        let (mut h1, mut theirs) = used().await;
+        h1.fold();
+        theirs.write_all(b"unasked").await.expect("room");
+        assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::UnsolicitedBytes);
+        let (mut h1, theirs) = used().await;
+        h1.fold();
+        drop(theirs);
+        assert_eq!(get(&mut h1).await.sent, Sent::No, "seen no earlier than by the next request");
     }
 
     #[tokio::test(start_paused = true)]
