@@ -354,7 +354,7 @@ fn a_report_that_can_t_be_written_is_told_before_anything_is_fetched() {
         (ran.status.code(), String::from_utf8(ran.stderr).expect("UTF-8"))
     };
     for (path, part) in
-        [(directory.path().join("none/report.html"), "can't write report"), (list.clone(), "name another file")]
+        [(directory.path().join("none/report.html"), "can't write"), (list.clone(), "name another file")]
     {
         let (code, said) = run(&path, &[]);
         assert!(code == Some(2) && said.contains(part), "{code:?} {said}");

@@ -21,6 +21,7 @@ use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
 use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
+use crate::cli::since::Since;
 
 /// A run that has everything it needs.
 struct Ready {
@@ -85,12 +86,12 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
     let (report, sink) = match report {
         Some(file) => {
-            let (watch, sink) = Watch::on(sink, Duration::ZERO);
+            let (watch, sink) = Watch::on(sink, Duration::ZERO, Since::of(&source));
             (Some(Told { file, watch, settings }), sink)
         }
         None => (None, sink),
     };
-    let sink = Metrics::counting(metrics.as_ref(), sink);
+    let sink = Metrics::counting(metrics.as_ref(), Since::of(&source), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
@@ -150,7 +151,7 @@ impl Told {
     /// Writes the report, and says whether that went well.
     fn tell(self, report: &RunReport) -> bool {
         let Self { file, watch, settings } = self;
-        let written = file.write("haul get", &[watch.over("haul get", settings, report)]);
+        let written = file.write("haul get", None, &[watch.over("haul get", settings, report)]);
         written.map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
     }
 }

@@ -14,6 +14,7 @@ mod support {
 
 mod bodies;
 mod connections;
+mod experiments;
 mod http2;
 mod limits;
 mod redirects;

@@ -83,16 +83,18 @@ impl Against {
             let of = |seconds: &[Second]| seconds.iter().filter_map(of).collect::<Vec<_>>();
             Measure::new(name, &of(then), &of(now))
         };
+        // Answers alone: a server that refuses everything does so fast.
+        let mut measures = vec![measure("answered_per_s", |second| Some(second.answered as f64))];
+        if then.iter().chain(now).any(|second| second.failed > 0) {
+            measures.push(measure("failed_per_s", |second| Some(second.failed as f64)));
+        }
+        measures.extend([measure("p50_us", |second| second.p50_us), measure("p99_us", |second| second.p99_us)]);
         Self {
             confidence: CONFIDENCE,
             seconds_then: then.len(),
             seconds_now: now.len(),
             differs: differences(&earlier.asked, asked),
-            measures: vec![
-                measure("requests_per_s", |second| Some((second.answered + second.failed) as f64)),
-                measure("p50_us", |second| second.p50_us),
-                measure("p99_us", |second| second.p99_us),
-            ],
+            measures,
             file: earlier.file,
         }
     }
@@ -141,6 +143,7 @@ impl Measure {
         let (name, shown): (_, fn(f64) -> String) = match self.name {
             "p50_us" => ("p50", micros),
             "p99_us" => ("p99", micros),
+            "failed_per_s" => ("failed", rate),
             _ => ("rate", rate),
         };
         let change = match (self.low_percent, self.high_percent) {
@@ -204,6 +207,15 @@ pub(super) mod tests {
         assert!(lines[5].ends_with("no difference shown"), "{text}");
         assert_eq!(lines[6..], ["  asked differently: connections 8 then, 9 now"]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn failing_fast_is_no_throughput() {
+        let refused = |at| Second { failed: 9000 + at % 3, answered: 10, ..second(at, 0) };
+        let seconds: Vec<_> = (0..10).map(refused).collect();
+        let against = Against::new(earlier(), &Asked { connections: 8, urls: 1 }, 10.0, &seconds);
+        let verdicts: Vec<_> = against.measures.iter().map(|measure| (measure.name, measure.verdict)).collect();
+        assert_eq!(verdicts[..2], [("answered_per_s", "lower"), ("failed_per_s", "higher")]);
     }
 
     #[test]

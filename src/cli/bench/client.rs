@@ -10,6 +10,9 @@ const BUSY: f64 = 0.9;
 /// From which part of the requests on, in percent, their late starts are put down to the client.
 const LATE: u64 = 10;
 
+/// Of fewer requests nothing is said.
+const FEW: u64 = 20;
+
 /// What the client ran out of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
@@ -27,7 +30,11 @@ impl Lack {
         let ports = done.tally.failures.keys().any(|(_, kind)| *kind == FailureKind::NoPorts);
         // A closed loop uses all it is given; an open one as much as it needs.
         let descriptors = done.spent.descriptors_allow.is_some_and(|allow| !is_open || opened >= allow as u64);
-        let late = done.tally.open.as_ref().is_some_and(|open| open.sent_late * 100 > open.late.len() * LATE);
+        let late = done
+            .tally
+            .open
+            .as_ref()
+            .is_some_and(|open| open.late.len() >= FEW && open.sent_late * 100 > open.late.len() * LATE);
         let all = [
             (Self::Processor, cores(done) >= BUSY * done.spent.shards as f64),
             (Self::Ports, ports),

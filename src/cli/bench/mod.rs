@@ -22,8 +22,7 @@ mod tally;
 mod trial;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -46,6 +45,7 @@ use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
+use super::outfile::OutFile;
 use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, ReportFile};
@@ -105,13 +105,14 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let targets = targets(std::mem::take(&mut args.input), &world)?;
     let asked = Asked::new(&targets, &args, &load);
     let (json, warm_up) = (args.answer.json, args.load.warm_up());
-    let earlier = args.answer.against.take().map(|file| earlier(&file, &load)).transpose()?;
+    let against = args.answer.against.take();
+    let earlier = against.as_deref().map(|file| earlier(file, &load)).transpose()?;
     let (series, page) = (args.answer.csv.take(), args.answer.report.clone());
     let setup = setup(args, targets, &world)?;
     // The files come last: a load that can't start must not empty them.
-    let used: Vec<&Path> = inputs.iter().chain(&series).map(PathBuf::as_path).collect();
-    let page = page.map(|path| ReportFile::open(&path, used)).transpose()?;
-    let series = series.map(Series::create).transpose()?;
+    let used = inputs.iter().chain(&against).map(PathBuf::as_path);
+    let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
+    let series = series.map(|path| OutFile::open("--csv", &path, used)).transpose()?;
     let mut done = match load {
         Load::Closed { requests, lasts } => setup.closed(requests, lasts, warm_up, GRACE)?,
         Load::Open(plan) => setup.open(&plan, Duration::MAX, GRACE)?,
@@ -121,13 +122,13 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
         }
     };
     let title = format!("haul bench {}", picture::shown(&asked.url));
-    let drawn = page.zip(done.picture.take()).map(|(page, picture)| page.write(&title, &[picture]));
+    let drawn = page.zip(done.picture.take()).map(|(page, picture)| page.write(&title, None, &[picture]));
     let is_drawn = drawn.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
     let mut report = Report::new(asked, done);
     if let Some(earlier) = earlier {
         report.compare(earlier);
     }
-    let written = series.is_none_or(|series| series.write(report.seconds()));
+    let written = series.is_none_or(|file| write_seconds(file, report.seconds()));
     let exit = if written && is_drawn { report.exit() } else { Exit::SomeFailed };
     Ok((report.told(json), exit))
 }
@@ -138,26 +139,10 @@ fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
     Earlier::read(&file.display().to_string(), &text, matches!(load, Load::Open(_)))
 }
 
-/// The file of the seconds, created and still empty.
-struct Series {
-    path: PathBuf,
-    file: File,
-}
-
-impl Series {
-    fn create(path: PathBuf) -> Result<Self, String> {
-        let file = File::create(&path).map_err(|error| format!("can't create '{}': {error}", path.display()))?;
-        Ok(Self { path, file })
-    }
-
-    /// Whether it could be written; if not, that is told.
-    fn write(mut self, seconds: &[Second]) -> bool {
-        let written = self.file.write_all(csv::csv(seconds).as_bytes());
-        if let Err(error) = &written {
-            console::tell(&format!("haul: can't write '{}': {error}", self.path.display()));
-        }
-        written.is_ok()
-    }
+/// Whether the seconds could be written; if not, that is told.
+fn write_seconds(file: OutFile, seconds: &[Second]) -> bool {
+    let written = file.write(csv::csv(seconds).as_bytes());
+    written.map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
 }
 
 /// What to look for.
@@ -251,7 +236,7 @@ fn config(args: BenchArgs, shards: usize, world: &World<'_>) -> Result<Config, S
         per_host: at_once,
         // A thread without a host would keep a request of the limit for itself.
         shards,
-        window: (at_once.get() as usize * 2).max(WINDOW),
+        window: (at_once.get() as usize * 2).clamp(WINDOW, Limits::default().window),
         ..Limits::default()
     };
     config.pool = PoolSettings {

@@ -209,11 +209,14 @@ impl Report {
             (Some(_), [first, .., last]) => format!(", asked for {} to {}", rate(*first), rate(*last)),
             _ => String::new(),
         };
+        // Those that failed are no throughput: a server that refuses everything does so fast.
+        let answered = per_second(self.requests - self.failed, self.elapsed_s);
         format!(
-            "{} requests in {}: {}/s{planned}, {} failed",
+            "{} requests in {}: {}/s{}{planned}, {} failed",
             HumanCount(self.requests),
             clock(Duration::try_from_secs_f64(self.elapsed_s).unwrap_or_default()),
-            HumanCount(whole(self.requests_per_s)),
+            HumanCount(whole(answered)),
+            if self.failed > 0 { " answered" } else { "" },
             HumanCount(self.failed),
         )
     }
@@ -253,9 +256,10 @@ impl Report {
         let (asked, opened) = (HumanCount(self.asked.connections.into()), HumanCount(self.connections_opened));
         match (&self.open, self.connections_opened > u64::from(self.asked.connections)) {
             (None, false) => format!("{opened} opened, {asked} wanted"),
-            (None, true) => format!("{opened} opened, {asked} wanted: some were closed, or opened for each request"),
+            // Some were closed, or opened for each request, or stayed idle with other hosts.
+            (None, true) => format!("{opened} opened, {asked} in use at once"),
             (Some(_), _) if self.connections_opened == u64::from(self.asked.connections) => {
-                format!("{opened} opened, all that -c allows: requests waited for one")
+                format!("{opened} opened, all that -c allows")
             }
             (Some(_), _) => format!("{opened} opened, up to {asked} at once"),
         }
@@ -440,12 +444,12 @@ pub(super) mod tests {
     fn the_text_says_what_happened_and_that_the_client_was_the_bottleneck() {
         let text = report(false).text();
         let expected = "\
-1,000 requests in 2.0s: 500/s, 1 failed
+1,000 requests in 2.0s: 499/s answered, 1 failed
                 mean    p50    p90    p99  p99.9  longest
   latency      500ms  500ms  900ms  990ms   1.0s     1.0s
   status       200 998, 503 1
   failed       head timeout 1
-  connections  70 opened, 64 wanted: some were closed, or opened for each request
+  connections  70 opened, 64 in use at once
   bodies       976.56 KiB received, 488.28 KiB/s
   processor    1950.0us a request, 98 % of a core
 ";
@@ -461,7 +465,7 @@ pub(super) mod tests {
     #[test]
     fn an_open_loop_shows_its_times_apart_and_its_steps() {
         let expected = "\
-28 requests in 1.9s: 14/s, asked for 10/s to 20/s, 1 failed
+28 requests in 1.9s: 13/s answered, asked for 10/s to 20/s, 1 failed
                  mean     p50     p90     p99   p99.9  longest
   response       11ms  9.00ms    20ms    22ms    22ms     22ms
   service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms

@@ -114,6 +114,17 @@ impl Schedule {
         self.taken[step] + super::figures::whole(left.ceil()).min(self.left.unwrap_or(u64::MAX))
     }
 
+    /// The plan ends at `at`, for it was stopped then: what was to come after that was not due.
+    pub(super) fn stop(&mut self, at: Time) {
+        let mut begin = BEGIN;
+        for step in &mut self.steps {
+            let left = at.since(begin);
+            let lasts = step.lasts.map_or(left, |lasts| lasts.min(left));
+            step.lasts = Some(lasts);
+            begin = begin + lasts;
+        }
+    }
+
     /// A random time between two requests.
     fn gap(&mut self) -> f64 {
         -(1.0 - self.random.f64()).ln() / self.steps[self.step].rate.per_second()
@@ -200,6 +211,17 @@ mod tests {
         let mean = gaps.iter().sum::<f64>() / count;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / count;
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "an exponential spreads as much as its mean");
+    }
+
+    #[test]
+    fn what_was_to_come_after_a_stop_was_not_due() {
+        let mut schedule = Schedule::new(vec![step(100.0, 1000), step(200.0, 1000)], Arrivals::Constant, 0, None);
+        (0..40).for_each(|_| _ = schedule.take());
+        schedule.stop(BEGIN + Duration::from_millis(500));
+        assert_eq!((schedule.planned(0), schedule.planned(1)), (50, 0));
+        let mut early = Schedule::new(vec![step(100.0, 1000)], Arrivals::Constant, 0, None);
+        early.stop(Time::ZERO);
+        assert_eq!(early.planned(0), 0);
     }
 
     #[test]

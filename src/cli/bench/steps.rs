@@ -50,7 +50,7 @@ impl StepReport {
         let lacked = Lack::of(done, connections).into_iter().map(Lack::name).collect();
         Self {
             within: Some(step.within),
-            borne: Some(step.within * 100 >= planned * 99),
+            borne: Some(step.within > 0 && step.within * 100 >= planned * 99),
             client_lacked: lacked,
             ..Self::new(trial.rates[0].per_second(), planned, step, open.step)
         }

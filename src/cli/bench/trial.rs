@@ -20,6 +20,7 @@ use crate::cli::metrics::Metrics;
 use crate::cli::progress::Show;
 use crate::cli::report::{self as picture, Watch};
 use crate::cli::run;
+use crate::cli::since::Since;
 
 /// What every load of a command has in common.
 pub(super) struct Setup {
@@ -67,8 +68,8 @@ struct End {
 }
 
 /// How a page's latencies are to be read after an open loop.
-const FROM_THE_SENDING: &str = "An open loop: times on this page are from when a request was sent. How long it had been due by then is \
-                                its waiting; haul bench's own answer counts that in.";
+const FROM_WHEN_DUE: &str = "An open loop: latencies count from when a request was due by the plan. What passed before it was sent is its \
+                             waiting; the times of hosts and of single requests begin with the sending.";
 
 impl Setup {
     /// A closed loop.
@@ -94,9 +95,13 @@ impl Setup {
         let source = Paced::new(self.targets.clone(), Arc::clone(&schedule));
         let mut done = self.carry_out(Box::new(source), tally, plan.warm_up, end)?;
         if let Some(picture) = &mut done.picture {
-            picture.notes.push(FROM_THE_SENDING.to_owned());
+            picture.notes.push(FROM_WHEN_DUE.to_owned());
         }
-        done.schedule = Some(schedule.lock().expect("no holder of this lock panics").clone());
+        let mut schedule = schedule.lock().expect("no holder of this lock panics").clone();
+        if done.run.stopped {
+            schedule.stop(Time::ZERO + done.spent.elapsed);
+        }
+        done.schedule = Some(schedule);
         Ok(done)
     }
 
@@ -113,13 +118,14 @@ impl Setup {
         let time_is_up = end.map(|end| stop(end, engine.handle()));
         let tally = Arc::new(Mutex::new(tally));
         let counting = Box::new(Counting(Arc::clone(&tally)));
+        let since = Since::of(&*source);
         let (watch, sink): (_, Box<dyn Sink>) = if self.is_watched {
-            let (watch, sink) = Watch::on(counting, warm_up);
+            let (watch, sink) = Watch::on(counting, warm_up, since);
             (Some(watch), sink)
         } else {
             (None, counting)
         };
-        let sink = Metrics::counting(metrics.as_ref(), sink);
+        let sink = Metrics::counting(metrics.as_ref(), since, sink);
         let before = processor_time();
         let (mut run, _) = run::watched(engine, source, sink, &self.console, self.show);
         drop(metrics);
@@ -134,6 +140,8 @@ impl Setup {
         let picture = watch.map(|watch| watch.over("haul bench", picture::settings(&self.config), &run));
         let mut tally = tally.lock().expect("no holder of this lock panics");
         let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
+        // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
+        let picture = picture.map(|picture| picture::Run { elapsed: tally.elapsed(), ..picture });
         Ok(Done { tally, run, spent, schedule: None, picture })
     }
 }

@@ -91,7 +91,9 @@ fn not_http2(sample: &Sample) -> Option<String> {
     if over(http::Version::HTTP_11) {
         return Some("not every server speaks HTTP/2".to_owned());
     }
-    let failure = sample.failures.keys().next().filter(|_| !over(http::Version::HTTP_2))?;
+    // Before there is a connection nothing says which protocol it would have been.
+    let is_connected = |failure: &&String| !["queue", "dns", "connect"].iter().any(|phase| failure.starts_with(phase));
+    let failure = sample.failures.keys().find(is_connected).filter(|_| !over(http::Version::HTTP_2))?;
     Some(format!("no server of the list speaks HTTP/2 as asked ({failure})"))
 }
 
@@ -113,5 +115,7 @@ mod tests {
         assert_eq!(not_http2(&round), None, "some failed, but those that came were HTTP/2");
         round = sample(Duration::from_millis(200), 10);
         assert_eq!(not_http2(&round).as_deref(), Some("no server of the list speaks HTTP/2 as asked (head timeout)"));
+        round.failures = [("connect refused".to_owned(), 10)].into();
+        assert_eq!(not_http2(&round), None, "a failure like any other");
     }
 }

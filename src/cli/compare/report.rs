@@ -105,7 +105,7 @@ pub(super) struct Phases {
     pub(super) other: f64,
 }
 
-/// What one way has over another that differs from it in one thing.
+/// What one way has over another.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Step {
     pub(super) from: &'static str,
@@ -121,7 +121,7 @@ pub(super) struct Step {
     pub(super) high: Option<f64>,
 }
 
-/// Ways that differ in one thing, what that is, and whether it is how many requests are under way at once: if it is not, the
+/// Ways of which the second has something that the first has not, what that is, and whether it is how many requests are under way at once: if it is not, the
 /// wait for a slot differs only because all requests before do.
 const STEPS: [(&str, &str, &str, bool); 13] = [
     ("serial", "serial-reuse", "keeping connections", false),
@@ -130,7 +130,7 @@ const STEPS: [(&str, &str, &str, bool); 13] = [
     ("threads", "threads-reuse", "keeping connections", false),
     ("batches", "limited", "not waiting for the batch", true),
     ("limited", "gather", "no limit", true),
-    ("gather", "pooled", "haul's scheduler", true),
+    ("gather", "pooled", "haul's defaults: 8 a host at once, HTTP/2 where spoken, every core", true),
     ("gather", "h2", "HTTP/2, one connection a host", false),
     ("requests", "serial", "haul instead of requests", false),
     ("requests-session", "serial-reuse", "haul instead of requests", false),

@@ -9,35 +9,49 @@ use super::list;
 use super::report::{Bounds, Figures, Measured, Report, Step};
 use super::stats::{FEWEST, Finding, Interval};
 use crate::cli::page::wrap;
+use crate::cli::report::{Answer, shown};
 use crate::cli::status::clock;
 
 /// From how many columns on the tables say more.
 const WIDE: usize = 100;
 
+const WHERE_TIME_WENT: &str = "Where a request's time went (mean), and its latency without the wait for a slot";
+
 /// The whole answer in so many columns, at least 80.
 pub(super) fn text(report: &Report, width: usize) -> String {
     let mut page = String::new();
-    wrap(&mut page, &heading(report), 0);
+    wrap(&mut page, &heading(report, &report.list.url), 0);
     page.push('\n');
     let wide = width >= WIDE;
     table(&mut page, rows(report, &first_columns(wide)));
     page.push('\n');
-    page.push_str("Where a request's time went (mean), and its latency without the wait for a slot:\n\n");
+    let _ = writeln!(page, "{WHERE_TIME_WENT}:\n");
     table(&mut page, rows(report, &second_columns(wide)));
-    remarks(&mut page, report);
-    if report.rounds > 0 {
+    for remark in remarks(report) {
         page.push('\n');
-        verdict(&mut page, report);
+        wrap(&mut page, &remark, 2);
+    }
+    if let Some((whole, steps)) = verdict(report) {
+        page.push('\n');
+        wrap(&mut page, &whole, 0);
+        if !steps.is_empty() {
+            page.push_str("\nWhat each step brings:\n");
+        }
+        for step in steps {
+            page.push_str("- ");
+            wrap(&mut page, &step, 2);
+        }
     }
     page.truncate(page.trim_end().len());
     page
 }
 
-fn heading(report: &Report) -> String {
+/// `url`: the list's first, as it may be told.
+fn heading(report: &Report, url: &str) -> String {
     let list = &report.list;
     let what = match list.built_in {
         true => list::about_built_in(),
-        false => list.url.clone() + if list.urls > 1 { " and so on" } else { "" },
+        false => url.to_owned() + if list.urls > 1 { " and so on" } else { "" },
     };
     let first = report.sound().next().map_or("the first", |(name, _)| name);
     let sure = match report.confidence {
@@ -130,36 +144,44 @@ fn none() -> String {
 }
 
 /// What the tables can't say: who is missing, and whose figures can't be used.
-fn remarks(page: &mut String, report: &Report) {
-    for Figures { way, missing, measured } in &report.modes {
+fn remarks(report: &Report) -> Vec<String> {
+    let remark = |Figures { way, missing, measured }: &Figures| {
         let failed = measured.as_ref().filter(|measured| measured.failed > 0);
-        let remark = match (missing, failed) {
-            (Some(why), _) => format!("{}: no figures, {why}.", way.name),
+        match (missing, failed) {
+            (Some(why), _) => Some(format!("{}: no figures, {why}.", way.name)),
             (None, Some(measured)) => {
                 let kinds = measured.failures.iter().map(|(why, count)| format!("{why} {}", HumanCount(*count)));
                 let kinds = kinds.collect::<Vec<_>>().join(", ");
                 let count = some(measured.failed, "request");
-                format!("{}: {count} failed ({kinds}), so its times compare with nothing.", way.name)
+                Some(format!("{}: {count} failed ({kinds}), so its times compare with nothing.", way.name))
             }
-            (None, None) => continue,
-        };
-        page.push('\n');
-        wrap(page, &remark, 2);
-    }
+            (None, None) => None,
+        }
+    };
+    report.modes.iter().filter_map(remark).collect()
 }
 
-fn verdict(page: &mut String, report: &Report) {
-    if report.confidence.is_none() {
-        let advice = format!("No verdict: that takes at least {FEWEST} rounds (--rounds {FEWEST}).");
-        return wrap(page, &advice, 0);
-    }
-    wrap(page, &fastest(report), 0);
-    if !report.steps.is_empty() {
-        page.push_str("\nWhat each step brings:\n");
-    }
-    for step in &report.steps {
-        page.push_str("- ");
-        wrap(page, &step_text(report, step), 2);
+/// What the rounds show on the whole, and of each step. Nothing without rounds.
+fn verdict(report: &Report) -> Option<(String, Vec<String>)> {
+    let told = match report.confidence {
+        None => (format!("No verdict: that takes at least {FEWEST} rounds (--rounds {FEWEST})."), Vec::new()),
+        Some(_) => (fastest(report), report.steps.iter().map(|step| step_text(report, step)).collect()),
+    };
+    (report.rounds > 0).then_some(told)
+}
+
+/// The same answer for a page.
+pub(super) fn answer(report: &Report) -> Answer {
+    let (verdict, steps) = verdict(report).unwrap_or_default();
+    Answer {
+        // A page is passed on more often than a terminal's text.
+        heading: heading(report, &shown(&report.list.url)),
+        tables: vec![
+            ("Time and speed".to_owned(), rows(report, &first_columns(true))),
+            (WHERE_TIME_WENT.to_owned(), rows(report, &second_columns(true))),
+        ],
+        words: remarks(report).into_iter().chain(Some(verdict)).filter(|text| !text.is_empty()).collect(),
+        list: steps,
     }
 }
 
@@ -170,12 +192,13 @@ fn fastest(report: &Report) -> String {
         return "Nothing to compare: requests failed everywhere.".into();
     };
     sound.sort_by(|(_, one), (_, other)| one.time_s.median.total_cmp(&other.time_s.median));
-    let (best, measured) = sound[0];
+    let (best, _) = sound[0];
     let like = sound[1..].iter().filter(|(name, _)| report.find(name, best) == Some(Finding::NoDifference));
     let like: Vec<&str> = like.map(|(name, _)| *name).collect();
-    let mut text = format!("Fastest: {best}");
-    if let Some(Bounds { low: Some(low), high: Some(high), .. }) = measured.speed_up.filter(|_| best != first) {
-        let _ = write!(text, ", {} times as fast as {first}", range(Interval { low, high }));
+    // Only what the intervals show: with others that can't be told from it, it is not known to be the fastest.
+    let mut text = format!("{}: {best}", if like.is_empty() { "Fastest" } else { "Least median time" });
+    if let Some(Finding::Faster(by)) = report.find(first, best) {
+        let _ = write!(text, ", {} times as fast as {first}", range(by));
     }
     text.push_str(match like.is_empty() {
         true => ".",

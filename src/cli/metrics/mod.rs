@@ -22,6 +22,7 @@ use self::tally::Tally;
 use self::text::{Facts, Format};
 use super::console;
 use super::tee::tee;
+use crate::cli::since::Since;
 
 /// The metrics of one run. Dropped, they are gone: the port is free again.
 pub(super) struct Metrics {
@@ -57,10 +58,10 @@ impl Metrics {
     }
 
     /// A sink that counts what goes to `onward`; `onward` itself if there is nothing to count for.
-    pub(super) fn counting(metrics: Option<&Self>, onward: Box<dyn Sink>) -> Box<dyn Sink> {
+    pub(super) fn counting(metrics: Option<&Self>, since: Since, onward: Box<dyn Sink>) -> Box<dyn Sink> {
         let Some(metrics) = metrics else { return onward };
         let tally = Arc::clone(&metrics.tally);
-        tee(onward, move |batch| tally.lock().expect("no holder of this lock panics").count(batch))
+        tee(onward, move |batch| tally.lock().expect("no holder of this lock panics").count(batch, since))
     }
 }
 

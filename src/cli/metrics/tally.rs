@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cli::since::Since;
 use haul::model::{FailureKind, Phase, Record};
 
 /// The upper bounds of the histogram's buckets, in microseconds: 0.5 ms to 1 minute. Longer times are beyond the last.
@@ -16,19 +17,20 @@ pub(super) const BOUNDS: [u64; 16] = [
 pub(super) struct Tally {
     /// Few: a pair of a phase and a kind, both from short lists.
     pub(super) failures: BTreeMap<(Phase, FailureKind), u64>,
-    /// Responses by how long their attempt took: up to each bound but not to the one before, and beyond the last.
+    /// Responses by how long they took: up to each bound but not to the one before, and beyond the last.
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     /// All these times together.
     pub(super) sum: Duration,
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, batch: &[Record]) {
+    /// Counts what has come; `since`: from when times count.
+    pub(super) fn count(&mut self, batch: &[Record], since: Since) {
         for record in batch {
             let failure = match record {
                 Record::Fetched(outcome) => match &outcome.last.result {
                     Ok(_) => {
-                        self.took(outcome.last.timings.total);
+                        self.took(since.time(outcome));
                         continue;
                     }
                     Err(failure) => failure,
@@ -80,7 +82,7 @@ pub(super) mod tests {
         let failure = Failure::new(Phase::Input, FailureKind::BadUrl, "no");
         let rejected = Record::Rejected(Rejected { seq: 0, line: 1, given: "x".into(), id: None, failure });
         let refused = || failed(Phase::Connect, FailureKind::Refused);
-        tally.count(&[refused(), rejected, refused(), failed(Phase::Head, FailureKind::Cancelled)]);
+        tally.count(&[refused(), rejected, refused(), failed(Phase::Head, FailureKind::Cancelled)], Since::Sent);
         let expected = [((Phase::Input, FailureKind::BadUrl), 1), ((Phase::Connect, FailureKind::Refused), 2)].into();
         assert_eq!((tally.failures, tally.buckets), (expected, [0; BOUNDS.len() + 1]));
     }

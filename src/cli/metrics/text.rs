@@ -219,10 +219,14 @@ mod tests {
     use super::*;
     use crate::cli::bound::tests::outlook;
     use crate::cli::metrics::tally::tests::failed;
+    use crate::cli::since::Since;
 
     fn facts() -> Facts {
         let mut tally = Tally::default();
-        tally.count(&[failed(Phase::Dns, FailureKind::NameNotFound), failed(Phase::Dns, FailureKind::NameNotFound)]);
+        tally.count(
+            &[failed(Phase::Dns, FailureKind::NameNotFound), failed(Phase::Dns, FailureKind::NameNotFound)],
+            Since::Sent,
+        );
         tally.buckets[1] = 3;
         tally.buckets[16] = 1;
         tally.sum = Duration::from_millis(61_500);

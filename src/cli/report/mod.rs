@@ -7,6 +7,7 @@
 //! Owns: what is told of a run, and that nothing in a page can act: every text is escaped, and the page's own policy lets run
 //! only the script it was made with. Must not know: flags, the engine's inside.
 
+mod answer;
 mod chart;
 mod charts;
 mod file;
@@ -28,11 +29,13 @@ use std::time::Duration;
 use haul::engine::RunReport;
 use haul::model::Sink;
 
+pub(super) use self::answer::Answer;
 pub(super) use self::file::ReportFile;
 use self::recorder::Recorder;
 pub(super) use self::sample::shown;
 pub(super) use self::settings::told as settings;
 use super::tee::tee;
+use crate::cli::since::Since;
 
 /// Names and values, to be shown as they are.
 pub(super) type Facts = Vec<(String, String)>;
@@ -64,12 +67,12 @@ const SEED: u64 = 0;
 impl Watch {
     /// Watches nothing yet. What is started within `warm_up` of the first start is shown over time, but not counted.
     pub(super) fn new(warm_up: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Recorder::new(warm_up, SEED))))
+        Self(Arc::new(Mutex::new(Recorder::new(warm_up, Since::Sent, SEED))))
     }
 
-    /// A new one that watches what goes to `sink`.
-    pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration) -> (Self, Box<dyn Sink>) {
-        let watch = Self::new(warm_up);
+    /// A new one that watches what goes to `sink`, and counts latencies since then.
+    pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration, since: Since) -> (Self, Box<dyn Sink>) {
+        let watch = Self(Arc::new(Mutex::new(Recorder::new(warm_up, since, SEED))));
         let sink = watch.also(sink);
         (watch, sink)
     }
@@ -98,7 +101,7 @@ impl Watch {
     /// What has been seen.
     pub(super) fn seen(&self) -> Recorder {
         let mut recorder = self.0.lock().expect("no holder of this lock panics");
-        std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, SEED))
+        std::mem::replace(&mut *recorder, Recorder::new(Duration::ZERO, Since::Sent, SEED))
     }
 }
 

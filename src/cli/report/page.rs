@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::chart::{Chart, Spoken, rules};
 use super::text::{amount, bytes, escaped, in_script, share, time};
-use super::{Facts, Run, charts, tables, timeline};
+use super::{Answer, Facts, Run, charts, tables, timeline};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The document. `machine`: where and when it was made.
-pub(super) fn page(title: &str, runs: &[Run], machine: &Facts) -> String {
+/// The document. `answer`: what was worked out from these runs and others. `machine`: where and when it was made.
+pub(super) fn page(title: &str, answer: Option<&Answer>, runs: &[Run], machine: &Facts) -> String {
     let common = charts::of_all(runs);
     let own: Vec<Option<Chart>> =
         runs.iter().enumerate().map(|(place, run)| charts::phases(run, format!("phases-{place}"))).collect();
@@ -28,6 +28,7 @@ pub(super) fn page(title: &str, runs: &[Run], machine: &Facts) -> String {
     let spoken: Vec<Spoken<'_>> = common.iter().chain(own.iter().flatten()).map(Chart::spoken).collect();
     let data = in_script(&serde_json::to_string(&spoken).expect("numbers and text can be written"));
     let title = escaped(title);
+    let answer = answer.map(Answer::section).unwrap_or_default();
     let overview = if several { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
     let charts = if figures.is_empty() { "<p>Nothing was fetched.</p>".to_owned() } else { figures };
     format!(
@@ -37,7 +38,7 @@ pub(super) fn page(title: &str, runs: &[Run], machine: &Facts) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\n\
          <title>{title}</title>\n<style>{style}</style></head>\n<body><a class=\"skip\" href=\"#main\">To the figures</a>\n\
-         <header><h1>{title}</h1><p>{}</p></header>\n<main id=\"main\">\n<section>{overview}</section>\n\
+         <header><h1>{title}</h1><p>{}</p></header>\n<main id=\"main\">\n{answer}<section>{overview}</section>\n\
          <section aria-label=\"Charts\" class=\"charts\">\n{charts}</section>\n{sections}\
          <section><h2>Machine</h2>{}</section>\n</main>\n\
          <script type=\"application/json\" id=\"data\">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n",
@@ -63,7 +64,7 @@ fn tiles(run: &Run) -> String {
     let seen = &run.seen;
     let at = |quantile| time(seen.latency.value_at_quantile(quantile) as f64);
     let seconds = run.elapsed.as_secs_f64();
-    let rate = if seconds > 0.0 { (seen.requests + seen.left_out) as f64 / seconds } else { 0.0 };
+    let rate = if seconds > 0.0 { seen.requests as f64 / seconds } else { 0.0 };
     let all = [
         Some((tables::grouped(seen.requests), "requests")),
         Some((time(seconds * 1e9), "from start to end")),
@@ -139,6 +140,7 @@ mod tests {
     fn several() -> String {
         page(
             HOSTILE,
+            None,
             &[run(HOSTILE, 1000), run("pooled", 3000), run("nothing", 0)],
             &vec![("made".into(), HOSTILE.into())],
         )
@@ -180,8 +182,11 @@ mod tests {
 
     #[test]
     fn a_run_of_nothing_has_a_page() {
-        let nothing = Run { seen: super::super::Recorder::new(Duration::ZERO, 0), ..run("nothing", 0) };
-        assert!(page("nothing", &[nothing], &vec![]).contains("Nothing was fetched."));
+        let nothing = Run {
+            seen: super::super::Recorder::new(Duration::ZERO, crate::cli::since::Since::Sent, 0),
+            ..run("nothing", 0)
+        };
+        assert!(page("nothing", None, &[nothing], &vec![]).contains("Nothing was fetched."));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::hosts::{Hosts, Row};
 use super::parts::{Part, Parts};
 use super::sample::{Samples, cut, shown};
 use super::series::{Ended, Series, nanoseconds};
+use crate::cli::since::Since;
 
 /// The longest time that is told apart: longer ones count as that.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -38,7 +39,9 @@ pub(in crate::cli) struct Recorder {
     /// When the last one ended.
     pub(super) end: Time,
     pub(super) series: Series,
-    /// Nanoseconds from dispatch to end of last attempts that brought a response; within 0.1 %.
+    /// From when latencies count.
+    since: Since,
+    /// Nanoseconds to the end of last attempts that brought a response; within 0.1 %.
     pub(super) latency: Histogram<u64>,
     /// Nanoseconds of each part, where there was one; within 1 %.
     pub(super) parts: [Histogram<u64>; Part::ALL.len()],
@@ -62,12 +65,14 @@ pub(in crate::cli) struct Recorder {
 }
 
 impl Recorder {
-    /// Records what is started after `warm_up`; the series has all. `seed` chooses the samples.
-    pub(in crate::cli) fn new(warm_up: Duration, seed: u64) -> Self {
+    /// Records what is started after `warm_up`; the series has all. Latencies count `since` then. `seed` chooses
+    /// the samples.
+    pub(in crate::cli) fn new(warm_up: Duration, since: Since, seed: u64) -> Self {
         let histogram =
             |digits| Histogram::new_with_bounds(1, nanoseconds(LONGEST), digits).expect("bounds that make sense");
         Self {
             warm_up,
+            since,
             begin: None,
             end: Time::ZERO,
             series: Series::default(),
@@ -136,7 +141,7 @@ impl Recorder {
         match &last.result {
             Ok(response) => {
                 *self.statuses.entry(response.status).or_default() += 1;
-                self.latency.saturating_record(row.total);
+                self.latency.saturating_record(nanoseconds(self.since.time(outcome)));
             }
             Err(failure) => {
                 self.count_failure((failure.phase, failure.kind), &failure.message, outcome.job.url.as_str())
@@ -192,7 +197,7 @@ pub(super) mod tests {
 
     /// What is seen of this many requests, one each millisecond, and of a line that is none.
     pub(in crate::cli::report) fn seen(requests: u64, warm_up: Duration) -> Recorder {
-        let mut recorder = Recorder::new(warm_up, 0);
+        let mut recorder = Recorder::new(warm_up, Since::Sent, 0);
         (0..requests).for_each(|n| recorder.record(&record(n, n)));
         let failure = Failure::new(Phase::Input, FailureKind::BadUrl, "not an absolute URL");
         let line = Rejected { seq: requests, line: 1, given: "<i>line</i>".into(), id: None, failure };
@@ -238,7 +243,7 @@ pub(super) mod tests {
     fn cost_of_a_record() {
         let records: Vec<Record> = (0..100_000).map(|n| record(n, n / 20)).collect();
         for _ in 0..5 {
-            let mut recorder = Recorder::new(Duration::ZERO, 0);
+            let mut recorder = Recorder::new(Duration::ZERO, Since::Sent, 0);
             let begin = std::time::Instant::now();
             records.iter().for_each(|record| recorder.record(record));
             eprintln!("{:.0} ns a record", begin.elapsed().as_nanos() as f64 / records.len() as f64);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::cli::since::Since;
 use haul::model::{FailureKind, Job, Phase, Record, Rejected};
 use hdrhistogram::Histogram;
 
@@ -15,6 +16,7 @@ const LONGEST: u64 = 3_600_000_000;
 /// What has been seen and not yet been taken.
 #[derive(Debug)]
 pub(super) struct Feed {
+    since: Since,
     /// Microseconds of attempts with a response, since the last [`Self::take`]; within 1 %.
     latency: Histogram<u64>,
     /// Since the beginning.
@@ -49,8 +51,9 @@ pub(super) struct Percentiles {
 }
 
 impl Feed {
-    pub(super) fn new(with_hosts: bool) -> Self {
+    pub(super) fn new(with_hosts: bool, since: Since) -> Self {
         Self {
+            since,
             latency: Histogram::new_with_bounds(1, LONGEST, 2).expect("bounds that make sense"),
             failures: BTreeMap::new(),
             backlog: with_hosts.then(HashMap::new),
@@ -79,7 +82,7 @@ impl Feed {
                     self.finished(&outcome.job);
                     match &outcome.last.result {
                         Ok(_) => {
-                            let micros = u64::try_from(outcome.last.timings.total.as_micros()).unwrap_or(u64::MAX);
+                            let micros = u64::try_from(self.since.time(outcome).as_micros()).unwrap_or(u64::MAX);
                             self.latency.saturating_record(micros);
                             continue;
                         }
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn hosts_are_in_the_backlog_until_their_last_url_is_finished() {
-        let mut feed = Feed::new(true);
+        let mut feed = Feed::new(true, Since::Sent);
         let urls = ["http://a.test/1", "http://b.test/1", "http://a.test/2", "https://c.test/1"];
         feed.came(&urls.map(|url| Ok(job(url))));
         let hosts = |feed: &mut Feed, most| -> Vec<String> {
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn very_many_hosts_are_looked_at_less_often() {
-        let mut feed = Feed::new(true);
+        let mut feed = Feed::new(true, Since::Sent);
         feed.backlog = Some((0..2 * HOSTS_A_LOOK).map(|n| (format!("http://h{n}.test").into(), 1)).collect());
         let mut fresh = || {
             feed.longest.clear();
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn failures_add_up_and_times_are_of_the_time_since_the_last_look() {
-        let mut feed = Feed::new(false);
+        let mut feed = Feed::new(false, Since::Sent);
         feed.went(&[ended(job("http://a.test/")), ended(job("http://a.test/"))]);
         (1..=100).for_each(|millis| feed.latency.saturating_record(millis * 1000));
         let taken = feed.take(3);

@@ -21,6 +21,7 @@ use nix::unistd;
 
 use self::feed::Feed;
 use super::tee::tee;
+use crate::cli::since::Since;
 
 pub(super) use self::screen::restore;
 
@@ -59,7 +60,7 @@ pub(super) type Ends = (Box<dyn Source>, Box<dyn Sink>);
 impl View {
     /// Shows the run of `handle`, whose ends become those returned.
     pub(super) fn start(subject: Subject, handle: Handle, (source, sink): Ends) -> (Self, Ends) {
-        let feed = Shared(Arc::new(Mutex::new(Feed::new(subject == Subject::Get))));
+        let feed = Shared(Arc::new(Mutex::new(Feed::new(subject == Subject::Get, Since::of(&*source)))));
         let (seen, went) = (feed.clone(), feed.clone());
         let sink = tee(sink, move |batch| went.lock().went(batch));
         let source = Box::new(Watched { onward: source, feed: seen });

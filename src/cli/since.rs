@@ -1,0 +1,50 @@
+//! From when the time of a response counts.
+
+use std::time::Duration;
+
+use haul::model::{Outcome, Source};
+
+/// From when the time of a response counts, wherever a run is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// From when its request was sent on its way.
+    Sent,
+    /// From when it was due, by the source's own plan. From its sending, a server that stalls would look better than it is:
+    /// what waits for it meanwhile is not sent (coordinated omission).
+    Due,
+}
+
+impl Since {
+    /// For the jobs of this source.
+    pub(super) fn of(source: &dyn Source) -> Self {
+        if source.sets_times() { Self::Due } else { Self::Sent }
+    }
+
+    /// The time of an outcome's last attempt.
+    pub(super) fn time(self, outcome: &Outcome) -> Duration {
+        let timings = &outcome.last.timings;
+        match self {
+            Self::Sent => timings.total,
+            Self::Due => timings.queued + timings.total,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haul::model::{Attempt, Failure, FailureKind, Job, Phase, Time, Timings, WebUrl};
+    use haul::source::Urls;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_counts_the_wait_before_the_sending_in() {
+        let job = Job::new(0, WebUrl::parse("http://a.test/").expect("a URL").0, Time::ZERO);
+        let mut last = Attempt::unsent(Failure::new(Phase::Head, FailureKind::Timeout, "no"));
+        let (queued, total) = (Duration::from_millis(700), Duration::from_millis(30));
+        last.timings = Timings { queued, total, ..Timings::default() };
+        let outcome = Outcome { job, attempts: 1, last };
+        assert_eq!((Since::Sent.time(&outcome), Since::Due.time(&outcome)), (total, queued + total));
+        assert_eq!(Since::of(&Urls::new([""; 0])), Since::Sent);
+    }
+}
