@@ -19,9 +19,9 @@ use super::metrics::Metrics;
 use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
+use super::since::Since;
 use super::view::{self, Subject, View};
 use super::{output, signals, summary, summary_json};
-use crate::cli::since::Since;
 
 /// A run that has everything it needs.
 struct Ready {

@@ -137,11 +137,13 @@ impl Setup {
         };
         run.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
         run::tell_trouble(&run);
-        let picture = watch.map(|watch| watch.over("haul bench", picture::settings(&self.config), &run));
         let mut tally = tally.lock().expect("no holder of this lock panics");
         let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
         // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
-        let picture = picture.map(|picture| picture::Run { elapsed: tally.elapsed(), ..picture });
+        let picture = watch.map(|watch| picture::Run {
+            elapsed: tally.elapsed(),
+            ..watch.over("haul bench", picture::settings(&self.config), &run)
+        });
         Ok(Done { tally, run, spent, schedule: None, picture })
     }
 }

@@ -1,5 +1,7 @@
 //! One of those that are compared: a mode of haul's, or a Python package.
 
+use haul::model::Phase;
+
 use super::drive::{self, Task};
 use super::mode::Mode;
 use super::python::Runner;
@@ -92,15 +94,17 @@ fn not_http2(sample: &Sample) -> Option<String> {
         return Some("not every server speaks HTTP/2".to_owned());
     }
     // Before there is a connection nothing says which protocol it would have been.
-    let is_connected = |failure: &&String| !["queue", "dns", "connect"].iter().any(|phase| failure.starts_with(phase));
-    let failure = sample.failures.keys().find(is_connected).filter(|_| !over(http::Version::HTTP_2))?;
-    Some(format!("no server of the list speaks HTTP/2 as asked ({failure})"))
+    let is_connected = |phase: &Phase| !matches!(phase, Phase::Queue | Phase::Dns | Phase::Connect);
+    let mut failures = fetched.iter().filter_map(|fetched| fetched.answer.err());
+    let (phase, kind) = failures.find(|(phase, _)| is_connected(phase)).filter(|_| !over(http::Version::HTTP_2))?;
+    Some(format!("no server of the list speaks HTTP/2 as asked ({phase} {kind})"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use haul::model::FailureKind;
     use http::Version;
 
     use super::*;
@@ -115,7 +119,8 @@ mod tests {
         assert_eq!(not_http2(&round), None, "some failed, but those that came were HTTP/2");
         round = sample(Duration::from_millis(200), 10);
         assert_eq!(not_http2(&round).as_deref(), Some("no server of the list speaks HTTP/2 as asked (head timeout)"));
-        round.failures = [("connect refused".to_owned(), 10)].into();
+        let inside = round.inside.as_mut().expect("told");
+        inside.fetched.iter_mut().for_each(|fetched| fetched.answer = Err((Phase::Connect, FailureKind::Refused)));
         assert_eq!(not_http2(&round), None, "a failure like any other");
     }
 }

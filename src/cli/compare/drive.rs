@@ -16,6 +16,7 @@ use super::stop::Stop;
 use super::stopwatch;
 use crate::cli::experiment::{Target, processor_time};
 use crate::cli::report::{self as picture, Run, Watch};
+use crate::cli::since::Since;
 
 /// All that every mode is given.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub(super) fn once(mode: Mode, task: &Task, stop: &Stop) -> Result<Sample, Strin
 /// # Errors
 /// As for [`once`].
 pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, String> {
-    let watch = Watch::new(Duration::ZERO);
+    let watch = Watch::new(Duration::ZERO, Since::Sent);
     let sample = fetch_all(mode, task, stop, Some(&watch))?;
     Ok(Run {
         name: mode.name().to_owned(),

@@ -121,8 +121,8 @@ pub(super) struct Step {
     pub(super) high: Option<f64>,
 }
 
-/// Ways of which the second has something that the first has not, what that is, and whether it is how many requests are under way at once: if it is not, the
-/// wait for a slot differs only because all requests before do.
+/// Ways of which the second has something that the first has not, what that is, and whether it is how many requests are under
+/// way at once: if it is not, the wait for a slot differs only because all requests before do.
 const STEPS: [(&str, &str, &str, bool); 13] = [
     ("serial", "serial-reuse", "keeping connections", false),
     ("serial", "threads", "threads", true),

@@ -21,8 +21,8 @@ use self::server::Server;
 use self::tally::Tally;
 use self::text::{Facts, Format};
 use super::console;
+use super::since::Since;
 use super::tee::tee;
-use crate::cli::since::Since;
 
 /// The metrics of one run. Dropped, they are gone: the port is free again.
 pub(super) struct Metrics {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::since::Since;
 use haul::model::{FailureKind, Phase, Record};
+
+use crate::cli::since::Since;
 
 /// The upper bounds of the histogram's buckets, in microseconds: 0.5 ms to 1 minute. Longer times are beyond the last.
 pub(super) const BOUNDS: [u64; 16] = [

@@ -34,8 +34,8 @@ pub(super) use self::file::ReportFile;
 use self::recorder::Recorder;
 pub(super) use self::sample::shown;
 pub(super) use self::settings::told as settings;
+use super::since::Since;
 use super::tee::tee;
-use crate::cli::since::Since;
 
 /// Names and values, to be shown as they are.
 pub(super) type Facts = Vec<(String, String)>;
@@ -45,7 +45,7 @@ pub(super) type Facts = Vec<(String, String)>;
 pub(super) struct Run {
     /// What tells it from the others: `haul get`, or a way of fetching.
     pub(super) name: String,
-    /// From the run's start to its end.
+    /// What is counted took so long, from its start to its end.
     pub(super) elapsed: Duration,
     /// Connections opened, where known.
     pub(super) opened: Option<u64>,
@@ -57,6 +57,14 @@ pub(super) struct Run {
     pub(super) seen: Recorder,
 }
 
+impl Run {
+    /// Requests that count, for each second.
+    fn per_second(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { self.seen.requests as f64 / seconds } else { 0.0 }
+    }
+}
+
 /// A run that is being watched for a report.
 #[derive(Clone, Debug)]
 pub(super) struct Watch(Arc<Mutex<Recorder>>);
@@ -65,14 +73,15 @@ pub(super) struct Watch(Arc<Mutex<Recorder>>);
 const SEED: u64 = 0;
 
 impl Watch {
-    /// Watches nothing yet. What is started within `warm_up` of the first start is shown over time, but not counted.
-    pub(super) fn new(warm_up: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Recorder::new(warm_up, Since::Sent, SEED))))
+    /// Watches nothing yet. What is started within `warm_up` of the first start is shown over time, but not counted. Latencies
+    /// count `since` then.
+    pub(super) fn new(warm_up: Duration, since: Since) -> Self {
+        Self(Arc::new(Mutex::new(Recorder::new(warm_up, since, SEED))))
     }
 
-    /// A new one that watches what goes to `sink`, and counts latencies since then.
+    /// A new one that watches what goes to `sink`.
     pub(super) fn on(sink: Box<dyn Sink>, warm_up: Duration, since: Since) -> (Self, Box<dyn Sink>) {
-        let watch = Self(Arc::new(Mutex::new(Recorder::new(warm_up, since, SEED))));
+        let watch = Self::new(warm_up, since);
         let sink = watch.also(sink);
         (watch, sink)
     }

@@ -64,11 +64,10 @@ fn tiles(run: &Run) -> String {
     let seen = &run.seen;
     let at = |quantile| time(seen.latency.value_at_quantile(quantile) as f64);
     let seconds = run.elapsed.as_secs_f64();
-    let rate = if seconds > 0.0 { seen.requests as f64 / seconds } else { 0.0 };
     let all = [
         Some((tables::grouped(seen.requests), "requests")),
         Some((time(seconds * 1e9), "from start to end")),
-        Some((amount(rate), "per second")),
+        Some((amount(run.per_second()), "per second")),
         Some((tables::grouped(seen.failed), "failed")),
         (!seen.latency.is_empty()).then(|| (at(0.5), "latency, p50")),
         (!seen.latency.is_empty()).then(|| (at(0.99), "latency, p99")),
@@ -123,6 +122,7 @@ mod tests {
 
     use super::super::recorder::tests::seen;
     use super::*;
+    use crate::cli::since::Since;
 
     const HOSTILE: &str = "</title></script><script>alert(1)</script><!--'\"";
 
@@ -182,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_run_of_nothing_has_a_page() {
-        let nothing = Run {
-            seen: super::super::Recorder::new(Duration::ZERO, crate::cli::since::Since::Sent, 0),
-            ..run("nothing", 0)
-        };
+        let nothing = Run { seen: super::super::Recorder::new(Duration::ZERO, Since::Sent, 0), ..run("nothing", 0) };
         assert!(page("nothing", None, &[nothing], &vec![]).contains("Nothing was fetched."));
     }
 

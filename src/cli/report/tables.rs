@@ -63,7 +63,7 @@ pub(super) fn runs(runs: &[Run]) -> String {
         let seen = &run.seen;
         let quantile = |q| seen.latency.value_at_quantile(q) as f64;
         let seconds = run.elapsed.as_secs_f64();
-        let rate = if seconds > 0.0 { (seen.requests + seen.left_out) as f64 / seconds } else { 0.0 };
+        let rate = run.per_second();
         format!(
             "<tr><th scope=\"row\"><i class=\"k{}\"></i>{}</th>{}{}{}{}{}{}{}<td>{}</td></tr>",
             colour(place),

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::cli::since::Since;
 use haul::model::{FailureKind, Job, Phase, Record, Rejected};
 use hdrhistogram::Histogram;
+
+use crate::cli::since::Since;
 
 /// The longest time told apart, in microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;

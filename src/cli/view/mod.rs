@@ -20,8 +20,8 @@ use haul::model::{Acknowledge, Job, More, Rejected, Sink, Source, Time};
 use nix::unistd;
 
 use self::feed::Feed;
+use super::since::Since;
 use super::tee::tee;
-use crate::cli::since::Since;
 
 pub(super) use self::screen::restore;
 
