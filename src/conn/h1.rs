@@ -24,8 +24,6 @@ use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]
 pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
-    /// `None` while it is folded.
-    sender: Option<SendRequest<RequestBody>>,
     line: Line<T>,
     /// What hyper is set to, for when it unfolds.
     builder: http1::Builder,
@@ -39,12 +37,19 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
 #[derive(Debug)]
 enum Line<T: AsyncRead + AsyncWrite + Unpin> {
     /// hyper.
-    Live(Box<Connection<TokioIo<Wire<T>>, RequestBody>>),
+    Live(Box<Live<T>>),
     /// Nobody: there is nothing to do, and the room that hyper keeps for each connection, 26 KB, is given back.
     Folded(Wire<T>),
     /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
     /// before.
     Ended,
+}
+
+/// hyper's two ends of a connection.
+#[derive(Debug)]
+struct Live<T: AsyncRead + AsyncWrite + Unpin> {
+    sender: SendRequest<RequestBody>,
+    connection: Connection<TokioIo<Wire<T>>, RequestBody>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -68,7 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             builder.max_headers(body.max_headers);
         }
         let line = Line::Folded(Wire::new(io, Rc::clone(&tap)));
-        let mut h1 = Self { sender: None, line, builder, tap, driver: Driver::default(), doubtful: false };
+        let mut h1 = Self { line, builder, tap, driver: Driver::default(), doubtful: false };
         h1.unfold().await?;
         Ok(h1)
     }
@@ -79,14 +84,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if !self.reusable() {
             return;
         }
-        if let Line::Live(connection) = std::mem::replace(&mut self.line, Line::Ended) {
-            let parts = connection.into_parts();
-            // Bytes nobody asked for: it stays ended.
-            if parts.read_buf.is_empty() {
-                self.line = Line::Folded(parts.io.into_inner());
-                self.sender = None;
+        self.line = match std::mem::replace(&mut self.line, Line::Ended) {
+            Line::Live(live) => {
+                let parts = live.connection.into_parts();
+                // Bytes that nobody asked for end it.
+                if parts.read_buf.is_empty() { Line::Folded(parts.io.into_inner()) } else { Line::Ended }
             }
-        }
+            line => line,
+        };
     }
 
     async fn unfold(&mut self) -> Result<(), Failure> {
@@ -94,8 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             Line::Folded(wire) => {
                 let hands = self.builder.handshake(TokioIo::new(wire)).await;
                 let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
-                self.sender = Some(sender);
-                Line::Live(Box::new(connection))
+                Line::Live(Box::new(Live { sender, connection }))
             }
             line => line,
         };
@@ -119,7 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             }
         }
         let started = context.clock.now();
-        let Some(sender) = &mut self.sender else {
+        let Line::Live(live) = &mut self.line else {
             let failure = Failure::new(Phase::Send, FailureKind::Closed, "the idle connection was closed");
             return Exchanged::unsent(failure, started);
         };
@@ -132,7 +136,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let outcome = {
             self.driver.expect_poll();
             // Handed over now: the first look at the connection finds it.
-            let sending = answer(sender.try_send_request(request));
+            let sending = answer(live.sender.try_send_request(request));
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             let (line, tap) = (&mut self.line, &self.tap);
             std::future::poll_fn(|cx| {
@@ -170,14 +174,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     pub fn reusable(&self) -> bool {
         let sent = !self.tap.is_broken() && !self.tap.is_unsent();
         match self.line {
-            Line::Live(_) => sent && self.is_ready() && !self.doubtful,
+            Line::Live(_) => self.is_ready() && sent && !self.doubtful,
             Line::Folded(_) => true,
             Line::Ended => false,
         }
     }
 
     fn is_ready(&self) -> bool {
-        self.sender.as_ref().is_some_and(SendRequest::is_ready)
+        matches!(&self.line, Line::Live(live) if live.sender.is_ready())
     }
 
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
@@ -255,8 +259,8 @@ fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     line: &mut Line<T>,
     cx: &mut task::Context<'_>,
 ) -> Poll<hyper::Result<()>> {
-    let Line::Live(connection) = line else { return Poll::Ready(Ok(())) };
-    let ended = ready!(Pin::new(connection).poll(cx));
+    let Line::Live(live) = line else { return Poll::Ready(Ok(())) };
+    let ended = ready!(Pin::new(&mut live.connection).poll(cx));
     *line = Line::Ended;
     Poll::Ready(ended)
 }
@@ -340,7 +344,7 @@ mod tests {
         let (mut h1, mut theirs) = used().await;
         for _ in 0..2 {
             h1.fold();
-            assert!(h1.sender.is_none() && h1.reusable());
+            assert!(matches!(h1.line, Line::Folded(_)) && h1.reusable());
             assert!(poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await);
             h1 = serve(h1, &mut theirs).await;
         }

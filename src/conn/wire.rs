@@ -70,6 +70,7 @@ impl Tap {
     pub(super) fn collect_head(&self, most: usize) {
         self.most.set(most);
         self.collects.set(true);
+        self.lines.set(None);
         self.head.borrow_mut().clear();
     }
 
