@@ -33,8 +33,8 @@ const TLS_CONNECTION: f64 = 13_900.0;
 const JOB: f64 = 64.0;
 const HOST: f64 = 541.0;
 
-/// After so long an idle connection has been folded.
-const FOLDED: Duration = Duration::from_secs(3);
+/// After so long the lanes of all connections have seen that they are idle.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Jobs, and then nothing more until the run ends.
 struct Bounded<F> {
@@ -186,7 +186,7 @@ fn connection(name: &'static str, base: &str) -> f64 {
         config,
         extensions: Extensions::default(),
         paused: false,
-        rest: FOLDED,
+        rest: SETTLED,
         url: move |_| url.to_owned(),
         there,
     };

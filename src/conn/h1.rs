@@ -38,11 +38,12 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
 enum Line<T: AsyncRead + AsyncWrite + Unpin> {
     /// hyper.
     Live(Box<Live<T>>),
-    /// Nobody: there is nothing to do, and the room that hyper keeps for each connection, 26 KB, is given back.
+    /// Nobody: it is idle. What hyper keeps for each connection, 26 KB, is given back, and it is cheaper to make it anew in memory
+    /// that is in the cache than to find it again in memory that is not (docs/COSTS.md).
     Folded(Wire<T>),
     /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
     /// before.
-    Ended,
+    Ended(CloseReason),
 }
 
 /// hyper's two ends of a connection.
@@ -78,24 +79,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         Ok(h1)
     }
 
-    /// Gives back what hyper keeps for a connection in use. To be called when nothing is under way; the next exchange takes it
-    /// anew, which costs about a microsecond.
-    pub fn fold(&mut self) {
-        if !self.reusable() {
-            return;
-        }
-        self.line = match std::mem::replace(&mut self.line, Line::Ended) {
-            Line::Live(live) => {
-                let parts = live.connection.into_parts();
-                // Bytes that nobody asked for end it.
-                if parts.read_buf.is_empty() { Line::Folded(parts.io.into_inner()) } else { Line::Ended }
-            }
-            line => line,
-        };
-    }
-
     async fn unfold(&mut self) -> Result<(), Failure> {
-        self.line = match std::mem::replace(&mut self.line, Line::Ended) {
+        self.line = match std::mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
             Line::Folded(wire) => {
                 let hands = self.builder.handshake(TokioIo::new(wire)).await;
                 let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
@@ -117,7 +102,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         timer: &mut LazyTimer,
     ) -> Exchanged {
         if matches!(self.line, Line::Folded(_)) {
-            // Boxed: it is seldom needed, and would be room in each lane.
+            // Boxed: it would be room in each lane.
             if let Err(failure) = Box::pin(self.unfold()).await {
                 return Exchanged::unsent(failure, context.clock.now());
             }
@@ -141,7 +126,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             let (line, tap) = (&mut self.line, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
-                    // How it ends is told to the exchange.
                     let _ = poll_line(line, cx);
                     exchange.as_mut().poll(cx)
                 };
@@ -176,7 +160,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         match self.line {
             Line::Live(_) => self.is_ready() && sent && !self.doubtful,
             Line::Folded(_) => true,
-            Line::Ended => false,
+            Line::Ended(_) => false,
         }
     }
 
@@ -184,20 +168,42 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         matches!(&self.line, Line::Live(live) if live.sender.is_ready())
     }
 
-    /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for.
+    /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for. What hyper keeps for a
+    /// connection in use is given back; the next exchange takes it anew.
     pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
         self.tap.open();
-        if let Line::Folded(wire) = &mut self.line {
-            let mut byte = [0];
-            let mut byte = ReadBuf::new(&mut byte);
-            let unsolicited = ready!(Pin::new(wire).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
-            self.line = Line::Ended;
-            return Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed });
+        if matches!(self.line, Line::Live(_)) && self.reusable() {
+            self.fold();
         }
-        let ended = ready!(poll_line(&mut self.line, cx));
-        let unsolicited = ended.is_err_and(|error| !error.is_incomplete_message() && !error.is_closed());
-        Poll::Ready(if unsolicited { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
+        let reason = match &mut self.line {
+            Line::Folded(wire) => ready!(poll_unasked(wire, cx)),
+            Line::Live(_) => CloseReason::NotKeptAlive,
+            Line::Ended(reason) => *reason,
+        };
+        self.line = Line::Ended(reason);
+        Poll::Ready(reason)
     }
+
+    fn fold(&mut self) {
+        self.line = match std::mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+            Line::Live(live) => {
+                let parts = live.connection.into_parts();
+                match parts.read_buf.is_empty() {
+                    true => Line::Folded(parts.io.into_inner()),
+                    false => Line::Ended(CloseReason::UnsolicitedBytes),
+                }
+            }
+            line => line,
+        };
+    }
+}
+
+/// Ready when the peer of an idle connection has closed it or sent something.
+fn poll_unasked(wire: &mut (impl AsyncRead + Unpin), cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+    let mut byte = [0];
+    let mut byte = ReadBuf::new(&mut byte);
+    let has_come = ready!(Pin::new(wire).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
+    Poll::Ready(if has_come { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
 }
 
 /// Waits for the head of the response that `sending` brings.
@@ -255,129 +261,17 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
 }
 
 /// Lets hyper move the connection on. Ready when it ends, and after that.
-fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(
-    line: &mut Line<T>,
-    cx: &mut task::Context<'_>,
-) -> Poll<hyper::Result<()>> {
-    let Line::Live(live) = line else { return Poll::Ready(Ok(())) };
-    let ended = ready!(Pin::new(&mut live.connection).poll(cx));
-    *line = Line::Ended;
-    Poll::Ready(ended)
+fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(line: &mut Line<T>, cx: &mut task::Context<'_>) -> Poll<()> {
+    let Line::Live(live) = line else { return Poll::Ready(()) };
+    // How it ends is told to the exchange.
+    let _ = ready!(Pin::new(&mut live.connection).poll(cx));
+    *line = Line::Ended(CloseReason::PeerClosed);
+    Poll::Ready(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-    use std::future::poll_fn;
-    use std::time::{Duration, Instant};
-
-    use http::response::Parts;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-
-    use super::super::exchange::{Recipient, Sent};
     use super::*;
-    use crate::config::Timeouts;
-    use crate::model::{BodyUse, Time};
-
-    struct Anyone;
-
-    impl Recipient for Anyone {
-        fn head(&self, _: &Parts, _: Duration) -> BodyUse {
-            BodyUse::Collect
-        }
-
-        fn poll_gone(&self, _: &mut task::Context<'_>) -> Poll<()> {
-            Poll::Pending
-        }
-    }
-
-    /// tokio's clock, paused.
-    struct Paused(tokio::time::Instant);
-
-    impl Clock for Paused {
-        fn now(&self) -> Time {
-            Time::ZERO + self.0.elapsed()
-        }
-
-        fn instant(&self, at: Time) -> Instant {
-            (self.0 + at.since(Time::ZERO)).into_std()
-        }
-    }
-
-    async fn get(h1: &mut H1<DuplexStream>) -> Exchanged {
-        #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
-        let clock = Paused(tokio::time::Instant::now());
-        let total = Time::ZERO + Duration::from_secs(60);
-        let context = Context {
-            clock: &clock,
-            timeouts: Cow::Owned(Timeouts::default()),
-            body: &BodySettings::default(),
-            total,
-            redirect_body: None,
-            recipient: &Anyone,
-        };
-        let mut timer = LazyTimer::new(&clock, total);
-        h1.exchange(Request::new(RequestBody::default()), &Method::GET, &context, &mut timer).await
-    }
-
-    /// An HTTP/1.1 connection that has served a request, and the server's end of it.
-    async fn used() -> (H1<DuplexStream>, DuplexStream) {
-        let (ours, mut theirs) = tokio::io::duplex(4096);
-        let h1 = H1::new(ours, &BodySettings::default()).await.expect("nothing to fail");
-        (serve(h1, &mut theirs).await, theirs)
-    }
-
-    /// The same connection after one more request.
-    async fn serve(mut h1: H1<DuplexStream>, theirs: &mut DuplexStream) -> H1<DuplexStream> {
-        let server = async {
-            let asked = theirs.read(&mut [0; 4096]).await.expect("a request");
-            theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.expect("room");
-            asked
-        };
-        let (got, asked) = tokio::join!(get(&mut h1), server);
-        assert!(got.result.is_ok() && asked > 0 && h1.reusable());
-        h1
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_folded_connection_serves_on_and_sees_what_its_peer_does() {
-        let (mut h1, mut theirs) = used().await;
-        for _ in 0..2 {
-            h1.fold();
-            assert!(matches!(h1.line, Line::Folded(_)) && h1.reusable());
-            assert!(poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await);
-            h1 = serve(h1, &mut theirs).await;
-        }
-        h1.fold();
-        drop(theirs);
-        assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::PeerClosed);
-        assert!(!h1.reusable());
-        assert_eq!(get(&mut h1).await.sent, Sent::No);
-
-        let (mut h1, mut theirs) = used().await;
-        h1.fold();
-        theirs.write_all(b"unasked").await.expect("room");
-        assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::UnsolicitedBytes);
-        let (mut h1, theirs) = used().await;
-        h1.fold();
-        drop(theirs);
-        assert_eq!(get(&mut h1).await.sent, Sent::No, "seen no earlier than by the next request");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_that_ends_before_the_next_request_fails_it_at_once_and_unsent() {
-        let (mut h1, theirs) = used().await;
-        drop(theirs);
-        let second = get(&mut h1).await;
-        assert_eq!(second.result.expect_err("closed").kind, FailureKind::Closed);
-        assert_eq!((second.sent, second.ended), (Sent::No, Time::ZERO));
-        let (mut h1, mut theirs) = used().await;
-        theirs.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.expect("room");
-        drop(theirs);
-        let second = get(&mut h1).await;
-        assert!(second.result.is_err() && !h1.reusable());
-        assert_eq!((second.sent, second.ended), (Sent::No, Time::ZERO));
-    }
 
     #[test]
     fn a_response_of_framing_alone_ends() {

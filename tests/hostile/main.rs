@@ -32,6 +32,7 @@ mod h2_leave;
 mod h2_order;
 mod h2_settings;
 mod heads;
+mod idle;
 mod lab;
 mod length;
 mod memory;

@@ -64,27 +64,43 @@ pub(crate) async fn exchange_over<T>(io: T, method: &Method, pieces: usize) -> S
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let clock = Paused::start();
-    let body = BodySettings { keep: true, keep_headers: true, ..BodySettings::default() };
-    let mut h1 = H1::new(io, &body).await.expect("nothing to fail");
-    let mut request = Request::new(haul::conn::RequestBody::default());
-    *request.method_mut() = method.clone();
-    let context = Context {
-        clock: &clock,
-        timeouts: Cow::Owned(Timeouts::default()),
-        body: &body,
-        total: Time::ZERO + Duration::from_secs(60),
-        redirect_body: None,
-        recipient: &Anyone,
-    };
-    let mut timer = LazyTimer::new(&clock, context.total);
-    let exchanged = h1.exchange(request, method, &context, &mut timer).await;
+    let mut h1 = open(io).await;
+    let exchanged = ask(&mut h1, method).await;
     let mut again = h1.reusable();
     // What has not been read yet is noticed before the next request.
     for _ in 0..=pieces {
         again = again && poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await;
     }
     said(exchanged, again)
+}
+
+/// A connection over this one.
+pub(crate) async fn open<T: AsyncRead + AsyncWrite + Unpin + 'static>(io: T) -> H1<T> {
+    H1::new(io, &body()).await.expect("nothing to fail")
+}
+
+/// One request over it, and what came of it.
+pub(crate) async fn ask<T>(h1: &mut H1<T>, method: &Method) -> Exchanged
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let clock = Paused::start();
+    let mut request = Request::new(haul::conn::RequestBody::default());
+    *request.method_mut() = method.clone();
+    let context = Context {
+        clock: &clock,
+        timeouts: Cow::Owned(Timeouts::default()),
+        body: &body(),
+        total: Time::ZERO + Duration::from_secs(60),
+        redirect_body: None,
+        recipient: &Anyone,
+    };
+    let mut timer = LazyTimer::new(&clock, context.total);
+    h1.exchange(request, method, &context, &mut timer).await
+}
+
+fn body() -> BodySettings {
+    BodySettings { keep: true, keep_headers: true, ..BodySettings::default() }
 }
 
 fn said(exchanged: Exchanged, again: bool) -> Said {

@@ -2,8 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
+use std::task::{Context as TaskContext, Poll};
 
 use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -104,9 +103,6 @@ pub(super) enum Next {
     Close,
 }
 
-/// How long a connection has been idle when it is folded: longer than most delays between the requests to a host.
-const FOLDED_AFTER: Duration = Duration::from_secs(2);
-
 /// With so many requests in flight a lane steps back before it sends the next. With few, hardly another lane is ready and the
 /// second look at the lane is all that it brings.
 const CROWD: u32 = 32;
@@ -156,18 +152,7 @@ impl Shard {
                     self.ended(id, h1.reusable(), remote, flight, exchanged, mailbox)
                 }
                 Next::Park(until) => {
-                    let mut due = until.min(self.clock.now() + FOLDED_AFTER);
-                    let parked = std::future::poll_fn(|cx| {
-                        loop {
-                            match ready!(self.poll_parked(cx, due, &mut h1, mailbox, &mut timer)) {
-                                Err(CloseReason::IdleTimeout) if due < until => {
-                                    h1.fold();
-                                    due = until;
-                                }
-                                other => return Poll::Ready(other),
-                            }
-                        }
-                    });
+                    let parked = std::future::poll_fn(|cx| self.poll_parked(cx, until, &mut h1, mailbox, &mut timer));
                     match parked.await {
                         Ok(parcel) => self.wake(id, &mut h1, parcel).await,
                         Err(reason) => {
