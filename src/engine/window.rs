@@ -165,6 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn a_full_window_wakes_the_intake_for_a_quarter_of_it() {
+        let window = Arc::new(Window::new(8, 1000));
+        assert!(window.admit(8, 0));
+        let waiting = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || window.admit(1, 0))
+        };
+        while !window.state().awaited {
+            thread::yield_now();
+        }
+        window.ended(8, 0);
+        window.safe(1);
+        assert!(window.state().awaited, "one is too few to wake a thread for");
+        window.safe(1);
+        assert!(waiting.join().expect("no panic"));
+    }
+
+    #[test]
     fn large_jobs_fill_the_window_by_their_bytes() {
         let window = Arc::new(Window::new(100, 1000));
         assert!(window.admit(1, 600) && window.admit(1, 600));
