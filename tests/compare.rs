@@ -2,8 +2,12 @@
 
 mod support {
     pub(crate) mod origin;
+    pub(crate) mod python;
+    #[expect(dead_code, reason = "nothing but what is missing is told here")]
+    pub(crate) mod server;
 }
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -276,23 +280,27 @@ fn an_interrupted_comparison_tells_what_it_has() {
 }
 
 /// A Python that has these modules and no other beside its own; `None`: there is no Python here.
-fn python(directory: &tempfile::TempDir, modules: &[(&str, &str)]) -> Option<String> {
+fn bare_python(directory: &tempfile::TempDir, modules: &[(&str, &str)]) -> Option<String> {
     Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
     for (name, text) in modules {
         fs::write(directory.path().join(name), text).expect("the directory is ours");
     }
-    let interpreter = directory.path().join("python");
     let path = directory.path().display();
-    let script = format!("#!/bin/sh\nPYTHONPATH='{path}' exec python3 -S \"$@\"\n");
-    fs::write(&interpreter, script).expect("the directory is ours");
-    fs::set_permissions(&interpreter, fs::Permissions::from_mode(0o755)).expect("the file is ours");
-    Some(format!("--python={}", interpreter.display()))
+    Some(interpreter(directory, &format!("PYTHONPATH='{path}' exec python3 -S \"$@\"")))
+}
+
+/// The flag that names an interpreter which runs this line of shell.
+fn interpreter(directory: &tempfile::TempDir, line: &str) -> String {
+    let file = directory.path().join("python");
+    fs::write(&file, format!("#!/bin/sh\n{line}\n")).expect("the directory is ours");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    format!("--python={}", file.display())
 }
 
 #[test]
 fn python_packages_that_are_not_there_are_listed_as_missing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let Some(python) = python(&directory, &[]) else { return };
+    let Some(python) = bare_python(&directory, &[]) else { return };
     let origin = Origin::start();
     let (code, answer) = compare(&[&origin.url("/bytes/1"), "--modes", "serial", "--rounds", "1", &python]);
     let modes = answer["modes"].as_array().expect("a list");
@@ -351,7 +359,7 @@ def request(*rest, **named):
 #[test]
 fn python_fetches_the_same_list_in_its_ways() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let Some(python) = python(&directory, &[("requests.py", REQUESTS)]) else { return };
+    let Some(python) = bare_python(&directory, &[("requests.py", REQUESTS)]) else { return };
     let origin = Origin::start();
     let urls: Vec<_> = paths(20).iter().map(|path| origin.url(path)).collect();
     let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
@@ -367,4 +375,91 @@ fn python_fetches_the_same_list_in_its_ways() {
         assert!(measured["latency_us"]["p50"].as_f64().is_some_and(|p50| p50 >= 20e3), "{mode}");
         assert_eq!((&measured["failed"], &measured["connections"]), (&0.into(), &Value::Null), "{mode}");
     }
+}
+
+/// Put before a script: its requests say which way they are of. From the server's side nothing else tells some of them apart.
+const SIGNED: &str = r#"
+import json
+
+_loads = json.loads
+
+def _signed(line):
+    json.loads = _loads
+    task = _loads(line)
+    task["headers"].append(["x-way", task["way"]])
+    return task
+
+json.loads = _signed
+"#;
+
+/// How many of these requests, all of /slow/MILLIS, were in flight at once, at the least: each was for that long.
+fn at_once(seen: &[&Seen]) -> usize {
+    let millis = |seen: &Seen| seen.target.split('/').nth(2).and_then(|millis| millis.parse().ok()).expect("a number");
+    let in_flight = |at: &Seen| {
+        seen.iter().filter(|seen| seen.at <= at.at && at.at < seen.at + Duration::from_millis(millis(seen))).count()
+    };
+    seen.iter().map(|at| in_flight(at)).max().unwrap_or(0)
+}
+
+/// What a session of aiohttp's opens at once at the most; of more requests some find a connection that was kept.
+const AIOHTTP_CONNECTIONS: usize = 100;
+
+#[test]
+fn each_python_package_does_what_it_is_said_to_do() {
+    let Some(real) = support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let python = interpreter(&directory, &format!("exec '{real}' -c '{SIGNED}'\"$2\""));
+    let origin = Origin::start();
+    // The first are slow enough to be in flight together, however slowly they are sent.
+    let path = |n: usize| format!("/slow/{}/{n}", if n < 6 { 150 } else { 2 });
+    let urls: Vec<_> = (0..120).map(|n| origin.url(&path(n))).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    arguments.extend(["--modes", "gather", "--rounds", "1", "--workers", "3", "-H", "X-A: b", &python]);
+    let (code, answer) = compare(&arguments);
+    assert_eq!(code, Some(0), "{answer}");
+
+    let seen = origin.seen();
+    for mode in &answer["modes"].as_array().expect("a list")[1..] {
+        let name = mode["name"].as_str().expect("text");
+        let has = |seen: &Seen, name: &str, value: &str| seen.headers.contains(&(name.into(), value.into()));
+        let of_way: Vec<&Seen> = seen.iter().filter(|seen| has(seen, "x-way", name)).collect();
+        assert_eq!(of_way.len(), urls.len() * TIMES, "{name}: every URL once a round: {mode}");
+        assert!(of_way.iter().all(|seen| has(seen, "x-a", "b") && has(seen, "accept-encoding", "identity")), "{name}");
+        let connections = of_way.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len();
+        match (name, connections, at_once(&of_way)) {
+            ("requests", connections, 1) if connections == of_way.len() => {}
+            ("requests-session", TIMES, 1) => {}
+            ("requests-threads", connections, 3) if connections == of_way.len() => {}
+            ("aiohttp", connections, 6..) if connections <= AIOHTTP_CONNECTIONS * TIMES => {}
+            // It keeps connections only while it has few: docs/COMPARE.md.
+            ("httpx", _, 6..) => {}
+            (name, connections, at_once) => panic!("{name}: {connections} connections, {at_once} at once: {mode}"),
+        }
+        let by = mode["by"].as_str().expect("text");
+        let package = name.split('-').next().expect("text");
+        assert!(by.starts_with(package) && by.contains(", Python 3") && mode["missing"].is_null(), "{mode}");
+        assert!(mode["measured"]["latency_us"]["max"].as_f64().is_some_and(|max| max >= 150e3), "{mode}");
+    }
+}
+
+#[test]
+fn python_trusts_the_same_certificates_and_finds_the_same_names() {
+    let Some(python) = support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let origin = haul::origin::Origin::start().expect("free ports");
+    let authority = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(authority.path(), origin.ca_pem()).expect("the file is ours");
+    let authority = authority.path().to_str().expect("a plain path");
+    let urls: Vec<_> = (0..3).map(|n| format!("https://a.localhost:{}/bytes/{n}", origin.tls_addr().port())).collect();
+    let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
+    let python = format!("--python={python}");
+    arguments.extend(["--modes", "gather", "--rounds", "1", &python]);
+    let failed = |arguments: &[&str]| {
+        let (code, answer) = compare(arguments);
+        let modes = answer["modes"].as_array().expect("a list");
+        let failed: Vec<_> = modes.iter().map(|mode| mode["measured"]["failed"].as_u64()).collect();
+        (code, failed)
+    };
+    assert_eq!(failed(&arguments), (Some(1), vec![Some(3); 6]), "nobody knows the certificate's authority");
+    assert_eq!(failed(&[&arguments[..], &["--cacert", authority]].concat()), (Some(0), vec![Some(0); 6]));
+    assert_eq!(failed(&[&arguments[..], &["--insecure"]].concat()), (Some(0), vec![Some(0); 6]));
 }

@@ -8,6 +8,7 @@ mod support {
     pub(crate) mod httpbin;
     pub(crate) mod nghttpd;
     pub(crate) mod nginx;
+    pub(crate) mod python;
     pub(crate) mod record;
     pub(crate) mod server;
 }

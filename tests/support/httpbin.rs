@@ -1,10 +1,10 @@
 //! httpbin, served by gunicorn: an origin with an opinion on everything in HTTP.
 
-use std::ffi::OsString;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 
-use super::server::{Server, skip};
+use super::python;
+use super::server::Server;
 
 /// A running httpbin.
 pub(crate) struct Httpbin(Server);
@@ -14,19 +14,13 @@ static SHARED: Mutex<Weak<Httpbin>> = Mutex::new(Weak::new());
 
 impl Httpbin {
     /// The shared httpbin; `None`, after a visible line, when there is no Python with `httpbin` and `gunicorn`.
-    ///
-    /// `HAUL_HTTPBIN_PYTHON` names the Python; without it, it is `python3`.
     pub(crate) fn start() -> Option<Arc<Self>> {
         let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(running) = shared.upgrade() {
             return Some(running);
         }
-        let python = std::env::var_os("HAUL_HTTPBIN_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-        if !has_httpbin(&python) {
-            skip("httpbin (the Python packages httpbin and gunicorn; HAUL_HTTPBIN_PYTHON names the Python)");
-            return None;
-        }
-        let started = Arc::new(Self(Server::start(&python.to_string_lossy(), |program, directory, port| {
+        let python = python::with(&["httpbin", "gunicorn"])?;
+        let started = Arc::new(Self(Server::start(&python, |program, directory, port| {
             let mut command = Command::new(program);
             command.args(["-m", "gunicorn", "--no-control-socket", "--bind", &format!("127.0.0.1:{port}")]);
             // Its worker ends by itself within a second of the main process.
@@ -41,10 +35,4 @@ impl Httpbin {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.0.address)
     }
-}
-
-fn has_httpbin(python: &OsString) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-c", "import gunicorn, httpbin"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
