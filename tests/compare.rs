@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -286,7 +287,8 @@ fn bare_python(directory: &tempfile::TempDir, modules: &[(&str, &str)]) -> Optio
         fs::write(directory.path().join(name), text).expect("the directory is ours");
     }
     let path = directory.path().display();
-    Some(interpreter(directory, &format!("PYTHONPATH='{path}' exec python3 -S \"$@\"")))
+    // Not by exec: an interpreter may be a program that starts another, as those of version managers are.
+    Some(interpreter(directory, &format!("PYTHONPATH='{path}' python3 -S \"$@\"; exit")))
 }
 
 /// The flag that names an interpreter which runs this line of shell.
@@ -462,4 +464,69 @@ fn python_trusts_the_same_certificates_and_finds_the_same_names() {
     assert_eq!(failed(&arguments), (Some(1), vec![Some(3); 6]), "nobody knows the certificate's authority");
     assert_eq!(failed(&[&arguments[..], &["--cacert", authority]].concat()), (Some(0), vec![Some(0); 6]));
     assert_eq!(failed(&[&arguments[..], &["--insecure"]].concat()), (Some(0), vec![Some(0); 6]));
+}
+
+/// A stand-in for requests that leaves a file of its process's number when it is loaded, and does not come to an end after
+/// that: HANGS is when.
+const HANGING: &str = "
+import os, pathlib, time
+
+def hang(*_, **__):
+    (pathlib.Path(__file__).parent / 'hangs').touch()
+    time.sleep(60)
+
+class Session:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    request = hang
+
+__version__, request = 'stand-in', hang
+(pathlib.Path(__file__).parent / f'{os.getpid()}.pid').touch()
+HANGS
+";
+
+/// The processes of [`HANGING`] that are there; one that has ended and that nobody waits for is not.
+fn hanging(directory: &Path) -> Vec<String> {
+    let files = fs::read_dir(directory).expect("ours").map(|entry| entry.expect("ours").path());
+    let pids = files.filter(|file| file.extension().is_some_and(|extension| extension == "pid"));
+    let pids = pids.map(|file| file.file_stem().expect("a number").display().to_string());
+    pids.filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())).collect()
+}
+
+fn wait_until(mut so: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("not within 20 s");
+}
+
+#[test]
+fn no_python_outlives_an_interrupted_comparison() {
+    for (when, signals, answers) in [("", 1, true), ("", 2, false), ("hang()", 1, true), ("hang()", 2, false)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let requests = HANGING.replace("HANGS", when);
+        let Some(python) = bare_python(&directory, &[("requests.py", &requests)]) else { return };
+        let origin = Origin::start();
+        let mut child =
+            haul(&[&origin.url("/bytes/1"), "--modes", "serial", "--json", &python]).spawn().expect("it starts");
+        wait_until(|| directory.path().join("hangs").exists());
+        assert!(!hanging(directory.path()).is_empty(), "seen where they are");
+        let pid = child.id().to_string();
+        for _ in 0..signals {
+            // After the first it may have ended already.
+            Command::new("kill").args(["-INT", &pid]).stderr(Stdio::null()).status().expect("kill is everywhere");
+        }
+        wait_until(|| child.try_wait().expect("our own child").is_some());
+        wait_until(|| hanging(directory.path()).is_empty());
+        let Output { status, stdout, .. } = child.wait_with_output().expect("it ended");
+        assert_eq!(status.code(), Some(130), "{when} {signals}");
+        assert!(!answers || !stdout.is_empty(), "{when} {signals}: what it has is told");
+    }
 }

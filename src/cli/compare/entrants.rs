@@ -9,15 +9,21 @@ use super::drive::Task;
 use super::mode::{Knobs, Mode};
 use super::python::{NotRun, PythonTask, Runner, Script};
 use super::report::Way;
+use super::stop::Stop;
 
 /// Everybody, in the order of the answer. `interpreter`: of Python, if its packages take part.
 ///
 /// # Errors
 /// There is no such interpreter, or the list is not for it.
-pub(super) fn all(modes: &[Mode], interpreter: Option<&str>, task: &Task) -> Result<Vec<Contender>, String> {
+pub(super) fn all(
+    modes: &[Mode],
+    interpreter: Option<&str>,
+    task: &Task,
+    stop: &Stop,
+) -> Result<Vec<Contender>, String> {
     let mut all: Vec<Contender> = modes.iter().map(|mode| haul(*mode, task.knobs)).collect();
     if let Some(interpreter) = interpreter {
-        all.extend(pythons(interpreter, task)?);
+        all.extend(pythons(interpreter, task, stop)?);
     }
     Ok(all)
 }
@@ -29,7 +35,7 @@ fn haul(mode: Mode, knobs: Knobs) -> Contender {
 }
 
 /// The Python packages, each missing if it is.
-fn pythons(interpreter: &str, task: &Task) -> Result<Vec<Contender>, String> {
+fn pythons(interpreter: &str, task: &Task, stop: &Stop) -> Result<Vec<Contender>, String> {
     if task.list.iter().any(|target| target.special.is_some()) {
         return Err(
             "--python fetches plain URLs only; leave it out, or the requests with a method, headers or a body".into()
@@ -37,7 +43,7 @@ fn pythons(interpreter: &str, task: &Task) -> Result<Vec<Contender>, String> {
     }
     let told = python_task(task)?;
     let start = |script: Script| {
-        let (by, fetcher) = match Runner::start(interpreter, script, &told) {
+        let (by, fetcher) = match Runner::start(interpreter, script, &told, stop) {
             Ok(runner) => (runner.by.clone(), Fetcher::Python(Box::new(runner))),
             Err(NotRun::Missing(why)) => (script.package().to_owned(), Fetcher::Missing(why)),
             Err(NotRun::NoInterpreter(error)) => {

@@ -82,10 +82,10 @@ fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     let config = args::config(request, &timeouts, network, tls, trusted, &world)?;
     let task = Task { list: list.into(), config, knobs: comparison.knobs() };
     check_descriptors(&modes, &task)?;
-    let mut contenders = entrants::all(&modes, comparison.python.as_deref(), &task)?;
     let console = Console::new(!quiet && io::stderr().is_terminal());
     let stop = Stop::default();
     stop.watch(console.clone()).map_err(|error| format!("can't catch signals: {error}"))?;
+    let mut contenders = entrants::all(&modes, comparison.python.as_deref(), &task, &stop)?;
     // The file comes last: a comparison that can't start must not empty it.
     let page = report.map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let report = experiment(&mut contenders, &task, comparison.rounds(), comparison.seed(), &stop, &console);

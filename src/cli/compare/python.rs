@@ -1,17 +1,21 @@
 //! The user's own Python: small scripts over the packages that people come from, each in a process that is asked round by
 //! round.
+//!
+//! Invariant: while a script is not waiting for a line, the user's first signal ends it, with all processes that the interpreter
+//! is made of. One that waits ends with its standard input. So none outlives a comparison that is interrupted, once or twice.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
-use super::stop::Stop;
+use super::stop::{End, Stop};
 
 /// A way of fetching with a Python package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +114,7 @@ struct Figures {
 
 /// A script that waits for the next round.
 pub(super) struct Runner {
-    process: Arc<Mutex<Child>>,
+    process: Child,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
     /// The package and its version, and Python's.
@@ -120,7 +124,7 @@ pub(super) struct Runner {
 /// Why a script does not run.
 #[derive(Debug)]
 pub(super) enum NotRun {
-    /// The package is not there; or the script ended, whatever it said on standard error.
+    /// The package is not there; or the script ended, whatever it said on standard error, or was ended.
     Missing(String),
     /// There is no such interpreter.
     NoInterpreter(io::Error),
@@ -128,7 +132,7 @@ pub(super) enum NotRun {
 
 impl Runner {
     /// Starts `script` under `interpreter`.
-    pub(super) fn start(interpreter: &str, script: Script, task: &PythonTask) -> Result<Self, NotRun> {
+    pub(super) fn start(interpreter: &str, script: Script, task: &PythonTask, stop: &Stop) -> Result<Self, NotRun> {
         let mut command = Command::new(interpreter);
         command.arg("-c").arg(format!("{FRAME}\n{}", script.text()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
@@ -136,14 +140,15 @@ impl Runner {
         let asks = process.stdin.take().expect("it was piped");
         let answers = BufReader::new(process.stdout.take().expect("it was piped"));
         let by = script.package().to_owned();
-        let mut runner = Self { process: Arc::new(Mutex::new(process)), asks, answers, by };
+        let mut runner = Self { process, asks, answers, by };
         let told = serde_json::to_string(&Told { way: script.name(), task }).expect("text and numbers can be written");
-        match runner.ask(&told).and_then(|line| serde_json::from_str(&line).map_err(io::Error::from)) {
+        match runner.ask(&told, stop).and_then(|line| serde_json::from_str(&line).map_err(io::Error::from)) {
             Ok(Greeting::Ready { version, python }) => {
                 runner.by = format!("{} {version}, Python {python}", script.package());
                 Ok(runner)
             }
             Ok(Greeting::Missing { missing }) => Err(NotRun::Missing(format!("{missing} is not installed"))),
+            Err(_) if stop.is_asked() => Err(NotRun::Missing("it was interrupted".to_owned())),
             Err(error) => Err(NotRun::Missing(format!("{} does not run: {error}", script.package()))),
         }
     }
@@ -153,31 +158,41 @@ impl Runner {
     /// # Errors
     /// The script has ended, or says what can't be understood.
     pub(super) fn once(&mut self, stop: &Stop) -> Result<Sample, String> {
-        let process = Arc::clone(&self.process);
-        let kill = move || drop(process.lock().map(|mut process| process.kill()));
-        let answer = stop.during(vec![Box::new(kill)], || self.ask(""));
-        let figures = answer.and_then(|line| serde_json::from_str::<Figures>(&line).map_err(io::Error::from));
+        let figures =
+            self.ask("", stop).and_then(|line| serde_json::from_str::<Figures>(&line).map_err(io::Error::from));
         figures.map(Sample::from).map_err(|error| format!("the script ended early: {error}"))
     }
 
-    fn ask(&mut self, line: &str) -> io::Result<String> {
-        writeln!(self.asks, "{line}")?;
-        self.asks.flush()?;
-        let mut answer = String::new();
-        match self.answers.read_line(&mut answer)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(answer),
-        }
+    /// Its answer to a line.
+    fn ask(&mut self, line: &str, stop: &Stop) -> io::Result<String> {
+        let kill = self.kill();
+        stop.during(vec![kill], || {
+            writeln!(self.asks, "{line}")?;
+            self.asks.flush()?;
+            let mut answer = String::new();
+            match self.answers.read_line(&mut answer)? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(answer),
+            }
+        })
+    }
+
+    /// How to end it: the whole process group, because an interpreter may be a program that starts another. Not to be used when
+    /// the process has been waited for: its number may be another's then.
+    fn kill(&self) -> End {
+        let group = Pid::from_raw(self.process.id().cast_signed());
+        Box::new(move || {
+            // It fails only where all of them have ended already.
+            let _ = killpg(group, Signal::SIGKILL);
+        })
     }
 }
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        if let Ok(mut process) = self.process.lock() {
-            // It waits for a line, or was killed: nothing it does is needed any more.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        // It waits for a line, or was killed: nothing it does is needed any more.
+        self.kill()();
+        let _ = self.process.wait();
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 
 /// How to end something.
-type End = Box<dyn Fn() + Send>;
+pub(super) type End = Box<dyn Fn() + Send>;
 
 /// Whether the comparison has been asked to end, and what has to be ended then.
 #[derive(Clone, Default)]
@@ -25,7 +25,8 @@ struct Inner {
 }
 
 impl Stop {
-    /// Watches for SIGINT and SIGTERM until the process ends: the first ends what goes on, the second the process.
+    /// Watches for SIGINT and SIGTERM until the process ends: the first ends what goes on, the second the process. What goes on
+    /// then has been ended with the first.
     ///
     /// # Errors
     /// The signals can't be caught.
