@@ -264,7 +264,9 @@ fn an_interrupted_comparison_tells_what_it_has() {
     let origin = Origin::start();
     let urls: Vec<_> = paths(20).iter().map(|path| origin.url(path)).collect();
     let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
-    arguments.extend(["--modes", "serial-reuse", "--rounds", "1000", "--json"]);
+    let page = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = page.path().to_str().expect("a plain path");
+    arguments.extend(["--modes", "serial-reuse", "--rounds", "1000", "--json", "--report", path]);
     let child = haul(&arguments).spawn().expect("it starts");
     // Into the second round after the warm-up.
     while origin.seen().len() < URLS * 2 + 5 {
@@ -276,7 +278,9 @@ fn an_interrupted_comparison_tells_what_it_has() {
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((output.status.code(), &answer["stopped"]), (Some(130), &true.into()), "{answer}");
     let rounds = answer["modes"][0]["measured"]["rounds_s"].as_array().expect("some").len();
-    assert_eq!(answer["rounds"], rounds, "complete rounds only");
+    assert_eq!((&answer["rounds"], &answer["rounds_asked"]), (&rounds.into(), &1000.into()), "complete rounds only");
+    let page = fs::read_to_string(page.path()).expect("text");
+    assert!(page.contains(&format!("Interrupted: {rounds} of 1,000 rounds complete. 20 URLs")), "{page}");
     assert!((1..100).contains(&rounds), "{answer}");
 }
 

@@ -122,6 +122,7 @@ fn experiment(
         version: env!("CARGO_PKG_VERSION"),
         list: List::default(),
         rounds: complete,
+        rounds_asked: rounds,
         seed,
         workers: task.knobs.workers.get(),
         limit: task.knobs.limit.get(),

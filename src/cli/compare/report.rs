@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) list: List,
     /// Complete rounds, without the warm-up.
     pub(super) rounds: usize,
+    /// Those asked for.
+    pub(super) rounds_asked: usize,
     pub(super) seed: u64,
     pub(super) workers: u32,
     pub(super) limit: u32,
@@ -274,7 +276,9 @@ pub(super) mod tests {
         let version = "0.0.0";
         let stopped = false;
         let steps = Vec::new();
-        Report { version, list, rounds, seed, workers, limit, batch, confidence, stopped, modes, steps }.compare()
+        let rounds_asked = rounds;
+        Report { version, list, rounds, rounds_asked, seed, workers, limit, batch, confidence, stopped, modes, steps }
+            .compare()
     }
 
     /// Six rounds: serial, five times as fast with threads, a little faster or not with kept connections, and two that can't

@@ -61,12 +61,20 @@ fn heading(report: &Report, url: &str) -> String {
         None => format!("Times are medians; fewer than {FEWEST} rounds give no intervals."),
     };
     format!(
-        "{}, {}: {what}. {} after a warm-up, in random order (seed {}). {sure}",
+        "{}{}, {}: {what}. {} after a warm-up, in random order (seed {}). {sure}",
+        cut_off(report),
         some(list.urls as u64, "URL"),
         some(list.hosts as u64, "host"),
         some(report.rounds as u64, "round"),
         report.seed,
     )
+}
+
+/// What comes before all else of a comparison that has not come to its end.
+fn cut_off(report: &Report) -> String {
+    let Report { stopped, rounds, rounds_asked, .. } = report;
+    let (complete, asked) = (HumanCount(*rounds as u64), some(*rounds_asked as u64, "round"));
+    if *stopped { format!("Interrupted: {complete} of {asked} complete. ") } else { String::new() }
 }
 
 fn some(count: u64, what: &str) -> String {
@@ -352,6 +360,16 @@ serial-reuse  1.00s          10  1.00 (1.00-1.02)      7    5   10.0ms
         report.rounds = 0;
         report.modes.iter_mut().for_each(|figures| figures.measured = None);
         assert!(!text(&report, 80).contains("verdict"), "stopped in the first round");
+    }
+
+    #[test]
+    fn what_was_cut_off_says_so_first() {
+        let whole = report();
+        assert!(!text(&whole, 80).contains("Interrupted") && !answer(&whole).heading.contains("Interrupted"));
+        let cut = Report { stopped: true, rounds_asked: 11, ..whole };
+        let first = "Interrupted: 6 of 11 rounds complete. 10 URLs, 1 host: http://a.test/ and";
+        assert!(text(&cut, 80).starts_with(first), "{}", text(&cut, 80));
+        assert!(answer(&cut).heading.starts_with(first), "the page's, too");
     }
 
     #[test]

@@ -30,7 +30,11 @@ pub(super) fn page(title: &str, answer: Option<&Answer>, runs: &[Run], machine: 
     let title = escaped(title);
     let answer = answer.map(Answer::section).unwrap_or_default();
     let overview = if several { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
-    let charts = if figures.is_empty() { "<p>Nothing was fetched.</p>".to_owned() } else { figures };
+    let charts = match (runs.is_empty(), figures.is_empty()) {
+        (true, _) => "<p>There is no run to draw.</p>".to_owned(),
+        (false, true) => "<p>Nothing was fetched.</p>".to_owned(),
+        (false, false) => figures,
+    };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; \
@@ -184,6 +188,8 @@ mod tests {
     fn a_run_of_nothing_has_a_page() {
         let nothing = Run { seen: super::super::Recorder::new(Duration::ZERO, Since::Sent, 0), ..run("nothing", 0) };
         assert!(page("nothing", None, &[nothing], &vec![]).contains("Nothing was fetched."));
+        let answered = page("an answer alone", Some(&Answer::default()), &[], &vec![]);
+        assert!(answered.contains("no run to draw") && !answered.contains("Nothing was fetched."));
     }
 
     #[test]
