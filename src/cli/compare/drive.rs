@@ -101,10 +101,10 @@ mod tests {
     use super::*;
     use crate::cli::compare::mode::tests::knobs;
 
-    /// Twenty URLs, the first ones slowest.
+    /// Twenty URLs, the first by far the slowest.
     fn task(origin: &Origin) -> Task {
         let target = |n: usize| {
-            let url = origin.url(&format!("/bytes/10?delay={}ms&n={n}", 60 - 3 * n));
+            let url = origin.url(&format!("/bytes/10?delay={}ms&n={n}", if n == 0 { 400 } else { 5 }));
             Target { url: WebUrl::parse(&url).expect("a URL").0, special: None }
         };
         Task { list: (0..20).map(target).collect(), config: Config::default(), knobs: knobs() }
@@ -123,9 +123,11 @@ mod tests {
         for mode in Mode::ALL {
             let (inside, _) = fetch_once(mode, &task);
             let mut places: Vec<_> = inside.fetched.iter().map(|fetched| fetched.place).collect();
-            let in_order = places.is_sorted();
-            let expected = matches!(mode.name(), "serial" | "serial-reuse" | "gather" | "limited" | "batches");
-            assert_eq!(in_order, expected, "{mode:?}: {places:?}");
+            if matches!(mode.name(), "serial" | "serial-reuse" | "gather" | "limited" | "batches") {
+                assert!(places.is_sorted(), "{mode:?}: in the order of the list: {places:?}");
+            } else {
+                assert_eq!(places.last(), Some(&0), "{mode:?}: as they complete: {places:?}");
+            }
             places.sort_unstable();
             assert!(places.into_iter().eq(0..20), "{mode:?}");
         }
@@ -143,7 +145,7 @@ mod tests {
                 end = fetched.waited + fetched.took;
             }
             assert!(end <= elapsed, "{mode:?}: {end:?} of {elapsed:?}");
-            assert!(elapsed >= Duration::from_millis(630), "the sum of all delays");
+            assert!(elapsed >= Duration::from_millis(495), "the sum of all delays");
             assert_eq!(inside.connections, 1);
         }
     }
