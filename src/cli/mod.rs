@@ -8,6 +8,8 @@ mod compare;
 mod console;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod exactly;
 mod exit;
 mod experiment;
 mod forecast;

@@ -120,37 +120,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// The smallest of `sorted` that at least this part of them does not exceed.
-    fn exact(sorted: &[u64], quantile: f64) -> u64 {
-        let rank = (quantile * sorted.len() as f64).ceil().max(1.0);
-        sorted[usize::try_from(whole(rank)).expect("small") - 1]
-    }
+    use crate::cli::exactly::{hold, recorded};
 
     fn check(times: &[u64]) {
         let mut histogram = histogram();
         times.iter().for_each(|time| record(Duration::from_nanos(*time), &mut histogram));
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
+        let (min, max) = (*times.iter().min().expect("some"), *times.iter().max().expect("some"));
         assert!(histogram.min() <= min && (min - histogram.min()) * 1000 <= min, "{}, exactly {min}", histogram.min());
         assert!(histogram.max() >= max, "{}, exactly {max}", histogram.max());
-        for quantile in [0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0] {
-            let (exact, got) = (exact(&sorted, quantile), histogram.value_at_quantile(quantile));
-            assert!(got >= exact && (got - exact) * 1000 <= exact, "{quantile}: {got}, exactly {exact}");
-        }
-    }
-
-    /// Times of 2,000 requests as they come in practice: a log-normal bulk, a second mode, a stall, and many alike.
-    fn recorded() -> Vec<u64> {
-        let mut random = fastrand::Rng::with_seed(11);
-        let mut time = |n: u64| match n % 20 {
-            0 => 1_000_000_000 - n * 400_000,
-            1..=4 => 250_000,
-            5..=7 => 4_000_000 + random.u64(0..500_000),
-            _ => whole((11.0 + 1.5 * (0..12).map(|_| random.f64()).sum::<f64>() / 6.0).exp()),
-        };
-        (0..2000).map(&mut time).collect()
+        let found = |per_mille: usize| (per_mille, at(per_mille as f64 / 1e3, &histogram).expect("some"));
+        hold(times, [250, 500, 750, 900, 990, 999, 1000].map(found));
     }
 
     #[test]

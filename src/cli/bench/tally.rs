@@ -208,6 +208,8 @@ mod tests {
     use haul::model::{Attempt, Failure, Job, Response, WebUrl};
 
     use super::*;
+    use crate::cli::bench::figures::Times;
+    use crate::cli::exactly::{hold, recorded};
 
     const fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -255,6 +257,25 @@ mod tests {
             close_delimited: false,
         });
         outcome
+    }
+
+    /// Of a load of these requests in nanoseconds, one each millisecond.
+    fn percentiles(mut tally: Tally, times: &[u64]) -> [(usize, f64); 6] {
+        for (at, time) in (0..).zip(times) {
+            let mut outcome = answered(at, 0, 0);
+            outcome.last.timings.total = Duration::from_nanos(*time);
+            tally.count(&outcome);
+        }
+        let (_, all) = tally.finish();
+        let of = Times::of(&all);
+        [(500, of.p50), (750, of.p75), (900, of.p90), (990, of.p99), (999, of.p99_9), (1000, of.max)]
+    }
+
+    #[test]
+    fn percentiles_of_recorded_times_are_those_that_were_recorded() {
+        let times = recorded();
+        hold(&times, percentiles(Tally::new(Duration::ZERO), &times));
+        hold(&times, percentiles(Tally::open(Duration::ZERO, 1, Duration::MAX, Duration::MAX), &times));
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) mod tests {
     use haul::model::{Attempt, Failure, Job, Outcome, Rejected, Time, WebUrl};
 
     use super::*;
+    use crate::cli::exactly::recorded;
 
     pub(in crate::cli::metrics) fn failed(phase: Phase, kind: FailureKind) -> Record {
         let url = WebUrl::parse("http://a.test/").expect("a URL").0;
@@ -75,6 +76,19 @@ pub(super) mod tests {
         (buckets[0], buckets[1], buckets[15], buckets[16]) = (2, 2, 1, 1);
         assert_eq!(tally.buckets, buckets);
         assert!(BOUNDS.is_sorted());
+    }
+
+    #[test]
+    fn buckets_of_recorded_times_are_exact() {
+        let (times, mut tally) = (recorded(), Tally::default());
+        times.iter().for_each(|time| tally.took(Duration::from_nanos(*time)));
+        let mut so_far = 0;
+        for (bound, bucket) in BOUNDS.iter().zip(tally.buckets) {
+            so_far += bucket;
+            let exactly = times.iter().filter(|time| **time <= bound * 1000).count();
+            assert_eq!(so_far, exactly as u64, "of at most {bound} us");
+        }
+        assert_eq!(tally.sum, Duration::from_nanos(times.iter().sum()));
     }
 
     #[test]
