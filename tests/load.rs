@@ -1,19 +1,15 @@
 //! `haul bench` from outside, and from the server's side.
 
 mod support {
+    pub(crate) mod answering;
     pub(crate) mod origin;
 }
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
+use support::answering;
 use support::origin::Origin;
 
 /// The exit code and the answer.
@@ -85,38 +81,6 @@ fn streams_share_connections() {
     );
 }
 
-/// A server that answers at once, but stops for a second when the request number `at` has come: all its connections wait.
-fn stalls_once(at: usize) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(())));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
-            thread::spawn(move || answer_all(stream, &gate, || asked.fetch_add(1, Ordering::SeqCst) + 1 == at));
-        }
-    });
-    format!("http://{address}/")
-}
-
-fn answer_all(stream: TcpStream, gate: &Mutex<()>, stalls: impl Fn() -> bool) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|count| count > 0) {
-        if line == "\r\n" {
-            let passing = gate.lock().expect("no panic");
-            if stalls() {
-                thread::sleep(Duration::from_secs(1));
-            }
-            drop(passing);
-            if (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
-                return;
-            }
-        }
-        line.clear();
-    }
-}
-
 /// In milliseconds.
 fn p99(times: &Value) -> f64 {
     times["p99"].as_f64().expect("a number") / 1e3
@@ -125,17 +89,17 @@ fn p99(times: &Value) -> f64 {
 #[test]
 fn an_open_loop_shows_a_stall_that_a_closed_one_hides() {
     // Four of 2,000 requests meet the stall, and it keeps the others from being sent.
-    let (_, closed) = bench(&[&stalls_once(1000), "-n", "2000", "-c", "4"]);
+    let (_, closed) = bench(&[&answering::but_stalls_once(1000), "-n", "2000", "-c", "4"]);
     assert!(closed["latency_us"]["max"].as_f64() >= Some(900_000.0), "the stall was there: {closed}");
     assert!(p99(&closed["latency_us"]) < 500.0, "{closed}");
     // 200 of 600 requests were due in that second.
-    let (code, open) = bench(&[&stalls_once(200), "--rate", "200/s", "-d", "3s", "-c", "4"]);
+    let (code, open) = bench(&[&answering::but_stalls_once(200), "--rate", "200/s", "-d", "3s", "-c", "4"]);
     assert_eq!((code, &open["open"]["planned"], &open["answered"]), (Some(0), &600.into(), &600.into()), "{open}");
     assert!(p99(&open["open"]["response_us"]) > 800.0, "{open}");
     // Only four were in flight: the others waited for a connection, which counts.
     assert!(p99(&open["latency_us"]) < 500.0 && p99(&open["open"]["late_us"]) > 800.0, "{open}");
     // With as many connections as are needed they are all sent in time, and wait there.
-    let (_, open) = bench(&[&stalls_once(200), "--rate", "200/s", "-d", "3s"]);
+    let (_, open) = bench(&[&answering::but_stalls_once(200), "--rate", "200/s", "-d", "3s"]);
     assert!(p99(&open["open"]["response_us"]) > 800.0 && p99(&open["latency_us"]) > 800.0, "{open}");
 }
 

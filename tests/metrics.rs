@@ -1,5 +1,9 @@
 //! `--metrics` from outside: scraped while a run goes on, gone with it, and unharmed by bad clients.
 
+mod support {
+    pub(crate) mod answering;
+}
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -7,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use haul::origin::Origin;
-use prometheus_parse::{Scrape, Value};
+use prometheus_parse::{HistogramCount, Scrape, Value};
+use support::answering;
 
 /// How long a client waits for anything before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,6 +81,18 @@ impl Running {
         panic!("{metric} {label} never was {value}: {:?}", self.scrape().0.samples);
     }
 
+    /// Scrapes until the times of so many responses are known, or of more.
+    fn until_timed(&self, count: f64) -> Scraped {
+        for _ in 0..600 {
+            let scraped = self.scrape();
+            if scraped.timed() >= count {
+                return scraped;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("not so many: {count}");
+    }
+
     /// Closes the input and waits for the end; the exit code.
     fn end(mut self) -> Option<i32> {
         self.input = None;
@@ -88,6 +105,19 @@ impl Running {
 struct Scraped(Scrape);
 
 impl Scraped {
+    /// How many responses took at most so long, for each bound.
+    fn durations(&self) -> Vec<HistogramCount> {
+        match self.value("haul_request_duration_seconds", "") {
+            Some(Value::Histogram(buckets)) => buckets,
+            other => panic!("not a histogram: {other:?}"),
+        }
+    }
+
+    /// All responses whose time is known.
+    fn timed(&self) -> f64 {
+        self.durations().last().expect("+Inf").count
+    }
+
     /// The value of the first sample that has this label value, or any with "".
     fn value(&self, metric: &str, label: &str) -> Option<Value> {
         let has = |sample: &&prometheus_parse::Sample| {
@@ -126,14 +156,7 @@ fn a_run_is_scraped_while_it_goes_on() {
     }
     assert_eq!(seen.value("haul_in_flight", ""), Some(Value::Gauge(0.0)));
     // Records go to the output a moment after they are counted.
-    let all = |run: &Running| match run.scrape().value("haul_request_duration_seconds", "") {
-        Some(Value::Histogram(buckets)) => buckets.last().expect("+Inf").count == 42.0,
-        other => panic!("not a histogram: {other:?}"),
-    };
-    assert!((0..600).any(|_| all(&run) || {
-        thread::sleep(Duration::from_millis(50));
-        false
-    }));
+    run.until_timed(42.0);
     assert!(seen.0.samples.len() < 100, "few series: {}", seen.0.samples.len());
     assert_eq!(run.end(), Some(1));
 }
@@ -215,4 +238,28 @@ fn clients_that_hang_hold_up_neither_scrapes_for_long_nor_the_run() {
     let _more: Vec<_> = (0..20).map(|_| run.connect()).collect();
     assert_eq!(run.end(), Some(0));
     drop(hanging);
+}
+
+#[test]
+fn an_open_loop_counts_from_when_requests_were_due_wherever_it_is_watched() {
+    let page = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = page.path().to_str().expect("a plain path");
+    let url = answering::but_stalls_once(200);
+    // 200 of 1,200 requests are due in the second of the stall. Four of them are sent in it, the others after it.
+    let run = Running::start(&["bench", &url, "--rate", "200/s", "-d", "6s", "-c", "4", "--report", path]);
+    let scraped = run.until_timed(600.0);
+    let within = scraped.durations().into_iter().find(|bucket| bucket.less_than == 0.5).expect("a bound").count;
+    let longer = scraped.timed() - within;
+    assert!(longer > 50.0, "half of the 200 took longer than half a second, not {longer} of them");
+    assert_eq!(run.end(), Some(0));
+    let page = std::fs::read_to_string(page.path()).expect("text");
+    let p99 = page.split_once("</dd><dt>latency, p99").and_then(|(before, _)| before.rsplit_once("<dd>"));
+    let (_, p99) = p99.expect("it is told");
+    let millis = match p99.split_once(' ') {
+        Some((number, "ms")) => number.parse::<f64>().expect("a number"),
+        Some((number, "s")) => number.parse::<f64>().expect("a number") * 1e3,
+        _ => 0.0,
+    };
+    assert!(millis > 800.0, "{p99}");
+    assert!(page.contains("latencies count from when a request was due"), "the page says what they are");
 }

@@ -52,6 +52,11 @@ impl Reports {
             Some(0),
             &["bench", "-q", "-c", "4", "-n", "2000", &origin.url("/bytes/100?key=s3cret")],
         );
+        reports.run(
+            "open.html",
+            Some(0),
+            &["bench", "-q", "--rate", "1000/s", "-n", "500", &origin.url("/bytes/100?delay=3ms&key=s3cret")],
+        );
         // From 1 to 30 ms, so that there is something to see.
         let url = |n: u64| origin.url(&format!("/bytes/1000?delay={}ms&key=s3cret&n={n}", 1 + n % 30));
         let urls: Vec<String> = (0..150).map(url).collect();
@@ -175,7 +180,7 @@ fn a_report_is_drawn_in_every_window_without_complaint_or_network() {
     let Some(mut browser) = Browser::start() else { return };
     let reports = Reports::make();
     let charts = ["throughput", "in-flight", "received", "cdf", "percentiles", "phases-0"];
-    for name in ["get.html", "bench.html"] {
+    for name in ["get.html", "bench.html", "open.html"] {
         let page = reports.path(name);
         let size = fs::metadata(&page).expect("written").len();
         assert!(size < 1_500_000, "{name} has {size} bytes");
@@ -188,6 +193,8 @@ fn a_report_is_drawn_in_every_window_without_complaint_or_network() {
             assert!(wide <= f64::from(window.width), "{window:?}: the page is {wide} wide");
         }
     }
+    let note = browser.evaluate("document.querySelector('.note').innerText");
+    assert!(note.as_str().is_some_and(|note| note.starts_with("An open loop: latencies count from when")), "{note}");
 }
 
 #[test]
@@ -306,7 +313,7 @@ fn the_tab_key_reaches_everything_in_reading_order() {
 fn foreign_text_does_nothing_and_no_secret_is_told() {
     let Some(mut browser) = Browser::start() else { return };
     let reports = Reports::make();
-    for name in ["get.html", "bench.html", "compare.html"] {
+    for name in ["get.html", "bench.html", "open.html", "compare.html"] {
         assert!(!fs::read_to_string(reports.path(name)).expect("text").contains("s3cret"), "{name}");
     }
     let page = reports.path("get.html");

@@ -1,11 +1,16 @@
 //! The live view in a real terminal, as far as tmux is one. Where there is no tmux, these tests say so and pass.
 
+mod support {
+    pub(crate) mod answering;
+}
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use haul::origin::Origin;
+use support::answering;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
 struct Terminal {
@@ -141,6 +146,24 @@ fn a_load_is_shown_and_then_reported_as_without_the_view() {
     assert!(screen.starts_with("haul bench ") && !screen.contains("hosts by backlog"), "{screen}");
     let end = terminal.shows("exit 0, as before");
     assert!(end.contains("  latency ") && end.contains(" p99 ") && !end.contains("space pause"), "{end}");
+}
+
+/// Seconds of the p90 that is shown.
+fn p90(screen: &str) -> Option<f64> {
+    let shown = screen.split_once("p90 ")?.1.split_whitespace().next()?;
+    let millis = shown.strip_suffix("ms").map(|millis| millis.parse::<f64>().map(|millis| millis / 1e3));
+    millis.or_else(|| shown.strip_suffix('s').map(str::parse))?.ok()
+}
+
+#[test]
+fn an_open_loop_shows_times_from_when_requests_were_due() {
+    let Some(terminal) = Terminal::start() else { return };
+    // It stalls from half a second on. What is due meanwhile ends with it, most of it more than half a second late; of the
+    // about 300 requests of that second only four were sent before the stall's end.
+    let url = answering::but_stalls_once(100);
+    terminal.run(&format!("bench {url} --rate 200/s -d 5s -c 4"));
+    terminal.until(|screen| screen.contains("space pause") && p90(screen) > Some(0.5));
+    terminal.shows("exit 0, as before");
 }
 
 #[test]

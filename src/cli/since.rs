@@ -32,10 +32,25 @@ impl Since {
 
 #[cfg(test)]
 mod tests {
-    use haul::model::{Attempt, Failure, FailureKind, Job, Phase, Time, Timings, WebUrl};
+    use std::io;
+
+    use haul::model::{Attempt, Failure, FailureKind, Job, More, Phase, Rejected, Time, Timings, WebUrl};
     use haul::source::Urls;
 
     use super::*;
+
+    /// A source that has a plan; in it is nothing.
+    struct Planned;
+
+    impl Source for Planned {
+        fn read(&mut self, _: usize, _: Time, _: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+            Ok(More::No)
+        }
+
+        fn sets_times(&self) -> bool {
+            true
+        }
+    }
 
     #[test]
     fn a_plan_counts_the_wait_before_the_sending_in() {
@@ -45,6 +60,10 @@ mod tests {
         last.timings = Timings { queued, total, ..Timings::default() };
         let outcome = Outcome { job, attempts: 1, last };
         assert_eq!((Since::Sent.time(&outcome), Since::Due.time(&outcome)), (total, queued + total));
-        assert_eq!(Since::of(&Urls::new([""; 0])), Since::Sent);
+    }
+
+    #[test]
+    fn times_count_from_when_they_were_due_where_the_source_says_when() {
+        assert_eq!((Since::of(&Urls::new([""; 0])), Since::of(&Planned)), (Since::Sent, Since::Due));
     }
 }
