@@ -7,6 +7,10 @@ mod support {
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::answering;
@@ -180,4 +184,36 @@ fn seconds_are_written_and_loads_compared() {
     };
     assert!(refused(&["--against", &csv]).contains("is not an answer of 'haul bench --json'"));
     assert!(refused(&["--against", &old, "--rate", "10/s"]).contains("is of a closed loop"));
+}
+
+/// A server that answers after so many milliseconds, in every other second after half as many more: whoever looks at its seconds
+/// sees that one says nothing of the next, and needs few of them for a verdict.
+#[expect(clippy::disallowed_methods, reason = "the server changes in real time")]
+fn takes(millis: Arc<AtomicU64>) -> String {
+    let begin = OnceLock::new();
+    answering::after(move || {
+        let millis = millis.load(Ordering::SeqCst);
+        let is_odd = begin.get_or_init(Instant::now).elapsed().as_secs() % 2 == 1;
+        thread::sleep(Duration::from_millis(if is_odd { millis + millis / 2 } else { millis }));
+    })
+}
+
+#[test]
+fn a_faster_server_is_found_faster_than_the_same_load_found_it_before() {
+    let millis = Arc::new(AtomicU64::new(200));
+    let url = takes(Arc::clone(&millis));
+    let load = [&url, "-d", "8s", "-c", "2"];
+    let (_, slow) = bench(&load);
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory is writable");
+    let old = directory.path().join("old.json").display().to_string();
+    fs::write(&old, slow.to_string()).expect("writable");
+    millis.store(5, Ordering::SeqCst);
+    let (code, fast) = bench(&[&load[..], &["--against", &old]].concat());
+    let against = &fast["against"];
+    assert_eq!((code, &against["differs"]), (Some(0), &serde_json::json!([])), "the same was asked: {against}");
+    let measures = against["measures"].as_array().expect("a list").iter();
+    let verdicts: Vec<_> = measures.map(|measure| (measure["name"].as_str(), measure["verdict"].as_str())).collect();
+    assert_eq!(verdicts[..2], [(Some("answered_per_s"), Some("higher")), (Some("p50_us"), Some("lower"))], "{against}");
+    // The p99 of a fast server is that of the machine's disturbances.
+    assert!(verdicts[2].0 == Some("p99_us") && verdicts[2].1 != Some("higher"), "{against}");
 }
