@@ -179,6 +179,27 @@ fn a_load_is_scraped_too() {
 }
 
 #[test]
+fn the_counters_of_a_search_go_on_from_rate_to_rate() {
+    let origin = Origin::start().expect("free ports");
+    let url = origin.url("/bytes/10");
+    let flags = ["--find-max", "--p99", "10s", "--rate", "50/s", "--step", "400ms", "--warm-up", "0s", "-d", "3s"];
+    let run = Running::start(&[&["bench", &url][..], &flags].concat());
+    let responses = || match run.scrape().value("haul_responses_total", "2xx") {
+        Some(Value::Counter(count)) => count,
+        other => panic!("not a counter: {other:?}"),
+    };
+    // 20 requests at the first rate, 40 and 80 at the next ones.
+    let mut last = 0.0;
+    while last < 140.0 {
+        let now = responses();
+        assert!(now >= last, "{last}, then {now}");
+        last = now;
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(run.end(), Some(0));
+}
+
+#[test]
 fn a_port_in_use_is_told_before_anything_is_sent_or_emptied() {
     let origin = Origin::start().expect("free ports");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

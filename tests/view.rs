@@ -167,6 +167,22 @@ fn an_open_loop_shows_times_from_when_requests_were_due() {
 }
 
 #[test]
+fn a_search_is_shown_rate_by_rate() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    let flags = "--find-max --p99 10s --rate 10/s --step 900ms --warm-up 0s -d 3s";
+    terminal.run(&format!("bench {} {flags}", origin.url("/bytes/1")));
+    terminal.shows("haul bench  trying 10/s  ");
+    // The screen remains from one rate to the next.
+    terminal.until(|screen| {
+        assert!(screen.contains("space pause"), "{screen}");
+        screen.contains("haul bench  trying 20/s  ")
+    });
+    let end = terminal.shows("exit 0, as before");
+    assert!(end.contains("none was too much") && !end.contains("space pause"), "{end}");
+}
+
+#[test]
 fn without_the_view_there_is_a_line() {
     let Some(terminal) = Terminal::start() else { return };
     let origin = Origin::start().expect("free ports");

@@ -10,7 +10,6 @@ use haul::engine::{Bound, Handle, Outlook, Snapshot};
 
 use super::console::{self, Console};
 use super::status::{self, View};
-use super::view::Subject;
 
 /// How often the line changes.
 const TICK: Duration = Duration::from_millis(250);
@@ -34,9 +33,7 @@ pub(super) enum Show {
     Line,
     /// A message every ten seconds.
     Messages,
-    /// The live view, which [`super::run::watched`] starts.
-    Screen(Subject),
-    /// Nothing: only what bounds the run is remembered.
+    /// Nothing here: only what bounds the run is remembered.
     Nothing,
 }
 

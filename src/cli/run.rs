@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
 use super::since::Since;
-use super::view::{self, Subject, View};
+use super::view::{self, Ends, Subject, View};
 use super::{output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
@@ -33,8 +33,9 @@ struct Ready {
     report: Option<Told>,
     console: Console,
     show: Show,
+    view: Option<View>,
     /// Served until the run has ended.
-    metrics: Option<Metrics>,
+    metrics: Metrics,
 }
 
 /// What makes the report: its file, what watches the run for it, and the run's settings.
@@ -74,14 +75,16 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         );
     }
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
+    let view = (plan.tui && on_terminal && view::is_possible()).then(|| View::start(Subject::Get));
     let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
-        _ if plan.tui && on_terminal && view::is_possible() => Show::Screen(Subject::Get),
+        _ if view.is_some() => Show::Nothing,
         (true, _) => Show::Nothing,
         (false, true) => Show::Line,
         (false, false) => Show::Messages,
     };
     let console = Console::new(show == Show::Line);
-    let metrics = Metrics::of(&engine, plan.metrics, plan.quiet)?;
+    let mut metrics = Metrics::at(plan.metrics, plan.quiet);
+    metrics.follow(&engine)?;
     let report = plan.report.map(|path| report_file(&path, &plan.inputs, plan.output.file.as_ref())).transpose()?;
     let sink = output::open(plan.output, &plan.inputs, budget).map_err(|error| error.to_string())?;
     let (report, sink) = match report {
@@ -91,14 +94,14 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         }
         None => (None, sink),
     };
-    let sink = Metrics::counting(metrics.as_ref(), Since::of(&source), sink);
+    let sink = metrics.counting(Since::of(&source), sink);
     signals::watch(engine.handle(), console.clone(), plan.grace)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
         let failed = stop_on_failure(&save, engine.handle(), console.clone());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, metrics })
+    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, view, metrics })
 }
 
 /// The file of the report, which must be none of the run's others.
@@ -128,8 +131,10 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<A
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, report: told, console, show, metrics } = ready;
-    let (report, bounds) = watched(engine, source, sink, &console, show);
+    let Ready { engine, source, sink, save, report: told, console, show, view, metrics } = ready;
+    let ends = View::showing(view.as_ref(), "", engine.handle(), (source, sink));
+    let (report, bounds) = watched(engine, ends, &console, show);
+    drop(view);
     drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
         save.close();
@@ -157,26 +162,10 @@ impl Told {
 }
 
 /// Runs while someone watches.
-pub(super) fn watched(
-    engine: Engine,
-    source: Box<dyn Source>,
-    sink: Box<dyn Sink>,
-    console: &Console,
-    show: Show,
-) -> (RunReport, Bounds) {
+pub(super) fn watched(engine: Engine, (source, sink): Ends, console: &Console, show: Show) -> (RunReport, Bounds) {
     let progress = Progress::start(console, engine.handle(), show);
-    let (view, (source, sink)) = match show {
-        Show::Screen(subject) => {
-            let (view, ends) = View::start(subject, engine.handle(), (source, sink));
-            (Some(view), ends)
-        }
-        _ => (None, (source, sink)),
-    };
     let report = engine.run(source, sink);
     let bounds = progress.finish();
-    if let Some(view) = view {
-        view.finish();
-    }
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }

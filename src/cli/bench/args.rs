@@ -103,7 +103,7 @@ pub(super) struct AnswerArgs {
     #[arg(long)]
     no_tui: bool,
     /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
-    #[arg(long, value_name = "ADDR", value_parser = metrics::address, conflicts_with = "find_max")]
+    #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
     pub(super) metrics: Option<SocketAddr>,
     /// No progress
     #[arg(short, long)]
@@ -346,7 +346,6 @@ mod tests {
             "--find-max --p99 1s -n 5",
             "--find-max --p99 1s -d 1s",
             "--find-max --p99 1s --csv x",
-            "--find-max --p99 1s --metrics 1",
             "--ramp 1..2 --against x",
             "--rate 0",
             "--rate 1000001",

@@ -45,11 +45,12 @@ use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
+use super::metrics::Metrics;
 use super::outfile::OutFile;
 use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, ReportFile};
-use super::view::{self, Subject};
+use super::view::{self, Subject, View};
 use super::{page, signals};
 
 pub(super) const HELP: &str = "\
@@ -108,7 +109,7 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let against = args.answer.against.take();
     let earlier = against.as_deref().map(|file| earlier(file, &load)).transpose()?;
     let (series, page) = (args.answer.csv.take(), args.answer.report.clone());
-    let setup = setup(args, targets, &world)?;
+    let mut setup = setup(args, targets, &world)?;
     // The files come last: a load that can't start must not empty them.
     let used = inputs.iter().chain(&against).map(PathBuf::as_path);
     let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
@@ -117,7 +118,7 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
         Load::Closed { requests, lasts } => setup.closed(requests, lasts, warm_up, GRACE)?,
         Load::Open(plan) => setup.open(&plan, Duration::MAX, GRACE)?,
         Load::FindMax { search, trial, bound, lasts } => {
-            let report = find(&setup, asked, Sought { search, trial, bound, lasts })?;
+            let report = find(&mut setup, asked, Sought { search, trial, bound, lasts })?;
             return Ok((report.told(json), report.exit()));
         }
     };
@@ -154,7 +155,7 @@ struct Sought {
 }
 
 /// Tries rates until the highest that is borne is known, or the time for one more is not there.
-fn find(setup: &Setup, asked: Asked, sought: Sought) -> Result<SearchReport, String> {
+fn find(setup: &mut Setup, asked: Asked, sought: Sought) -> Result<SearchReport, String> {
     let Sought { mut search, mut trial, bound, lasts } = sought;
     let mut tried: Vec<StepReport> = Vec::new();
     let mut spent = Duration::ZERO;
@@ -165,6 +166,7 @@ fn find(setup: &Setup, asked: Asked, sought: Sought) -> Result<SearchReport, Str
         }
         trial.rates = vec![rate];
         // What has not ended after that has missed the bound.
+        setup.name = format!("trying {}", figures::rate(rate.per_second()));
         let done = setup.open(&trial, bound, bound)?;
         spent += done.spent.elapsed;
         stopped = done.run.stopped;
@@ -181,14 +183,11 @@ fn find(setup: &Setup, asked: Asked, sought: Sought) -> Result<SearchReport, Str
 fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Setup, String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
     let answer = &args.answer;
-    let show = match answer.quiet || !io::stderr().is_terminal() {
-        true => Show::Nothing,
-        false if answer.has_view() && io::stdout().is_terminal() && view::is_possible() && !args.pace.find_max => {
-            Show::Screen(Subject::Bench)
-        }
-        false => Show::Line,
-    };
-    let (metrics, quiet) = (answer.metrics, answer.quiet);
+    let is_told = !answer.quiet && io::stderr().is_terminal();
+    let has_view = is_told && answer.has_view() && io::stdout().is_terminal() && view::is_possible();
+    let view = has_view.then(|| View::start(Subject::Bench));
+    let show = if is_told && view.is_none() { Show::Line } else { Show::Nothing };
+    let metrics = Metrics::at(answer.metrics, answer.quiet);
     let console = Console::new(show == Show::Line);
     let current = Arc::new(Mutex::new(None));
     let watched = Arc::clone(&current);
@@ -196,7 +195,8 @@ fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Set
     signals::watch_current(under_way, console.clone(), GRACE)
         .map_err(|error| format!("can't catch signals: {error}"))?;
     let is_watched = answer.report.is_some();
-    Ok(Setup { config: config(args, shards, world)?, targets, console, show, metrics, quiet, is_watched, current })
+    let (config, name) = (config(args, shards, world)?, String::new());
+    Ok(Setup { config, targets, name, console, show, view, metrics, is_watched, current })
 }
 
 /// How many threads have something to fetch: a host is served by one.

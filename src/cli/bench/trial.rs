@@ -1,6 +1,5 @@
 //! One load: the engine over the targets, with a closed or an open loop's source, and the sink that counts.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,16 +20,19 @@ use crate::cli::progress::Show;
 use crate::cli::report::{self as picture, Watch};
 use crate::cli::run;
 use crate::cli::since::Since;
+use crate::cli::view::View;
 
 /// What every load of a command has in common.
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) targets: Vec<Target>,
+    /// What the next load is among others; empty where it is the only one.
+    pub(super) name: String,
     pub(super) console: Console,
     pub(super) show: Show,
-    /// Where the load's numbers are served, and whether nothing is told of it.
-    pub(super) metrics: Option<SocketAddr>,
-    pub(super) quiet: bool,
+    pub(super) view: Option<View>,
+    /// Serves the numbers of all loads.
+    pub(super) metrics: Metrics,
     /// Whether a page is made of it.
     pub(super) is_watched: bool,
     /// The load under way, for the signals.
@@ -74,7 +76,7 @@ const FROM_WHEN_DUE: &str = "An open loop: latencies count from when a request w
 impl Setup {
     /// A closed loop.
     pub(super) fn closed(
-        &self,
+        &mut self,
         requests: Option<u64>,
         lasts: Option<Duration>,
         warm_up: Duration,
@@ -85,7 +87,7 @@ impl Setup {
     }
 
     /// An open loop. What was due and has not ended `grace` after the plan's end is given up.
-    pub(super) fn open(&self, plan: &Plan, bound: Duration, grace: Duration) -> Result<Done, String> {
+    pub(super) fn open(&mut self, plan: &Plan, bound: Duration, grace: Duration) -> Result<Done, String> {
         let schedule = Arc::new(Mutex::new(plan.schedule()));
         let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound);
         let end = plan.lasts().map(|lasts| {
@@ -106,14 +108,14 @@ impl Setup {
     }
 
     fn carry_out(
-        &self,
+        &mut self,
         source: Box<dyn Source>,
         tally: Tally,
         warm_up: Duration,
         end: Option<End>,
     ) -> Result<Done, String> {
         let engine = Engine::new(self.config.clone()).map_err(|error| error.to_string())?;
-        let metrics = Metrics::of(&engine, self.metrics, self.quiet)?;
+        self.metrics.follow(&engine)?;
         *self.current.lock().expect("no holder of this lock panics") = Some(engine.handle());
         let time_is_up = end.map(|end| stop(end, engine.handle()));
         let tally = Arc::new(Mutex::new(tally));
@@ -125,10 +127,10 @@ impl Setup {
         } else {
             (None, counting)
         };
-        let sink = Metrics::counting(metrics.as_ref(), since, sink);
+        let sink = self.metrics.counting(since, sink);
         let before = processor_time();
-        let (mut run, _) = run::watched(engine, source, sink, &self.console, self.show);
-        drop(metrics);
+        let ends = View::showing(self.view.as_ref(), &self.name, engine.handle(), (source, sink));
+        let (mut run, _) = run::watched(engine, ends, &self.console, self.show);
         let spent = Spent {
             processor: processor_time() - before,
             elapsed: run.totals.elapsed,

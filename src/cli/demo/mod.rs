@@ -88,7 +88,7 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     let console = Console::new(show == Show::Line);
     signals::watch(engine.handle(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let sink = Counting { kinds, tally: Arc::clone(&tally), onward };
-    let (report, bounds) = run::watched(engine, Box::new(Urls::new(urls)), Box::new(sink), &console, show);
+    let (report, bounds) = run::watched(engine, (Box::new(Urls::new(urls)), Box::new(sink)), &console, show);
     drop(closed);
     console::tell(&summary::summary(&report, &bounds));
     run::tell_trouble(&report);

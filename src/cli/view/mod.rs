@@ -2,7 +2,7 @@
 //!
 //! `feed` and `model` gather, `keys` understands, `draw` draws: all pure; `screen` alone touches the terminal. The view sees a
 //! run through its [`Handle`] and through what passes to and from it, on threads that don't fetch; without the view none of
-//! this exists. While it is on, everything told on standard error is held back ([`super::console`]) and told after it.
+//! this exists. Of runs that follow each other it shows the one under way, on one screen. While it is on, everything told on standard error is held back ([`super::console`]) and told after it.
 
 mod draw;
 mod feed;
@@ -11,7 +11,7 @@ mod model;
 mod screen;
 
 use std::io::{self, IsTerminal};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
@@ -47,34 +47,52 @@ fn is_dumb() -> bool {
     std::env::var("TERM").is_ok_and(|kind| kind == "dumb")
 }
 
-/// A view being shown.
+/// A view of runs that follow each other. Dropped, it is over: the terminal is as it was.
 pub(super) struct View {
-    stop: Sender<()>,
-    /// None where no thread was to be had: the run goes on unseen.
+    subject: Subject,
+    /// What is shown from now on; the view's end is that nothing more can come.
+    scenes: Option<SyncSender<Scene>>,
+    /// None where no thread was to be had: the runs go on unseen.
     thread: Option<JoinHandle<()>>,
+}
+
+/// A run being shown.
+struct Scene {
+    /// What it is among the others, if it has any.
+    name: String,
+    handle: Handle,
+    feed: Shared,
 }
 
 /// A run's two ends.
 pub(super) type Ends = (Box<dyn Source>, Box<dyn Sink>);
 
 impl View {
-    /// Shows the run of `handle`, whose ends become those returned.
-    pub(super) fn start(subject: Subject, handle: Handle, (source, sink): Ends) -> (Self, Ends) {
-        let feed = Shared(Arc::new(Mutex::new(Feed::new(subject == Subject::Get, Since::of(&*source)))));
-        let (seen, went) = (feed.clone(), feed.clone());
-        let sink = tee(sink, move |batch| went.lock().went(batch));
-        let source = Box::new(Watched { onward: source, feed: seen });
-        let (stop, stopped) = mpsc::channel();
-        let show = move || screen::show(subject, &handle, &feed, &stopped);
+    /// A view that shows nothing yet.
+    pub(super) fn start(subject: Subject) -> Self {
+        let (scenes, come) = mpsc::sync_channel(1);
+        let show = move || screen::show(subject, &come);
         let thread = thread::Builder::new().name("haul-view".to_owned()).spawn(show).ok();
-        (Self { stop, thread }, (source, sink))
+        Self { subject, scenes: Some(scenes), thread }
     }
 
-    /// Ends the view: the terminal is as it was.
-    pub(super) fn finish(self) {
-        drop(self.stop);
+    /// Shows the run of `handle`, which is about to begin, if there is a view; its ends become those returned.
+    pub(super) fn showing(view: Option<&Self>, name: &str, handle: Handle, (source, sink): Ends) -> Ends {
+        let Some(Self { subject, scenes: Some(scenes), .. }) = view else { return (source, sink) };
+        let feed = Shared(Arc::new(Mutex::new(Feed::new(*subject == Subject::Get, Since::of(&*source)))));
+        let (seen, went) = (feed.clone(), feed.clone());
+        // It fails only when there is no thread to show it.
+        let _ = scenes.send(Scene { name: name.to_owned(), handle, feed });
+        let sink = tee(sink, move |batch| went.lock().went(batch));
+        (Box::new(Watched { onward: source, feed: seen }), sink)
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.scenes = None;
         // It fails only when the thread has panicked, which it has told already.
-        let _ = self.thread.map(JoinHandle::join);
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 

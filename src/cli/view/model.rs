@@ -30,6 +30,8 @@ pub(super) struct Point {
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) subject: Subject,
+    /// What the run is among others.
+    pub(super) name: String,
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
     pub(super) outlook: Option<Outlook>,
@@ -46,9 +48,10 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(subject: Subject, first: Snapshot, limits: LiveLimits) -> Self {
+    pub(super) fn new(subject: Subject, name: &str, first: Snapshot, limits: LiveLimits) -> Self {
         Self {
             subject,
+            name: name.to_owned(),
             now: first,
             limits,
             outlook: None,
@@ -59,6 +62,12 @@ impl Model {
             message: None,
             ends: VecDeque::from([first]),
         }
+    }
+
+    /// Another run begins; what was drawn over time goes on.
+    pub(super) fn begin(&mut self, name: &str, first: Snapshot, limits: LiveLimits) {
+        let points = std::mem::take(&mut self.points);
+        *self = Self { points, help: self.help, ..Self::new(self.subject, name, first, limits) };
     }
 
     /// How the run is now.
@@ -125,7 +134,7 @@ mod tests {
     }
 
     fn model() -> Model {
-        Model::new(Subject::Get, at(0, 0), LiveLimits::from(&Limits::default()))
+        Model::new(Subject::Get, "", at(0, 0), LiveLimits::from(&Limits::default()))
     }
 
     #[test]
@@ -143,6 +152,20 @@ mod tests {
             model.add(Taken::default());
         }
         assert_eq!((model.points.len(), model.ends.len()), (POINTS, ETA_POINTS + 1), "bounded");
+    }
+
+    #[test]
+    fn another_run_begins_anew_but_for_what_is_drawn_over_time() {
+        let mut model = model();
+        let limits = model.limits;
+        model.note(at(1000, 50), limits, None);
+        model.add(Taken::default());
+        (model.paused, model.help) = (true, true);
+        model.begin("200/s", at(0, 0), limits);
+        assert_eq!((model.name.as_str(), model.paused, model.help, model.points.len()), ("200/s", false, true, 1));
+        model.note(at(1000, 200), limits, None);
+        model.add(Taken::default());
+        assert_eq!(model.points.iter().map(|point| point.rate).collect::<Vec<_>>(), [50, 200]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::io::{self, Stderr};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::event::{self, Event};
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use haul::engine::Handle;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
@@ -23,7 +22,7 @@ use signal_hook::low_level::{emulate_default_handler, raise};
 use super::draw::draw;
 use super::keys::{self, Limit, Step, Wish};
 use super::model::Model;
-use super::{Shared, Subject};
+use super::{Scene, Subject};
 use crate::cli::{console, status};
 
 /// The time between two pictures, unless a key is pressed: five a second. A key, and the end, wait no longer.
@@ -51,16 +50,26 @@ pub(in crate::cli) fn restore() {
     }
 }
 
-/// Shows the run of `handle` until `stopped` is closed.
-pub(super) fn show(subject: Subject, handle: &Handle, feed: &Shared, stopped: &Receiver<()>) {
-    if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
-        return;
-    }
-    let model = Model::new(subject, handle.progress(), handle.limits());
-    let shown = take().and_then(|terminal| Screen { terminal, model }.run(handle, feed, stopped));
+/// Shows one run after the other until no more can come.
+pub(super) fn show(subject: Subject, scenes: &Receiver<Scene>) {
+    let Some(scene) = first(scenes) else { return };
+    let model = Model::new(subject, &scene.name, scene.handle.progress(), scene.handle.limits());
+    let shown = take().and_then(|terminal| Screen { terminal, model, scene }.run(scenes));
     restore();
     if let Err(error) = shown {
         console::tell(&format!("haul: can't draw on this terminal: {error}; going on without"));
+    }
+}
+
+/// The first run that takes long enough to be worth a screen.
+fn first(scenes: &Receiver<Scene>) -> Option<Scene> {
+    let mut scene = scenes.recv().ok()?;
+    loop {
+        match scenes.recv_timeout(PATIENCE) {
+            Ok(next) => scene = next,
+            Err(RecvTimeoutError::Timeout) => return Some(scene),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
     }
 }
 
@@ -90,23 +99,33 @@ fn take() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
 struct Screen {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     model: Model,
+    scene: Scene,
 }
 
 impl Screen {
-    fn run(mut self, handle: &Handle, feed: &Shared, stopped: &Receiver<()>) -> io::Result<()> {
+    fn run(mut self, scenes: &Receiver<Scene>) -> io::Result<()> {
         while TAKEN.load(Ordering::SeqCst) {
-            self.look(handle, feed);
+            self.look();
             let model = &self.model;
             self.terminal.draw(|frame| draw(model, frame))?;
-            self.listen(handle)?;
-            if stopped.recv_timeout(Duration::ZERO) != Err(RecvTimeoutError::Timeout) {
-                break;
+            self.listen()?;
+            match scenes.try_recv() {
+                Ok(next) => self.change(next),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => break,
             }
         }
         Ok(())
     }
 
-    fn look(&mut self, handle: &Handle, feed: &Shared) {
+    /// Another run is under way.
+    fn change(&mut self, next: Scene) {
+        self.model.begin(&next.name, next.handle.progress(), next.handle.limits());
+        self.scene = next;
+    }
+
+    fn look(&mut self) {
+        let Scene { handle, feed, .. } = &self.scene;
         self.model.note(handle.progress(), handle.limits(), handle.outlook());
         if self.model.is_due() {
             let taken = feed.lock().take(HOSTS);
@@ -116,7 +135,7 @@ impl Screen {
     }
 
     /// Waits for the next picture's time or a key, and does what the keys say.
-    fn listen(&mut self, handle: &Handle) -> io::Result<()> {
+    fn listen(&mut self) -> io::Result<()> {
         let mut wait = FRAME;
         for _ in 0..EVENTS {
             if !event::poll(wait)? {
@@ -125,34 +144,36 @@ impl Screen {
             if let Event::Key(key) = event::read()?
                 && let Some(wish) = keys::wish(&key)
             {
-                self.fulfil(wish, handle)?;
+                self.fulfil(wish)?;
             }
             wait = Duration::ZERO;
         }
         Ok(())
     }
 
-    fn fulfil(&mut self, wish: Wish, handle: &Handle) -> io::Result<()> {
+    fn fulfil(&mut self, wish: Wish) -> io::Result<()> {
         match wish {
             Wish::Help => self.model.help = !self.model.help,
-            Wish::Pause => self.pause(handle),
-            Wish::Limit(limit, step) => self.set(handle, limit, step),
+            Wish::Pause => self.pause(),
+            Wish::Limit(limit, step) => self.set(limit, step),
             Wish::Stop => raise(SIGINT)?,
         }
         Ok(())
     }
 
-    fn pause(&mut self, handle: &Handle) {
+    fn pause(&mut self) {
+        let handle = &self.scene.handle;
         self.model.paused = !self.model.paused;
         if self.model.paused {
             handle.pause();
         } else {
             handle.resume();
         }
-        self.tell(handle, if self.model.paused { "paused" } else { "going on" });
+        self.tell(if self.model.paused { "paused" } else { "going on" });
     }
 
-    fn set(&mut self, handle: &Handle, limit: Limit, step: Step) {
+    fn set(&mut self, limit: Limit, step: Step) {
+        let handle = &self.scene.handle;
         let before = handle.limits();
         let after = keys::change(before, limit, step);
         handle.set_limits(after);
@@ -160,11 +181,11 @@ impl Screen {
             Limit::All => ("in flight", before.concurrency, after.concurrency),
             Limit::PerHost => ("per host", before.per_host, after.per_host),
         };
-        self.tell(handle, &format!("{before} → {after} {name}"));
+        self.tell(&format!("{before} → {after} {name}"));
     }
 
     /// What was done is told now, and remains on the terminal after the view.
-    fn tell(&self, handle: &Handle, what: &str) {
-        console::tell(&format!("haul: at {}: {what}", status::clock(handle.progress().elapsed)));
+    fn tell(&self, what: &str) {
+        console::tell(&format!("haul: at {}: {what}", status::clock(self.scene.handle.progress().elapsed)));
     }
 }

@@ -51,7 +51,9 @@ fn header(model: &Model) -> Line<'static> {
     };
     let state = if model.paused { " PAUSED ".reversed() } else { "".into() };
     let rate = format!("  {}/s  ", HumanCount(model.rate()));
-    Line::from(vec![name.bold(), format!("  {}", status::coarse(model.now.elapsed)).into(), rate.into(), state])
+    let which = if model.name.is_empty() { String::new() } else { format!("  {}", model.name) };
+    let elapsed = format!("{which}  {}", status::coarse(model.now.elapsed));
+    Line::from(vec![name.bold(), elapsed.into(), rate.into(), state])
 }
 
 /// The three lines of numbers.
@@ -157,7 +159,7 @@ mod tests {
             status: [0, 0, second * second * 30, second * second * 8, second * second * 2, 0],
             ..Snapshot::default()
         };
-        let mut model = Model::new(subject, at(0), limits);
+        let mut model = Model::new(subject, "", at(0), limits);
         for second in 1..=20 {
             model.note(at(second), limits, Some(outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay)));
             let latency = Percentiles { p50: millis(2), p90: millis(10 * second), p99: millis(1500) };
@@ -235,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn a_run_among_others_is_named() {
+        let mut model = model(Subject::Bench);
+        model.name = "trying 400/s".to_owned();
+        let screen = screen(&model, 80, 24);
+        assert!(screen.starts_with("haul bench  trying 400/s  20s  1,561/s"), "{screen}");
+    }
+
+    #[test]
     fn a_pause_and_the_keys_are_shown() {
         let mut model = model(Subject::Get);
         (model.paused, model.help, model.message) = (true, true, Some("at 12s: --concurrency 256 → 320".into()));
@@ -260,14 +270,15 @@ mod tests {
         let mut full = model(Subject::Get);
         full.help = true;
         let extreme = |rate| {
-            let mut model = Model::new(Subject::Get, Snapshot::default(), limits);
+            let mut model = Model::new(Subject::Get, "", Snapshot::default(), limits);
             let now = Snapshot { elapsed: Duration::MAX, succeeded: rate, in_flight: u64::MAX, ..Snapshot::default() };
             model.note(now, limits, None);
             let longest = Percentiles { p50: Duration::ZERO, p90: Duration::ZERO, p99: Duration::from_secs(3600) };
             model.add(Taken { latency: Some(longest), ..Taken::default() });
             model
         };
-        for model in [full, Model::new(Subject::Bench, Snapshot::default(), limits), extreme(u64::MAX), extreme(0)] {
+        for model in [full, Model::new(Subject::Bench, "", Snapshot::default(), limits), extreme(u64::MAX), extreme(0)]
+        {
             for width in (0..30).chain([79, 80, 81, 200, 1000]) {
                 for height in (0..30).chain([60, 200]) {
                     screen(&model, width, height);
