@@ -91,10 +91,10 @@ pub(super) struct AnswerArgs {
     #[arg(long)]
     pub(super) json: bool,
     /// Write what happened in each second to FILE (docs/BENCH.md)
-    #[arg(long, value_name = "FILE", conflicts_with = "find_max")]
+    #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
     /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
-    #[arg(long, value_name = "FILE", conflicts_with = "find_max")]
+    #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Compare with an earlier --json answer in FILE, and say what a test shows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ramp", "find_max"])]
@@ -140,8 +140,20 @@ pub(super) enum Load {
     Closed { requests: Option<u64>, lasts: Option<Duration> },
     /// Requests start when they are due.
     Open(Plan),
-    /// Open loops, one after the other, until this much time is over.
-    FindMax { search: Search, trial: Plan, bound: Duration, lasts: Duration },
+    /// Open loops, one after the other.
+    FindMax(Sought),
+}
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub(super) struct Sought {
+    pub(super) search: Search,
+    /// The load of the first rate; others differ by their rate.
+    pub(super) trial: Plan,
+    /// Within this 99 % have to be answered.
+    pub(super) bound: Duration,
+    /// The time there is for all rates.
+    pub(super) lasts: Duration,
 }
 
 /// An open loop to be.
@@ -202,7 +214,7 @@ impl BenchArgs {
             if lasts < step + warm_up {
                 return Err("-d is shorter than the time for one rate; give more, or a shorter --step".to_owned());
             }
-            return Ok(Load::FindMax { search: Search::new(first.per_second()), trial, bound, lasts });
+            return Ok(Load::FindMax(Sought { search: Search::new(first.per_second()), trial, bound, lasts }));
         }
         if let Some((low, high)) = pace.ramp {
             let lasts = load.duration.unwrap_or(DURATION);
@@ -315,7 +327,7 @@ mod tests {
         assert_eq!(open("--rate 10").lasts(), seconds(10));
         assert_eq!((open("--rate 10 -n 5").lasts(), open("--rate 10 -n 5").requests), (None, Some(5)));
         assert_eq!(open("--ramp 1..10").lasts(), seconds(10));
-        assert!(matches!(plan("--find-max --p99 1s"), Ok(Load::FindMax { lasts, .. }) if Some(lasts) == seconds(60)));
+        assert!(matches!(plan("--find-max --p99 1s"), Ok(Load::FindMax(sought)) if Some(sought.lasts) == seconds(60)));
     }
 
     #[test]
@@ -345,7 +357,7 @@ mod tests {
             "--ramp 1..2 -n 5",
             "--find-max --p99 1s -n 5",
             "--find-max --p99 1s -d 1s",
-            "--find-max --p99 1s --csv x",
+            "--find-max --p99 1s --against x",
             "--ramp 1..2 --against x",
             "--rate 0",
             "--rate 1000001",

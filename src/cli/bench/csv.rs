@@ -1,7 +1,5 @@
 //! A load second by second, as CSV (docs/BENCH.md). Pure.
 
-use std::fmt::Write;
-
 use super::series::Second;
 
 /// The columns: the fields of a second in JSON.
@@ -10,16 +8,23 @@ const COLUMNS: [&str; 9] =
 
 /// A line for each second, below their head. Where there is no time the cell is empty.
 pub(super) fn csv(seconds: &[Second]) -> String {
-    let mut text = COLUMNS.join(",") + "\n";
-    for row in seconds {
-        let counts = [row.second, row.started, row.answered, row.failed, row.received_bytes, row.in_flight];
-        let counts = counts.map(|count| count.to_string()).join(",");
-        let times = [row.p50_us, row.p99_us, row.max_us];
-        let times = times.map(|time| time.map_or_else(String::new, |time| time.to_string())).join(",");
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "{counts},{times}");
-    }
-    text
+    let lines = seconds.iter().map(|second| line(second) + "\n");
+    std::iter::once(COLUMNS.join(",") + "\n").chain(lines).collect()
+}
+
+/// The seconds of a search: those of each rate tried, with the rate before them.
+pub(super) fn of_rates(tried: &[(f64, Vec<Second>)]) -> String {
+    let lines =
+        tried.iter().flat_map(|(rate, seconds)| seconds.iter().map(move |second| format!("{rate},{}\n", line(second))));
+    std::iter::once(format!("rate_per_s,{}\n", COLUMNS.join(","))).chain(lines).collect()
+}
+
+fn line(row: &Second) -> String {
+    let counts = [row.second, row.started, row.answered, row.failed, row.received_bytes, row.in_flight];
+    let counts = counts.map(|count| count.to_string()).join(",");
+    let times = [row.p50_us, row.p99_us, row.max_us];
+    let times = times.map(|time| time.map_or_else(String::new, |time| time.to_string())).join(",");
+    format!("{counts},{times}")
 }
 
 #[cfg(test)]
@@ -40,6 +45,14 @@ mod tests {
         let timed = Second { p50_us: Some(1.5), p99_us: Some(20.0), max_us: Some(30.25), ..Second::default() };
         let lines = csv(&[answered, timed]);
         assert_eq!(lines.lines().skip(1).collect::<Vec<_>>(), ["1,7,2,3,4,5,,,", "0,0,0,0,0,0,1.5,20,30.25"]);
+    }
+
+    #[test]
+    fn the_seconds_of_a_search_have_their_rate() {
+        let second = |second| Second { second, ..Second::default() };
+        let lines = of_rates(&[(50.0, vec![second(0), second(1)]), (37.5, vec![second(0)])]);
+        let lines: Vec<_> = lines.lines().map(|line| line.split(',').take(2).collect::<Vec<_>>().join(",")).collect();
+        assert_eq!(lines, ["rate_per_s,second", "50,0", "50,1", "37.5,0"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `haul bench`: a load on one or many URLs, and how it was borne.
 //!
 //! The engine of every other command does the work. `args` says what load to make; `load` is a closed loop's source, `paced`
-//! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `find` says which to run next;
-//! `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
+//! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `trials` one after the other, `find` says
+//! which to run next; `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
 
 mod against;
 mod args;
@@ -20,6 +20,7 @@ mod series;
 mod steps;
 mod tally;
 mod trial;
+mod trials;
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
@@ -28,19 +29,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use haul::config::{Config, Limits, PoolSettings, Rate};
+use haul::config::{Config, Limits, PoolSettings};
 use haul::model::{More, Source, Time};
 use haul::source::Inputs;
 
 use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
-use self::args::{Load, Plan};
-use self::find::Search;
+use self::args::Load;
 use self::report::{Asked, Report};
-use self::search::SearchReport;
-use self::series::Second;
-use self::steps::StepReport;
-use self::trial::Setup;
+use self::trial::{Done, Setup};
+use self::trials::Found;
 use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
@@ -49,7 +47,7 @@ use super::metrics::Metrics;
 use super::outfile::OutFile;
 use super::plan::{self, World};
 use super::progress::Show;
-use super::report::{self as picture, ReportFile};
+use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
 use super::{page, signals};
 
@@ -114,69 +112,63 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let used = inputs.iter().chain(&against).map(PathBuf::as_path);
     let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
     let series = series.map(|path| OutFile::open("--csv", &path, used)).transpose()?;
-    let mut done = match load {
-        Load::Closed { requests, lasts } => setup.closed(requests, lasts, warm_up, GRACE)?,
-        Load::Open(plan) => setup.open(&plan, Duration::MAX, GRACE)?,
-        Load::FindMax { search, trial, bound, lasts } => {
-            let report = find(&mut setup, asked, Sought { search, trial, bound, lasts })?;
-            return Ok((report.told(json), report.exit()));
+    let name = picture::shown(&asked.url);
+    let told = match load {
+        Load::Closed { requests, lasts } => {
+            Told::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
         }
+        Load::Open(plan) => Told::of_load(asked, setup.open(&plan, Duration::MAX, GRACE)?, earlier, json),
+        Load::FindMax(sought) => Told::of_search(trials::find(&mut setup, asked, sought)?, json),
     };
-    let title = format!("haul bench {}", picture::shown(&asked.url));
-    let drawn = page.zip(done.picture.take()).map(|(page, picture)| page.write(&title, None, &[picture]));
-    let is_drawn = drawn.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
-    let mut report = Report::new(asked, done);
-    if let Some(earlier) = earlier {
-        report.compare(earlier);
+    let title = format!("haul bench {name}");
+    let is_drawn = went_well(page.map(|page| page.write(&title, told.answer.as_ref(), &told.runs)));
+    let is_written = went_well(series.map(|file| file.write(told.csv.as_bytes())));
+    let exit = if is_drawn && is_written { told.exit } else { Exit::SomeFailed };
+    Ok((told.text, exit))
+}
+
+/// What is told of one load or a search, in every form that may be asked for.
+struct Told {
+    text: String,
+    exit: Exit,
+    csv: String,
+    /// What a page says before what it shows.
+    answer: Option<Answer>,
+    runs: Vec<Run>,
+}
+
+impl Told {
+    fn of_load(asked: Asked, mut done: Done, earlier: Option<Earlier>, json: bool) -> Self {
+        let runs = done.picture.take().into_iter().collect();
+        let mut report = Report::new(asked, done);
+        if let Some(earlier) = earlier {
+            report.compare(earlier);
+        }
+        let csv = csv::csv(report.seconds());
+        Self { text: report.told(json), exit: report.exit(), csv, answer: None, runs }
     }
-    let written = series.is_none_or(|file| write_seconds(file, report.seconds()));
-    let exit = if written && is_drawn { report.exit() } else { Exit::SomeFailed };
-    Ok((report.told(json), exit))
+
+    fn of_search(found: Found, json: bool) -> Self {
+        let Found { report, seconds, shown } = found;
+        Self {
+            text: report.told(json),
+            exit: report.exit(),
+            csv: csv::of_rates(&seconds),
+            answer: Some(report.answer()),
+            runs: shown.into_iter().flatten().collect(),
+        }
+    }
+}
+
+/// Whether there was nothing to write or it was written; if not, that is told.
+fn went_well(written: Option<Result<(), String>>) -> bool {
+    written.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
 }
 
 /// The answer of an earlier load, read before this one begins.
 fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
     let text = std::fs::read(file).map_err(|error| format!("can't read '{}': {error}", file.display()))?;
     Earlier::read(&file.display().to_string(), &text, matches!(load, Load::Open(_)))
-}
-
-/// Whether the seconds could be written; if not, that is told.
-fn write_seconds(file: OutFile, seconds: &[Second]) -> bool {
-    let written = file.write(csv::csv(seconds).as_bytes());
-    written.map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
-}
-
-/// What to look for.
-struct Sought {
-    search: Search,
-    trial: Plan,
-    bound: Duration,
-    lasts: Duration,
-}
-
-/// Tries rates until the highest that is borne is known, or the time for one more is not there.
-fn find(setup: &mut Setup, asked: Asked, sought: Sought) -> Result<SearchReport, String> {
-    let Sought { mut search, mut trial, bound, lasts } = sought;
-    let mut tried: Vec<StepReport> = Vec::new();
-    let mut spent = Duration::ZERO;
-    let mut stopped = false;
-    while let Some(rate) = search.next().and_then(Rate::new).filter(|_| !stopped) {
-        if spent + trial.lasts().unwrap_or_default() > lasts {
-            break;
-        }
-        trial.rates = vec![rate];
-        // What has not ended after that has missed the bound.
-        setup.name = format!("trying {}", figures::rate(rate.per_second()));
-        let done = setup.open(&trial, bound, bound)?;
-        spent += done.spent.elapsed;
-        stopped = done.run.stopped;
-        if !stopped {
-            let step = StepReport::of_trial(&done, &trial, asked.connections.into());
-            search.note(rate.per_second(), step.is_borne());
-            tried.push(step);
-        }
-    }
-    Ok(SearchReport::new(asked, bound, &search, tried, stopped))
 }
 
 /// What all loads have in common.

@@ -40,7 +40,8 @@ impl Asked {
     pub(super) fn new(targets: &[Target], args: &BenchArgs, load: &Load) -> Self {
         let plan = match load {
             Load::Closed { .. } => None,
-            Load::Open(plan) | Load::FindMax { trial: plan, .. } => Some(plan),
+            Load::Open(plan) => Some(plan),
+            Load::FindMax(sought) => Some(&sought.trial),
         };
         let warm_up = plan.map_or_else(|| args.load.warm_up(), |plan| plan.warm_up);
         Self {

@@ -7,8 +7,10 @@ use serde::Serialize;
 use super::figures::rate;
 use super::find::Search;
 use super::report::Asked;
-use super::steps::{StepReport, table};
+use super::steps::{StepReport, rows, table};
 use crate::cli::exit::Exit;
+use crate::cli::page;
+use crate::cli::report::Answer;
 use crate::cli::summary::short;
 
 /// The figures. The fields' names are those of the JSON object.
@@ -55,18 +57,35 @@ impl SearchReport {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n\n{}", table(&self.tried), self.finding());
-        if !self.complete {
-            text += if self.stopped {
-                "\nInterrupted before the end."
-            } else {
-                "\nThe time was up before the end; give more with -d, or less to each rate with --step."
-            };
-        }
-        if self.client_bound {
-            text += "\nA rate that was not borne was too much for this client, too: the server may bear\nmore.";
-        }
+        let mut text = format!("{}\n\n", table(&self.tried));
+        self.remarks().iter().for_each(|remark| page::wrap(&mut text, remark, 0));
+        text.truncate(text.trim_end().len());
         text
+    }
+
+    /// The same for a page of the two loads between which the rate lies.
+    pub(super) fn answer(&self) -> Answer {
+        let heading = "Rates tried one after the other, each a load of its own. Below are the highest that was borne and the \
+                       lowest that was not.";
+        Answer {
+            heading: heading.to_owned(),
+            tables: vec![("Rates tried".to_owned(), rows(&self.tried))],
+            words: self.remarks(),
+            list: Vec::new(),
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let early = match (self.complete, self.stopped) {
+            (true, _) => None,
+            (false, true) => Some("Interrupted before the end."),
+            (false, false) => {
+                Some("The time was up before the end; give more with -d, or less to each rate with --step.")
+            }
+        };
+        let client = "A rate that was not borne was too much for this client, too: the server may bear more.";
+        let client = self.client_bound.then_some(client);
+        std::iter::once(self.finding()).chain([early, client].into_iter().flatten().map(str::to_owned)).collect()
     }
 
     fn finding(&self) -> String {

@@ -102,10 +102,15 @@ impl StepReport {
 
 /// The rates under each other.
 pub(super) fn table(steps: &[StepReport]) -> String {
+    figures::table(rows(steps))
+}
+
+/// The same cell by cell, below the titles.
+pub(super) fn rows(steps: &[StepReport]) -> Vec<Vec<String>> {
     let mut heads: Vec<_> =
         ["asked", "got", "p50", "p99", "longest", "late p99", "failed", "unfinished"].map(str::to_owned).into();
     if steps.iter().any(|step| step.borne.is_some()) {
         heads.push("borne".to_owned());
     }
-    figures::table(std::iter::once(heads).chain(steps.iter().map(StepReport::cells)).collect())
+    std::iter::once(heads).chain(steps.iter().map(StepReport::cells)).collect()
 }

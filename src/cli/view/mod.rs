@@ -2,7 +2,8 @@
 //!
 //! `feed` and `model` gather, `keys` understands, `draw` draws: all pure; `screen` alone touches the terminal. The view sees a
 //! run through its [`Handle`] and through what passes to and from it, on threads that don't fetch; without the view none of
-//! this exists. Of runs that follow each other it shows the one under way, on one screen. While it is on, everything told on standard error is held back ([`super::console`]) and told after it.
+//! this exists. Of runs that follow each other it shows the one under way, on one screen. While it is on, everything told on
+//! standard error is held back ([`super::console`]) and told after it.
 
 mod draw;
 mod feed;
