@@ -73,7 +73,7 @@ pub(super) struct PaceArgs {
     /// The bound of --find-max, counted from when a request is due
     #[arg(long, value_name = "TIME", value_parser = values::timeout, requires = "find_max")]
     p99: Option<Duration>,
-    /// How long each rate is held [default: a tenth of -d with --ramp, 3s with --find-max]
+    /// How long each rate is held [default: a tenth of -d with --ramp; 3s, or 120 requests, with --find-max]
     #[arg(long, value_name = "TIME", value_parser = values::timeout)]
     step: Option<Duration>,
     /// How the times between requests are spread [default: constant]
@@ -119,9 +119,14 @@ impl AnswerArgs {
 
 /// A load that was asked for neither by number nor by time lasts this long.
 const DURATION: Duration = Duration::from_secs(10);
-/// The same for a search, and for each of its rates.
+/// The same for a search, and for each of its rates at least.
 const SEARCH: Duration = Duration::from_secs(60);
 const TRIAL: Duration = Duration::from_secs(3);
+/// A rate is held for as many requests, unless --step says how long: of random arrivals fewer than [`ENOUGH`] then come once in
+/// thirty times.
+const WANTED: f64 = 120.0;
+/// Of fewer requests 99 % say little.
+pub(super) const ENOUGH: u64 = 100;
 const TRIAL_WARM_UP: Duration = Duration::from_millis(500);
 /// The rate a search begins with.
 const FIRST: f64 = 100.0;
@@ -148,12 +153,23 @@ pub(super) enum Load {
 #[derive(Clone, Debug)]
 pub(super) struct Sought {
     pub(super) search: Search,
-    /// The load of the first rate; others differ by their rate.
+    /// The load of the first rate; others differ by their rate, and by how long they last where that is not told.
     pub(super) trial: Plan,
+    /// How long each rate is held, if that is told.
+    pub(super) step: Option<Duration>,
     /// Within this 99 % have to be answered.
     pub(super) bound: Duration,
     /// The time there is for all rates.
     pub(super) lasts: Duration,
+}
+
+impl Sought {
+    /// The load that tries `rate`.
+    pub(super) fn trial(&self, rate: Rate) -> Plan {
+        let enough = Duration::try_from_secs_f64(WANTED / rate.per_second()).unwrap_or(Duration::MAX);
+        let step = self.step.unwrap_or_else(|| enough.max(TRIAL));
+        Plan { rates: vec![rate], step: Some(step), ..self.trial.clone() }
+    }
 }
 
 /// An open loop to be.
@@ -185,7 +201,7 @@ impl Plan {
     /// How long it goes on, warm-up included, unless a number ends it.
     pub(super) fn lasts(&self) -> Option<Duration> {
         let steps = u32::try_from(self.rates.len()).unwrap_or(u32::MAX);
-        self.step.map(|step| self.warm_up + step * steps)
+        self.step.map(|step| self.warm_up.saturating_add(step.saturating_mul(steps)))
     }
 }
 
@@ -206,15 +222,17 @@ impl BenchArgs {
             seed: pace.seed.unwrap_or_default(),
         };
         if pace.find_max {
-            let step = pace.step.unwrap_or(TRIAL);
             let first = pace.rate.or_else(|| Rate::new(FIRST)).expect("above zero");
-            let warm_up = load.warm_up.unwrap_or(TRIAL_WARM_UP);
-            let trial = open(vec![first], Some(step), warm_up);
+            let trial = open(vec![first], None, load.warm_up.unwrap_or(TRIAL_WARM_UP));
             let (bound, lasts) = (pace.p99.expect("clap requires it"), load.duration.unwrap_or(SEARCH));
-            if lasts < step + warm_up {
-                return Err("-d is shorter than the time for one rate; give more, or a shorter --step".to_owned());
+            let sought = Sought { search: Search::new(first.per_second()), trial, step: pace.step, bound, lasts };
+            let first = sought.trial(first).lasts().unwrap_or_default();
+            if lasts < first {
+                return Err(format!(
+                    "-d is shorter than the first rate takes, {first:?}; give more, or a shorter --step"
+                ));
             }
-            return Ok(Load::FindMax(Sought { search: Search::new(first.per_second()), trial, bound, lasts }));
+            return Ok(Load::FindMax(sought));
         }
         if let Some((low, high)) = pace.ramp {
             let lasts = load.duration.unwrap_or(DURATION);
@@ -341,6 +359,20 @@ mod tests {
         assert!(plan("--ramp 1..9 -d 1h --step 1s").is_err());
         assert!(plan("--ramp 5").expect_err("no ramp").contains("100..5000/s"));
         assert!(plan("--ramp 0..5").is_err() && plan("--ramp 1..2000000").is_err());
+    }
+
+    #[test]
+    fn a_low_rate_is_tried_for_as_long_as_it_takes_to_say_something() {
+        let held = |flags, rate| match plan(flags) {
+            Ok(Load::FindMax(sought)) => sought.trial(Rate::new(rate).expect("a rate")).step,
+            other => panic!("{flags}: {other:?}"),
+        };
+        let flags = "--find-max --p99 1s";
+        assert_eq!((held(flags, 1000.0), held(flags, 40.0), held(flags, 4.0)), (seconds(3), seconds(3), seconds(30)));
+        assert_eq!(held("--find-max --p99 1s --step 2s", 4.0), seconds(2));
+        let refused = plan("--find-max --p99 1s --rate 1/s").expect_err("too short");
+        assert!(refused.contains("120.5s") && refused.contains("shorter --step"), "{refused}");
+        assert!(plan("--find-max --p99 1s --rate 1/s --step 5s").is_ok());
     }
 
     #[test]

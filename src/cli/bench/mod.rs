@@ -118,7 +118,7 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
             Told::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
         }
         Load::Open(plan) => Told::of_load(asked, setup.open(&plan, Duration::MAX, GRACE)?, earlier, json),
-        Load::FindMax(sought) => Told::of_search(trials::find(&mut setup, asked, sought)?, json),
+        Load::FindMax(sought) => Told::of_search(trials::find(&mut setup, asked, &sought)?, json),
     };
     let title = format!("haul bench {name}");
     let is_drawn = went_well(page.map(|page| page.write(&title, told.answer.as_ref(), &told.runs)));

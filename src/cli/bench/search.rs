@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::args::ENOUGH;
 use super::figures::rate;
 use super::find::Search;
 use super::report::Asked;
@@ -25,6 +26,8 @@ pub(super) struct SearchReport {
     /// Whether the search came to its end, rather than that of its time.
     complete: bool,
     client_bound: bool,
+    /// Whether one of the two rates was judged by fewer requests than say something.
+    few_requests: bool,
     tried: Vec<StepReport>,
 }
 
@@ -38,6 +41,7 @@ impl SearchReport {
             max_rate_per_s: search.borne,
             too_much_per_s: search.too_much,
             complete: !stopped && search.next().is_none(),
+            few_requests: tried.iter().any(|step| step.is_guess_at(&[search.borne, search.too_much])),
             client_bound: tried.iter().any(|step| !step.is_borne() && step.client_lacked()),
             tried,
         }
@@ -83,9 +87,15 @@ impl SearchReport {
                 Some("The time was up before the end; give more with -d, or less to each rate with --step.")
             }
         };
+        let few = self.few_requests.then(|| {
+            format!(
+                "Fewer than {ENOUGH} requests say little of 99 %, and such a rate is among these: give a longer --step."
+            )
+        });
         let client = "A rate that was not borne was too much for this client, too: the server may bear more.";
         let client = self.client_bound.then_some(client);
-        std::iter::once(self.finding()).chain([early, client].into_iter().flatten().map(str::to_owned)).collect()
+        let fixed = [early, client].into_iter().flatten().map(str::to_owned);
+        std::iter::once(self.finding()).chain(few).chain(fixed).collect()
     }
 
     fn finding(&self) -> String {
@@ -124,6 +134,7 @@ mod tests {
     #[test]
     fn the_text_says_what_was_found_and_what_was_not() {
         let found = report(&[(100.0, true), (102.0, false)], false);
+        assert!(!found.few_requests, "neither is among those of few requests");
         let expected = "\n\nHighest rate with 99 % answered within 20ms: 100/s (102/s was too much)";
         assert!(found.told(false).ends_with(expected), "{}", found.told(false));
         assert_eq!(found.exit(), Exit::Complete);
@@ -132,6 +143,13 @@ mod tests {
         let none = report(&[(0.1, false)], false);
         assert!(none.text().contains("No rate tried had 99 % answered within 20ms."), "{}", none.text());
         assert_eq!((none.exit(), report(&[], true).exit()), (Exit::SomeFailed, Exit::Interrupted));
+    }
+
+    #[test]
+    fn a_rate_that_few_requests_speak_for_is_told() {
+        // Of the two, 10/s was tried with ten requests.
+        let found = report(&[(10.0, true), (10.2, false)], false);
+        assert!(found.few_requests && found.text().contains("Fewer than 100 requests say little"), "{}", found.text());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::args::Plan;
+use super::args::{ENOUGH, Plan};
 use super::client::Lack;
 use super::figures::{self, at, micros_or_dash, per_second, rate};
 use super::schedule::Schedule;
@@ -78,6 +78,11 @@ impl StepReport {
     /// Whether 99 % of what was planned was answered within the bound.
     pub(super) fn is_borne(&self) -> bool {
         self.borne == Some(true)
+    }
+
+    /// Whether it was one of `rates`, and judged by too few requests.
+    pub(super) fn is_guess_at(&self, rates: &[Option<f64>]) -> bool {
+        self.planned < ENOUGH && rates.contains(&Some(self.rate_per_s))
     }
 
     pub(super) fn client_lacked(&self) -> bool {

@@ -26,18 +26,18 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A load can't begin.
-pub(super) fn find(setup: &mut Setup, asked: Asked, sought: Sought) -> Result<Found, String> {
-    let Sought { mut search, mut trial, bound, lasts } = sought;
+pub(super) fn find(setup: &mut Setup, asked: Asked, sought: &Sought) -> Result<Found, String> {
+    let (mut search, bound) = (sought.search.clone(), sought.bound);
     let mut tried: Vec<StepReport> = Vec::new();
     let mut seconds = Vec::new();
     let mut shown = [None, None];
     let mut spent = Duration::ZERO;
     let mut stopped = false;
     while let Some(rate) = search.next().and_then(Rate::new).filter(|_| !stopped) {
-        if spent + trial.lasts().unwrap_or_default() > lasts {
+        let trial = sought.trial(rate);
+        if spent + trial.lasts().unwrap_or_default() > sought.lasts {
             break;
         }
-        trial.rates = vec![rate];
         setup.name = format!("trying {}", figures::rate(rate.per_second()));
         // What has not ended after that has missed the bound.
         let mut done = setup.open(&trial, bound, bound)?;
