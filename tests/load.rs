@@ -194,6 +194,20 @@ fn seconds_are_written_and_loads_compared() {
     assert_eq!((code, &answer["against"]["seconds_then"]), (Some(0), &1.into()), "{answer}");
     assert_eq!(answer["against"]["differs"], serde_json::json!(["connections 2 then, 3 now"]), "{answer}");
     assert_eq!(answer["against"]["measures"][0]["verdict"], "can't tell", "{answer}");
+    let secret = url.replacen("://", "://user:s3cret@", 1);
+    let flags = ["-H", "authorization: Bearer s3cret", "-H", "x-a: b", "--body", "s3cret", "--no-reuse"];
+    let (_, answer) = bench(&[&[secret.as_str(), "-n", "2", "-c", "2", "--against", &old][..], &flags].concat());
+    let differs: Vec<_> = answer["against"]["differs"].as_array().expect("a list").iter().collect();
+    let told = |part: &str| differs.iter().any(|text| text.as_str().is_some_and(|text| text.starts_with(part)));
+    for part in [
+        "body null then, {\"bytes\":6,",
+        "headers [] then, ",
+        "method \"GET\" then, \"POST\"",
+        "reuse true then, false",
+    ] {
+        assert!(told(part), "{part}: {answer}");
+    }
+    assert!(!answer.to_string().contains("s3cret"), "{answer}");
     let refused = |flags: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_haul")).args(["bench", &url]).args(flags).output();
         let output = output.expect("it starts");

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::figures::{micros, rate, table, thousandths};
 use super::ranks::{CONFIDENCE, median, shift};
 use super::series::Second;
+use crate::cli::page::wrap;
 
 /// The verdict when the test can show nothing, whatever the values are.
 const UNTOLD: &str = "can't tell";
@@ -79,6 +80,7 @@ impl Against {
     /// Compares with a load that was asked for as `asked` says.
     pub(super) fn new(earlier: Earlier, asked: &impl Serialize, elapsed_s: f64, seconds: &[Second]) -> Self {
         let (then, now) = (whole(&earlier.seconds, earlier.elapsed_s), whole(seconds, elapsed_s));
+        let asked = serde_json::to_value(asked).unwrap_or_default();
         let measure = |name, of: fn(&Second) -> Option<f64>| {
             let of = |seconds: &[Second]| seconds.iter().filter_map(of).collect::<Vec<_>>();
             Measure::new(name, &of(then), &of(now))
@@ -93,7 +95,7 @@ impl Against {
             confidence: CONFIDENCE,
             seconds_then: then.len(),
             seconds_now: now.len(),
-            differs: differences(&earlier.asked, asked),
+            differs: asked.as_object().map(|asked| differences(&earlier.asked, asked)).unwrap_or_default(),
             measures,
             file: earlier.file,
         }
@@ -108,7 +110,11 @@ impl Against {
         );
         let heads = ["", "then", "now", "change", ""].map(str::to_owned).into();
         let rows = table(std::iter::once(heads).chain(self.measures.iter().map(Measure::cells)).collect());
-        let differs = self.differs.iter().map(|difference| format!("\n  asked differently: {difference}"));
+        let differs = self.differs.iter().map(|difference| {
+            let mut text = String::from("  ");
+            wrap(&mut text, &format!("asked differently: {difference}"), 4);
+            format!("\n{}", text.trim_end())
+        });
         let untold = self
             .measures
             .iter()
@@ -160,14 +166,17 @@ fn whole(seconds: &[Second], elapsed_s: f64) -> &[Second] {
     &seconds[..count]
 }
 
-/// What was asked for differently, one text each.
-fn differences(then: &Map<String, Value>, now: &impl Serialize) -> Vec<String> {
-    let now = serde_json::to_value(now).unwrap_or_default();
-    let fields = now.as_object().into_iter().flatten();
-    fields
-        .filter(|(name, value)| then.get(*name) != Some(value))
-        .map(|(name, value)| format!("{name} {} then, {value} now", then.get(name).unwrap_or(&Value::Null)))
-        .collect()
+/// What was asked for differently, one text each. Of objects each field is one.
+fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
+    let null = Value::Null;
+    let one = |(name, now): (&String, &Value)| match (then.get(name).unwrap_or(&null), now) {
+        (then, now) if then == now => Vec::new(),
+        (Value::Object(then), Value::Object(now)) => {
+            differences(then, now).into_iter().map(|difference| format!("{name}.{difference}")).collect()
+        }
+        (then, now) => vec![format!("{name} {then} then, {now} now")],
+    };
+    now.iter().flat_map(one).collect()
 }
 
 #[cfg(test)]
@@ -207,6 +216,14 @@ pub(super) mod tests {
         assert!(lines[5].ends_with("no difference shown"), "{text}");
         assert_eq!(lines[6..], ["  asked differently: connections 8 then, 9 now"]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn what_differs_inside_of_something_is_told_by_itself() {
+        let object = |text: &str| serde_json::from_str::<Map<_, _>>(text).expect("an object");
+        let (then, now) = (r#"{"body": {"bytes": 3, "of": 1}, "method": "PUT"}"#, r#"{"body": {"bytes": 4, "of": 1}}"#);
+        assert_eq!(differences(&object(then), &object(now)), ["body.bytes 3 then, 4 now"]);
+        assert_eq!(differences(&object(r#"{"body": null}"#), &object(now))[0][..14], *"body null then");
     }
 
     #[test]

@@ -142,11 +142,30 @@ const STEPS_WANTED: u32 = 10;
 #[derive(Clone, Debug)]
 pub(super) enum Load {
     /// The next request starts when one ends.
-    Closed { requests: Option<u64>, lasts: Option<Duration> },
+    Closed { requests: Option<u64>, lasts: Option<Duration>, warm_up: Duration },
     /// Requests start when they are due.
     Open(Plan),
     /// Open loops, one after the other.
     FindMax(Sought),
+}
+
+impl Load {
+    /// The plan of an open loop; of a search, of its first.
+    pub(super) const fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Open(plan) => Some(plan),
+            Self::FindMax(sought) => Some(&sought.trial),
+        }
+    }
+
+    pub(super) const fn warm_up(&self) -> Duration {
+        match self {
+            Self::Closed { warm_up, .. } => *warm_up,
+            Self::Open(plan) => plan.warm_up,
+            Self::FindMax(sought) => sought.trial.warm_up,
+        }
+    }
 }
 
 /// What to look for.
@@ -247,7 +266,7 @@ impl BenchArgs {
             None if pace.arrivals.is_some() || pace.seed.is_some() => {
                 Err("--arrivals and --seed are of an open loop; give a --rate, like --rate 500/s".to_owned())
             }
-            None => Ok(Load::Closed { requests, lasts: load.lasts() }),
+            None => Ok(Load::Closed { requests, lasts: load.lasts(), warm_up: load.warm_up() }),
         }
     }
 
@@ -267,7 +286,7 @@ impl LoadArgs {
         self.duration.or_else(|| self.requests.is_none().then_some(DURATION))
     }
 
-    pub(super) fn warm_up(&self) -> Duration {
+    fn warm_up(&self) -> Duration {
         self.warm_up.unwrap_or_default()
     }
 }
@@ -336,7 +355,7 @@ mod tests {
     #[test]
     fn no_load_is_without_an_end() {
         let closed = |flags| match plan(flags) {
-            Ok(Load::Closed { requests, lasts }) => (requests, lasts),
+            Ok(Load::Closed { requests, lasts, .. }) => (requests, lasts),
             other => panic!("{flags}: {other:?}"),
         };
         assert_eq!(closed(""), (None, seconds(10)));

@@ -1,11 +1,12 @@
 //! `haul bench`: a load on one or many URLs, and how it was borne.
 //!
-//! The engine of every other command does the work. `args` says what load to make; `load` is a closed loop's source, `paced`
+//! The engine of every other command does the work. `args` says what load to make, `asked` what of that is told; `load` is a closed loop's source, `paced`
 //! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `trials` one after the other, `find` says
 //! which to run next; `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
 
 mod against;
 mod args;
+mod asked;
 mod client;
 mod csv;
 mod figures;
@@ -36,7 +37,8 @@ use haul::source::Inputs;
 use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
 use self::args::Load;
-use self::report::{Asked, Report};
+use self::asked::Asked;
+use self::report::Report;
 use self::trial::{Done, Setup};
 use self::trials::Found;
 use super::args::InputArgs;
@@ -102,19 +104,19 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let inputs = args.input.inputs.clone();
     let targets = targets(std::mem::take(&mut args.input), &world)?;
-    let asked = Asked::new(&targets, &args, &load);
-    let (json, warm_up) = (args.answer.json, args.load.warm_up());
+    let json = args.answer.json;
     let against = args.answer.against.take();
     let earlier = against.as_deref().map(|file| earlier(file, &load)).transpose()?;
     let (series, page) = (args.answer.csv.take(), args.answer.report.clone());
     let mut setup = setup(args, targets, &world)?;
+    let asked = Asked::new(&setup.targets, &setup.config, &load);
     // The files come last: a load that can't start must not empty them.
     let used = inputs.iter().chain(&against).map(PathBuf::as_path);
     let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
     let series = series.map(|path| OutFile::open("--csv", &path, used)).transpose()?;
     let name = picture::shown(&asked.url);
     let told = match load {
-        Load::Closed { requests, lasts } => {
+        Load::Closed { requests, lasts, warm_up } => {
             Told::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
         }
         Load::Open(plan) => Told::of_load(asked, setup.open(&plan, Duration::MAX, GRACE)?, earlier, json),

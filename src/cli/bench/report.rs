@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use super::against::{Against, Earlier};
-use super::args::{BenchArgs, Load};
+use super::asked::Asked;
 use super::client::{Lack, cores};
 use super::figures::{Times, per_second, rate, table, thousandths, whole};
 use super::series::Second;
@@ -16,46 +16,7 @@ use super::steps::{self, StepReport};
 use super::tally::Tally;
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
-use crate::cli::experiment::Target;
 use crate::cli::status::clock;
-
-/// What was asked for.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Asked {
-    /// The first URL.
-    pub(super) url: String,
-    pub(super) urls: usize,
-    pub(super) connections: u32,
-    /// Requests at once on each.
-    pub(super) streams: u32,
-    pub(super) warm_up_s: f64,
-    /// Of an open loop: its rates, and how they are made.
-    pub(super) rates_per_s: Vec<f64>,
-    pub(super) arrivals: Option<&'static str>,
-    pub(super) seed: Option<u64>,
-}
-
-impl Asked {
-    /// `targets`: at least one.
-    pub(super) fn new(targets: &[Target], args: &BenchArgs, load: &Load) -> Self {
-        let plan = match load {
-            Load::Closed { .. } => None,
-            Load::Open(plan) => Some(plan),
-            Load::FindMax(sought) => Some(&sought.trial),
-        };
-        let warm_up = plan.map_or_else(|| args.load.warm_up(), |plan| plan.warm_up);
-        Self {
-            url: targets[0].url.as_str().to_owned(),
-            urls: targets.len(),
-            connections: args.connections().get(),
-            streams: args.load.streams().get(),
-            warm_up_s: warm_up.as_secs_f64(),
-            rates_per_s: plan.iter().flat_map(|plan| &plan.rates).map(|rate| rate.per_second()).collect(),
-            arrivals: plan.map(|plan| plan.arrivals.name()),
-            seed: plan.map(|plan| plan.seed),
-        }
-    }
-}
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
 #[derive(Debug, Serialize)]
@@ -331,6 +292,7 @@ pub(super) mod tests {
     use super::*;
     use crate::cli::bench::against;
     use crate::cli::bench::args::Plan;
+    use crate::cli::bench::asked::Body;
     use crate::cli::bench::schedule::{Arrivals, BEGIN};
     use crate::cli::bench::tally::Counting;
     use crate::cli::summary;
@@ -385,16 +347,7 @@ pub(super) mod tests {
     }
 
     fn asked() -> Asked {
-        Asked {
-            url: "http://a.test/".into(),
-            urls: 1,
-            connections: 64,
-            streams: 1,
-            warm_up_s: 0.0,
-            rates_per_s: Vec::new(),
-            arrivals: None,
-            seed: None,
-        }
+        Asked { url: "http://a.test/".into(), body: Some(Body::of(b"text")), connections: 64, ..Asked::default() }
     }
 
     /// 998 responses that took 1 to 998 ms, one of 503 after a second, one failure.

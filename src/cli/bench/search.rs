@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::ENOUGH;
+use super::asked::Asked;
 use super::figures::rate;
 use super::find::Search;
-use super::report::Asked;
 use super::steps::{StepReport, rows, table};
 use crate::cli::exit::Exit;
 use crate::cli::page;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use haul::config::Rate;
 
 use super::args::Sought;
+use super::asked::Asked;
 use super::figures;
-use super::report::Asked;
 use super::search::SearchReport;
 use super::series::Second;
 use super::steps::StepReport;
