@@ -59,6 +59,19 @@ fn it_ends_in_time_and_waits_for_the_last_answers() {
 }
 
 #[test]
+fn what_ends_when_the_time_is_up_counts_but_is_in_no_rate() {
+    let origin = Origin::start();
+    for loops in [&["-c", "2"][..], &["--rate", "20/s"]] {
+        let (code, answer) = bench(&[&[origin.url("/slow/700").as_str(), "-d", "1s"], loops].concat());
+        let number = |field: &str| answer[field].as_f64().expect("a number");
+        assert_eq!((code, &answer["requests"]), (Some(0), &answer["answered"]), "{answer}");
+        assert!(number("drained") >= 1.0 && number("load_s") <= 1.0 && number("elapsed_s") > 1.0, "{answer}");
+        let in_time = number("requests") - number("drained");
+        assert!((number("requests_per_s") * number("load_s") - in_time).abs() < 0.01, "{answer}");
+    }
+}
+
+#[test]
 fn pushing_back_holds_nothing_back_and_nothing_is_tried_again() {
     let origin = Origin::start();
     let url = origin.url("/retry/429/1000?Retry-After:60");

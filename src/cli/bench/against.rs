@@ -20,7 +20,7 @@ pub(super) struct Earlier {
     #[serde(skip)]
     file: String,
     asked: Map<String, Value>,
-    elapsed_s: f64,
+    load_s: f64,
     open: Option<Value>,
     steps: Vec<Value>,
     seconds: Vec<Second>,
@@ -78,8 +78,8 @@ struct Measure {
 
 impl Against {
     /// Compares with a load that was asked for as `asked` says.
-    pub(super) fn new(earlier: Earlier, asked: &impl Serialize, elapsed_s: f64, seconds: &[Second]) -> Self {
-        let (then, now) = (whole(&earlier.seconds, earlier.elapsed_s), whole(seconds, elapsed_s));
+    pub(super) fn new(earlier: Earlier, asked: &impl Serialize, load_s: f64, seconds: &[Second]) -> Self {
+        let (then, now) = (whole(&earlier.seconds, earlier.load_s), whole(seconds, load_s));
         let asked = serde_json::to_value(asked).unwrap_or_default();
         let measure = |name, of: fn(&Second) -> Option<f64>| {
             let of = |seconds: &[Second]| seconds.iter().filter_map(of).collect::<Vec<_>>();
@@ -160,9 +160,9 @@ impl Measure {
     }
 }
 
-/// The seconds that were over before the load was.
-fn whole(seconds: &[Second], elapsed_s: f64) -> &[Second] {
-    let count = seconds.iter().take_while(|second| (second.second + 1) as f64 <= elapsed_s + SLACK).count();
+/// The seconds that were over before the load was: not those in which it only ran dry.
+fn whole(seconds: &[Second], load_s: f64) -> &[Second] {
+    let count = seconds.iter().take_while(|second| (second.second + 1) as f64 <= load_s + SLACK).count();
     &seconds[..count]
 }
 
@@ -183,7 +183,7 @@ fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Strin
 pub(super) mod tests {
     use super::*;
 
-    const WHOLE: &str = r#"{"asked": {"connections": 8, "urls": 1}, "elapsed_s": 10.2, "open": null, "steps": [],
+    const WHOLE: &str = r#"{"asked": {"connections": 8, "urls": 1}, "load_s": 10.2, "open": null, "steps": [],
         "seconds": [SECONDS]}"#;
 
     fn second(second: u64, answered: u64) -> Second {

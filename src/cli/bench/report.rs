@@ -13,7 +13,7 @@ use super::client::{Lack, cores};
 use super::figures::{Times, per_second, rate, table, thousandths, whole};
 use super::series::Second;
 use super::steps::{self, StepReport};
-use super::tally::Tally;
+use super::tally::{Drained, Tally};
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
 use crate::cli::status::clock;
@@ -28,6 +28,9 @@ pub(super) struct Report {
     answered: u64,
     failed: u64,
     elapsed_s: f64,
+    /// In which load was made, and the requests that ended after that.
+    load_s: f64,
+    drained: u64,
     requests_per_s: f64,
     received_bytes: u64,
     /// From the start of a request to the end of its body.
@@ -44,7 +47,16 @@ pub(super) struct Report {
     seconds: Vec<Second>,
     against: Option<Against>,
     #[serde(skip)]
+    rates: Rates,
+    #[serde(skip)]
     lacks: Vec<Lack>,
+}
+
+/// Per second in which load was made. Requests that failed are no throughput: a server that refuses everything does so fast.
+#[derive(Debug)]
+struct Rates {
+    answered: f64,
+    bytes: f64,
 }
 
 /// What an open loop has besides.
@@ -84,7 +96,8 @@ impl Report {
         let lacks = Lack::of(&done, asked.connections.into());
         let tally = &done.tally;
         let requests = tally.answered() + tally.failed();
-        let elapsed = tally.elapsed().as_secs_f64();
+        let load = done.lasted.as_secs_f64();
+        let Drained { requests: drained, failed: drained_failed, wire_bytes: drained_bytes } = tally.drained;
         let service = tally.open.as_ref().map_or(&counted, |open| &open.service);
         let is_ramp = asked.rates_per_s.len() > 1;
         let steps = done.schedule.as_ref().filter(|_| is_ramp);
@@ -94,8 +107,14 @@ impl Report {
             requests,
             answered: tally.answered(),
             failed: tally.failed(),
-            elapsed_s: elapsed,
-            requests_per_s: per_second(requests, elapsed),
+            elapsed_s: tally.elapsed().as_secs_f64(),
+            load_s: load,
+            drained,
+            requests_per_s: per_second(requests - drained, load),
+            rates: Rates {
+                answered: per_second(tally.answered() - (drained - drained_failed), load),
+                bytes: per_second(tally.wire_bytes - drained_bytes, load),
+            },
             received_bytes: tally.wire_bytes,
             latency_us: Times::of(service),
             open: OpenReport::of(&done, &counted),
@@ -130,7 +149,7 @@ impl Report {
 
     /// Adds what a comparison shows.
     pub(super) fn compare(&mut self, earlier: Earlier) {
-        self.against = Some(Against::new(earlier, &self.asked, self.elapsed_s, &self.seconds));
+        self.against = Some(Against::new(earlier, &self.asked, self.load_s, &self.seconds));
     }
 
     fn unfinished(&self) -> u64 {
@@ -153,6 +172,7 @@ impl Report {
             (self.answered > 0).then(|| self.times()),
             (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
             (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
+            (self.drained > 0).then(|| self.drained_text()),
             (self.unfinished() > 0).then(|| self.unfinished_text()),
             Some(format!("  connections  {}", self.connections_text())),
             (self.received_bytes > 0).then(|| format!("  bodies       {}", self.bytes_text())),
@@ -171,13 +191,11 @@ impl Report {
             (Some(_), [first, .., last]) => format!(", asked for {} to {}", rate(*first), rate(*last)),
             _ => String::new(),
         };
-        // Those that failed are no throughput: a server that refuses everything does so fast.
-        let answered = per_second(self.requests - self.failed, self.elapsed_s);
         format!(
             "{} requests in {}: {}/s{}{planned}, {} failed",
             HumanCount(self.requests),
-            clock(Duration::try_from_secs_f64(self.elapsed_s).unwrap_or_default()),
-            HumanCount(whole(answered)),
+            clock(rounded(Duration::try_from_secs_f64(self.load_s).unwrap_or_default())),
+            HumanCount(whole(self.rates.answered.round())),
             if self.failed > 0 { " answered" } else { "" },
             HumanCount(self.failed),
         )
@@ -206,6 +224,10 @@ impl Report {
         )
     }
 
+    fn drained_text(&self) -> String {
+        format!("  drained      {} of them ended after that time: not in the rate", HumanCount(self.drained))
+    }
+
     fn failed_text(&self) -> String {
         let one = |failures: &Failures| {
             let Failures { phase, kind, count } = failures;
@@ -228,8 +250,7 @@ impl Report {
     }
 
     fn bytes_text(&self) -> String {
-        let rate = self.received_bytes as f64 / self.elapsed_s.max(1e-9);
-        format!("{} received, {}/s", HumanBytes(self.received_bytes), HumanBytes(whole(rate)))
+        format!("{} received, {}/s", HumanBytes(self.received_bytes), HumanBytes(whole(self.rates.bytes)))
     }
 }
 
@@ -263,6 +284,11 @@ impl Processor {
     fn text(&self) -> String {
         format!("{:.1}us a request, {:.0} % of a core", self.us_per_request, self.cores * 100.0)
     }
+}
+
+/// To a tenth of a second, where that is the last digit told: a load of two seconds misses the moment of its start.
+fn rounded(time: Duration) -> Duration {
+    if time < Duration::from_secs(1) { time } else { time + Duration::from_millis(50) }
 }
 
 fn failures(tally: &Tally) -> Vec<Failures> {
@@ -342,8 +368,9 @@ pub(super) mod tests {
         let mut run = summary::tests::report();
         (run.stopped, run.totals.connections_opened) = (false, 70);
         let tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
+        let lasted = tally.lasted(true);
         let spent = Spent { processor: ms(1950), elapsed: ms(2000), shards: 1, descriptors_allow: None };
-        Done { tally, run, spent, schedule: None, picture: None }
+        Done { tally, run, spent, schedule: None, lasted, picture: None }
     }
 
     fn asked() -> Asked {
@@ -398,7 +425,7 @@ pub(super) mod tests {
     fn the_text_says_what_happened_and_that_the_client_was_the_bottleneck() {
         let text = report(false).text();
         let expected = "\
-1,000 requests in 2.0s: 499/s answered, 1 failed
+1,000 requests in 2.0s: 500/s answered, 1 failed
                 mean    p50    p90    p99  p99.9  longest
   latency      500ms  500ms  900ms  990ms   1.0s     1.0s
   status       200 998, 503 1
@@ -419,7 +446,7 @@ pub(super) mod tests {
     #[test]
     fn an_open_loop_shows_its_times_apart_and_its_steps() {
         let expected = "\
-28 requests in 1.9s: 13/s answered, asked for 10/s to 20/s, 1 failed
+28 requests in 2.0s: 14/s answered, asked for 10/s to 20/s, 1 failed
                  mean     p50     p90     p99   p99.9  longest
   response       11ms  9.00ms    20ms    22ms    22ms     22ms
   service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms

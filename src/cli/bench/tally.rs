@@ -19,6 +19,8 @@ pub(super) const LATE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Tally {
     warm_up: Duration,
+    /// When the time of the load is up, if it has one.
+    until: Option<Time>,
     /// When the first request was started, the warm-up's included; when the plan began, where there is one.
     begin: Option<Time>,
     /// When the first one that counts was started or due, and the last one ended.
@@ -32,8 +34,18 @@ pub(super) struct Tally {
     /// Requests that opened a connection of their own.
     pub(super) on_new_connections: u64,
     pub(super) wire_bytes: u64,
+    /// Of the requests, those that ended after the load's time.
+    pub(super) drained: Drained,
     /// Requests of the warm-up.
     pub(super) left_out: u64,
+}
+
+/// Requests that ended when no more were made: they count, but not in a rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drained {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    pub(super) wire_bytes: u64,
 }
 
 /// What is measured of an open loop besides.
@@ -69,6 +81,7 @@ impl Tally {
     pub(super) fn new(warm_up: Duration) -> Self {
         Self {
             warm_up,
+            until: None,
             begin: None,
             first: None,
             last: Time::ZERO,
@@ -78,6 +91,7 @@ impl Tally {
             failures: BTreeMap::new(),
             on_new_connections: 0,
             wire_bytes: 0,
+            drained: Drained::default(),
             left_out: 0,
         }
     }
@@ -87,6 +101,11 @@ impl Tally {
         let steps = (0..steps.max(1)).map(|_| OfStep::new()).collect();
         let open = Open { service: histogram(), late: histogram(), sent_late: 0, steps, step, bound };
         Self { begin: Some(BEGIN), open: Some(open), ..Self::new(warm_up) }
+    }
+
+    /// The same load, whose time is up at `until` by the run's clock.
+    pub(super) fn until(self, until: Option<Time>) -> Self {
+        Self { until, ..self }
     }
 
     /// Responses.
@@ -102,6 +121,12 @@ impl Tally {
     /// From the start of the first request that counts to the end of the last.
     pub(super) fn elapsed(&self) -> Duration {
         self.first.map_or(Duration::ZERO, |first| self.last.since(first))
+    }
+
+    /// As long load was made, the warm-up left out: until its time was up, where `is_full`, else until the last request ended.
+    pub(super) fn lasted(&self, is_full: bool) -> Duration {
+        let until = self.until.filter(|_| is_full);
+        self.begin.zip(until).map_or_else(|| self.elapsed(), |(begin, until)| until.since(begin + self.warm_up))
     }
 
     /// Ends the count: the seconds, and the times over all of them.
@@ -137,6 +162,11 @@ impl Tally {
         };
         if let Some(open) = &mut self.open {
             open.count(origin, outcome, ended, answered);
+        }
+        if self.until.is_some_and(|until| ended > until) {
+            self.drained.requests += 1;
+            self.drained.failed += u64::from(!answered);
+            self.drained.wire_bytes += last.wire_bytes;
         }
         let (started, at) = (started.since(origin), ended.since(origin));
         let took = answered.then(|| ended.since(came));
@@ -231,6 +261,17 @@ mod tests {
         tally.count(&failed(0, 20, 5));
         tally.count(&failed(0, 10, 100));
         assert_eq!((tally.elapsed(), tally.failed(), tally.answered()), (ms(100), 2, 0));
+    }
+
+    #[test]
+    fn what_ends_after_the_time_is_up_counts_and_is_told_apart() {
+        let mut tally = Tally::new(ms(1000)).until(Some(Time::ZERO + ms(3000)));
+        for outcome in [failed(10, 0, 5), failed(1010, 0, 1990), failed(2900, 0, 101), answered(2000, 0, 5000)] {
+            tally.count(&outcome);
+        }
+        assert_eq!((tally.answered(), tally.failed(), tally.left_out), (1, 2, 1));
+        assert_eq!(tally.drained, Drained { requests: 2, failed: 1, wire_bytes: 0 });
+        assert_eq!((tally.lasted(true), tally.lasted(false)), (ms(1990), ms(5990)));
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(super) struct Done {
     pub(super) spent: Spent,
     /// How far the plan of an open loop was carried out.
     pub(super) schedule: Option<Schedule>,
+    /// As long load was made, the warm-up left out.
+    pub(super) lasted: Duration,
     /// What a page tells of it, where one is made.
     pub(super) picture: Option<picture::Run>,
 }
@@ -83,13 +85,15 @@ impl Setup {
         grace: Duration,
     ) -> Result<Done, String> {
         let end = lasts.map(|lasts| End { after: warm_up + lasts, grace });
-        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), Tally::new(warm_up), warm_up, end)
+        let tally = Tally::new(warm_up).until(end.map(|end| Time::ZERO + end.after));
+        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), tally, warm_up, end)
     }
 
     /// An open loop. What was due and has not ended `grace` after the plan's end is given up.
     pub(super) fn open(&mut self, plan: &Plan, bound: Duration, grace: Duration) -> Result<Done, String> {
         let schedule = Arc::new(Mutex::new(plan.schedule()));
-        let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound);
+        let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound)
+            .until(plan.lasts().map(|lasts| BEGIN + lasts));
         let end = plan.lasts().map(|lasts| {
             let after = BEGIN.since(Time::ZERO) + lasts + grace;
             End { after, grace: Duration::ZERO }
@@ -137,16 +141,20 @@ impl Setup {
             shards: self.config.limits.shards,
             descriptors_allow: descriptors_allow(&self.config),
         };
-        run.stopped &= !time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
+        let time_was_up = time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
+        run.stopped &= !time_was_up;
         run::tell_trouble(&run);
         let mut tally = tally.lock().expect("no holder of this lock panics");
         let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
+        // A plan is carried out to its end even if its last request has ended before.
+        let lasted = tally.lasted(!run.stopped && (time_was_up || tally.open.is_some()));
         // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
         let picture = watch.map(|watch| picture::Run {
-            elapsed: tally.elapsed(),
+            elapsed: lasted,
+            drained: tally.drained.requests,
             ..watch.over("haul bench", picture::settings(&self.config), &run)
         });
-        Ok(Done { tally, run, spent, schedule: None, picture })
+        Ok(Done { tally, run, spent, schedule: None, lasted, picture })
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, Strin
     Ok(Run {
         name: mode.name().to_owned(),
         elapsed: sample.elapsed,
+        drained: 0,
         opened: sample.inside.map(|inside| inside.connections),
         notes: Vec::new(),
         settings: picture::settings(&mode.config(&task.config, task.knobs, task.list.len())),

@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub(super) name: String,
     /// What is counted took so long, from its start to its end.
     pub(super) elapsed: Duration,
+    /// Requests that ended after that: of a load whose time was up, and not in its rate.
+    pub(super) drained: u64,
     /// Connections opened, where known.
     pub(super) opened: Option<u64>,
     /// What the reader must know before the figures: that it was stopped, or what is not in them.
@@ -58,10 +60,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Requests that count, for each second.
+    /// Requests that ended in time, for each second.
     fn per_second(&self) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { self.seen.requests as f64 / seconds } else { 0.0 }
+        let (seconds, ended) = (self.elapsed.as_secs_f64(), self.seen.requests.saturating_sub(self.drained));
+        if seconds > 0.0 { ended as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -100,6 +102,7 @@ impl Watch {
         Run {
             name: name.into(),
             elapsed: report.totals.elapsed,
+            drained: 0,
             opened: Some(report.totals.connections_opened),
             notes: notes(report),
             settings,

@@ -134,6 +134,7 @@ mod tests {
         Run {
             name: name.to_owned(),
             elapsed: Duration::from_secs(1),
+            drained: 0,
             opened: Some(8),
             notes: vec![HOSTILE.to_owned()],
             settings: vec![(HOSTILE.to_owned(), HOSTILE.to_owned())],
