@@ -2,9 +2,9 @@
 
 use haul::model::FailureKind;
 
-use super::trial::Done;
+use super::trial::{Done, Spent};
 
-/// From which part of its threads' time on the client itself is taken for the bottleneck.
+/// From which part of a thread's time on the client itself is taken for the bottleneck.
 const BUSY: f64 = 0.9;
 
 /// From which part of the requests on, in percent, their late starts are put down to the client.
@@ -36,7 +36,7 @@ impl Lack {
             .as_ref()
             .is_some_and(|open| open.late.len() >= FEW && open.sent_late * 100 > open.late.len() * LATE);
         let all = [
-            (Self::Processor, cores(done) >= BUSY * done.spent.shards as f64),
+            (Self::Processor, is_busy(done)),
             (Self::Ports, ports),
             (Self::Descriptors, descriptors),
             // Where connections were left, nothing but the client held a request back.
@@ -79,6 +79,12 @@ impl Lack {
     }
 }
 
+/// Whether a thread had no time left. Where nothing is known of single ones: all those that fetch together.
+fn is_busy(done: &Done) -> bool {
+    let Spent { busiest, shards, .. } = &done.spent;
+    busiest.as_ref().map_or_else(|| cores(done) / *shards as f64, |busiest| busiest.share) >= BUSY
+}
+
 /// Seconds of processor time per second.
 pub(super) fn cores(done: &Done) -> f64 {
     done.spent.processor.as_secs_f64() / done.spent.elapsed.as_secs_f64().max(1e-9)
@@ -91,6 +97,7 @@ mod tests {
     use haul::model::{Failure, Phase, Record};
 
     use super::*;
+    use crate::cli::bench::busy::Busiest;
     use crate::cli::bench::report::tests::{done, record, response};
     use crate::cli::bench::schedule::BEGIN;
     use crate::cli::bench::tally::Tally;
@@ -125,10 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn one_full_thread_is_enough_and_two_half_full_ones_are_not() {
+        let lacks = |share| {
+            let mut done = done(Tally::new(NONE), Vec::new());
+            done.spent.shards = 2;
+            assert_eq!(Lack::of(&done, 1), [], "a core of two");
+            done.spent.busiest = Some(Busiest { name: "haul-shard-1".into(), share });
+            Lack::of(&done, 1)
+        };
+        assert_eq!((lacks(0.89), lacks(0.9)), (vec![], vec![Lack::Processor]));
+    }
+
+    #[test]
     fn a_want_of_ports_and_of_processor_time_is_told() {
         let failure = Failure::new(Phase::Connect, FailureKind::NoPorts, "all in use");
         let done = done(Tally::new(NONE), vec![record(BEGIN, NONE, NONE, Err(failure))]);
-        assert_eq!(Lack::of(&done, 1), [Lack::Processor, Lack::Ports]);
+        assert_eq!(Lack::of(&done, 1), [Lack::Processor, Lack::Ports], "all of a core, of which more is not known");
         for lack in [Lack::Processor, Lack::Ports, Lack::Descriptors, Lack::Timing] {
             assert!(lack.text().lines().all(|line| line.len() <= 80), "{lack:?}");
         }

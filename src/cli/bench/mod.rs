@@ -1,12 +1,14 @@
 //! `haul bench`: a load on one or many URLs, and how it was borne.
 //!
-//! The engine of every other command does the work. `args` says what load to make, `asked` what of that is told; `load` is a closed loop's source, `paced`
-//! with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `trials` one after the other, `find` says
-//! which to run next; `report`, `search` and `steps` tell what came of it, `csv` by the second; `against` and `ranks` compare.
+//! The engine of every other command does the work. `args` says what load to make, `asked` what of that is told; `load` is a
+//! closed loop's source, `paced` with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `trials` one
+//! after the other, `find` says which to run next; `report`, `search` and `steps` tell what came of it, `csv` by the second;
+//! `threads` looks at the client's own, of which `busy` finds the fullest and `client` judges; `against` and `ranks` compare.
 
 mod against;
 mod args;
 mod asked;
+mod busy;
 mod client;
 mod csv;
 mod figures;
@@ -20,6 +22,7 @@ mod search;
 mod series;
 mod steps;
 mod tally;
+mod threads;
 mod trial;
 mod trials;
 

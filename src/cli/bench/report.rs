@@ -88,6 +88,9 @@ struct Processor {
     cores: f64,
     /// Whether the threads that fetch had no time left: the server may be able to do more than it was asked for.
     client_bound: bool,
+    /// The thread that was busiest while requests counted, and which part of its time it ran.
+    busiest_thread: Option<String>,
+    busiest_share: Option<f64>,
 }
 
 impl Report {
@@ -271,18 +274,22 @@ impl OpenReport {
 
 impl Processor {
     fn of(done: &Done, lacks: &[Lack], requests: u64) -> Self {
-        let Spent { processor, .. } = done.spent;
+        let Spent { processor, busiest, .. } = &done.spent;
         let seconds = processor.as_secs_f64();
         Self {
             seconds,
             us_per_request: thousandths(seconds * 1e6 / requests.max(1) as f64),
             cores: (cores(done) * 1e4).round() / 1e4,
             client_bound: lacks.contains(&Lack::Processor),
+            busiest_thread: busiest.as_ref().map(|busiest| busiest.name.clone()),
+            busiest_share: busiest.as_ref().map(|busiest| (busiest.share * 1e4).round() / 1e4),
         }
     }
 
     fn text(&self) -> String {
-        format!("{:.1}us a request, {:.0} % of a core", self.us_per_request, self.cores * 100.0)
+        let busiest = self.busiest_thread.as_ref().zip(self.busiest_share);
+        let busiest = busiest.map(|(name, share)| format!("; {name} {:.0} % busy", share * 100.0)).unwrap_or_default();
+        format!("{:.1}us a request, {:.0} % of a core{busiest}", self.us_per_request, self.cores * 100.0)
     }
 }
 
@@ -369,7 +376,7 @@ pub(super) mod tests {
         (run.stopped, run.totals.connections_opened) = (false, 70);
         let tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
         let lasted = tally.lasted(true);
-        let spent = Spent { processor: ms(1950), elapsed: ms(2000), shards: 1, descriptors_allow: None };
+        let spent = Spent { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
         Done { tally, run, spent, schedule: None, lasted, picture: None }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use haul::model::{FailureKind, Outcome, Phase, Record, Sink, Time};
 use hdrhistogram::Histogram;
 
+use super::busy::Looks;
 use super::figures::{histogram, record};
 use super::schedule::BEGIN;
 use super::series::{Ended, Second, Series};
@@ -121,6 +122,11 @@ impl Tally {
     /// From the start of the first request that counts to the end of the last.
     pub(super) fn elapsed(&self) -> Duration {
         self.first.map_or(Duration::ZERO, |first| self.last.since(first))
+    }
+
+    /// Looks at threads, while requests count.
+    pub(super) fn looks(&self) -> Looks {
+        Looks::new(self.begin.unwrap_or(Time::ZERO) + self.warm_up, self.until.unwrap_or(Time::NEVER))
     }
 
     /// As long load was made, the warm-up left out: until its time was up, where `is_full`, else until the last request ended.

@@ -9,10 +9,12 @@ use haul::engine::{self, Engine, Handle, RunReport};
 use haul::model::{Sink, Source, Time};
 
 use super::args::Plan;
+use super::busy::Busiest;
 use super::load::Load;
 use super::paced::Paced;
 use super::schedule::{BEGIN, Schedule};
 use super::tally::{Counting, Tally};
+use super::threads::Looking;
 use crate::cli::console::Console;
 use crate::cli::experiment::{Target, processor_time};
 use crate::cli::metrics::Metrics;
@@ -53,9 +55,11 @@ pub(super) struct Done {
 }
 
 /// How the client's process fared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spent {
     pub(super) processor: Duration,
+    /// Of its threads, while requests counted.
+    pub(super) busiest: Option<Busiest>,
     pub(super) elapsed: Duration,
     /// Threads that fetched.
     pub(super) shards: usize,
@@ -122,6 +126,7 @@ impl Setup {
         self.metrics.follow(&engine)?;
         *self.current.lock().expect("no holder of this lock panics") = Some(engine.handle());
         let time_is_up = end.map(|end| stop(end, engine.handle()));
+        let looks = tally.looks();
         let tally = Arc::new(Mutex::new(tally));
         let counting = Box::new(Counting(Arc::clone(&tally)));
         let since = Since::of(&*source);
@@ -132,11 +137,13 @@ impl Setup {
             (None, counting)
         };
         let sink = self.metrics.counting(since, sink);
+        let looking = Looking::at(engine.handle(), looks);
         let before = processor_time();
         let ends = View::showing(self.view.as_ref(), &self.name, engine.handle(), (source, sink));
         let (mut run, _) = run::watched(engine, ends, &self.console, self.show);
         let spent = Spent {
             processor: processor_time() - before,
+            busiest: looking.finish(),
             elapsed: run.totals.elapsed,
             shards: self.config.limits.shards,
             descriptors_allow: descriptors_allow(&self.config),
