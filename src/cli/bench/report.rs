@@ -173,6 +173,7 @@ impl Report {
         let lines = [
             Some(self.headline()),
             (self.answered > 0).then(|| self.times()),
+            (self.answered > 0 && self.failed > 0).then(|| self.answered_text()),
             (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
             (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
             (self.drained > 0).then(|| self.drained_text()),
@@ -217,6 +218,12 @@ impl Report {
             ],
         };
         table(std::iter::once(row("", heads)).chain(rows).collect())
+    }
+
+    fn answered_text(&self) -> String {
+        let what = if self.open.is_some() { "response and service" } else { "latency" };
+        let [answered, failed] = [self.answered, self.failed].map(HumanCount);
+        format!("               {what}: of the {answered} answered, without the {failed} failed")
     }
 
     fn unfinished_text(&self) -> String {
@@ -435,6 +442,7 @@ pub(super) mod tests {
 1,000 requests in 2.0s: 500/s answered, 1 failed
                 mean    p50    p90    p99  p99.9  longest
   latency      500ms  500ms  900ms  990ms   1.0s     1.0s
+               latency: of the 999 answered, without the 1 failed
   status       200 998, 503 1
   failed       head timeout 1
   connections  70 opened, 64 in use at once
@@ -458,6 +466,7 @@ pub(super) mod tests {
   response       11ms  9.00ms    20ms    22ms    22ms     22ms
   service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms
   late         5.46ms  3.00ms    15ms    17ms    17ms     17ms
+               response and service: of the 27 answered, without the 1 failed
   status       200 27
   failed       head timeout 1
   unfinished   2 were due and had not ended when the load was over: these times
