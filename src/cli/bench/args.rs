@@ -38,7 +38,8 @@ pub(in crate::cli) struct BenchArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
-    /// Connections, over all hosts; with --rate, --ramp or --find-max as many as are needed, up to N [default: 50, or 1000]
+    /// Connections in use at once, over all hosts together: with several, others may be kept open meanwhile; with --rate,
+    /// --ramp or --find-max as many as are needed, up to N [default: 50, or 1000]
     #[arg(short, long, value_name = "N", value_parser = values::count)]
     connections: Option<NonZeroU32>,
     /// Requests at once on each connection: HTTP/2, without asking where the URL is http:// [default: 1]
