@@ -167,6 +167,17 @@ fn an_open_loop_shows_times_from_when_requests_were_due() {
 }
 
 #[test]
+fn an_open_loop_shows_how_late_it_is() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    terminal.run(&format!("bench {} --rate 100/s -c 2 -d 3s", origin.url("/delay/100ms")));
+    // Two connections answer 20 of the 100 that are due in a second.
+    let screen = terminal.until(|screen| screen.contains("late p50 ") && !screen.contains("waiting 0 "));
+    assert!(screen.contains("due and waiting ") && screen.contains("hosts by backlog"), "{screen}");
+    terminal.shows("exit 1, as before");
+}
+
+#[test]
 fn a_search_is_shown_rate_by_rate() {
     let Some(terminal) = Terminal::start() else { return };
     let origin = Origin::start().expect("free ports");

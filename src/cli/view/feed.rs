@@ -20,6 +20,8 @@ pub(super) struct Feed {
     since: Since,
     /// Microseconds of attempts with a response, since the last [`Self::take`]; within 1 %.
     latency: Histogram<u64>,
+    /// Microseconds from when requests of a plan were due to their start, of those that ended since the last [`Self::take`].
+    late: Histogram<u64>,
     /// Since the beginning.
     failures: BTreeMap<(Phase, FailureKind), u64>,
     /// URLs read and not finished by the origin they were given for; `None` where hosts are not of interest.
@@ -37,13 +39,15 @@ const HOSTS_A_LOOK: usize = 50_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) latency: Option<Percentiles>,
+    /// How late requests of a plan were started.
+    pub(super) late: Option<Percentiles>,
     /// Most first.
     pub(super) failures: Vec<((Phase, FailureKind), u64)>,
     /// The hosts with the most URLs left, most first.
     pub(super) backlog: Vec<(Box<str>, u64)>,
 }
 
-/// Of the attempts of a short time.
+/// Of a short time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Percentiles {
     pub(super) p50: Duration,
@@ -51,11 +55,27 @@ pub(super) struct Percentiles {
     pub(super) p99: Duration,
 }
 
+impl Percentiles {
+    /// Of microseconds, which are gone then.
+    fn taken(times: &mut Histogram<u64>) -> Option<Self> {
+        let at = |quantile| Duration::from_micros(times.value_at_quantile(quantile));
+        let taken = (!times.is_empty()).then(|| Self { p50: at(0.5), p90: at(0.9), p99: at(0.99) });
+        times.reset();
+        taken
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Feed {
     pub(super) fn new(with_hosts: bool, since: Since) -> Self {
+        let histogram = || Histogram::new_with_bounds(1, LONGEST, 2).expect("bounds that make sense");
         Self {
             since,
-            latency: Histogram::new_with_bounds(1, LONGEST, 2).expect("bounds that make sense"),
+            latency: histogram(),
+            late: histogram(),
             failures: BTreeMap::new(),
             backlog: with_hosts.then(HashMap::new),
             longest: Vec::new(),
@@ -81,10 +101,12 @@ impl Feed {
             let failure = match record {
                 Record::Fetched(outcome) => {
                     self.finished(&outcome.job);
+                    if self.since == Since::Due {
+                        self.late.saturating_record(micros(outcome.last.timings.queued));
+                    }
                     match &outcome.last.result {
                         Ok(_) => {
-                            let micros = u64::try_from(self.since.time(outcome).as_micros()).unwrap_or(u64::MAX);
-                            self.latency.saturating_record(micros);
+                            self.latency.saturating_record(micros(self.since.time(outcome)));
                             continue;
                         }
                         Err(failure) => failure,
@@ -113,15 +135,11 @@ impl Feed {
 
     /// What there is to show, with at most `most` hosts.
     pub(super) fn take(&mut self, most: usize) -> Taken {
-        let latency = (!self.latency.is_empty()).then(|| {
-            let at = |quantile| Duration::from_micros(self.latency.value_at_quantile(quantile));
-            Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99) }
-        });
-        self.latency.reset();
+        let (latency, late) = (Percentiles::taken(&mut self.latency), Percentiles::taken(&mut self.late));
         let mut failures: Vec<_> = self.failures.iter().map(|(what, count)| (*what, *count)).collect();
         failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         self.look_at_hosts(most);
-        Taken { latency, failures, backlog: self.longest.clone() }
+        Taken { latency, late, failures, backlog: self.longest.clone() }
     }
 
     fn look_at_hosts(&mut self, most: usize) {
@@ -201,6 +219,17 @@ mod tests {
         let Percentiles { p50, p90, p99 } = taken.latency.expect("some");
         let near = |time: Duration, millis: u128| time.as_millis().abs_diff(millis) <= 1;
         assert!(near(p50, 50) && near(p90, 90) && near(p99, 99), "{p50:?} {p90:?} {p99:?}");
-        assert_eq!((feed.take(3).latency, feed.take(3).failures.len()), (None, 1));
+        assert_eq!((taken.late, feed.take(3).latency, feed.take(3).failures.len()), (None, None, 1));
+    }
+
+    #[test]
+    fn of_a_plan_it_is_known_how_late_it_is() {
+        let mut feed = Feed::new(true, Since::Due);
+        let Record::Fetched(mut outcome) = ended(job("http://a.test/")) else { panic!("an outcome") };
+        outcome.last.timings.queued = Duration::from_millis(40);
+        feed.went(&[Record::Fetched(outcome)]);
+        let late = feed.take(3).late.expect("one");
+        assert!(late.p99.as_millis().abs_diff(40) <= 1, "{late:?}");
+        assert_eq!(feed.take(3).late, None);
     }
 }

@@ -31,8 +31,24 @@ pub(super) use self::screen::restore;
 pub(super) enum Subject {
     /// A fetch, of hosts that each have a backlog.
     Get,
-    /// A load: what is queued is only read ahead.
+    /// A load: where it has no plan, what is queued is only read ahead.
     Bench,
+}
+
+/// Which run is shown.
+#[derive(Clone, Debug)]
+struct Which {
+    subject: Subject,
+    /// What it is among the others, if it has any.
+    name: String,
+    since: Since,
+}
+
+impl Which {
+    /// Whether what was read and is not done waits for something: it is to be fetched, or it is due.
+    fn has_backlog(&self) -> bool {
+        self.subject == Subject::Get || self.since == Since::Due
+    }
 }
 
 /// Whether there is a terminal to draw on: standard error is one, this process may use it now (it is not in the background),
@@ -59,8 +75,7 @@ pub(super) struct View {
 
 /// A run being shown.
 struct Scene {
-    /// What it is among the others, if it has any.
-    name: String,
+    which: Which,
     handle: Handle,
     feed: Shared,
 }
@@ -72,7 +87,7 @@ impl View {
     /// A view that shows nothing yet.
     pub(super) fn start(subject: Subject) -> Self {
         let (scenes, come) = mpsc::sync_channel(1);
-        let show = move || screen::show(subject, &come);
+        let show = move || screen::show(&come);
         let thread = thread::Builder::new().name("haul-view".to_owned()).spawn(show).ok();
         Self { subject, scenes: Some(scenes), thread }
     }
@@ -80,10 +95,11 @@ impl View {
     /// Shows the run of `handle`, which is about to begin, if there is a view; its ends become those returned.
     pub(super) fn showing(view: Option<&Self>, name: &str, handle: Handle, (source, sink): Ends) -> Ends {
         let Some(Self { subject, scenes: Some(scenes), .. }) = view else { return (source, sink) };
-        let feed = Shared(Arc::new(Mutex::new(Feed::new(*subject == Subject::Get, Since::of(&*source)))));
+        let which = Which { subject: *subject, name: name.to_owned(), since: Since::of(&*source) };
+        let feed = Shared(Arc::new(Mutex::new(Feed::new(which.has_backlog(), which.since))));
         let (seen, went) = (feed.clone(), feed.clone());
         // It fails only when there is no thread to show it.
-        let _ = scenes.send(Scene { name: name.to_owned(), handle, feed });
+        let _ = scenes.send(Scene { which, handle, feed });
         let sink = tee(sink, move |batch| went.lock().went(batch));
         (Box::new(Watched { onward: source, feed: seen }), sink)
     }

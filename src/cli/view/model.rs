@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haul::engine::{LiveLimits, Outlook, Snapshot};
 
-use super::Subject;
+use super::Which;
 use super::feed::{Percentiles, Taken};
 use crate::cli::status;
 
@@ -29,9 +29,7 @@ pub(super) struct Point {
 /// What is shown.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) subject: Subject,
-    /// What the run is among others.
-    pub(super) name: String,
+    pub(super) which: Which,
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
     pub(super) outlook: Option<Outlook>,
@@ -48,10 +46,9 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(subject: Subject, name: &str, first: Snapshot, limits: LiveLimits) -> Self {
+    pub(super) fn new(which: Which, first: Snapshot, limits: LiveLimits) -> Self {
         Self {
-            subject,
-            name: name.to_owned(),
+            which,
             now: first,
             limits,
             outlook: None,
@@ -65,9 +62,9 @@ impl Model {
     }
 
     /// Another run begins; what was drawn over time goes on.
-    pub(super) fn begin(&mut self, name: &str, first: Snapshot, limits: LiveLimits) {
+    pub(super) fn begin(&mut self, which: Which, first: Snapshot, limits: LiveLimits) {
         let points = std::mem::take(&mut self.points);
-        *self = Self { points, help: self.help, ..Self::new(self.subject, name, first, limits) };
+        *self = Self { points, help: self.help, ..Self::new(which, first, limits) };
     }
 
     /// How the run is now.
@@ -128,13 +125,19 @@ mod tests {
 
     use super::*;
     use crate::cli::bound::tests::outlook;
+    use crate::cli::since::Since;
+    use crate::cli::view::Subject;
 
     fn at(millis: u64, done: u64) -> Snapshot {
         Snapshot { elapsed: Duration::from_millis(millis), succeeded: done, queued: 100, ..Snapshot::default() }
     }
 
+    fn which(name: &str) -> Which {
+        Which { subject: Subject::Get, name: name.to_owned(), since: Since::Sent }
+    }
+
     fn model() -> Model {
-        Model::new(Subject::Get, "", at(0, 0), LiveLimits::from(&Limits::default()))
+        Model::new(which(""), at(0, 0), LiveLimits::from(&Limits::default()))
     }
 
     #[test]
@@ -161,8 +164,11 @@ mod tests {
         model.note(at(1000, 50), limits, None);
         model.add(Taken::default());
         (model.paused, model.help) = (true, true);
-        model.begin("200/s", at(0, 0), limits);
-        assert_eq!((model.name.as_str(), model.paused, model.help, model.points.len()), ("200/s", false, true, 1));
+        model.begin(which("200/s"), at(0, 0), limits);
+        assert_eq!(
+            (model.which.name.as_str(), model.paused, model.help, model.points.len()),
+            ("200/s", false, true, 1)
+        );
         model.note(at(1000, 200), limits, None);
         model.add(Taken::default());
         assert_eq!(model.points.iter().map(|point| point.rate).collect::<Vec<_>>(), [50, 200]);

@@ -19,10 +19,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, raise};
 
+use super::Scene;
 use super::draw::draw;
 use super::keys::{self, Limit, Step, Wish};
 use super::model::Model;
-use super::{Scene, Subject};
 use crate::cli::{console, status};
 
 /// The time between two pictures, unless a key is pressed: five a second. A key, and the end, wait no longer.
@@ -51,9 +51,9 @@ pub(in crate::cli) fn restore() {
 }
 
 /// Shows one run after the other until no more can come.
-pub(super) fn show(subject: Subject, scenes: &Receiver<Scene>) {
+pub(super) fn show(scenes: &Receiver<Scene>) {
     let Some(scene) = first(scenes) else { return };
-    let model = Model::new(subject, &scene.name, scene.handle.progress(), scene.handle.limits());
+    let model = Model::new(scene.which.clone(), scene.handle.progress(), scene.handle.limits());
     let shown = take().and_then(|terminal| Screen { terminal, model, scene }.run(scenes));
     restore();
     if let Err(error) = shown {
@@ -120,7 +120,7 @@ impl Screen {
 
     /// Another run is under way.
     fn change(&mut self, next: Scene) {
-        self.model.begin(&next.name, next.handle.progress(), next.handle.limits());
+        self.model.begin(next.which.clone(), next.handle.progress(), next.handle.limits());
         self.scene = next;
     }
 

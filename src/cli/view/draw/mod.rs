@@ -17,6 +17,8 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use super::Subject;
 use super::keys::KEYS;
 use super::model::Model;
+use crate::cli::since::Since;
+use crate::cli::summary::short;
 use crate::cli::{bound, status};
 
 /// Lines of a table with its borders.
@@ -45,20 +47,20 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn header(model: &Model) -> Line<'static> {
-    let name = match model.subject {
+    let name = match model.which.subject {
         Subject::Get => "haul get",
         Subject::Bench => "haul bench",
     };
     let state = if model.paused { " PAUSED ".reversed() } else { "".into() };
     let rate = format!("  {}/s  ", HumanCount(model.rate()));
-    let which = if model.name.is_empty() { String::new() } else { format!("  {}", model.name) };
+    let which = if model.which.name.is_empty() { String::new() } else { format!("  {}", model.which.name) };
     let elapsed = format!("{which}  {}", status::coarse(model.now.elapsed));
     Line::from(vec![name.bold(), elapsed.into(), rate.into(), state])
 }
 
 /// The three lines of numbers.
 fn numbers(model: &Model, width: u16) -> Vec<Line<'static>> {
-    let last = match model.subject {
+    let last = match model.which.subject {
         Subject::Get => bound_by(model, width),
         Subject::Bench => connections(model),
     };
@@ -80,12 +82,16 @@ fn counts(model: &Model) -> Line<'static> {
     let failed = Span::from(HumanCount(now.failed).to_string());
     spans.extend(["   failed ".dim(), if now.failed > 0 { failed.red() } else { failed }]);
     // A load's queue is what is read ahead of an endless input.
-    if model.subject == Subject::Get {
+    if model.which.subject == Subject::Get {
         spans.extend(field("   queued", HumanCount(now.queued)));
         let left = model.outlook.as_ref().map(|outlook| field("   hosts left", HumanCount(outlook.hosts_left)));
         spans.extend(left.into_iter().flatten());
         let left: Option<Duration> = model.time_left();
         spans.extend(left.into_iter().flat_map(|left| field("   ETA", status::coarse(left))));
+    } else if model.which.since == Since::Due {
+        spans.extend(field("   due and waiting", HumanCount(now.queued)));
+        let late = model.taken.late.map(|late| format!("p50 {}  p99 {}", short(late.p50), short(late.p99)));
+        spans.extend(late.into_iter().flat_map(|late| field("   late", late)));
     }
     Line::from(spans)
 }
@@ -142,7 +148,12 @@ mod tests {
 
     use super::*;
     use crate::cli::bound::tests::outlook;
+    use crate::cli::view::Which;
     use crate::cli::view::feed::{Percentiles, Taken};
+
+    fn which(subject: Subject, since: Since) -> Which {
+        Which { subject, name: String::new(), since }
+    }
 
     /// A run in its twentieth second.
     fn model(subject: Subject) -> Model {
@@ -159,12 +170,13 @@ mod tests {
             status: [0, 0, second * second * 30, second * second * 8, second * second * 2, 0],
             ..Snapshot::default()
         };
-        let mut model = Model::new(subject, "", at(0), limits);
+        let mut model = Model::new(which(subject, Since::Sent), at(0), limits);
         for second in 1..=20 {
             model.note(at(second), limits, Some(outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay)));
             let latency = Percentiles { p50: millis(2), p90: millis(10 * second), p99: millis(1500) };
             model.add(Taken {
                 latency: (second % 7 != 0).then_some(latency),
+                late: Some(Percentiles { p50: millis(0), ..latency }),
                 failures: vec![
                     ((Phase::Dns, FailureKind::NameNotFound), 12),
                     ((Phase::Tls, FailureKind::CertificateName), 8),
@@ -228,18 +240,27 @@ mod tests {
         let mut model = model(Subject::Bench);
         model.taken.backlog.clear();
         let screen = screen(&model, 80, 24);
-        assert!(
-            !screen.contains("queued") && !screen.contains("hosts left") && !screen.contains("hosts by"),
-            "{screen}"
-        );
+        for part in ["queued", "hosts left", "hosts by", "waiting", "late"] {
+            assert!(!screen.contains(part), "{part}:\n{screen}");
+        }
         assert!(screen.starts_with("haul bench  20s"), "{screen}");
         assert!(screen.contains("connections opened 12   received 3.00 MiB"), "{screen}");
     }
 
     #[test]
+    fn a_load_with_a_plan_shows_what_waits_and_how_late_it_is() {
+        let mut model = model(Subject::Bench);
+        model.which.since = Since::Due;
+        let screen = screen(&model, 80, 24);
+        let counts = "done 16,020   failed 20   due and waiting 1,234,567   late p50 0us  p99 1.5s";
+        assert_eq!(screen.lines().nth(2), Some(counts), "{screen}");
+        assert!(screen.contains("hosts by backlog") && screen.contains("9,000 shop.example"), "{screen}");
+    }
+
+    #[test]
     fn a_run_among_others_is_named() {
         let mut model = model(Subject::Bench);
-        model.name = "trying 400/s".to_owned();
+        model.which.name = "trying 400/s".to_owned();
         let screen = screen(&model, 80, 24);
         assert!(screen.starts_with("haul bench  trying 400/s  20s  1,561/s"), "{screen}");
     }
@@ -270,15 +291,15 @@ mod tests {
         let mut full = model(Subject::Get);
         full.help = true;
         let extreme = |rate| {
-            let mut model = Model::new(Subject::Get, "", Snapshot::default(), limits);
+            let mut model = Model::new(which(Subject::Get, Since::Sent), Snapshot::default(), limits);
             let now = Snapshot { elapsed: Duration::MAX, succeeded: rate, in_flight: u64::MAX, ..Snapshot::default() };
             model.note(now, limits, None);
             let longest = Percentiles { p50: Duration::ZERO, p90: Duration::ZERO, p99: Duration::from_secs(3600) };
             model.add(Taken { latency: Some(longest), ..Taken::default() });
             model
         };
-        for model in [full, Model::new(Subject::Bench, "", Snapshot::default(), limits), extreme(u64::MAX), extreme(0)]
-        {
+        let empty = Model::new(which(Subject::Bench, Since::Due), Snapshot::default(), limits);
+        for model in [full, empty, extreme(u64::MAX), extreme(0)] {
             for width in (0..30).chain([79, 80, 81, 200, 1000]) {
                 for height in (0..30).chain([60, 200]) {
                     screen(&model, width, height);

@@ -9,7 +9,6 @@ use ratatui::widgets::Paragraph;
 
 use super::{bar, panel};
 use crate::cli::bound;
-use crate::cli::view::Subject;
 use crate::cli::view::model::Model;
 
 /// The classes that occur in practice, each with its colour.
@@ -17,7 +16,7 @@ const CLASSES: [(usize, Color); 5] =
     [(1, Color::Gray), (2, Color::Green), (3, Color::Cyan), (4, Color::Yellow), (5, Color::Red)];
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let hosts = if model.subject == Subject::Get { Constraint::Fill(5) } else { Constraint::Length(0) };
+    let hosts = if model.which.has_backlog() { Constraint::Fill(5) } else { Constraint::Length(0) };
     let columns = [Constraint::Fill(4), Constraint::Fill(4), hosts];
     let [status, failures, hosts] = Layout::horizontal(columns).areas(area);
     frame.render_widget(Paragraph::new(statuses(model, status.width)).block(panel(" status ".into())), status);
