@@ -47,6 +47,12 @@ impl Breaker {
         self.until
     }
 
+    /// Whether it is as new: closed, and no failure counted.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.opened == 0 && self.failures == 0
+    }
+
     /// Whether a failure of an attempt begun at `started` tells something new: not if the breaker opened after it
     /// began.
     #[must_use]
@@ -103,7 +109,9 @@ mod tests {
         let mut breaker = Breaker::default();
         fail(&mut breaker, at(1));
         fail(&mut breaker, at(2));
+        assert!(!breaker.is_at_rest());
         breaker.answered();
+        assert!(breaker.is_at_rest());
         fail(&mut breaker, at(3));
         fail(&mut breaker, at(4));
         assert_eq!(breaker.dead(at(4)), None);

@@ -120,7 +120,7 @@ impl<J> Host<J> {
         let flying = self.in_flight;
         if flying == 0 {
             None
-        } else if self.health.breaker.half_open(now) {
+        } else if self.health.half_open(now) {
             Some(DeferReason::Probe)
         } else if flying >= self.concurrency {
             Some(DeferReason::HostLimit)
@@ -135,7 +135,7 @@ impl<J> Host<J> {
 
     /// Requests at once, by the host's own limits.
     pub(super) fn allowed(&self, adaptive: bool, now: Time) -> u32 {
-        if self.health.breaker.half_open(now) {
+        if self.health.half_open(now) {
             return 1;
         }
         let own = self.concurrency.min(self.capacity);
@@ -203,7 +203,7 @@ mod tests {
         // Beside it: two list nodes of 8 bytes, an armed time of 8, and at most two timer entries of 16.
         let with_links = size + 2 * 8 + 8 + 2 * 16;
         println!("a host takes {size} bytes, {with_links} with its list links and timer entries");
-        assert!(with_links <= 300, "{with_links}");
+        assert!(with_links <= 192, "{with_links}");
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl<J> Scheduler<J> {
         let allowed = host.allowed(self.settings.adaptive, now);
         let by_service = jobs.saturating_mul(service) / u64::from(allowed);
         let by_pace = jobs.saturating_mul(host.pace.spacing());
-        let rest = if jobs > 0 { nanos(host.health.until.since(now)) } else { 0 };
+        let rest = if jobs > 0 { nanos(host.health.until().since(now)) } else { 0 };
         let work = by_service.max(by_pace);
         let cause = if jobs == 0 {
             Cause::Service
@@ -210,7 +210,7 @@ impl<J> Host<J> {
     /// Which limit of the host's own is the lowest.
     fn narrowest(&self, adaptive: bool, now: Time) -> Cause {
         let allowed = self.allowed(adaptive, now);
-        if self.health.breaker.half_open(now) {
+        if self.health.half_open(now) {
             Cause::Probe
         } else if allowed == self.concurrency() {
             Cause::Concurrency

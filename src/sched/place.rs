@@ -33,15 +33,15 @@ impl<J> Scheduler<J> {
     /// The place for a host as it is now, and until when, for places that have an end.
     fn belongs(&self, id: u32, now: Time) -> (Place, Time) {
         let host = &self.hosts[id as usize];
-        let dead = self.stopped || host.health.breaker.dead(now).is_some();
+        let dead = self.stopped || host.health.dead(now).is_some();
         if dead && (!host.queue.is_empty() || host.retries.len() > 0) {
             return (Place::Dying, Time::NEVER);
         }
         if host.queue.is_empty() {
             return self.without_work(host, now);
         }
-        if host.health.until > now {
-            return (Place::Waiting(Wake::BackOff), host.health.until);
+        if host.health.until() > now {
+            return (Place::Waiting(Wake::BackOff), host.health.until());
         }
         match host.gate {
             Gate::Closed => return (Place::Asking, Time::NEVER),
@@ -117,6 +117,7 @@ impl<J> Scheduler<J> {
             Place::Idle | Place::Resting => {
                 host.idle_since = now;
                 host.queue.shrink_to_fit();
+                host.health.forgive(now);
                 match place {
                     Place::Idle => {
                         self.idle.push(&mut self.places, id);

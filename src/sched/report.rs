@@ -47,7 +47,7 @@ impl<J> Scheduler<J> {
         match decide(report.verdict, facts, &self.settings.retries) {
             Decision::GiveUp(reason) => Err(reason),
             _ if self.stopped => Err(GiveUpReason::Stopped),
-            decision => match (host.health.breaker.dead(now), decision) {
+            decision => match (host.health.dead(now), decision) {
                 (Some(cause), _) => Err(GiveUpReason::HostDead(cause)),
                 (None, Decision::Later) if costs && !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
                 (None, decision) => Ok(decision),

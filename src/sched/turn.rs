@@ -55,7 +55,7 @@ impl<J> Scheduler<J> {
     fn give_up_one(&mut self, now: Time) -> Option<Action<J>> {
         while let Some(id) = self.dying.first() {
             let host = &mut self.hosts[id as usize];
-            let reason = match host.health.breaker.dead(now) {
+            let reason = match host.health.dead(now) {
                 _ if self.stopped => GiveUpReason::Stopped,
                 Some(cause) => GiveUpReason::HostDead(cause),
                 // Its time was over before all were given up: the rest is tried again.
@@ -180,7 +180,7 @@ impl<J> Scheduler<J> {
             let (at, id) = self.timers.first()?;
             let host = &self.hosts[id as usize];
             let (until, wake) = match host.place {
-                Place::Waiting(Wake::BackOff) => (host.health.until, Wake::BackOff),
+                Place::Waiting(Wake::BackOff) => (host.health.until(), Wake::BackOff),
                 Place::Waiting(wake) => (host.pace.next(), wake),
                 Place::Resting => (host.clear_at(), Wake::Expiry),
                 _ => (Time::NEVER, Wake::Expiry),

@@ -107,7 +107,7 @@ impl<J> Scheduler<J> {
     }
 
     fn held_by_itself(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
-        if host.health.until > now {
+        if host.health.until() > now {
             Some(DeferReason::BackOff)
         } else if host.gate != Gate::Open {
             Some(DeferReason::Address)

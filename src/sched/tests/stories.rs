@@ -526,3 +526,23 @@ fn a_memory_without_end_asks_for_no_deadline() {
     story.host(|_| {});
     assert_eq!(story.scheduler.next_deadline(), None);
 }
+
+#[test]
+fn an_idle_host_keeps_neither_room_for_jobs_nor_trouble_that_is_over() {
+    let mut story = Story::plain();
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 0..20)).len(), 8);
+    story.fail(host, 0, FailureKind::Reset, ONCE);
+    (1..8).for_each(|_| drop(story.done(host)));
+    assert_eq!(story.scheduler.host_in_flight(host), 0, "it is left alone");
+    while story.scheduler.queued() + story.scheduler.waiting_retries() > 0 {
+        let begun = story.at(story.now + Duration::from_secs(10));
+        assert!(!begun.is_empty());
+        begun.iter().for_each(|_| drop(story.done(host)));
+        while story.scheduler.host_in_flight(host) > 0 {
+            story.done(host);
+        }
+    }
+    let host = &story.scheduler.hosts[host.0 as usize];
+    assert_eq!((host.queue.capacity(), host.health.clear_at()), (0, Time::ZERO));
+}
