@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -51,17 +52,31 @@ impl Rules {
     }
 
     /// The number of the first rule for the URL's host.
-    pub(super) fn find(&self, url: &WebUrl) -> Option<u32> {
+    pub(super) fn find(&self, url: &WebUrl) -> Option<RuleId> {
         if self.rules.is_empty() {
             return None;
         }
         let host = format!("{}:{}", url.host(), url.port());
-        self.patterns.matches(host).first().and_then(|number| u32::try_from(*number).ok())
+        self.patterns.matches(host).first().and_then(|index| RuleId::of(*index))
     }
 
     /// The rule with this number.
-    pub(super) fn get(&self, number: u32) -> Option<&HostRule> {
-        self.rules.get(number as usize)
+    pub(super) fn get(&self, number: RuleId) -> Option<&HostRule> {
+        self.rules.get(number.index())
+    }
+}
+
+/// A rule's number, counted from 1: each host keeps one or none, and "none" takes no room then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RuleId(NonZeroU32);
+
+impl RuleId {
+    fn of(index: usize) -> Option<Self> {
+        u32::try_from(index + 1).ok().and_then(NonZeroU32::new).map(Self)
+    }
+
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
     }
 }
 
@@ -144,8 +159,8 @@ mod tests {
         Rules::new(patterns.iter().map(rule).collect()).expect("good patterns")
     }
 
-    fn find(patterns: &[&str], url: &str) -> Option<u32> {
-        rules(patterns).find(&WebUrl::parse(url).expect("valid").0)
+    fn find(patterns: &[&str], url: &str) -> Option<usize> {
+        rules(patterns).find(&WebUrl::parse(url).expect("valid").0).map(RuleId::index)
     }
 
     #[test]

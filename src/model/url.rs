@@ -118,6 +118,12 @@ impl WebUrl {
         Ok((Self { text: String::from(url).into_boxed_str(), path_at }, credentials))
     }
 
+    /// The root of an origin that [`Self::origin`] gave.
+    #[cfg(feature = "net")]
+    pub(crate) fn root_of(origin: &str) -> Self {
+        Self { text: [origin, "/"].concat().into(), path_at: origin.len() as u32 }
+    }
+
     /// The whole URL.
     #[must_use]
     pub fn as_str(&self) -> &str {

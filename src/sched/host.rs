@@ -111,6 +111,11 @@ impl<J> Host<J> {
         self.health.adaptive.cap(self.concurrency);
     }
 
+    /// Requests its connections can carry at once.
+    pub(super) const fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
     pub(super) fn set_capacity(&mut self, slots: u32) {
         self.capacity = slots.max(1);
     }

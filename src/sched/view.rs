@@ -78,6 +78,12 @@ impl<J> Scheduler<J> {
         self.view(host).in_flight
     }
 
+    /// How many requests its connections can carry at once, as last said.
+    #[must_use]
+    pub fn host_capacity(&self, host: HostId) -> u32 {
+        self.view(host).capacity()
+    }
+
     /// How many requests at once the host's own limits allow now: the fixed one, its connections' capacity, the adaptive
     /// one, one probe.
     #[must_use]

@@ -8,7 +8,7 @@ use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
 use crate::engine::message::Message;
-use crate::model::{Clock, Job, Resolve, Time};
+use crate::model::{Clock, Job, Resolve, Time, WebUrl};
 use crate::pool::{Acquired, ConnId, Demand};
 use crate::sched::{Action, Event, HostId};
 
@@ -88,7 +88,7 @@ impl Shard {
 
     /// Requests that one connection of the host carries at once, as far as known.
     fn slots_per_connection(&self, host: HostId) -> u32 {
-        match self.hosts.borrow().get(host).map_or(1, |host| host.capacity) {
+        match self.sched.borrow().host_capacity(host) {
             u32::MAX => 1,
             capacity => (capacity / self.shared.config.pool.max_h2_connections.max(1)).max(1),
         }
@@ -148,7 +148,7 @@ impl Shard {
 
     /// Finds a host's address, so that its first connection finds it cached.
     async fn resolve(self: Rc<Self>, host: HostId) {
-        let Some(url) = self.hosts.borrow().get(host).map(|host| host.url.clone()) else { return };
+        let Some(url) = self.hosts.borrow().get(host).map(|host| WebUrl::root_of(&host.origin)) else { return };
         let started = self.clock.now();
         let answer = match self.dialer.route(&Target::of(&url)) {
             Route::Name { host: name, .. } => self.resolver.resolve(name).await,
@@ -157,20 +157,14 @@ impl Shard {
         let now = self.clock.now();
         let event = match answer {
             Ok(resolved) => {
-                let address = resolved.addresses.first().copied();
-                if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
-                    host.trouble = None;
-                }
-                Event::Resolved { host, address }
+                self.note_lookup(host, now.since(started));
+                Event::Resolved { host, address: resolved.addresses.first().copied() }
             }
             Err(failure) => {
                 self.note_trouble(host, &failure);
                 Event::Unresolved { host, kind: failure.kind }
             }
         };
-        if let Some(host) = self.hosts.borrow_mut().get_mut(host) {
-            host.lookup = Some(now.since(started));
-        }
         self.sched.borrow_mut().handle(event, now);
         self.turn(now);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 
 use super::Shard;
 use super::lane::{Flight, Next, Parcel};
@@ -30,16 +30,17 @@ const FREE_RETRIES: u8 = 3;
 const MOST_SPARE: usize = 64;
 
 impl Shard {
-    /// The request of a flight, and its method.
-    pub(super) fn prepare(&self, flight: &Flight, version: Version) -> Result<(Request<RequestBody>, Method), Failure> {
+    /// The request of a flight, with `authority` as its `Host`, and its method.
+    pub(super) fn prepare(
+        &self,
+        flight: &Flight,
+        authority: &HeaderValue,
+        version: Version,
+    ) -> Result<(Request<RequestBody>, Method), Failure> {
         if flight.is_abandoned() {
             return Err(abandoned());
         }
-        let request = {
-            let hosts = self.hosts.borrow();
-            let host = hosts.get(flight.host).expect("a host with a request in flight is not forgotten");
-            self.template.build(&flight.job, &host.authority, version, self.spare_headers.take())
-        };
+        let request = self.template.build(&flight.job, authority, version, self.spare_headers.take());
         let mut request = request.ok_or_else(|| {
             Failure::new(
                 Phase::Send,
@@ -256,7 +257,7 @@ impl Shard {
         }
         let asked =
             Asked { job, method: self.template.method(job), max_redirects: self.shared.config.request.max_redirects };
-        let locations = head.headers.get_all(LOCATION).iter().map(http::HeaderValue::as_bytes);
+        let locations = head.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
         redirect::decide(asked, head.status.as_u16(), locations)
     }
 

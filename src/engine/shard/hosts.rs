@@ -1,41 +1,42 @@
 //! The hosts of a shard: origin text to number and back.
+//!
+//! Most hosts of a long run are idle, so that each byte here counts as often as there are hosts: tests/footprint.rs.
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use http::HeaderValue;
+use hashbrown::HashTable;
 
 use super::Shard;
 use crate::dial::{Route, Target};
 use crate::engine::notable::Tally;
+use crate::engine::rules::RuleId;
 use crate::model::{Failure, Job, Time, WebUrl, site_of};
 use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
 /// What the engine keeps of a host beside what scheduler and pool keep.
 #[derive(Debug)]
 pub(super) struct Host {
-    /// Any URL of the origin: where to connect.
-    pub(super) url: WebUrl,
-    /// The `Host` header's value.
-    pub(super) authority: HeaderValue,
+    /// Scheme, host and port: the one copy of this text.
+    pub(super) origin: Box<str>,
     /// The origin's number in the pool: never used for another origin.
     pub(super) serial: u64,
-    /// Requests its connections can carry at once, as last told to the scheduler.
-    pub(super) capacity: u32,
-    /// How long the name's look-up took, until a connection has reported it.
-    pub(super) lookup: Option<Duration>,
-    /// The last failure of the host itself: what jobs that were never tried are told.
-    pub(super) trouble: Option<Trouble>,
+    /// How many nanoseconds the name's look-up took, until a connection has reported it.
+    lookup: Option<NonZeroU64>,
+    /// The last failure of the host itself: what jobs that were never tried are told. Boxed, because most have none.
+    pub(super) trouble: Option<Box<Trouble>>,
     /// What became of its attempts.
     tally: Tally,
     /// Jobs taken in, by arrival or by redirect, and not yet handed on: the host's part of the conservation law.
-    open: Cell<u64>,
-    /// The number of the rule that holds for it.
-    pub(super) rule: Option<u32>,
+    open: Cell<u32>,
+    /// The rule that holds for it.
+    pub(super) rule: Option<RuleId>,
 }
 
 /// A failure of a host that other jobs of it are told about.
@@ -55,7 +56,9 @@ impl Trouble {
 /// The host table.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    by_origin: HashMap<Box<str>, HostId, RandomState>,
+    /// Numbers by origin, whose text the host itself holds.
+    by_origin: HashTable<HostId>,
+    hasher: RandomState,
     /// By registrable domain; a group goes with its last host.
     groups: HashMap<Box<str>, GroupId, RandomState>,
     hosts: Vec<Option<Host>>,
@@ -73,35 +76,50 @@ impl Hosts {
 
     /// Each host's origin and what became of its attempts.
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&str, Tally)> {
-        self.hosts.iter().flatten().map(|host| (host.url.origin(), host.tally))
+        self.hosts.iter().flatten().map(|host| (&*host.origin, host.tally))
     }
 
     pub(super) fn len(&self) -> usize {
         self.by_origin.len()
     }
 
+    /// The number of an origin's host.
+    fn find(&self, origin: &str) -> Option<HostId> {
+        self.by_origin.find(self.hasher.hash_one(origin), |id| origin_of(&self.hosts, *id) == origin).copied()
+    }
+
     fn insert(&mut self, id: HostId, host: Host) {
+        let Self { by_origin, hasher, hosts, .. } = self;
         let index = id.0 as usize;
-        if self.hosts.len() <= index {
-            self.hosts.resize_with(index + 1, || None);
+        if hosts.len() <= index {
+            hosts.resize_with(index + 1, || None);
         }
-        self.by_origin.insert(host.url.origin().into(), id);
-        self.hosts[index] = Some(host);
+        let host = hosts[index].insert(host);
+        let hash = hasher.hash_one(&*host.origin);
+        by_origin.insert_unique(hash, id, |id| hasher.hash_one(origin_of(hosts, *id)));
     }
 
     /// Takes a host out; its number may be given to another.
     fn remove(&mut self, id: HostId) -> Option<Host> {
         let host = self.hosts.get_mut(id.0 as usize).and_then(Option::take)?;
-        self.by_origin.remove(host.url.origin());
+        let hash = self.hasher.hash_one(&*host.origin);
+        if let Ok(entry) = self.by_origin.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
         Some(host)
     }
+}
+
+fn origin_of(hosts: &[Option<Host>], id: HostId) -> &str {
+    let host = hosts[id.0 as usize].as_ref();
+    &host.expect("a host leaves both tables at once").origin
 }
 
 impl Shard {
     /// The host of `job`'s URL, made known to the scheduler on first sight.
     pub(super) fn host_of(self: &Rc<Self>, job: &Job, now: Time) -> HostId {
-        if let Some(id) = self.hosts.borrow().by_origin.get(job.url.origin()) {
-            return *id;
+        if let Some(id) = self.hosts.borrow().find(job.url.origin()) {
+            return id;
         }
         let network = &self.shared.config.network;
         let limits = &self.shared.config.limits;
@@ -130,11 +148,8 @@ impl Shard {
         let mut hosts = self.hosts.borrow_mut();
         hosts.serials += 1;
         let host = Host {
-            // An allocation of its own size: the job's URL may be long, and the host outlives it.
-            url: job.url.join("/").map_or_else(|_| job.url.clone(), |(root, _)| root),
-            authority: HeaderValue::from_str(job.url.authority()).unwrap_or_else(|_| HeaderValue::from_static("")),
+            origin: job.url.origin().into(),
             serial: hosts.serials,
-            capacity,
             lookup: None,
             trouble: None,
             tally: Tally::default(),
@@ -154,10 +169,11 @@ impl Shard {
                 host.open.get(),
                 0,
                 "haul lost or doubled a job of {}: it was forgotten with jobs open",
-                host.url
+                host.origin
             );
-            self.note_host(host.url.origin(), host.tally);
-            let site = site_of(host.url.host());
+            self.note_host(&host.origin, host.tally);
+            let url = WebUrl::root_of(&host.origin);
+            let site = site_of(url.host());
             if let Some(group) = hosts.groups.get(site).copied()
                 && self.sched.borrow_mut().remove_group(group)
             {
@@ -182,7 +198,7 @@ impl Shard {
     pub(super) fn enters(&self, id: HostId) {
         let hosts = self.hosts.borrow();
         let open = &hosts.get(id).expect("a host that has just been looked up").open;
-        open.set(open.get() + 1);
+        open.set(open.get().checked_add(1).expect("fewer than 2^32 jobs are in memory"));
     }
 
     /// The host hands a job on: to its outcome, to another host, or unfetched.
@@ -199,7 +215,7 @@ impl Shard {
         for (host, id) in self.hosts.borrow().hosts.iter().zip(0..) {
             if let Some(host) = host {
                 let (open, in_flight) = (host.open.get(), sched.host_in_flight(HostId(id)));
-                assert_eq!(open, u64::from(in_flight), "haul lost or doubled a job of {}", host.url);
+                assert_eq!(open, in_flight, "haul lost or doubled a job of {}", host.origin);
             }
         }
     }
@@ -214,8 +230,22 @@ impl Shard {
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
     pub(super) fn note_trouble(&self, id: HostId, failure: &Failure) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.trouble = Some(Trouble::of(failure));
+            host.trouble = Some(Box::new(Trouble::of(failure)));
         }
+    }
+
+    /// The host's name was found, which took so long.
+    pub(super) fn note_lookup(&self, id: HostId, took: Duration) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            host.lookup = u64::try_from(took.as_nanos()).ok().and_then(NonZeroU64::new);
+            host.trouble = None;
+        }
+    }
+
+    /// How long the host's look-up took, told once: to the first connection after it.
+    pub(super) fn lookup_time(&self, id: HostId) -> Option<Duration> {
+        let lookup = self.hosts.borrow_mut().get_mut(id).and_then(|host| host.lookup.take());
+        lookup.map(|nanos| Duration::from_nanos(nanos.get()))
     }
 
     /// A connection went to `remote`: from now on the host's requests count on that address.

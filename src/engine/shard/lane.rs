@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use http::Version;
+use http::{HeaderValue, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shard;
@@ -34,6 +34,12 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
         Self { host, job, dispatched, dial: None, handed_over: Cell::new(false), shelf: RefCell::new(None) }
+    }
+
+    /// The `Host` header's value: the same for all flights of a lane, which makes it once. What the URL parser lets through
+    /// can be put into a header.
+    fn authority(&self) -> HeaderValue {
+        HeaderValue::from_str(self.job.url.authority()).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -134,11 +140,12 @@ impl Shard {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
+        let authority = first.authority();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&flight, Version::HTTP_11) {
+                    let exchanged = match self.prepare(&flight, &authority, Version::HTTP_11) {
                         Ok((request, method)) => {
                             if self.is_crowded() {
                                 step_back().await;
@@ -229,11 +236,12 @@ impl Shard {
             (streams.h2.clone(), streams.remote)
         };
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
+        let authority = first.authority();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&flight, Version::HTTP_2) {
+                    let exchanged = match self.prepare(&flight, &authority, Version::HTTP_2) {
                         Ok((request, method)) => {
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);

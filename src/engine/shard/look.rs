@@ -24,7 +24,7 @@ impl Shard {
         let host = hosts.get(host)?;
         let rule = host.rule.and_then(|rule| self.shared.rules.get(rule));
         Some(LongestHost {
-            origin: host.url.origin().into(),
+            origin: host.origin.clone(),
             left,
             cause,
             at_once,

@@ -17,41 +17,37 @@ use crate::sched::{Event, HostId};
 impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
     pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
-        let url = self.hosts.borrow().get(flight.host).map(|host| host.url.clone());
-        let url = url.expect("a host with a request in flight is not forgotten");
-        let total = self.due(&flight);
-        let budget = total.since(self.clock.now());
-        // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
-        let target = Target::of(&url);
-        let mut dialing = Box::pin(self.dialer.dial(&target, key.1, budget));
-        let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
-            // Others wait for this connection too: it is theirs now.
-            Poll::Ready(()) if self.waiting_for(key) == 0 => Poll::Ready(None),
-            _ => dialing.as_mut().poll(cx).map(Some),
-        });
-        let Some(dialed) = dialed.await else { return self.attempt_failed(key, flight, abandoned()) };
-        drop(dialing);
-        match dialed {
-            Ok(dialed) => {
+        match self.dial(key, &flight).await {
+            Some(Ok(dialed)) => {
                 let mut times = dialed.times;
                 times.dns = self.lookup_time(flight.host).or(times.dns);
                 flight.dial = Some(times);
                 self.shared.counters[self.index].connections_opened.add(1);
-                let prior_knowledge = url.scheme() == Scheme::Http && self.shared.config.network.http2_prior_knowledge;
-                if dialed.alpn_h2 || prior_knowledge {
+                let is_plain = flight.job.url.scheme() == Scheme::Http;
+                if dialed.alpn_h2 || (is_plain && self.shared.config.network.http2_prior_knowledge) {
                     // Boxed likewise: an HTTP/1.1 lane is far smaller.
                     Box::pin(self.open_h2(key, dialed, flight)).await;
                 } else {
                     self.open_h1(key, dialed, flight).await;
                 }
             }
-            Err(error) => self.dial_failed(key, error, flight),
+            Some(Err(error)) => self.dial_failed(key, error, flight),
+            None => self.attempt_failed(key, flight, abandoned()),
         }
     }
 
-    /// How long the host's look-up took, told once: to the first connection after it.
-    fn lookup_time(&self, host: HostId) -> Option<std::time::Duration> {
-        self.hosts.borrow_mut().get_mut(host).and_then(|host| host.lookup.take())
+    /// A new connection to the flight's host. `None`: nobody waits for it any longer.
+    async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<Dialed, DialError>> {
+        let budget = self.due(flight).since(self.clock.now());
+        let target = Target::of(&flight.job.url);
+        // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
+        let mut dialing = Box::pin(self.dialer.dial(&target, key.1, budget));
+        let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
+            // Others wait for this connection too: it is theirs now.
+            Poll::Ready(()) if self.waiting_for(key) == 0 => Poll::Ready(None),
+            _ => dialing.as_mut().poll(cx).map(Some),
+        });
+        dialed.await
     }
 
     async fn open_h1(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
@@ -119,11 +115,8 @@ impl Shard {
 
     /// What the host's connections can carry is known, or has changed: its protocol gate follows.
     pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, slots: u32, now: Time) {
-        let news = match self.hosts.borrow_mut().get_mut(id) {
-            Some(host) => std::mem::replace(&mut host.capacity, slots) != slots,
-            None => false,
-        };
-        if news {
+        let before = self.sched.borrow().host_capacity(id);
+        if slots != before {
             self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, now);
             self.turn(now);
         }
