@@ -83,6 +83,11 @@ impl Health {
         self.trouble.as_ref().map_or(Time::ZERO, |trouble| trouble.until)
     }
 
+    /// Whether nothing is held against the host.
+    pub(super) const fn is_clear(&self) -> bool {
+        self.trouble.is_none()
+    }
+
     /// The cause, while the host is dead.
     pub(super) fn dead(&self, now: Time) -> Option<FailureKind> {
         self.trouble.as_ref().and_then(|trouble| trouble.breaker.dead(now))
@@ -116,6 +121,8 @@ impl Health {
         self.adaptive.succeeded(max);
     }
 
+    // Cold, this and what follows: most attempts end well, and noting that should cost little.
+    #[cold]
     fn overloaded(&mut self, report: Report, bench: Bench<'_>) {
         let asked = match report.verdict {
             Verdict::PushedBack(Some(pause)) if !pause.is_zero() => {
@@ -133,6 +140,7 @@ impl Health {
         }
     }
 
+    #[cold]
     fn unreachable(&mut self, kind: FailureKind, after: u32, started: Time, mut bench: Bench<'_>) {
         let trouble = self.trouble();
         if trouble.is_news(started) && trouble.breaker.is_news(started) {
@@ -141,6 +149,7 @@ impl Health {
         }
     }
 
+    #[cold]
     fn gone(&mut self, kind: FailureKind, started: Time, bench: Bench<'_>) {
         let breaker = &mut self.trouble().breaker;
         if breaker.is_news(started) {

@@ -33,15 +33,13 @@ impl<J> Scheduler<J> {
     /// The place for a host as it is now, and until when, for places that have an end.
     fn belongs(&self, id: u32, now: Time) -> (Place, Time) {
         let host = &self.hosts[id as usize];
-        let dead = self.stopped || host.health.dead(now).is_some();
-        if dead && (!host.queue.is_empty() || host.retries.len() > 0) {
-            return (Place::Dying, Time::NEVER);
+        if (self.stopped || !host.health.is_clear())
+            && let Some(kept_back) = self.kept_back(host, now)
+        {
+            return kept_back;
         }
         if host.queue.is_empty() {
             return self.without_work(host, now);
-        }
-        if host.health.until() > now {
-            return (Place::Waiting(Wake::BackOff), host.health.until());
         }
         match host.gate {
             Gate::Closed => return (Place::Asking, Time::NEVER),
@@ -55,6 +53,20 @@ impl<J> Scheduler<J> {
             return (Place::Waiting(Wake::HostPace), host.pace.next());
         }
         (self.among_others(host, now), Time::NEVER)
+    }
+
+    /// The place for a host with jobs that are given up, or that trouble keeps back. Most hosts are never asked.
+    #[cold]
+    fn kept_back(&self, host: &Host<J>, now: Time) -> Option<(Place, Time)> {
+        let (queued, until) = (!host.queue.is_empty(), host.health.until());
+        let dead = self.stopped || host.health.dead(now).is_some();
+        if dead && (queued || host.retries.len() > 0) {
+            Some((Place::Dying, Time::NEVER))
+        } else if queued && until > now {
+            Some((Place::Waiting(Wake::BackOff), until))
+        } else {
+            None
+        }
     }
 
     fn without_work(&self, host: &Host<J>, now: Time) -> (Place, Time) {
