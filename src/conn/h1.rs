@@ -126,7 +126,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             let (line, tap) = (&mut self.line, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
-                    tap.look_again();
                     let _ = poll_line(line, cx);
                     exchange.as_mut().poll(cx)
                 };
@@ -173,7 +172,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// connection in use is given back; the next exchange takes it anew.
     pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
         self.tap.open();
-        self.tap.look_again();
         if matches!(self.line, Line::Live(_)) && self.reusable() {
             self.fold();
         }

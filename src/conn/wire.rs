@@ -30,9 +30,6 @@ pub(super) struct Tap {
     /// Whether anything is read yet: not before the first request has been written, or the connection is found idle. What a
     /// hasty server says before it is asked would else be an answer or not by chance.
     open: Cell<bool>,
-    /// A read has found nothing since the task was woken, and will wake it. Until then there is nothing to be found: hyper asks
-    /// five times a request, and twice would do.
-    waits: Cell<bool>,
     /// Writing has failed: the connection can't be used again.
     broken: Cell<bool>,
     /// Something was given to be written since everything was last flushed.
@@ -56,11 +53,6 @@ impl Tap {
     /// Reads from now on.
     pub(super) fn open(&self) {
         self.open.set(true);
-    }
-
-    /// The task has been woken, perhaps by what came.
-    pub(super) fn look_again(&self) {
-        self.waits.set(false);
     }
 
     /// Whether a write has failed.
@@ -163,9 +155,6 @@ impl<T> Wire<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.tap.waits.get() && !self.tap.is_broken() {
-            return Poll::Pending;
-        }
         if !self.tap.open.get() {
             // Whoever writes the request wakes the reader.
             return Poll::Pending;
@@ -176,7 +165,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         if got == 0 && self.tap.is_broken() {
             return Poll::Ready(Err(self.broken()));
         }
-        self.tap.waits.set(read.is_pending());
         ready!(read)?;
         self.tap.saw(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
