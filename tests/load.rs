@@ -72,6 +72,52 @@ fn what_ends_when_the_time_is_up_counts_but_is_in_no_rate() {
 }
 
 #[test]
+fn what_has_not_ended_when_the_load_is_over_is_told() {
+    let origin = Origin::start();
+    let page = std::env::temp_dir().join(format!("haul-cut-off-{}.html", std::process::id()));
+    let path = page.to_str().expect("text");
+    let (code, answer) = bench(&[&origin.url("/slow/60000"), "-d", "300ms", "-c", "3", "--report", path]);
+    assert_eq!((code, &answer["requests"], &answer["cut_off"]), (Some(1), &0.into(), &3.into()), "{answer}");
+    let written = fs::read_to_string(&page).expect("a page");
+    fs::remove_file(&page).expect("it is there");
+    for words in ["3 were sent and had not ended when the load was over", "closed loop over 3 connections"] {
+        assert!(written.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_plan_that_its_number_ends_lasts_no_longer() {
+    let origin = Origin::start();
+    // The longest time that can be written must not be too long either.
+    for lasts in ["10s", "18446744073709551615s"] {
+        let (code, answer) = bench(&[&origin.url("/bytes/1"), "--rate", "100/s", "-n", "20", "-d", lasts]);
+        let load = answer["load_s"].as_f64().expect("a number");
+        assert_eq!((code, &answer["answered"]), (Some(0), &20.into()), "{answer}");
+        assert!((0.1..9.0).contains(&load), "{answer}");
+    }
+}
+
+#[test]
+fn an_interrupted_load_is_one_even_if_its_time_is_up_before_the_last_answer() {
+    let origin = Origin::start();
+    for loops in [&["-c", "1"][..], &["--rate", "4/s"]] {
+        let before = origin.seen().len();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+        command.args(["bench", &origin.url("/slow/1500"), "-d", "1s", "--json", "-q"]).args(loops);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+        while origin.seen().len() == before {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+        let output = child.wait_with_output().expect("it ends");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer");
+        assert!(sent.success() && output.status.code() == Some(130) && answer["stopped"] == true, "{answer}");
+        // What was only due after the interrupt is neither planned nor unfinished.
+        assert!(answer["open"].is_null() || answer["open"]["unfinished"] == 0, "{answer}");
+    }
+}
+
+#[test]
 fn pushing_back_holds_nothing_back_and_nothing_is_tried_again() {
     let origin = Origin::start();
     let url = origin.url("/retry/429/1000?Retry-After:60");

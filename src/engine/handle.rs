@@ -62,6 +62,12 @@ impl Handle {
         self.shared.stop_now();
     }
 
+    /// Whether the run has been told to end.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.is_stopped()
+    }
+
     /// Starts no request until [`Self::resume`]. What is in flight goes on, and input is read until the window is full.
     /// May be called before the run.
     pub fn pause(&self) {
@@ -212,7 +218,7 @@ impl Snapshot {
 
 impl Shared {
     fn stop(&self) {
-        if !self.stopped.swap(true, Ordering::AcqRel) {
+        if self.stopped.set(self.clock.now()).is_ok() {
             self.window.close();
             self.send_all(None, || Message::Stop);
         }

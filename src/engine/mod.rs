@@ -33,7 +33,7 @@ mod window;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
@@ -62,7 +62,7 @@ use self::steering::Steering;
 use self::window::Window;
 use crate::config::{Config, Shares};
 use crate::dial::Tls;
-use crate::model::{Sink, Source};
+use crate::model::{Sink, Source, Time};
 
 /// A run, ready to go.
 ///
@@ -147,7 +147,7 @@ impl Engine {
             outlooks: (0..shards).map(|_| Mutex::new(None)).collect(),
             asked_to_look: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
+            stopped: OnceLock::new(),
             wiring: OnceLock::new(),
             config,
             extensions,
@@ -218,7 +218,9 @@ fn conclude(
     let mut failures = outlet.rejections;
     let mut latency = ShardReport::default().latency;
     let mut notable = Notable::default();
+    let mut cut_off = 0;
     for shard in shards {
+        cut_off += shard.cut_off;
         for (what, count) in shard.failures {
             *failures.entry(what).or_default() += count;
         }
@@ -234,7 +236,9 @@ fn conclude(
         slowest,
         latest,
         stopped: shared.is_stopped(),
+        stopped_after: shared.stopped.get().map(|at| at.since(Time::ZERO)),
         left: totals.cancelled,
+        cut_off,
         unwritten: outlet.unwritten,
         source_error,
         sink_error: outlet.error,

@@ -37,8 +37,12 @@ pub struct RunReport {
     pub latest: Vec<HostSummary>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
+    /// How long the run had lasted then.
+    pub stopped_after: Option<Duration>,
     /// Jobs read and not finished: they have no record. Input that was never read is not counted.
     pub left: u64,
+    /// Those of them that were in flight when the run was ended at once, or when its grace was over.
+    pub cut_off: u64,
     /// Records that could not be written.
     pub unwritten: u64,
     /// Why the input could not be read to its end.

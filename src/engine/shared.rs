@@ -1,7 +1,7 @@
 //! What the threads of a run share. Nothing here is touched per request; all of it per batch or per change.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -22,7 +22,7 @@ use super::steering::Steering;
 use super::window::Window;
 use crate::config::Config;
 use crate::dial::Tls;
-use crate::model::{Record, WebUrl, site_of};
+use crate::model::{Record, Time, WebUrl, site_of};
 
 /// What intake, shards, sink and handle share.
 pub(super) struct Shared {
@@ -52,7 +52,8 @@ pub(super) struct Shared {
     pub(super) submitted: AtomicU64,
     /// Jobs sent to shards that had ended.
     pub(super) undeliverable: AtomicU64,
-    pub(super) stopped: AtomicBool,
+    /// When it was told to end.
+    pub(super) stopped: OnceLock<Time>,
     /// Set when the run begins.
     pub(super) wiring: OnceLock<Wiring>,
 }
@@ -104,6 +105,6 @@ impl Shared {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.stopped.get().is_some()
     }
 }

@@ -68,8 +68,8 @@ pub(super) struct Against {
 #[derive(Debug, Serialize)]
 struct Measure {
     name: &'static str,
-    then: f64,
-    now: f64,
+    then: Option<f64>,
+    now: Option<f64>,
     /// The change in percent is between these.
     low_percent: Option<f64>,
     high_percent: Option<f64>,
@@ -127,8 +127,8 @@ impl Against {
 impl Measure {
     fn new(name: &'static str, then: &[f64], now: &[f64]) -> Self {
         let shift = shift(then, now);
-        let (middle, unit) = (median(then), median(then) / 100.0);
-        let percent = |by: f64| (unit > 0.0).then(|| thousandths(by / unit));
+        let middle = median(then);
+        let percent = |by: f64| middle.filter(|middle| *middle > 0.0).map(|middle| thousandths(by * 100.0 / middle));
         let verdict = match shift {
             None => UNTOLD,
             Some(shift) if shift.low > 0.0 => "higher",
@@ -137,8 +137,8 @@ impl Measure {
         };
         Self {
             name,
-            then: thousandths(middle),
-            now: thousandths(median(now)),
+            then: middle.map(thousandths),
+            now: median(now).map(thousandths),
             low_percent: shift.and_then(|shift| percent(shift.low)),
             high_percent: shift.and_then(|shift| percent(shift.high)),
             verdict,
@@ -156,6 +156,7 @@ impl Measure {
             (Some(low), Some(high)) => format!("{low:+.1} to {high:+.1} %"),
             _ => "-".to_owned(),
         };
+        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), shown);
         vec![format!("{name:<4}"), shown(self.then), shown(self.now), change, self.verdict.to_owned()]
     }
 }

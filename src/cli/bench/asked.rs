@@ -1,23 +1,26 @@
 //! What was asked for, as far as it makes a load what it is: told with the answer, and compared with an earlier one's. Pure.
 //!
-//! Invariant: no secret is in it. Of headers that may hold one the names alone are told, of bodies the size and the digest; URLs
-//! have lost their credentials before.
+//! Invariant: no secret is in it. Of most headers the names alone are told, of bodies the size and the digest; URLs have lost
+//! their credentials before, and their queries here.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use haul::config::{Config, FamilyPreference, NetworkSettings, Timeouts};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, HOST, RANGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::args::Load;
+use super::figures::rate;
 use crate::cli::experiment::Target;
+use crate::cli::report::{Facts, shown};
 
 /// The fields' names are those of the JSON object.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Asked {
-    /// The first URL.
+    /// The first URL, without its query.
     pub(super) url: String,
     pub(super) urls: usize,
     /// Of all URLs in order, and of what is special about each.
@@ -67,7 +70,7 @@ impl Asked {
         let plan = load.plan();
         let (request, network) = (&config.request, &config.network);
         Self {
-            url: targets[0].url.as_str().to_owned(),
+            url: shown(targets[0].url.as_str()),
             urls: targets.len(),
             urls_sha256: hex(targets.iter().fold(Sha256::new(), digest)),
             method: request.method.to_string(),
@@ -89,6 +92,28 @@ impl Asked {
             arrivals: plan.map(|plan| plan.arrivals.name()),
             seed: plan.map(|plan| plan.seed),
         }
+    }
+}
+
+impl Asked {
+    /// The load itself for the reader of a page, which has the other settings.
+    pub(super) fn facts(&self) -> Facts {
+        let Self { urls, connections, streams, warm_up_s, rates_per_s, arrivals, seed, .. } = self;
+        let at_once = match streams {
+            1 => format!("{connections} connections"),
+            _ => format!("{connections} connections of {streams} streams"),
+        };
+        let load = match rates_per_s.as_slice() {
+            [] => format!("closed loop over {at_once}"),
+            [only] => format!("open loop, {}, up to {at_once}", rate(*only)),
+            [first, .., last] => format!("open loop, {} to {}, up to {at_once}", rate(*first), rate(*last)),
+        };
+        let arrivals = arrivals.zip(*seed).map(|(arrivals, seed)| ("arrivals", format!("{arrivals}, seed {seed}")));
+        [Some(("load", load)), arrivals, Some(("URLs", urls.to_string())), Some(("warm-up", format!("{warm_up_s} s")))]
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 
@@ -137,11 +162,12 @@ fn headers(headers: &HeaderMap) -> Vec<String> {
     headers.iter().map(one).collect()
 }
 
-/// Names of headers with one of these in them are likely to hold something that only some may know.
-const SECRETS: [&str; 9] = ["auth", "cookie", "credential", "key", "pass", "secret", "session", "signature", "token"];
+/// In any other header there may be something that only some may know.
+const HARMLESS: [HeaderName; 8] =
+    [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, HOST, RANGE, USER_AGENT];
 
 fn may_be_secret(name: &HeaderName, value: &HeaderValue) -> bool {
-    value.is_sensitive() || SECRETS.iter().any(|part| name.as_str().contains(part))
+    value.is_sensitive() || !HARMLESS.contains(name)
 }
 
 /// How hosts are reached, where that is not as without flags.
@@ -221,7 +247,7 @@ mod tests {
     #[test]
     fn bodies_and_what_only_some_may_know_are_not_written() {
         let mut config = Config::default();
-        for name in ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-csrf-token"] {
+        for name in ["authorization", "cookie", "x-api-key", "x-jwt-assertion", "x-user"] {
             config.request.headers.insert(name, HeaderValue::from_static("s3cret"));
         }
         let mut marked = HeaderValue::from_static("s3cret");

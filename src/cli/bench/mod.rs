@@ -36,6 +36,7 @@ use std::time::Duration;
 use haul::config::{Config, Limits, PoolSettings};
 use haul::model::{More, Source, Time};
 use haul::source::Inputs;
+use indicatif::HumanCount;
 
 use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
@@ -85,6 +86,8 @@ Examples:
   haul bench http://127.0.0.1:8080/ -d 30s --json > old.json
   haul bench http://127.0.0.1:8080/ -d 30s --against old.json";
 
+/// URLs of a load, at most: they are kept in memory.
+const MOST_URLS: usize = 1_000_000;
 /// How long what is in flight may take at the end, before it is given up.
 const GRACE: Duration = Duration::from_secs(5);
 /// Jobs read ahead, at least: a reading thread that wakes up for each one would cost more than the request.
@@ -144,13 +147,14 @@ struct Told {
 
 impl Told {
     fn of_load(asked: Asked, mut done: Done, earlier: Option<Earlier>, json: bool) -> Self {
-        let runs = done.picture.take().into_iter().collect();
+        let picture = done.picture.take();
         let mut report = Report::new(asked, done);
+        let runs = picture.into_iter().map(|run| report.completes(run)).collect();
         if let Some(earlier) = earlier {
             report.compare(earlier);
         }
         let csv = csv::csv(report.seconds());
-        Self { text: report.told(json), exit: report.exit(), csv, answer: None, runs }
+        Self { text: report.told(json), exit: report.exit(), csv, answer: report.answer(), runs }
     }
 
     fn of_search(found: Found, json: bool) -> Self {
@@ -183,7 +187,11 @@ fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Set
     let is_told = !answer.quiet && io::stderr().is_terminal();
     let has_view = is_told && answer.has_view() && io::stdout().is_terminal() && view::is_possible();
     let view = has_view.then(|| View::start(Subject::Bench));
-    let show = if is_told && view.is_none() { Show::Line } else { Show::Nothing };
+    let show = match (&view, answer.quiet) {
+        (None, false) if is_told => Show::Line,
+        (None, false) => Show::Messages,
+        _ => Show::Nothing,
+    };
     let metrics = Metrics::at(answer.metrics, answer.quiet);
     let console = Console::new(show == Show::Line);
     let current = Arc::new(Mutex::new(None));
@@ -209,7 +217,14 @@ fn targets(args: InputArgs, world: &World<'_>) -> Result<Vec<Target>, String> {
     let inputs = plan::inputs(args, world, "haul bench http://127.0.0.1:8080/")?;
     let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
-    while source.read(1024, Time::ZERO, &mut entries).map_err(|error| error.to_string())? == More::Yes {}
+    while source.read(1024, Time::ZERO, &mut entries).map_err(|error| error.to_string())? == More::Yes {
+        if entries.len() > MOST_URLS {
+            return Err(format!(
+                "more than {} URLs, which are asked in turn; give fewer",
+                HumanCount(MOST_URLS as u64)
+            ));
+        }
+    }
     match experiment::targets(entries)? {
         targets if targets.is_empty() => Err("the input has no URLs; give one or more".to_owned()),
         targets => Ok(targets),

@@ -16,6 +16,8 @@ use super::steps::{self, StepReport};
 use super::tally::{Drained, Tally};
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
+use crate::cli::page::wrap;
+use crate::cli::report::{Answer, Run};
 use crate::cli::status::clock;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
@@ -27,6 +29,8 @@ pub(super) struct Report {
     requests: u64,
     answered: u64,
     failed: u64,
+    /// In flight when the load was over and its grace, too.
+    cut_off: u64,
     elapsed_s: f64,
     /// In which load was made, and the requests that ended after that.
     load_s: f64,
@@ -110,6 +114,7 @@ impl Report {
             requests,
             answered: tally.answered(),
             failed: tally.failed(),
+            cut_off: done.run.cut_off,
             elapsed_s: tally.elapsed().as_secs_f64(),
             load_s: load,
             drained,
@@ -155,8 +160,25 @@ impl Report {
         self.against = Some(Against::new(earlier, &self.asked, self.load_s, &self.seconds));
     }
 
+    /// What a page tells of it, with all that the answer says besides the figures.
+    pub(super) fn completes(&self, mut run: Run) -> Run {
+        run.settings.splice(0..0, self.asked.facts());
+        let remarks = self.remarks().into_iter().flatten().map(|(_, words)| words);
+        let lacks = self.lacks.iter().map(|lack| lack.text().split_whitespace().collect::<Vec<_>>().join(" "));
+        run.notes.extend(remarks.chain(lacks));
+        run
+    }
+
+    /// The steps of a ramp, for a page.
+    pub(super) fn answer(&self) -> Option<Answer> {
+        let heading = "A ramp: rates held one after the other, in one load.".to_owned();
+        let tables = vec![("Steps".to_owned(), steps::rows(&self.steps))];
+        (!self.steps.is_empty()).then(|| Answer { heading, tables, ..Answer::default() })
+    }
+
+    /// Requests that belong to the load and have no end.
     fn unfinished(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.unfinished)
+        self.open.as_ref().map_or(self.cut_off, |open| open.unfinished)
     }
 
     pub(super) fn told(&self, json: bool) -> String {
@@ -176,8 +198,7 @@ impl Report {
             (self.answered > 0 && self.failed > 0).then(|| self.answered_text()),
             (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
             (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
-            (self.drained > 0).then(|| self.drained_text()),
-            (self.unfinished() > 0).then(|| self.unfinished_text()),
+            (self.remarks().iter().any(Option::is_some)).then(|| self.remarks_text()),
             Some(format!("  connections  {}", self.connections_text())),
             (self.received_bytes > 0).then(|| format!("  bodies       {}", self.bytes_text())),
             (self.left_out > 0).then(|| format!("  warm-up      {} requests left out", HumanCount(self.left_out))),
@@ -226,16 +247,31 @@ impl Report {
         format!("               {what}: of the {answered} answered, without the {failed} failed")
     }
 
-    fn unfinished_text(&self) -> String {
-        let count = HumanCount(self.unfinished());
-        format!(
-            "  unfinished   {count} were due and had not ended when the load was over: these times\n               \
-             leave them out, and would be longer with them"
-        )
+    /// What is odd about the end, each under its name.
+    fn remarks(&self) -> [Option<(&'static str, String)>; 2] {
+        let (drained, unfinished) = (HumanCount(self.drained), HumanCount(self.unfinished()));
+        let what = if self.open.is_some() { "due" } else { "sent" };
+        [
+            (self.drained > 0)
+                .then(|| ("drained", format!("{drained} ended when no more were made: they count, but not in the rate"))),
+            (self.unfinished() > 0).then(|| {
+                let words = format!(
+                    "{unfinished} were {what} and had not ended when the load was over: these times leave them out, and \
+                     would be longer with them"
+                );
+                ("unfinished", words)
+            }),
+        ]
     }
 
-    fn drained_text(&self) -> String {
-        format!("  drained      {} of them ended after that time: not in the rate", HumanCount(self.drained))
+    fn remarks_text(&self) -> String {
+        let line = |(name, words): (&str, String)| {
+            let mut text = format!("  {name:<13}");
+            wrap(&mut text, &words, 15);
+            text
+        };
+        let text: String = self.remarks().into_iter().flatten().map(line).collect();
+        text.trim_end().to_owned()
     }
 
     fn failed_text(&self) -> String {

@@ -114,13 +114,23 @@ impl Schedule {
         self.taken[step] + super::figures::whole(left.ceil()).min(self.left.unwrap_or(u64::MAX))
     }
 
+    /// Whether the number of its requests has ended it, and not its time.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.left == Some(0)
+    }
+
     /// The plan ends at `at`, for it was stopped then: what was to come after that was not due.
     pub(super) fn stop(&mut self, at: Time) {
         let mut begin = BEGIN;
-        for step in &mut self.steps {
+        for (step, taken) in self.steps.iter_mut().zip(&mut self.taken) {
             let left = at.since(begin);
             let lasts = step.lasts.map_or(left, |lasts| lasts.min(left));
             step.lasts = Some(lasts);
+            if self.arrivals == Arrivals::Constant {
+                // Who waited for the next request's time took it all the same, and it was not sent.
+                let due = lasts.as_secs_f64() * step.rate.per_second();
+                *taken = super::figures::whole(due.ceil()).min(*taken);
+            }
             begin = begin + lasts;
         }
     }
@@ -219,6 +229,10 @@ mod tests {
         (0..40).for_each(|_| _ = schedule.take());
         schedule.stop(BEGIN + Duration::from_millis(500));
         assert_eq!((schedule.planned(0), schedule.planned(1)), (50, 0));
+        let mut ahead = Schedule::new(vec![step(100.0, 1000)], Arrivals::Constant, 0, None);
+        (0..40).for_each(|_| _ = ahead.take());
+        ahead.stop(BEGIN + Duration::from_millis(300));
+        assert_eq!(ahead.planned(0), 30, "ten were taken before their time");
         let mut early = Schedule::new(vec![step(100.0, 1000)], Arrivals::Constant, 0, None);
         early.stop(Time::ZERO);
         assert_eq!(early.planned(0), 0);

@@ -88,9 +88,9 @@ impl Setup {
         warm_up: Duration,
         grace: Duration,
     ) -> Result<Done, String> {
-        let end = lasts.map(|lasts| End { after: warm_up + lasts, grace });
+        let end = lasts.map(|lasts| End { after: warm_up.saturating_add(lasts), grace });
         let tally = Tally::new(warm_up).until(end.map(|end| Time::ZERO + end.after));
-        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), tally, warm_up, end)
+        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), None, tally, warm_up, end)
     }
 
     /// An open loop. What was due and has not ended `grace` after the plan's end is given up.
@@ -99,17 +99,17 @@ impl Setup {
         let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound)
             .until(plan.lasts().map(|lasts| BEGIN + lasts));
         let end = plan.lasts().map(|lasts| {
-            let after = BEGIN.since(Time::ZERO) + lasts + grace;
+            let after = BEGIN.since(Time::ZERO).saturating_add(lasts).saturating_add(grace);
             End { after, grace: Duration::ZERO }
         });
         let source = Paced::new(self.targets.clone(), Arc::clone(&schedule));
-        let mut done = self.carry_out(Box::new(source), tally, plan.warm_up, end)?;
+        let mut done = self.carry_out(Box::new(source), Some(&schedule), tally, plan.warm_up, end)?;
         if let Some(picture) = &mut done.picture {
             picture.notes.push(FROM_WHEN_DUE.to_owned());
         }
         let mut schedule = schedule.lock().expect("no holder of this lock panics").clone();
-        if done.run.stopped {
-            schedule.stop(Time::ZERO + done.spent.elapsed);
+        if let Some(after) = done.run.stopped_after.filter(|_| done.run.stopped) {
+            schedule.stop(Time::ZERO + after);
         }
         done.schedule = Some(schedule);
         Ok(done)
@@ -118,6 +118,7 @@ impl Setup {
     fn carry_out(
         &mut self,
         source: Box<dyn Source>,
+        plan: Option<&Mutex<Schedule>>,
         tally: Tally,
         warm_up: Duration,
         end: Option<End>,
@@ -153,8 +154,9 @@ impl Setup {
         run::tell_trouble(&run);
         let mut tally = tally.lock().expect("no holder of this lock panics");
         let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
-        // A plan is carried out to its end even if its last request has ended before.
-        let lasted = tally.lasted(!run.stopped && (time_was_up || tally.open.is_some()));
+        // A plan is carried out to the end of its time even if its last request has ended before.
+        let is_planned = plan.is_some_and(|plan| !plan.lock().expect("no holder of this lock panics").is_used_up());
+        let lasted = tally.lasted(!run.stopped && (time_was_up || is_planned));
         // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
         let picture = watch.map(|watch| picture::Run {
             elapsed: lasted,
@@ -165,13 +167,13 @@ impl Setup {
     }
 }
 
-/// Ends the run of `handle` in time, and says whether it has done so.
+/// Ends the run of `handle` in time, and says whether it has done so: not where it was being ended by then.
 fn stop(end: End, handle: Handle) -> Arc<AtomicBool> {
     let up = Arc::new(AtomicBool::new(false));
     let tell = Arc::clone(&up);
     std::thread::spawn(move || {
         std::thread::sleep(end.after);
-        tell.store(true, Ordering::SeqCst);
+        tell.store(!handle.is_stopped(), Ordering::SeqCst);
         handle.stop(end.grace);
     });
     up

@@ -63,6 +63,9 @@ fn python_task(task: &Task) -> Result<PythonTask, String> {
     let header = |(name, value): (&HeaderName, &HeaderValue)| Ok((name.to_string(), text(value)?));
     let headers: Result<Vec<_>, http::header::ToStrError> = request.headers.iter().map(header).collect();
     let mut headers = headers.map_err(|_| "--python sends headers of ASCII text only; leave one out".to_owned())?;
+    if request.headers.keys_len() < request.headers.len() {
+        return Err("--python sends each header once; leave it out, or the second header of a name".to_owned());
+    }
     if !request.headers.contains_key(http::header::ACCEPT_ENCODING) {
         // haul does not ask for codings here either.
         headers.push(("accept-encoding".to_owned(), "identity".to_owned()));

@@ -216,7 +216,7 @@ impl Measured {
         Some(Self {
             rounds_s: tally.rounds_s.clone(),
             time_s: time.into(),
-            requests_per_s: (urls as f64 / time.median.max(1e-9)).round(),
+            requests_per_s: rounded(urls as f64 / time.median.max(1e-9)),
             speed_up: None,
             connections: opened.map(|(connections, _)| connections),
             tls_handshakes: opened.map(|(_, handshakes)| handshakes),

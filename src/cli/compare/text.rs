@@ -201,7 +201,8 @@ fn fastest(report: &Report) -> String {
     };
     sound.sort_by(|(_, one), (_, other)| one.time_s.median.total_cmp(&other.time_s.median));
     let (best, _) = sound[0];
-    let like = sound[1..].iter().filter(|(name, _)| report.find(name, best) == Some(Finding::NoDifference));
+    let is_behind = |name: &str| matches!(report.find(name, best), Some(Finding::Faster(_)));
+    let like = sound[1..].iter().filter(|(name, _)| !is_behind(name));
     let like: Vec<&str> = like.map(|(name, _)| *name).collect();
     // Only what the intervals show: with others that can't be told from it, it is not known to be the fastest.
     let mut text = format!("{}: {best}", if like.is_empty() { "Fastest" } else { "Least median time" });

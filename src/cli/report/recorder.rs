@@ -112,9 +112,11 @@ impl Recorder {
         let request = Ended { start, end, failed: last.result.is_err(), wire_bytes: last.wire_bytes, parts };
         self.end = self.end.max(end);
         self.series.add(&request);
-        let begin = self.begin.map_or(start, |begin| begin.min(start));
+        // A plan's warm-up is over for what is due then, however late it starts.
+        let came = if self.since == Since::Due { outcome.job.accepted } else { start };
+        let begin = self.begin.map_or(came, |begin| begin.min(came));
         self.begin = Some(begin);
-        if start < begin + self.warm_up {
+        if came < begin + self.warm_up {
             self.left_out += 1;
             return;
         }

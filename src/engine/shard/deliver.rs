@@ -30,12 +30,14 @@ pub(in crate::engine) struct ShardReport {
     pub(in crate::engine) latency: Histogram<u64>,
     /// The slowest hosts and those that ended last.
     pub(in crate::engine) notable: Notable,
+    /// Requests in flight at the end.
+    pub(in crate::engine) cut_off: u64,
 }
 
 impl Default for ShardReport {
     fn default() -> Self {
         let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
-        Self { failures: BTreeMap::new(), latency, notable: Notable::default() }
+        Self { failures: BTreeMap::new(), latency, notable: Notable::default(), cut_off: 0 }
     }
 }
 
@@ -111,6 +113,12 @@ impl Shard {
     pub(super) fn cancelled(&self, jobs: usize) {
         self.shared.counters[self.index].cancelled.add(jobs as u64);
         self.shared.window.cancelled(jobs);
+    }
+
+    /// Requests in flight that end with the shard, and have no record either.
+    pub(super) fn cut_off(&self, requests: u32) {
+        self.cancelled(requests as usize);
+        self.outbox.borrow_mut().report.cut_off = requests.into();
     }
 
     /// Hands the queued records over.

@@ -233,7 +233,7 @@ impl Shard {
             }
         }
         self.check_books();
-        self.cancelled(self.sched.borrow().in_flight() as usize);
+        self.cut_off(self.sched.borrow().in_flight());
         self.flush_outbox();
     }
 
