@@ -1,5 +1,6 @@
 //! Experiments: `haul bench` and `haul compare` against a server of another make.
 
+use std::collections::HashSet;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -28,19 +29,30 @@ fn a_load_is_answered_closed_and_open_over_both_protocols() {
 }
 
 #[test]
-fn the_ways_of_fetching_are_told_apart_by_its_connections() {
+fn the_ways_of_fetching_open_as_many_connections_as_it_counts() {
     let Some(nginx) = Nginx::start(&Setup { keepalive_requests: 10_000, ..Setup::default() }) else { return };
-    let urls: Vec<_> = (0..12).map(|n| nginx.tls_url(&format!("/connection?{n}"))).collect();
-    let mut arguments =
-        vec!["compare", "--rounds", "1", "--insecure", "--modes", "serial,serial-reuse,batches,gather,h2"];
-    arguments.extend(urls.iter().map(String::as_str));
-    let told = answer(&arguments);
-    let opened = |mode: &str| {
-        let modes = told["modes"].as_array().expect("a list");
-        let mode = modes.iter().find(|told| told["name"] == mode).expect("asked for");
-        assert_eq!(mode["measured"]["failed"], 0, "{mode}");
-        mode["measured"]["connections"].as_f64()
-    };
-    assert_eq!([opened("serial"), opened("serial-reuse"), opened("gather")], [Some(12.0), Some(1.0), Some(12.0)]);
-    assert_eq!([opened("batches"), opened("h2")], [Some(5.0), Some(1.0)]);
+    let urls: Vec<_> = (0..12).map(|n| nginx.tls_url(&format!("/counted?{n}"))).collect();
+    // A round and the warm-up: each has so many connections at least and at most.
+    for (mode, least, most, protocol) in [
+        ("serial", 12, 12, "HTTP/1.1"),
+        ("serial-reuse", 1, 1, "HTTP/1.1"),
+        ("threads", 12, 12, "HTTP/1.1"),
+        ("threads-reuse", 1, 8, "HTTP/1.1"),
+        ("gather", 12, 12, "HTTP/1.1"),
+        ("limited", 1, 5, "HTTP/1.1"),
+        ("batches", 5, 5, "HTTP/1.1"),
+        ("pooled", 1, 1, "HTTP/2.0"),
+        ("h2", 1, 1, "HTTP/2.0"),
+    ] {
+        let before = nginx.counted().len();
+        let mut arguments = vec!["compare", "--rounds", "1", "--insecure", "--modes", mode];
+        arguments.extend(urls.iter().map(String::as_str));
+        let told = &answer(&arguments)["modes"][0];
+        let counted = nginx.counted().split_off(before);
+        assert!(counted.len() == 24 && told["measured"]["failed"] == 0, "{mode}: {counted:?} {told}");
+        assert!(counted.iter().all(|line| line.ends_with(protocol)), "{mode}: {counted:?}");
+        let connections = counted.iter().collect::<HashSet<_>>().len();
+        assert!((2 * least..=2 * most).contains(&connections), "{mode}: {connections}");
+        assert!(told["measured"]["connections"].as_f64() <= Some(most as f64), "{told}");
+    }
 }

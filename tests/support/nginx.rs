@@ -13,7 +13,7 @@ use super::certs::Authority;
 use super::server::{Server, free_port};
 
 /// `/connection` tells which connection a request came on, and as which of its requests. `/limited/` answers five
-/// requests a second and 429 with `Retry-After: 1` beyond that. `/slow/` sends 2 KiB at once and then 2 KiB a second.
+/// requests a second and 429 with `Retry-After: 1` beyond that. `/counted` is logged: [`Nginx::counted`]. `/slow/` sends 2 KiB at once and then 2 KiB a second.
 const CONFIG: &str = r#"
 daemon off;
 # One process, so that ending it ends all of it.
@@ -23,6 +23,7 @@ error_log stderr warn;
 events { worker_connections 2048; }
 http {
     access_log off;
+    log_format counted "$connection $server_protocol";
     client_body_temp_path {directory}/client;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -44,6 +45,7 @@ http {
         listen unix:{files}/socket;
         root {files};
         location /connection { return 200 "$connection $connection_requests"; }
+        location /counted { access_log {files}/counted.log counted; return 200 counted; }
         location /request { return 200 "$request_method $http_host $server_addr"; }
         location /authorization { return 200 "<$http_authorization><$http_cookie>"; }
         location /session { keepalive_timeout 0; return 200 "$ssl_session_reused"; }
@@ -140,6 +142,12 @@ impl Nginx {
             command
         })?;
         Some(Self { server, tls, tls_h1, authority, files })
+    }
+
+    /// The requests to `/counted` so far: each one's connection and protocol.
+    pub(crate) fn counted(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.files.path().join("counted.log")).expect("nginx has made it");
+        log.lines().map(str::to_owned).collect()
     }
 
     /// The port that speaks plain HTTP/1.1, on all its addresses.
