@@ -95,6 +95,10 @@ fn a_plan_that_its_number_ends_lasts_no_longer() {
         assert_eq!((code, &answer["answered"]), (Some(0), &20.into()), "{answer}");
         assert!((0.1..9.0).contains(&load), "{answer}");
     }
+    let (code, late) = bench(&[&origin.url("/slow/900"), "--rate", "100/s", "-n", "20", "-d", "500ms"]);
+    let number = |field: &str| late[field].as_f64().expect("a number");
+    assert_eq!((code, number("requests"), number("drained")), (Some(0), 20.0, 0.0), "{late}");
+    assert!((number("requests_per_s") * number("load_s") - 20.0).abs() < 0.01, "{late}");
 }
 
 #[test]
@@ -112,6 +116,7 @@ fn an_interrupted_load_is_one_even_if_its_time_is_up_before_the_last_answer() {
         let output = child.wait_with_output().expect("it ends");
         let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer");
         assert!(sent.success() && output.status.code() == Some(130) && answer["stopped"] == true, "{answer}");
+        assert!(answer["requests_per_s"].as_f64() > Some(0.0), "{answer}");
         // What was only due after the interrupt is neither planned nor unfinished.
         assert!(answer["open"].is_null() || answer["open"]["unfinished"] == 0, "{answer}");
     }

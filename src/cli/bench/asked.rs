@@ -138,7 +138,11 @@ fn digest(mut all: Sha256, target: &Target) -> Sha256 {
     if let Some(special) = &target.special {
         let method = special.method.as_ref().map_or("", |method| method.as_str());
         let body = special.body.as_deref().map(Body::of).map(|body| body.sha256).unwrap_or_default();
-        all.update(format!("\n{method}\n{}\n{body}\n{:?}", headers(&special.headers).join("\n"), special.timeout));
+        all.update(format!("\n{method}\n{body}\n{:?}", special.timeout));
+        for (name, value) in &special.headers {
+            all.update(format!("\n{name}\n"));
+            all.update(value);
+        }
     }
     all.update("\n\n");
     all

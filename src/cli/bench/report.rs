@@ -417,7 +417,7 @@ pub(super) mod tests {
         Counting(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
         let mut run = summary::tests::report();
         (run.stopped, run.totals.connections_opened) = (false, 70);
-        let tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
+        let mut tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
         let lasted = tally.lasted(true);
         let spent = Spent { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
         Done { tally, run, spent, schedule: None, lasted, picture: None }

@@ -129,10 +129,19 @@ impl Tally {
         Looks::new(self.begin.unwrap_or(Time::ZERO) + self.warm_up, self.until.unwrap_or(Time::NEVER))
     }
 
-    /// As long load was made, the warm-up left out: until its time was up, where `is_full`, else until the last request ended.
-    pub(super) fn lasted(&self, is_full: bool) -> Duration {
-        let until = self.until.filter(|_| is_full);
-        self.begin.zip(until).map_or_else(|| self.elapsed(), |(begin, until)| until.since(begin + self.warm_up))
+    /// Whether the time of the load is up at `now`.
+    pub(super) fn is_up(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// The load is over. As long it was made, the warm-up left out: until its time was up, where `is_full`, else until the last
+    /// request ended, and then none of them is left out of its rate.
+    pub(super) fn lasted(&mut self, is_full: bool) -> Duration {
+        let Some((begin, until)) = self.begin.zip(self.until).filter(|_| is_full) else {
+            self.drained = Drained::default();
+            return self.elapsed();
+        };
+        until.since(begin + self.warm_up)
     }
 
     /// Ends the count: the seconds, and the times over all of them.

@@ -153,10 +153,14 @@ impl Setup {
         run.stopped &= !time_was_up;
         run::tell_trouble(&run);
         let mut tally = tally.lock().expect("no holder of this lock panics");
-        let tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
+        let mut tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
         // A plan is carried out to the end of its time even if its last request has ended before.
         let is_planned = plan.is_some_and(|plan| !plan.lock().expect("no holder of this lock panics").is_used_up());
-        let lasted = tally.lasted(!run.stopped && (time_was_up || is_planned));
+        let interrupted = run.stopped_after.filter(|_| run.stopped);
+        let lasted = tally.lasted(match interrupted {
+            None => time_was_up || is_planned,
+            Some(after) => tally.is_up(Time::ZERO + after),
+        });
         // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
         let picture = watch.map(|watch| picture::Run {
             elapsed: lasted,
