@@ -219,6 +219,7 @@ fn conclude(
     let mut latency = ShardReport::default().latency;
     let mut notable = Notable::default();
     let mut cut_off = 0;
+    let stopped_after = shared.stopped.get().map(|at| at.since(Time::ZERO));
     for shard in shards {
         cut_off += shard.cut_off;
         for (what, count) in shard.failures {
@@ -235,8 +236,8 @@ fn conclude(
         latency: Latency::of(&latency),
         slowest,
         latest,
-        stopped: shared.is_stopped(),
-        stopped_after: shared.stopped.get().map(|at| at.since(Time::ZERO)),
+        stopped: stopped_after.is_some(),
+        stopped_after,
         left: totals.cancelled,
         cut_off,
         unwritten: outlet.unwritten,

@@ -198,7 +198,7 @@ impl Report {
             (self.answered > 0 && self.failed > 0).then(|| self.answered_text()),
             (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
             (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
-            (self.remarks().iter().any(Option::is_some)).then(|| self.remarks_text()),
+            Some(self.remarks_text()).filter(|text| !text.is_empty()),
             Some(format!("  connections  {}", self.connections_text())),
             (self.received_bytes > 0).then(|| format!("  bodies       {}", self.bytes_text())),
             (self.left_out > 0).then(|| format!("  warm-up      {} requests left out", HumanCount(self.left_out))),

@@ -161,7 +161,7 @@ impl Facts {
         let bounds = BOUNDS.map(|micros| micros as f64 / 1e6).into_iter().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(self.tally.buckets).collect();
         let count = self.tally.buckets.iter().sum();
-        let help = "Time of attempts that brought the response delivered: from dispatch to the end of the body";
+        let help = "Time of attempts that brought the response delivered: from dispatch (of a plan: from when due) to the end of the body";
         let mut metric = writer.announce("request_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
         metric.encode_histogram::<NoLabelSet>(self.tally.sum.as_secs_f64(), count, &buckets, None)
     }

@@ -150,7 +150,7 @@ fn cumulative(runs: &[Run]) -> Chart {
     Chart {
         id: "cdf".to_owned(),
         title: "Latency, cumulative".to_owned(),
-        note: "The part of all responses that took at most so long, from dispatch to the end of the body.".to_owned(),
+        note: "The part of all responses that took at most so long, from dispatch (in an open loop: from when it was due) to the end of the body.".to_owned(),
         y: Axis { label: String::new(), range: 0.0..1.02, ticks: ticks.into() },
         readouts: readouts.collect(),
         lines,
