@@ -184,8 +184,8 @@ pub fn h1(script: &Script, method: &Method) -> Vec<Verdict> {
         let asker = Asker::new(&body, method);
         let mut timer = asker.timer();
         for _ in &script.turns {
-            let request = asker.request(Version::HTTP_11);
-            let exchanged = connection.exchange(request, method, &asker.context(), &mut timer).await;
+            let mut request = asker.request(Version::HTTP_11);
+            let exchanged = connection.exchange(&mut request, method, &asker.context(), &mut timer).await;
             verdicts.push(exchanged.into());
             if !connection.reusable() || !stays_idle(&mut connection, script) {
                 break;
@@ -212,8 +212,8 @@ pub fn h2(script: &Script, method: &Method) -> Vec<Verdict> {
         let ask = async || {
             let mut connection = connection.clone();
             let asker = Asker::new(&body, method);
-            let request = asker.request(Version::HTTP_2);
-            Verdict::from(connection.exchange(request, method, &asker.context(), &mut asker.timer()).await)
+            let mut request = asker.request(Version::HTTP_2);
+            Verdict::from(connection.exchange(&mut request, method, &asker.context(), &mut asker.timer()).await)
         };
         let (first, second) = tokio::join!(ask(), ask());
         drop(connection);

@@ -3,6 +3,8 @@
 //! Owns the copy rule. A body that came in one frame is kept as that frame, without a copy, unless it is short: a frame
 //! is a slice of a read buffer, and a kept slice keeps the whole buffer (8 KiB or more) from being used again.
 
+use std::mem;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -78,13 +80,13 @@ impl Collector {
     }
 
     /// The bytes and the digest, where they were asked for.
-    pub(super) fn finish(self) -> (Option<Bytes>, Option<[u8; 32]>) {
-        let body = match self.kept {
+    pub(super) fn finish(&mut self) -> (Option<Bytes>, Option<[u8; 32]>) {
+        let body = match mem::replace(&mut self.kept, Kept::Dropped) {
             Kept::Dropped => None,
             Kept::Whole(bytes) => Some(bytes),
             Kept::Copied(bytes) => Some(Bytes::from(bytes)),
         };
-        (body, self.digest.map(|digest| digest.finalize().into()))
+        (body, self.digest.take().map(|digest| digest.finalize().into()))
     }
 }
 

@@ -79,9 +79,13 @@ where
     B: Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut intake = Intake::new(plan, body.size_hint().lower(), writer).map_err(BodyError::Refused)?;
+    let mut intake = Intake::new(plan, body.size_hint().lower(), writer);
     wire.set(0);
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    intake.caps.wire(body.size_hint().lower()).map_err(BodyError::Refused)?;
+    // A body that says it has ended is not asked once more.
+    while !body.is_end_stream()
+        && let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+    {
         let Ok(data) = frame.map_err(BodyError::Transport)?.into_data() else { continue };
         if data.is_empty() {
             continue;
@@ -103,11 +107,10 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    fn new(plan: BodyPlan<'a>, promised: u64, writer: Option<Box<dyn BodyWriter + 'a>>) -> Result<Self, Failure> {
+    fn new(plan: BodyPlan<'a>, promised: u64, writer: Option<Box<dyn BodyWriter + 'a>>) -> Self {
         let caps = Caps::new(plan.settings, plan.settings.keep && writer.is_none());
-        caps.wire(promised)?;
         let collector = Collector::new(plan.settings, promised, writer.is_none());
-        Ok(Self { plan, caps, decoder: None, collector, writer })
+        Self { plan, caps, decoder: None, collector, writer }
     }
 
     async fn take(&mut self, frame: Bytes, wire: u64) -> Result<(), Failure> {
@@ -145,12 +148,12 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    async fn finish(self, wire: u64) -> Result<Received, Failure> {
-        self.decoder.map_or(Ok(()), Decoder::finish)?;
+    async fn finish(&mut self, wire: u64) -> Result<Received, Failure> {
+        self.decoder.take().map_or(Ok(()), Decoder::finish)?;
         let body_bytes = self.collector.count;
         let (body, sha256) = self.collector.finish();
-        let saved = match self.writer {
-            Some(mut writer) => poll_fn(|cx| writer.poll_finish(cx)).await?,
+        let saved = match &mut self.writer {
+            Some(writer) => poll_fn(|cx| writer.poll_finish(cx)).await?,
             None => None,
         };
         Ok(Received { body, body_bytes, wire_bytes: wire, sha256, saved })

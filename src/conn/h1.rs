@@ -1,6 +1,7 @@
 //! An HTTP/1.1 connection without a task of its own: whoever waits for its response drives it.
 
 use std::future::Future;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll, ready};
@@ -80,7 +81,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     }
 
     async fn unfold(&mut self) -> Result<(), Failure> {
-        self.line = match std::mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
             Line::Folded(wire) => {
                 let hands = self.builder.handshake(TokioIo::new(wire)).await;
                 let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
@@ -91,12 +92,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         Ok(())
     }
 
-    /// Sends `request` and receives its response, within the context's time-outs.
+    /// Takes `request`, of which a blank one is left, sends it and receives its response, within the context's time-outs.
     ///
     /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::reusable`] refuses.
     pub async fn exchange<C: Clock>(
         &mut self,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         method: &Method,
         context: &Context<'_, C>,
         timer: &mut LazyTimer,
@@ -121,8 +122,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         let outcome = {
             self.driver.expect_poll();
             // Handed over now: the first look at the connection finds it.
-            let sending = answer(live.sender.try_send_request(request));
-            let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
+            let sending = pin!(live.sender.try_send_request(mem::take(request)));
+            let mut exchange = pin!(exchange::exchange(answer(sending), method, context, &watch, &reached));
             let (line, tap) = (&mut self.line, &self.tap);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
@@ -148,7 +149,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         }
         let answered = self.tap.received() > received_before;
         self.doubtful = reached.is_doubtful();
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let ended = watch.ended(|| context.clock.now());
+        reached.exchanged(outcome, answered, &watch, started, ended)
     }
 
     /// Whether the connection can take another request: the last response ended where its one framing said, and all of the
@@ -185,7 +187,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     }
 
     fn fold(&mut self) {
-        self.line = match std::mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
             Line::Live(live) => {
                 let parts = live.connection.into_parts();
                 match parts.read_buf.is_empty() {
@@ -208,14 +210,18 @@ fn poll_unasked(wire: &mut (impl AsyncRead + Unpin), cx: &mut task::Context<'_>)
 
 /// Waits for the head of the response that `sending` brings.
 async fn answer(
-    sending: impl Future<Output = Result<Response<hyper::body::Incoming>, TrySendError<Request<RequestBody>>>>,
+    sending: Pin<
+        &mut impl Future<Output = Result<Response<hyper::body::Incoming>, TrySendError<Request<RequestBody>>>>,
+    >,
 ) -> Result<Response<Incoming>, ExchangeError> {
-    let response = sending.await.map_err(|mut error| {
-        let unprocessed = error.take_message().is_some();
-        let mapped = error::map(&error.into_error(), Phase::Head);
-        ExchangeError { unprocessed, ..mapped.into() }
-    })?;
-    Ok(response.map(Incoming))
+    match sending.await {
+        Ok(response) => Ok(response.map(Incoming)),
+        Err(mut error) => {
+            let unprocessed = error.take_message().is_some();
+            let mapped = error::map(&error.into_error(), Phase::Head);
+            Err(ExchangeError { unprocessed, ..mapped.into() })
+        }
+    }
 }
 
 /// A response's body.

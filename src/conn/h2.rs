@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll};
@@ -82,11 +83,11 @@ impl H2 {
         if self.is_closed() { 1 } else { self.sender.current_max_send_streams() }
     }
 
-    /// Sends `request` on a stream of its own and receives its response, within the context's time-outs. Dropping the
+    /// Takes `request`, of which a blank one is left, sends it on a stream of its own and receives its response, within the context's time-outs. Dropping the
     /// future resets the stream and leaves the connection as it is.
     pub async fn exchange<C: Clock>(
         &mut self,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         method: &Method,
         context: &Context<'_, C>,
         timer: &mut LazyTimer,
@@ -109,7 +110,8 @@ impl H2 {
             .await
         };
         let answered = reached.has_head();
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        let ended = watch.ended(|| context.clock.now());
+        reached.exchanged(outcome, answered, &watch, started, ended)
     }
 }
 
@@ -159,11 +161,11 @@ where
 /// informational (1xx) heads before it have no more than `most_early` bytes.
 async fn send(
     sender: &mut SendRequest<Bytes>,
-    request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
 ) -> Result<Response<Incoming>, ExchangeError> {
-    let (head, mut body) = request.into_parts();
+    let (head, mut body) = mem::take(request).into_parts();
     // All of it is there, in one piece.
     let body = body.frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
     // Nothing of it has been written yet.

@@ -113,9 +113,9 @@ async fn exchange(io: Pieces) -> Verdict {
         redirect_body: None,
         recipient: &Collecting,
     };
-    let request = Request::get("http://a.test/").body(RequestBody::default()).expect("valid");
+    let mut request = Request::get("http://a.test/").body(RequestBody::default()).expect("valid");
     let mut timer = LazyTimer::new(&clock, context.total);
-    let exchanged = h2.exchange(request, &Method::GET, &context, &mut timer).await;
+    let exchanged = h2.exchange(&mut request, &Method::GET, &context, &mut timer).await;
     driving.abort();
     match exchanged.result {
         Ok(response) => complete(response.status, response.body_bytes),

@@ -96,7 +96,7 @@ where
         recipient: &Anyone,
     };
     let mut timer = LazyTimer::new(&clock, context.total);
-    h1.exchange(request, method, &context, &mut timer).await
+    h1.exchange(&mut request, method, &context, &mut timer).await
 }
 
 fn body() -> BodySettings {

@@ -234,12 +234,13 @@ pub(super) struct Counting(pub(super) Arc<Mutex<Tally>>);
 impl Sink for Counting {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         let mut tally = self.0.lock().expect("no holder of this lock panics");
-        for record in batch.drain(..) {
+        for record in batch.iter() {
             safe.push(record.seq());
             if let Record::Fetched(outcome) = record {
-                tally.count(&outcome);
+                tally.count(outcome);
             }
         }
+        batch.clear();
         Ok(())
     }
 

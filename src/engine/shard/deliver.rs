@@ -71,9 +71,8 @@ impl Shard {
     fn queue_record(&self, outcome: Outcome) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.held_bytes += outcome.job.extra.as_ref().map_or(0, |extra| extra.held_bytes);
-        let record = Record::Fetched(outcome);
-        outbox.cost += cost(&record);
-        outbox.records.push(record);
+        outbox.cost += cost_of(&outcome);
+        outbox.records.push(Record::Fetched(outcome));
         if outbox.records.len() >= BATCH || outbox.cost >= BATCH_BYTES {
             drop(outbox);
             self.flush_outbox();
@@ -164,17 +163,18 @@ fn retries(outcome: &Outcome) -> u64 {
 
 /// What a record holds in memory until it is written, about.
 pub(in crate::engine) fn cost(record: &Record) -> usize {
-    let text = match record {
-        Record::Fetched(outcome) => {
-            outcome.job.url.as_str().len()
-                + match &outcome.last.result {
-                    Ok(response) => content(response),
-                    Err(failure) => failure.message.len(),
-                }
-        }
-        Record::Rejected(line) => line.given.len() + line.failure.message.len(),
+    match record {
+        Record::Fetched(outcome) => cost_of(outcome),
+        Record::Rejected(line) => size_of::<Record>() + line.given.len() + line.failure.message.len(),
+    }
+}
+
+fn cost_of(outcome: &Outcome) -> usize {
+    let text = match &outcome.last.result {
+        Ok(response) => content(response),
+        Err(failure) => failure.message.len(),
     };
-    size_of::<Record>() + text
+    size_of::<Record>() + outcome.job.url.as_str().len() + text
 }
 
 /// What is kept of a response.

@@ -30,27 +30,31 @@ const FREE_RETRIES: u8 = 3;
 const MOST_SPARE: usize = 64;
 
 impl Shard {
-    /// The request of a flight, with `authority` as its `Host`, and its method.
+    /// Makes `request` that of a flight, with `authority` as its `Host`.
     pub(super) fn prepare(
         &self,
+        request: &mut Request<RequestBody>,
         flight: &Flight,
         authority: &HeaderValue,
         version: Version,
-    ) -> Result<(Request<RequestBody>, Method), Failure> {
+    ) -> Result<(), Failure> {
         if flight.is_abandoned() {
             return Err(abandoned());
         }
-        let request = self.template.build(&flight.job, authority, version, self.spare_headers.take());
-        let mut request = request.ok_or_else(|| {
+        let filled = self.template.fill(request, &flight.job, authority, version, self.spare_headers.take());
+        filled.ok_or_else(|| {
             Failure::new(
                 Phase::Send,
                 FailureKind::BadRequest,
                 "the URL's path or host can't be put into an HTTP request",
             )
         })?;
-        let method = request.method().clone();
-        self.ask_hooks(flight, &method, request.headers_mut())?;
-        Ok((request, method))
+        self.ask_hooks(flight, request.headers_mut())
+    }
+
+    /// The method of its request.
+    pub(super) fn method<'a>(&'a self, flight: &'a Flight) -> &'a Method {
+        self.template.method(&flight.job)
     }
 
     /// What its exchange has to know.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use http::{HeaderValue, Version};
+use http::{HeaderValue, Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shard;
@@ -141,18 +141,19 @@ impl Shard {
     {
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
         let authority = first.authority();
+        let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&flight, &authority, Version::HTTP_11) {
-                        Ok((request, method)) => {
+                    let exchanged = match self.prepare(&mut request, &flight, &authority, Version::HTTP_11) {
+                        Ok(()) => {
                             if self.is_crowded() {
                                 step_back().await;
                             }
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
-                            h1.exchange(request, &method, &context, &mut timer).await
+                            h1.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
@@ -237,15 +238,16 @@ impl Shard {
         };
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
         let authority = first.authority();
+        let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&flight, &authority, Version::HTTP_2) {
-                        Ok((request, method)) => {
+                    let exchanged = match self.prepare(&mut request, &flight, &authority, Version::HTTP_2) {
+                        Ok(()) => {
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
-                            h2.exchange(request, &method, &context, &mut timer).await
+                            h2.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };

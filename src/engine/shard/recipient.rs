@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::response::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::Shard;
 use super::end::{of_status, timings};
@@ -62,9 +62,9 @@ impl Shard {
     }
 
     /// Lets the run's hooks change the request, or refuse it. What would break the framing is taken out again.
-    pub(super) fn ask_hooks(&self, flight: &Flight, method: &Method, headers: &mut HeaderMap) -> Result<(), Failure> {
+    pub(super) fn ask_hooks(&self, flight: &Flight, headers: &mut HeaderMap) -> Result<(), Failure> {
         let Some(hooks) = self.hooks() else { return Ok(()) };
-        let (url, earlier_attempts) = (&flight.job.url, flight.job.attempts());
+        let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), flight.job.attempts());
         let mut head = RequestHead { url, method, earlier_attempts, headers };
         let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
         OURS.iter().for_each(|name| drop(headers.remove(name)));
