@@ -98,7 +98,7 @@ impl H2 {
         let outcome = {
             let upload = RefCell::new(None);
             let most_early = framing::most_before_head(context.body);
-            let sending = send(&mut self.sender, request, &upload, most_early);
+            let sending = pin!(send(&mut self.sender, request, &upload, most_early));
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
@@ -165,13 +165,13 @@ async fn send(
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
 ) -> Result<Response<Incoming>, ExchangeError> {
-    let (head, mut body) = mem::take(request).into_parts();
     // All of it is there, in one piece.
-    let body = body.frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+    let body = request.body_mut().frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+    let head = mem::take(request).map(drop);
     // Nothing of it has been written yet.
     let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
-    let (mut response, stream) = sender.send_request(Request::from_parts(head, ()), body.is_empty()).map_err(unsent)?;
+    let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
     if !body.is_empty() {
         *upload.borrow_mut() = Some(Upload::new(stream, body));
     }
