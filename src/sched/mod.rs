@@ -200,10 +200,12 @@ impl<J> Scheduler<J> {
     /// Something happened.
     pub fn handle(&mut self, event: Event<J>, now: Time) {
         match event {
-            Event::Arrived { host, job } => {
-                self.host(host).queue.push_back(job);
+            Event::Arrived { host: HostId(id), job } => {
+                let host = self.host(HostId(id));
+                host.make_room();
+                host.queue.push_back(job);
                 self.queued += 1;
-                self.settle(host.0, now);
+                self.settle(id, now);
             }
             Event::Continued { host, job } => self.enqueue_first(host, job, now),
             Event::Done { host, report } => self.done(host, report, now),
@@ -263,7 +265,9 @@ impl<J> Scheduler<J> {
     }
 
     fn enqueue_first(&mut self, id: HostId, job: J, now: Time) {
-        self.host(id).queue.push_front(job);
+        let host = self.host(id);
+        host.make_room();
+        host.queue.push_front(job);
         self.queued += 1;
         self.settle(id.0, now);
     }
