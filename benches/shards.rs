@@ -17,11 +17,17 @@ use nix::time::ClockId;
 const SHARDS: [usize; 3] = [1, 2, 4];
 const HOSTS: usize = 1_000;
 const REQUESTS: usize = 200_000;
+/// More than the window are left then: every shard has work.
+const LOOKED_AT: usize = 180_000;
 const ROUNDS: usize = 15;
 
-/// Nanoseconds on a processor.
+/// Nanoseconds on a processor, and who took them.
 #[derive(Clone, Copy, Default)]
 struct Busy {
+    /// Shards seen.
+    shards: usize,
+    /// Requests done by then.
+    requests: f64,
     busiest_shard: f64,
     all_shards: f64,
     /// Every thread there is or was.
@@ -39,6 +45,7 @@ impl Busy {
                 let time: f64 = times.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0.0);
                 busy.busiest_shard = busy.busiest_shard.max(time);
                 busy.all_shards += time;
+                busy.shards += 1;
             }
         }
         Ok(busy)
@@ -50,18 +57,20 @@ fn processor_time() -> f64 {
     std::time::Duration::from(time).as_nanos() as f64
 }
 
-/// Counts records and drops them; with the last one it looks at the threads, while the shards are still there.
-struct Last {
-    left: usize,
-    busy: Arc<Mutex<Busy>>,
+/// Counts records and drops them. It looks at the threads once, while the shards still have work: after the last record they may
+/// be gone, and what they took with them.
+struct Looking {
+    written: usize,
+    busy: Arc<Mutex<Option<Busy>>>,
 }
 
-impl Sink for Last {
+impl Sink for Looking {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
-        self.left -= batch.len();
+        self.written += batch.len();
         safe.extend(batch.drain(..).map(|record| record.seq()));
-        if self.left == 0 {
-            *self.busy.lock().expect("no holder of this lock panics") = Busy::now()?;
+        let mut busy = self.busy.lock().expect("no holder of this lock panics");
+        if busy.is_none() && self.written >= LOOKED_AT {
+            *busy = Some(Busy { requests: self.written as f64, ..Busy::now()? });
         }
         Ok(())
     }
@@ -73,13 +82,14 @@ impl Sink for Last {
 
 /// One run: nanoseconds a request of the busiest shard, of all shards, of the other threads, and of the clock.
 fn round(shards: usize) -> [f64; 4] {
-    let busy = Arc::new(Mutex::new(Busy::default()));
+    let busy = Arc::new(Mutex::new(None));
     let before = processor_time();
-    let report = instant::run(HOSTS, shards, REQUESTS, Last { left: REQUESTS, busy: Arc::clone(&busy) });
-    let Busy { busiest_shard, all_shards, process } = *busy.lock().expect("no holder of this lock panics");
-    let others = process - before - all_shards;
-    let clock = report.totals.elapsed.as_nanos() as f64;
-    [busiest_shard, all_shards, others, clock].map(|time| time / REQUESTS as f64)
+    let report = instant::run(HOSTS, shards, REQUESTS, Looking { written: 0, busy: Arc::clone(&busy) });
+    let busy = busy.lock().expect("no holder of this lock panics").take().expect("looked at in the run");
+    assert_eq!(busy.shards, shards, "all shards are there");
+    let others = busy.process - before - busy.all_shards;
+    let [busiest, all, others] = [busy.busiest_shard, busy.all_shards, others].map(|time| time / busy.requests);
+    [busiest, all, others, report.totals.elapsed.as_nanos() as f64 / REQUESTS as f64]
 }
 
 fn main() {

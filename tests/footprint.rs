@@ -28,8 +28,8 @@ static MEASURING: Mutex<()> = Mutex::new(());
 
 /// Bytes that one takes, at the most. Raise one only with a reason, lower it after each gain. The targets are 16 KiB, 40 KiB,
 /// 64 and 300; where one is not met, this is what there is and a fiftieth.
-const CONNECTION: f64 = 6_750.0;
-const TLS_CONNECTION: f64 = 13_900.0;
+const CONNECTION: f64 = 6_250.0;
+const TLS_CONNECTION: f64 = 13_150.0;
 const JOB: f64 = 64.0;
 const HOST: f64 = 300.0;
 
@@ -227,7 +227,8 @@ fn a_queued_job_takes_so_much_beyond_its_url() {
         there,
     };
     let url = page(0).len() as f64;
-    let beyond = case.each(1 << 16) - url;
+    // A host's queue grows when it is full: it has just done so at this length, and at twice this length.
+    let beyond = case.each(57_378) - url;
     println!("queued job: {beyond:.0} bytes beyond its URL");
     assert!(beyond < JOB, "{beyond}");
 }

@@ -311,6 +311,17 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_says_it_has_ended_is_asked_no_more() {
+        let mut body = Played::new([data(b"hel"), data(b"lo"), Turn::Error("asked again")]);
+        body.ended_at = Some(1);
+        let (got, wire) = take(&keeping(), "", body);
+        assert_eq!((got.expect("whole").body.as_deref(), wire), (Some(&b"hello"[..]), 5));
+        let mut empty = Played::new([Turn::Error("asked")]);
+        empty.ended_at = Some(1);
+        assert_eq!(take(&keeping(), "gzip", empty).0.expect("whole").body_bytes, 0);
+    }
+
+    #[test]
     fn one_big_frame_does_not_keep_the_thread() {
         let settings = BodySettings { max_ratio: u32::MAX, ..BodySettings::default() };
         let coded = Form::Zstd.bomb(4 << 20);

@@ -67,7 +67,6 @@ impl<C: Clock> Context<'_, C> {
         watch: &Watch<'_>,
         timer: &mut LazyTimer,
     ) -> Poll<Failure> {
-        watch.wait();
         if self.recipient.poll_gone(cx).is_ready() {
             let message = "nobody waits for this response any longer";
             return Poll::Ready(Failure::new(watch.phase(), FailureKind::Cancelled, message));

@@ -92,7 +92,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         Ok(())
     }
 
-    /// Takes `request`, of which a blank one is left, sends it and receives its response, within the context's time-outs.
+    /// Takes `request`, sends it and receives its response, within the context's time-outs. What is left of `request` is to be
+    /// filled again.
     ///
     /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::reusable`] refuses.
     pub async fn exchange<C: Clock>(
@@ -149,8 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         }
         let answered = self.tap.received() > received_before;
         self.doubtful = reached.is_doubtful();
-        let ended = watch.ended(|| context.clock.now());
-        reached.exchanged(outcome, answered, &watch, started, ended)
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
     }
 
     /// Whether the connection can take another request: the last response ended where its one framing said, and all of the

@@ -83,8 +83,8 @@ impl H2 {
         if self.is_closed() { 1 } else { self.sender.current_max_send_streams() }
     }
 
-    /// Takes `request`, of which a blank one is left, sends it on a stream of its own and receives its response, within the context's time-outs. Dropping the
-    /// future resets the stream and leaves the connection as it is.
+    /// Takes `request`, sends it on a stream of its own and receives its response, within the context's time-outs. What is left
+    /// of `request` is to be filled again. Dropping the future resets the stream and leaves the connection as it is.
     pub async fn exchange<C: Clock>(
         &mut self,
         request: &mut Request<RequestBody>,
@@ -110,8 +110,7 @@ impl H2 {
             .await
         };
         let answered = reached.has_head();
-        let ended = watch.ended(|| context.clock.now());
-        reached.exchanged(outcome, answered, &watch, started, ended)
+        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
     }
 }
 

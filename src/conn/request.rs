@@ -206,7 +206,12 @@ mod tests {
         let mut request = Request::default();
         template.fill(&mut request, &own, &authority, Version::HTTP_2, HeaderMap::new()).expect("valid");
         template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
-        assert_eq!(format!("{request:?}"), format!("{:?}", build(&template, &plain, Version::HTTP_11)));
+        let expected = format!("{:?}", build(&template, &plain, Version::HTTP_11));
+        assert_eq!(format!("{request:?}"), expected);
+        let odd = HeaderValue::from_static("a`b.example");
+        assert!(template.fill(&mut request, &own, &odd, Version::HTTP_2, HeaderMap::new()).is_none(), "half way");
+        template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
+        assert_eq!(format!("{request:?}"), expected);
     }
 
     #[test]

@@ -30,9 +30,6 @@ pub(super) struct Watch<'a> {
     /// Something arrived since the pause was last measured. Only then is the clock read: a body that comes at once
     /// with its head costs no reading.
     progressed: Cell<bool>,
-    /// When the head came, as long as nothing has been waited for since: what came with it is read and done with at that time,
-    /// and the clock need not be read again.
-    at_once: Cell<Option<Time>>,
     /// Since when whoever takes the body has no room. The peer is not to blame for that time.
     held: Cell<Option<Time>>,
     /// Body bytes off the wire so far.
@@ -50,7 +47,6 @@ impl<'a> Watch<'a> {
             stage: Cell::new(Stage::Head),
             stage_due: Cell::new(now + timeouts.first_byte),
             progressed: Cell::new(false),
-            at_once: Cell::new(None),
             held: Cell::new(None),
             wire_bytes: Cell::new(0),
         }
@@ -65,17 +61,6 @@ impl<'a> Watch<'a> {
     pub(super) fn enter_body(&self, now: Time) {
         self.stage.set(Stage::Body { since: now });
         self.stage_due.set(now + self.timeouts.idle);
-        self.at_once.set(Some(now));
-    }
-
-    /// Something has to be waited for.
-    pub(super) fn wait(&self) {
-        self.at_once.set(None);
-    }
-
-    /// When the exchange that ends now has ended.
-    pub(super) fn ended(&self, now: impl FnOnce() -> Time) -> Time {
-        self.at_once.get().unwrap_or_else(now)
     }
 
     /// A piece of the body arrived.
@@ -232,18 +217,6 @@ mod tests {
         watch.enter_body(s(11));
         assert_eq!(verdict(&watch, s(12)), None);
         assert_eq!(verdict(&watch, s(13)), Some((Phase::Body, FailureKind::Timeout)));
-    }
-
-    #[test]
-    fn what_comes_with_the_head_ends_with_it_and_what_is_waited_for_later() {
-        let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(60), s(10));
-        watch.wait();
-        assert_eq!(watch.ended(|| s(11)), s(11), "without a head");
-        watch.enter_body(s(12));
-        assert_eq!(watch.ended(|| unreachable!("the clock is not read")), s(12));
-        watch.wait();
-        assert_eq!(watch.ended(|| s(13)), s(13));
     }
 
     #[test]

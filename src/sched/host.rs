@@ -141,8 +141,8 @@ impl<J> Host<J> {
         }
     }
 
-    /// Room for one more job. A full queue gets a quarter more, where one that doubles would have, on average, room for half as
-    /// many jobs again as wait in it.
+    /// Room for one more job. A full queue gets a quarter more, where one that doubles has room for two fifths
+    /// more than wait in it on average.
     pub(super) fn make_room(&mut self) {
         let jobs = self.queue.len();
         if jobs == self.queue.capacity() {

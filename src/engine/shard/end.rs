@@ -42,14 +42,16 @@ impl Shard {
             return Err(abandoned());
         }
         let filled = self.template.fill(request, &flight.job, authority, version, self.spare_headers.take());
-        filled.ok_or_else(|| {
-            Failure::new(
-                Phase::Send,
-                FailureKind::BadRequest,
-                "the URL's path or host can't be put into an HTTP request",
-            )
-        })?;
-        self.ask_hooks(flight, request.headers_mut())
+        let unfit = || {
+            let message = "the URL's path or host can't be put into an HTTP request";
+            Failure::new(Phase::Send, FailureKind::BadRequest, message)
+        };
+        let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, request.headers_mut()));
+        if prepared.is_err() {
+            // Its headers and its body would wait in the lane for the next one.
+            *request = Request::default();
+        }
+        prepared
     }
 
     /// The method of its request.
