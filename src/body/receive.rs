@@ -82,10 +82,7 @@ where
     let mut intake = Intake::new(plan, body.size_hint().lower(), writer);
     wire.set(0);
     intake.caps.wire(body.size_hint().lower()).map_err(BodyError::Refused)?;
-    // A body that says it has ended is not asked once more.
-    while !body.is_end_stream()
-        && let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await
-    {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let Ok(data) = frame.map_err(BodyError::Transport)?.into_data() else { continue };
         if data.is_empty() {
             continue;
@@ -308,17 +305,6 @@ mod tests {
         let mut body = Played::new([Turn::Error("read")]);
         body.promised = 11;
         assert_eq!(refused(take(&settings, "", body).0), (Phase::Body, FailureKind::TooLarge));
-    }
-
-    #[test]
-    fn a_body_that_says_it_has_ended_is_asked_no_more() {
-        let mut body = Played::new([data(b"hel"), data(b"lo"), Turn::Error("asked again")]);
-        body.ended_at = Some(1);
-        let (got, wire) = take(&keeping(), "", body);
-        assert_eq!((got.expect("whole").body.as_deref(), wire), (Some(&b"hello"[..]), 5));
-        let mut empty = Played::new([Turn::Error("asked")]);
-        empty.ended_at = Some(1);
-        assert_eq!(take(&keeping(), "gzip", empty).0.expect("whole").body_bytes, 0);
     }
 
     #[test]

@@ -105,13 +105,11 @@ pub(super) enum Turn<E = Infallible> {
 pub(super) struct Played<E = Infallible> {
     pub(super) turns: VecDeque<Turn<E>>,
     pub(super) promised: u64,
-    /// Says that it has ended when so many turns are left.
-    pub(super) ended_at: Option<usize>,
 }
 
 impl<E> Played<E> {
     pub(super) fn new(turns: impl IntoIterator<Item = Turn<E>>) -> Self {
-        Self { turns: turns.into_iter().collect(), promised: 0, ended_at: None }
+        Self { turns: turns.into_iter().collect(), promised: 0 }
     }
 }
 
@@ -130,10 +128,6 @@ impl<E: Unpin> Body for Played<E> {
                 Poll::Pending
             }
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended_at == Some(self.turns.len())
     }
 
     fn size_hint(&self) -> SizeHint {
