@@ -207,6 +207,23 @@ fn an_http2_body_is_complete_only_if_its_stream_said_so() {
 }
 
 #[test]
+fn no_request_goes_where_nothing_comes_back_from() {
+    let address = support::h2_origin::start();
+    let mut config = config();
+    config.network.http2_prior_knowledge = true;
+    config.retries.retries = 0;
+    config.limits.per_host = count(1);
+    config.timeouts.idle = Duration::from_millis(200);
+    let url = |path: &str| format!("http://{address}{path}");
+    let (outcomes, _) = run(config, ["/ok", "/reset", "/ok", "/stall", "/ok"].map(url));
+    let kinds: Vec<_> = outcomes.iter().map(failure).collect();
+    let stalled = Some((Phase::Body, FailureKind::Timeout));
+    assert_eq!((kinds[3], kinds[4]), (stalled, None), "{outcomes:?}");
+    let reused: Vec<_> = outcomes.iter().map(|outcome| outcome.last.reused).collect();
+    assert_eq!(reused, [false, true, true, true, false], "a stream that is reset says that the connection lives");
+}
+
+#[test]
 fn a_refused_stream_is_asked_again_without_being_asked_to() {
     let address = support::h2_origin::start();
     let mut config = config();

@@ -55,6 +55,14 @@ fn answer<B>(request: &Request<B>, mut respond: SendResponse<Bytes>) -> Result<(
                 body.send_reset(Reason::NO_ERROR);
             });
         }
+        "/stall" => {
+            let body = respond.send_response(head(2), false)?;
+            // To let go of it would end the stream.
+            tokio::task::spawn_local(async move {
+                std::future::pending::<()>().await;
+                drop(body);
+            });
+        }
         "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
         "/refused" => respond.send_reset(Reason::REFUSED_STREAM),
         "/trailers" => {

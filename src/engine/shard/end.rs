@@ -335,9 +335,13 @@ fn is_cut(failure: &Failure) -> bool {
         && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset)
 }
 
-/// A request that was sent and never answered: the connection may be dead without anyone having said so.
-fn is_silence(failure: &Failure) -> bool {
-    failure.phase == Phase::Head && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout)
+/// Nothing came for as long as a peer is waited for: the connection may be dead without anyone having said so. A body that came
+/// until the attempt's time was up says that it is not.
+const fn is_silence(failure: &Failure) -> bool {
+    matches!(
+        (failure.phase, failure.kind),
+        (Phase::Head, FailureKind::Timeout | FailureKind::TotalTimeout) | (Phase::Body, FailureKind::Timeout)
+    )
 }
 
 /// What an exchange says about its host.
