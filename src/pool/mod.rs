@@ -101,6 +101,19 @@ impl<K> Conn<K> {
     const fn has_room(&self) -> bool {
         self.used < self.slots && self.draining.is_none()
     }
+
+    /// Takes nothing new from now on; returns whether that is news.
+    fn retire(&mut self, why: CloseReason) -> bool {
+        let is_news = self.draining.is_none();
+        self.draining.get_or_insert(why);
+        is_news
+    }
+
+    /// Whether another may be opened in its place, while its last requests go on. One that was for a single request from the
+    /// start counts like any other.
+    fn is_retired(&self) -> bool {
+        self.draining.is_some_and(|why| why != CloseReason::NotKeptAlive)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +121,8 @@ struct Bucket {
     /// Connections with a free slot; the last is used first, so that surplus ones grow old.
     roomy: Vec<ConnId>,
     live: u32,
+    /// Those of the live ones that are retired.
+    retired: u32,
     dialing: u32,
 }
 
@@ -211,8 +226,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     fn should_wait(&self, key: K, demand: Demand) -> bool {
         let Some(bucket) = self.buckets.get(&key) else { return false };
         let coming = bucket.dialing.saturating_mul(demand.slots.saturating_sub(1));
-        demand.slots > 1
-            && (demand.waiting < coming || bucket.live + bucket.dialing >= self.settings.max_h2_connections.max(1))
+        let open = bucket.live - bucket.retired + bucket.dialing;
+        demand.slots > 1 && (demand.waiting < coming || open >= self.settings.max_h2_connections.max(1))
     }
 
     fn take_slot(&mut self, key: K, now: Time) -> Option<ConnId> {
@@ -286,7 +301,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// The peer changed how many streams it allows.
     pub fn set_slots(&mut self, id: ConnId, slots: u32) {
-        let Some(conn) = live_mut(&mut self.conns, id) else { return };
+        let Some(conn) = live_mut(&mut self.conns, id).filter(|conn| conn.slots != slots) else { return };
         let had_room = conn.has_room();
         conn.slots = slots;
         let has_room = conn.has_room();
@@ -301,10 +316,11 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// No new request may go on this connection; it closes when its last one ends. Returns whether that is now.
     pub fn drain(&mut self, id: ConnId, why: CloseReason) -> bool {
         let Some(conn) = live_mut(&mut self.conns, id) else { return false };
-        conn.draining.get_or_insert(why);
+        let is_news = conn.retire(why);
         let idle = conn.used == 0;
         let key = conn.key;
         if let Some(bucket) = self.buckets.get_mut(&key) {
+            bucket.retired += u32::from(is_news);
             bucket.roomy.retain(|other| *other != id);
         }
         if idle {
@@ -318,10 +334,11 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let Some(conn) = live_mut(&mut self.conns, id) else { return Released::Close(CloseReason::Evicted) };
         let had_room = conn.has_room();
         conn.used -= 1;
-        if now >= conn.expires {
-            conn.draining.get_or_insert(CloseReason::MaxAge);
-        }
+        let is_news = now >= conn.expires && conn.retire(CloseReason::MaxAge);
         let (in_use, draining, key) = (conn.used > 0, conn.draining, conn.key);
+        if is_news {
+            self.buckets.entry(key).or_default().retired += 1;
+        }
         match draining {
             Some(_) if in_use => Released::Shared,
             Some(why) => {
@@ -370,6 +387,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         if let Some(bucket) = self.buckets.get_mut(&conn.key) {
             bucket.roomy.retain(|other| *other != id);
             bucket.live -= 1;
+            bucket.retired -= u32::from(conn.is_retired());
         }
         self.drop_if_empty(conn.key);
     }

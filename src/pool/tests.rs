@@ -140,6 +140,39 @@ fn a_draining_connection_takes_nothing_new_and_closes_with_its_last_request() {
 }
 
 #[test]
+fn a_connection_that_is_on_its_way_out_holds_no_place_of_those_that_a_host_may_have() {
+    let settings =
+        PoolSettings { max_h2_connections: 1, max_age: Duration::from_millis(100), ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let demand = Demand { slots: 3, waiting: 0 };
+    let drained = open(&mut pool, KEY, 3, ms(0));
+    pool.drain(drained, CloseReason::Failed);
+    pool.drain(drained, CloseReason::GoAway);
+    assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None }, "in the place of the drained one");
+    let old = pool.dialed(KEY, 3, ms(1));
+    assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Slot(old));
+    assert_eq!(pool.release(old, ms(200)), Released::Shared);
+    assert_eq!(pool.acquire(KEY, demand, ms(200)), Acquired::Dial { evict: None }, "in the place of the old one");
+    let full = pool.dialed(KEY, 1, ms(200));
+    assert_eq!(pool.release(drained, ms(201)), Released::Close(CloseReason::Failed));
+    assert_eq!(pool.release(old, ms(201)), Released::Close(CloseReason::MaxAge));
+    assert_eq!(pool.acquire(KEY, demand, ms(201)), Acquired::Wait, "one is open, and one is allowed");
+    pool.closed(full);
+    assert_eq!(pool.acquire(KEY, demand, ms(202)), Acquired::Dial { evict: None });
+}
+
+#[test]
+fn connections_for_one_request_each_are_as_many_as_a_host_may_have() {
+    let settings = PoolSettings { max_h2_connections: 1, reuse: false, ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let id = open(&mut pool, KEY, 3, ms(0));
+    assert_eq!(pool.acquire(KEY, Demand { slots: 3, waiting: 0 }, ms(1)), Acquired::Wait);
+    pool.drain(id, CloseReason::Failed);
+    assert_eq!(pool.release(id, ms(2)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!(pool.sockets(), 0);
+}
+
+#[test]
 fn at_the_budget_the_oldest_idle_connection_of_any_host_makes_room() {
     let mut pool = pool(3);
     let old = open(&mut pool, 1, 1, ms(0));
