@@ -251,7 +251,8 @@ where
     let h2 = head.version == Version::HTTP_2;
     let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
     let lines = reached.bytes_came(&head, method);
-    let ends = framing::Framing::of(&head.headers);
+    // In HTTP/2 frames say where a body ends, and h2 never hands on a transfer-encoding.
+    let ends = if h2 { framing::Framing::default() } else { framing::Framing::of(&head.headers) };
     reached.contradictory.set(ends.is_contradictory());
     let framing = size.and_then(|()| ends.check(&head, method)).and(lines);
     let close_delimited = ends.is_close_delimited(&head, method);

@@ -10,7 +10,7 @@ use crate::config::BodySettings;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Which headers of a head say where its body ends. Looked up once: each look-up takes about 100 instructions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Framing {
     /// `Transfer-Encoding` is there.
     coded: bool,

@@ -24,7 +24,7 @@ mod wire;
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
 pub use h2::{Goodbye, H2};
-pub use request::RequestTemplate;
+pub use request::{Addressee, RequestTemplate};
 pub use timer::LazyTimer;
 
 /// What is sent as a request body: held whole in memory, cheap to send again.

@@ -8,7 +8,16 @@ use http_body_util::Full;
 
 use super::RequestBody;
 use crate::config::RequestSettings;
-use crate::model::{Job, Scheme, Special, describes_body, remove_headers, stays_with_origin};
+use crate::model::{Job, Scheme, Special, WebUrl, describes_body, remove_headers, stays_with_origin};
+
+/// Whom all requests of a connection are for, made once for them.
+#[derive(Debug)]
+pub struct Addressee {
+    /// The `Host` of its origin.
+    host: HeaderValue,
+    /// HTTP/2's `:authority` for a job without a `Host` of its own; `None` when it can't be one.
+    authority: Option<Authority>,
+}
 
 /// What all requests of a run have in common, made once.
 #[derive(Debug)]
@@ -34,6 +43,15 @@ impl RequestTemplate {
         Self { method: settings.method.clone(), headers, host, body: settings.body.clone().unwrap_or_default() }
     }
 
+    /// Whom the requests for `url` and for others of its origin are for. What the URL parser lets through can be put into a
+    /// header.
+    #[must_use]
+    pub fn addressee(&self, url: &WebUrl) -> Addressee {
+        let host = HeaderValue::from_str(url.authority()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let authority = Authority::try_from(self.host.as_ref().unwrap_or(&host).as_bytes()).ok();
+        Addressee { host, authority }
+    }
+
     /// The method `job` is sent with.
     #[must_use]
     pub fn method<'a>(&'a self, job: &'a Job) -> &'a Method {
@@ -50,18 +68,18 @@ impl RequestTemplate {
         }
     }
 
-    /// Makes `request` the one for `job`, whose host's `Host` value is `authority`: origin form for HTTP/1.1, absolute form
-    /// (which becomes the pseudo-headers) for HTTP/2. `spare`: an empty map whose room is used; hyper puts the response's
+    /// Makes `request` the one for `job`, whose origin is `addressee`: origin form for HTTP/1.1, absolute form (which becomes
+    /// the pseudo-headers) for HTTP/2. `spare`: an empty map whose room is used; hyper puts the response's
     /// headers into it, so one that comes from a response has enough. The request is written where it stands: it has 240 bytes,
     /// and to return it through two functions would move them four times.
     ///
-    /// `None` when the path can't be put into HTTP, which the URL parser rules out.
+    /// `None` when the path can't be put into HTTP, which the URL parser rules out, or the host can't be put into HTTP/2.
     #[must_use]
     pub fn fill(
         &self,
         request: &mut Request<RequestBody>,
         job: &Job,
-        authority: &HeaderValue,
+        addressee: &Addressee,
         version: Version,
         spare: HeaderMap,
     ) -> Option<()> {
@@ -70,17 +88,24 @@ impl RequestTemplate {
         *request.version_mut() = version;
         *request.headers_mut() = spare;
         let headers = request.headers_mut();
-        headers.append(HOST, self.host.as_ref().unwrap_or(authority).clone());
+        let (h2, special) = (version == Version::HTTP_2, job.special());
+        // HTTP/2 has none, and to put it in, take it out and parse it takes 900 instructions.
+        if !h2 {
+            headers.append(HOST, self.host.as_ref().unwrap_or(&addressee.host).clone());
+        }
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
-        if let Some(special) = job.special() {
-            specialise(request, special, authority);
+        if let Some(special) = special {
+            specialise(request, special, &addressee.host);
         }
         let path = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(job.url.target().as_bytes())).ok()?;
-        *request.uri_mut() = if version == Version::HTTP_2 {
-            let host = request.headers_mut().remove(HOST)?;
-            absolute(job.url.scheme(), &host, path)?
+        *request.uri_mut() = if h2 {
+            let authority = match special.and_then(|_| request.headers_mut().remove(HOST)) {
+                None => addressee.authority.clone()?,
+                Some(host) => Authority::try_from(host.as_bytes()).ok()?,
+            };
+            absolute(job.url.scheme(), authority, path)?
         } else {
             Uri::from(path)
         };
@@ -89,19 +114,19 @@ impl RequestTemplate {
 }
 
 /// The URI HTTP/2's `:scheme`, `:authority` and `:path` are taken from.
-fn absolute(scheme: Scheme, host: &HeaderValue, path: PathAndQuery) -> Option<Uri> {
+fn absolute(scheme: Scheme, authority: Authority, path: PathAndQuery) -> Option<Uri> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(match scheme {
         Scheme::Http => UriScheme::HTTP,
         Scheme::Https => UriScheme::HTTPS,
     });
-    parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+    parts.authority = Some(authority);
     parts.path_and_query = Some(path);
     Uri::from_parts(parts).ok()
 }
 
 /// Applies what the job says differently from the run.
-fn specialise(request: &mut Request<RequestBody>, special: &Special, authority: &HeaderValue) {
+fn specialise(request: &mut Request<RequestBody>, special: &Special, host: &HeaderValue) {
     if let Some(method) = &special.method {
         *request.method_mut() = method.clone();
     }
@@ -109,7 +134,7 @@ fn specialise(request: &mut Request<RequestBody>, special: &Special, authority: 
     if special.without_credentials {
         remove_headers(headers, stays_with_origin);
         // A `Host` of the user's own was meant for the origin that the redirect has left.
-        headers.insert(HOST, authority.clone());
+        headers.insert(HOST, host.clone());
     }
     if special.without_body {
         remove_headers(headers, describes_body);
@@ -156,9 +181,8 @@ mod tests {
     }
 
     fn build(template: &RequestTemplate, job: &Job, version: Version) -> Request<RequestBody> {
-        let authority = HeaderValue::from_str(job.url.authority()).expect("valid");
         let mut request = Request::default();
-        template.fill(&mut request, job, &authority, version, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, job, &template.addressee(&job.url), version, HeaderMap::new()).expect("valid");
         request
     }
 
@@ -173,6 +197,28 @@ mod tests {
         let request = build(&template(&[]), &job, Version::HTTP_2);
         assert_eq!(request.uri(), "https://a.example:8443/p?q=1");
         assert!(!request.headers().contains_key(HOST));
+    }
+
+    #[test]
+    fn the_authority_of_http2_is_the_jobs_host_or_the_runs_or_the_urls() {
+        let authority = |template: &RequestTemplate, job: &Job| {
+            let request = build(template, job, Version::HTTP_2);
+            assert!(!request.headers().contains_key(HOST));
+            request.uri().authority().expect("absolute").to_string()
+        };
+        let mut job = job("https://a.example:8443/");
+        assert_eq!(authority(&template(&[]), &job), "a.example:8443");
+        let run = template(&[("host", "run.example")]);
+        assert_eq!(authority(&run, &job), "run.example");
+        let mut special = Special::default();
+        job.extra_mut().special = Some(Arc::new(special.clone()));
+        assert_eq!(authority(&run, &job), "run.example");
+        special.headers.insert(HOST, HeaderValue::from_static("job.example"));
+        job.extra_mut().special = Some(Arc::new(special));
+        assert_eq!(authority(&run, &job), "job.example");
+        let elsewhere = Special { without_credentials: true, ..Special::default() };
+        job.extra_mut().special = Some(Arc::new(elsewhere));
+        assert_eq!(authority(&run, &job), "a.example:8443");
     }
 
     #[test]
@@ -197,20 +243,21 @@ mod tests {
 
     #[test]
     fn nothing_of_an_earlier_request_is_left() {
-        let (template, authority) = (template(&[]), HeaderValue::from_static("a.example"));
+        let template = template(&[]);
         let mut special = Special { method: Some(Method::PUT), ..Special::default() };
         special.headers.insert("x-own", HeaderValue::from_static("1"));
         special.body = Some(Bytes::from_static(b"own body"));
         let (plain, mut own) = (job("http://a.example/plain"), job("http://a.example/own"));
         own.extra_mut().special = Some(Arc::new(special));
+        let addressee = template.addressee(&plain.url);
         let mut request = Request::default();
-        template.fill(&mut request, &own, &authority, Version::HTTP_2, HeaderMap::new()).expect("valid");
-        template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &own, &addressee, Version::HTTP_2, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &plain, &addressee, Version::HTTP_11, HeaderMap::new()).expect("valid");
         let expected = format!("{:?}", build(&template, &plain, Version::HTTP_11));
         assert_eq!(format!("{request:?}"), expected);
-        let odd = HeaderValue::from_static("a`b.example");
+        let odd = Addressee { host: HeaderValue::from_static("a`b.example"), authority: None };
         assert!(template.fill(&mut request, &own, &odd, Version::HTTP_2, HeaderMap::new()).is_none(), "half way");
-        template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &plain, &addressee, Version::HTTP_11, HeaderMap::new()).expect("valid");
         assert_eq!(format!("{request:?}"), expected);
     }
 

@@ -55,19 +55,25 @@ pub(super) struct Incoming {
     length: Option<u64>,
     /// All data has come; trailers may follow.
     data_ended: bool,
+    /// All of it has been taken, and no trailers follow. Remembered, because each question takes h2's lock.
+    complete: bool,
 }
 
 impl Incoming {
     pub(super) fn of(response: Response<RecvStream>) -> Response<Self> {
         let length = length(response.headers());
-        response.map(|stream| Self { stream, length, data_ended: false })
+        response.map(|stream| Self { complete: stream.is_end_stream(), stream, length, data_ended: false })
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if self.complete {
+            return Poll::Ready(None);
+        }
         if !self.data_ended {
             if let Some(data) = ready!(self.stream.poll_data(cx)).transpose()? {
                 // It fails where the stream has ended meanwhile: then there is no window to keep open.
                 let _ = self.stream.flow_control().release_capacity(data.len());
+                self.complete = self.stream.is_end_stream();
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
             self.data_ended = true;
@@ -94,7 +100,7 @@ impl Body for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.complete || self.stream.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -68,7 +68,7 @@ impl Shard {
     pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
         if flight.is_abandoned() {
             // Without a connection: it would be opened for nobody.
-            return self.conclude(flight, None, Exchanged::unsent(abandoned(), now));
+            return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
         }
         let key = self.pool_key(&flight);
         let demand = Demand { slots: self.slots_per_connection(flight.host), waiting: self.waiting_for(key) };

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Vers
 use super::Shard;
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
-use crate::conn::{Context, Exchanged, Recipient, RequestBody, Sent};
+use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
@@ -30,18 +30,18 @@ const FREE_RETRIES: u8 = 3;
 const MOST_SPARE: usize = 64;
 
 impl Shard {
-    /// Makes `request` that of a flight, with `authority` as its `Host`.
+    /// Makes `request` that of a flight to `addressee`.
     pub(super) fn prepare(
         &self,
         request: &mut Request<RequestBody>,
         flight: &Flight,
-        authority: &HeaderValue,
+        addressee: &Addressee,
         version: Version,
     ) -> Result<(), Failure> {
         if flight.is_abandoned() {
             return Err(abandoned());
         }
-        let filled = self.template.fill(request, &flight.job, authority, version, self.spare_headers.take());
+        let filled = self.template.fill(request, &flight.job, addressee, version, self.spare_headers.take());
         let unfit = || {
             let message = "the URL's path or host can't be put into an HTTP request";
             Failure::new(Phase::Send, FailureKind::BadRequest, message)
@@ -81,20 +81,19 @@ impl Shard {
         flight.dispatched + own_timeout(flight).unwrap_or(self.shared.config.timeouts.total)
     }
 
-    /// A request on the connection ended: frees its slot, settles its job, and finds the lane's next.
+    /// Settles the job of a request whose slot on the connection is free again, and finds the lane's next, which without a job
+    /// for it is `next`. `now` may be later than the exchange's end, and is not earlier than what the scheduler was told before.
     pub(super) fn ended(
         self: &Rc<Self>,
-        id: ConnId,
-        sound: bool,
+        next: Next,
         remote: Option<std::net::SocketAddr>,
         flight: Flight,
         exchanged: Exchanged,
         mailbox: &Mailbox<Parcel>,
+        now: Time,
     ) -> Next {
-        let now = exchanged.ended;
-        let next = self.release(id, sound, &exchanged);
         self.board_waiting(self.pool_key(&flight));
-        self.conclude(flight, remote, exchanged);
+        self.conclude(flight, remote, exchanged, now);
         self.turn(now);
         match mailbox.take() {
             Some(Parcel::Flight(flight)) => Next::Flight(flight),
@@ -103,8 +102,8 @@ impl Shard {
         }
     }
 
-    fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged) -> Next {
-        let now = exchanged.ended;
+    /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.
+    pub(super) fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
         if !sound {
             self.closed(id);
             return Next::Close;
@@ -141,8 +140,8 @@ impl Shard {
         mut flight: Flight,
         remote: Option<std::net::SocketAddr>,
         mut exchanged: Exchanged,
+        now: Time,
     ) {
-        let now = exchanged.ended;
         // Nobody waits for another try, and the host is not to blame for the one that was given up.
         if exchanged.result.is_err() && flight.is_abandoned() {
             exchanged.result = Err(abandoned());
@@ -159,7 +158,7 @@ impl Shard {
         let report = Report { started: flight.dispatched, verdict };
         let host = flight.host;
         let mut attempt = Attempt {
-            timings: timings(&flight, exchanged.first_byte, exchanged.body, now.since(flight.dispatched)),
+            timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
             result: exchanged.result,
             remote,
             reused,
@@ -335,13 +334,10 @@ fn is_cut(failure: &Failure) -> bool {
         && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset)
 }
 
-/// Nothing came for as long as a peer is waited for: the connection may be dead without anyone having said so. A body that came
-/// until the attempt's time was up says that it is not.
+/// A time-out while the peer's answer was waited for: the connection may be dead without anyone having said so.
 const fn is_silence(failure: &Failure) -> bool {
-    matches!(
-        (failure.phase, failure.kind),
-        (Phase::Head, FailureKind::Timeout | FailureKind::TotalTimeout) | (Phase::Body, FailureKind::Timeout)
-    )
+    matches!(failure.phase, Phase::Head | Phase::Body)
+        && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout | FailureKind::TooSlow)
 }
 
 /// What an exchange says about its host.

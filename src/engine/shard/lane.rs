@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use http::{HeaderValue, Request, Version};
+use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shard;
@@ -34,12 +34,6 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
         Self { host, job, dispatched, dial: None, handed_over: Cell::new(false), shelf: RefCell::new(None) }
-    }
-
-    /// The `Host` header's value: the same for all flights of a lane, which makes it once. What the URL parser lets through
-    /// can be put into a header.
-    fn authority(&self) -> HeaderValue {
-        HeaderValue::from_str(self.job.url.authority()).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -109,12 +103,11 @@ pub(super) enum Next {
     Close,
 }
 
-/// With so many requests in flight a lane steps back before it sends the next. With few, hardly another lane is ready and the
-/// second look at the lane is all that it brings.
+/// With so many requests in flight a lane steps back before it goes on to the next part of its work. With fewer, hardly another
+/// lane is ready, and the second look at the lane is all that it brings.
 const CROWD: u32 = 32;
 
-/// Lets the other lanes that are ready take their responses first, so that all of them send in a row: the code and the data of
-/// receiving stay in the cache, then those of sending, and a server on the same machine wakes up once for all of them.
+/// Lets the other lanes that are ready go first.
 async fn step_back() {
     let mut has_waited = false;
     std::future::poll_fn(|cx| {
@@ -140,24 +133,26 @@ impl Shard {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
-        let authority = first.authority();
+        let addressee = self.template.addressee(&first.job.url);
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&mut request, &flight, &authority, Version::HTTP_11) {
+                    let exchanged = match self.prepare(&mut request, &flight, &addressee, Version::HTTP_11) {
                         Ok(()) => {
-                            if self.is_crowded() {
-                                step_back().await;
-                            }
+                            // All that are ready take their responses, then all of them send: a server on the same machine
+                            // wakes up once for all of them.
+                            self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
                             h1.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
-                    self.ended(id, h1.reusable(), remote, flight, exchanged, mailbox)
+                    let now = exchanged.ended;
+                    let next = self.release(id, h1.reusable(), &exchanged, now);
+                    self.ended(next, remote, flight, exchanged, mailbox, now)
                 }
                 Next::Park(until) => {
                     let parked = std::future::poll_fn(|cx| self.poll_parked(cx, until, &mut h1, mailbox, &mut timer));
@@ -175,8 +170,11 @@ impl Shard {
         }
     }
 
-    fn is_crowded(&self) -> bool {
-        self.sched.borrow().in_flight() >= CROWD
+    /// Steps back where others may be ready.
+    async fn give_way(&self) {
+        if self.sched.borrow().in_flight() >= CROWD {
+            step_back().await;
+        }
     }
 
     /// Waits for a parcel while watching the connection: a peer that closes it, or sends bytes nobody asked for, ends
@@ -237,23 +235,30 @@ impl Shard {
             (streams.h2.clone(), streams.remote)
         };
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
-        let authority = first.authority();
+        let addressee = self.template.addressee(&first.job.url);
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&mut request, &flight, &authority, Version::HTTP_2) {
+                    let exchanged = match self.prepare(&mut request, &flight, &addressee, Version::HTTP_2) {
                         Ok(()) => {
+                            self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
                             h2.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
-                    self.update_streams(id, h2.streams_allowed(), flight.host, exchanged.ended);
+                    // To receive, to settle and to send take more code together than a processor's first cache holds, and each
+                    // less: so all that are ready do one of them, then the next (docs/PERFORMANCE.md has the figures).
+                    self.give_way().await;
+                    // Others may have told the scheduler of a later time than that of the exchange's end.
+                    let now = self.clock.now();
+                    self.update_streams(id, h2.streams_allowed(), flight.host, now);
                     streams.borrow_mut().idle.push(Rc::clone(&mailbox));
-                    let next = self.ended(id, !h2.is_closed(), remote, flight, exchanged, &mailbox);
+                    let next = self.release(id, !h2.is_closed(), &exchanged, now);
+                    let next = self.ended(next, remote, flight, exchanged, &mailbox, now);
                     if !matches!(next, Next::Park(_)) {
                         streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
                     }

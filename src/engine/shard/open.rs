@@ -135,7 +135,7 @@ impl Shard {
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
         self.pool.borrow_mut().dial_failed(key);
         let now = self.clock.now();
-        self.conclude(flight, None, Exchanged::unsent(failure, now));
+        self.conclude(flight, None, Exchanged::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
         let waiting = self.waiting.borrow_mut().remove(&key);
         for Flight { host, job, .. } in waiting.into_iter().flatten() {
