@@ -9,6 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use haul::origin::Origin;
+
 use self::support::responder;
 
 #[path = "../benches/hot/mod.rs"]
@@ -26,9 +28,11 @@ const LONG: usize = 12_000;
 /// it after each gain.
 const BENCH_INSTRUCTIONS: f64 = 23_500.0;
 const GET_INSTRUCTIONS: f64 = 26_700.0;
+const HTTP2_INSTRUCTIONS: f64 = 25_900.0;
 /// Blocks asked of the allocator a request, over all threads. The targets are 10 and 14.
 const BENCH_ALLOCATIONS: f64 = 6.0;
 const GET_ALLOCATIONS: f64 = 6.0;
+const HTTP2_ALLOCATIONS: f64 = 7.4;
 /// Instructions of the paths that every request takes and that touch no system, and how often they are taken for that.
 const PATHS: [(&str, f64); 4] =
     [("decision", 1_150.0), ("line", 2_180.0), ("take_and_park", 400.0), ("record", 2_160.0)];
@@ -194,6 +198,11 @@ fn a_request_takes_so_many_instructions_and_allocations() {
         count(&["get", "-q", "-i", &input, "-o", "/dev/null", "--shards", "1", "-c", "64", "--per-host", "64"])
     };
     Counts::per_request(get).check("haul get", GET_INSTRUCTIONS, GET_ALLOCATIONS);
+    let origin = Origin::start().expect("free ports");
+    let url = origin.url("/bytes/1024");
+    let streams = ["bench", &url, "-q", "--http2-prior-knowledge", "-c", "4", "--streams", "100", "-n"];
+    let http2 = |requests: usize| count(&[&streams[..], &[&requests.to_string()]].concat());
+    Counts::per_request(http2).check("haul bench, HTTP/2", HTTP2_INSTRUCTIONS, HTTP2_ALLOCATIONS);
 }
 
 #[test]
