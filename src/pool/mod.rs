@@ -102,11 +102,11 @@ impl<K> Conn<K> {
         self.used < self.slots && self.draining.is_none()
     }
 
-    /// Takes nothing new from now on; returns whether that is news.
+    /// Takes nothing new from now on; returns whether it is retired by that.
     fn retire(&mut self, why: CloseReason) -> bool {
         let is_news = self.draining.is_none();
         self.draining.get_or_insert(why);
-        is_news
+        is_news && self.is_retired()
     }
 
     /// Whether another may be opened in its place, while its last requests go on. One that was for a single request from the
@@ -316,11 +316,11 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// No new request may go on this connection; it closes when its last one ends. Returns whether that is now.
     pub fn drain(&mut self, id: ConnId, why: CloseReason) -> bool {
         let Some(conn) = live_mut(&mut self.conns, id) else { return false };
-        let is_news = conn.retire(why);
+        let retires = conn.retire(why);
         let idle = conn.used == 0;
         let key = conn.key;
         if let Some(bucket) = self.buckets.get_mut(&key) {
-            bucket.retired += u32::from(is_news);
+            bucket.retired += u32::from(retires);
             bucket.roomy.retain(|other| *other != id);
         }
         if idle {
@@ -334,9 +334,9 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let Some(conn) = live_mut(&mut self.conns, id) else { return Released::Close(CloseReason::Evicted) };
         let had_room = conn.has_room();
         conn.used -= 1;
-        let is_news = now >= conn.expires && conn.retire(CloseReason::MaxAge);
+        let retires = now >= conn.expires && conn.retire(CloseReason::MaxAge);
         let (in_use, draining, key) = (conn.used > 0, conn.draining, conn.key);
-        if is_news {
+        if retires {
             self.buckets.entry(key).or_default().retired += 1;
         }
         match draining {

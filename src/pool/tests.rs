@@ -170,6 +170,12 @@ fn connections_for_one_request_each_are_as_many_as_a_host_may_have() {
     pool.drain(id, CloseReason::Failed);
     assert_eq!(pool.release(id, ms(2)), Released::Close(CloseReason::NotKeptAlive));
     assert_eq!(pool.sockets(), 0);
+    let mut pool: Pool<u32> = Pool::new(PoolSettings { max_h2_connections: 1, ..PoolSettings::default() }, 10, 1);
+    let (one, other) = (open(&mut pool, KEY, 1, ms(0)), open(&mut pool, KEY, 1, ms(0)));
+    pool.drain(one, CloseReason::NotKeptAlive);
+    pool.release(one, ms(1));
+    assert_eq!(pool.acquire(KEY, Demand { slots: 3, waiting: 0 }, ms(1)), Acquired::Wait, "the other one is left");
+    pool.closed(other);
 }
 
 #[test]
