@@ -7,12 +7,13 @@ mod support {
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use haul::config::{Config, Rate};
+use haul::config::{Config, Rate, Timeouts};
 use haul::engine::{Engine, Extensions, Handle, RunReport};
 use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
 use haul::save::{Naming, SaveBodies};
@@ -73,6 +74,14 @@ fn config() -> Config {
     config.limits.shards = 1;
     config.retries.backoff_base = Duration::from_millis(20);
     config
+}
+
+/// An HTTP/2 origin that misbehaves to order, and settings for it, without retries.
+fn http2() -> (SocketAddr, Config) {
+    let mut config = config();
+    config.network.http2_prior_knowledge = true;
+    config.retries.retries = 0;
+    (support::h2_origin::start(), config)
 }
 
 fn count(n: u32) -> NonZeroU32 {
@@ -190,10 +199,7 @@ fn each_misbehaviour_has_its_phase_and_kind() {
 
 #[test]
 fn an_http2_body_is_complete_only_if_its_stream_said_so() {
-    let address = support::h2_origin::start();
-    let mut config = config();
-    config.network.http2_prior_knowledge = true;
-    config.retries.retries = 0;
+    let (address, mut config) = http2();
     config.body.keep = true;
     let url = |path: &str| format!("http://{address}{path}");
     let paths = ["/ok", "/cut", "/cut-without-length", "/reset", "/trailers"];
@@ -208,27 +214,29 @@ fn an_http2_body_is_complete_only_if_its_stream_said_so() {
 
 #[test]
 fn no_request_goes_where_nothing_comes_back_from() {
-    let address = support::h2_origin::start();
-    let mut config = config();
-    config.network.http2_prior_knowledge = true;
-    config.retries.retries = 0;
+    let (address, mut config) = http2();
     config.limits.per_host = count(1);
-    config.timeouts.idle = Duration::from_millis(200);
-    let url = |path: &str| format!("http://{address}{path}");
-    let (outcomes, _) = run(config, ["/ok", "/reset", "/ok", "/stall", "/ok"].map(url));
-    let kinds: Vec<_> = outcomes.iter().map(failure).collect();
-    let stalled = Some((Phase::Body, FailureKind::Timeout));
-    assert_eq!((kinds[3], kinds[4]), (stalled, None), "{outcomes:?}");
-    let reused: Vec<_> = outcomes.iter().map(|outcome| outcome.last.reused).collect();
-    assert_eq!(reused, [false, true, true, true, false], "a stream that is reset says that the connection lives");
+    let soon = Duration::from_millis(200);
+    let timeouts = config.timeouts.clone();
+    for (timeouts, kind) in [
+        (Timeouts { idle: soon, ..timeouts.clone() }, FailureKind::Timeout),
+        (Timeouts { total: soon, ..timeouts.clone() }, FailureKind::TotalTimeout),
+        (Timeouts { min_rate: 1000, min_rate_after: soon, ..timeouts }, FailureKind::TooSlow),
+    ] {
+        config.timeouts = timeouts;
+        let url = |path: &str| format!("http://{address}{path}");
+        let (outcomes, _) = run(config.clone(), ["/ok", "/reset", "/ok", "/stall", "/ok"].map(url));
+        let kinds: Vec<_> = outcomes.iter().map(failure).collect();
+        assert_eq!((kinds[3], kinds[4]), (Some((Phase::Body, kind)), None), "{outcomes:?}");
+        let reused: Vec<_> = outcomes.iter().map(|outcome| outcome.last.reused).collect();
+        let expected = [false, true, true, true, false];
+        assert_eq!(reused, expected, "{kind}: a stream that is reset says that the connection lives");
+    }
 }
 
 #[test]
 fn a_refused_stream_is_asked_again_without_being_asked_to() {
-    let address = support::h2_origin::start();
-    let mut config = config();
-    config.network.http2_prior_knowledge = true;
-    config.retries.retries = 0;
+    let (address, config) = http2();
     let outcome = one(config, format!("http://{address}/refused"));
     assert!(outcome.attempts > 1, "{outcome:?}");
     assert!(failure(&outcome).is_some());

@@ -109,8 +109,8 @@ impl Shard {
             return Next::Close;
         }
         let mut pool = self.pool.borrow_mut();
-        if exchanged.result.as_ref().is_err_and(is_silence) {
-            // Other streams may still get answers, but nothing new goes where nothing comes back from.
+        if exchanged.result.as_ref().is_err_and(is_timeout) {
+            // Other streams may still get answers, but nothing new goes where one came too late.
             pool.drain(id, CloseReason::Failed);
         }
         if let Some(timeout) = exchanged.keep_alive_timeout() {
@@ -334,8 +334,8 @@ fn is_cut(failure: &Failure) -> bool {
         && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset)
 }
 
-/// A time-out while the peer's answer was waited for: the connection may be dead without anyone having said so.
-const fn is_silence(failure: &Failure) -> bool {
+/// The answer, or the rest of it, was not here in time: the connection may be dead without anyone having said so.
+const fn is_timeout(failure: &Failure) -> bool {
     matches!(failure.phase, Phase::Head | Phase::Body)
         && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout | FailureKind::TooSlow)
 }
