@@ -30,7 +30,7 @@ impl Body for Once {
 
 fn take(settings: &BodySettings, headers: &HeaderMap, body: &Bytes) -> u64 {
     let wire = Cell::new(0);
-    let receiving = receive(Once(Some(body.clone())), BodyPlan::new(settings, headers), None, &wire);
+    let receiving = receive(Once(Some(body.clone())), BodyPlan::new(settings, headers), None, None, &wire);
     match pin!(receiving).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(received)) => received.body_bytes,
         other => panic!("{other:?}"),

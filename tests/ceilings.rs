@@ -12,6 +12,11 @@ use std::time::Duration;
 use haul::origin::Origin;
 use serde_json::Value;
 
+#[path = "support/stub.rs"]
+mod stub;
+
+use stub::Stub;
+
 /// What is over a budget by as much still counts as within it.
 const TOLERANCE: f64 = 1.10;
 
@@ -57,6 +62,15 @@ impl Run {
             assert!(seen.insert(url), "two records for one line");
         }
         assert_eq!((seen.len(), self.code), (lines.len(), Some(0)), "{}", self.stderr);
+        self
+    }
+
+    /// Each of so many lines has one record, and its status is 200.
+    fn has_answers(&self, lines: usize) -> &Self {
+        let records: Vec<Value> = self.records().collect();
+        let failed = records.iter().find(|record| record["status"] != 200);
+        assert!(failed.is_none(), "{:.500}", failed.expect("one").to_string());
+        assert_eq!((records.len(), self.code), (lines, Some(0)), "{}", self.stderr);
         self
     }
 
@@ -185,4 +199,106 @@ fn few_descriptors_and_little_memory_slow_a_run_down_and_no_more() {
     let lines = lines(&origin, 200, 2000, &[10, 20_000, 300_000]);
     let arguments = ["--body", "base64", "--max-memory", "64M", "-c", "500"];
     Run::new(&lines, &arguments, Some(48), false).has_all(&lines).within(64, "48 descriptors");
+}
+
+/// So many hosts that all are this server.
+fn hosts(stub: &Stub, count: usize, path: &str) -> Vec<String> {
+    (0..count).map(|n| format!("http://h{n}.localhost:{}{path}", stub.port())).collect()
+}
+
+/// A body with this coding.
+fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// Bytes that no coding makes smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(1);
+    (0..length).map(|_| rng.u8(..)).collect()
+}
+
+#[test]
+fn the_windows_of_brotli_stay_within_the_budget() {
+    // A window of 16 MiB, and a metablock that fills it, not compressed: 24 bits of its length less one from the seventh on.
+    let mut stream = (0b10_0_1111_u64 | 0xff_ffff << 7 | 1 << 31).to_le_bytes()[..4].to_vec();
+    stream.extend(noise(16 << 20));
+    stream.push(3);
+    let answer = coded("br", &stream);
+    let stub = Stub::start(move |_| answer.clone().into());
+    let lines = hosts(&stub, 20, "/");
+    Run::new(&lines, &["--max-memory", "64M"], None, false).has_answers(20).within(64, "brotli, windows of 16 MiB");
+}
+
+#[test]
+fn the_windows_of_zstd_stay_within_the_budget() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("a level");
+    encoder.window_log(23).expect("a window");
+    std::io::Write::write_all(&mut encoder, &noise(9 << 20)).expect("in memory");
+    let answer = coded("zstd", &encoder.finish().expect("in memory"));
+    let stub = Stub::start(move |_| answer.clone().into());
+    let lines = hosts(&stub, 30, "/");
+    Run::new(&lines, &["--max-memory", "64M"], None, false).has_answers(30).within(64, "zstd, windows of 8 MiB");
+}
+
+#[test]
+fn urls_that_redirects_make_long_stay_within_the_budget() {
+    let stub = Stub::start(|request| match request.path().strip_prefix("/to") {
+        Some(number) => {
+            let target = format!("http://target.localhost:{}/{number}?{}", request.port, "x".repeat(60_000));
+            format!("HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: {target}\r\n\r\n").into_bytes().into()
+        }
+        None => {
+            stub::Answer { after: Duration::from_millis(20), ..b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into() }
+        }
+    });
+    let lines: Vec<_> =
+        hosts(&stub, 20, "/to").iter().flat_map(|url| (0..75).map(move |n| format!("{url}{n}"))).collect();
+    let run = Run::new(&lines, &["--max-memory", "64M"], None, false);
+    run.has_answers(1500).within(64, "redirects to long URLs");
+    for record in run.records() {
+        let (url, last) = (record["url"].as_str().expect("text"), record["final_url"].as_str().expect("text"));
+        let number = url.split("/to").nth(1).expect("its number");
+        assert!(last.len() > 60_000 && last.contains(&format!("/{number}?")), "{url}");
+        assert_eq!(record["redirects"][0]["url"], url);
+    }
+}
+
+#[test]
+fn the_tags_of_jobs_stay_within_the_budget() {
+    let stub = Stub::start(|_| stub::Answer {
+        after: Duration::from_millis(5),
+        ..b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into()
+    });
+    let tag = "t".repeat(100_000);
+    let line = |url: &String| format!("{{\"url\": \"{url}\", \"id\": \"{tag}\"}}");
+    let lines: Vec<_> = hosts(&stub, 1500, "/").iter().map(line).collect();
+    Run::new(&lines, &["--max-memory", "64M"], None, false).has_answers(1500).within(64, "tags of 100 KB");
+}
+
+#[test]
+fn uploads_share_one_body() {
+    let stub = Stub::start(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let body = directory.path().join("body");
+    fs::write(&body, noise(20_000_000)).expect("the directory is ours");
+    let data = format!("@{}", body.display());
+    let lines = hosts(&stub, 16, "/");
+    Run::new(&lines, &["--json", &data], None, false).has_answers(16).within(80, "16 uploads of 20 MB");
+    let run = Run::new(&lines, &["--max-memory", "64M", "--json", &data], None, false);
+    assert!(run.stderr.contains("beside the request body of 20000000 bytes; give 84000000 or more"), "{}", run.stderr);
+}
+
+#[test]
+fn responses_that_wait_for_another_try_take_little() {
+    let body = vec![b'z'; 512 << 10];
+    let head = format!("HTTP/1.1 503 Busy\r\nretry-after: 3\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), &body].concat();
+    let stub = Stub::start(move |_| answer.clone().into());
+    let lines = hosts(&stub, 1000, "/");
+    let arguments = ["--body", "base64", "--retries", "1", "-c", "32"];
+    let run = Run::new(&lines, &arguments, None, false);
+    run.within(250, "503s that wait");
+    let whole = |record: &Value| record["status"] == 503 && record["attempts"] == 2 && !record["body"].is_null();
+    assert_eq!(run.records().filter(whole).count(), 1000, "the last answer is the result: {}", run.stderr);
 }

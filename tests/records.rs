@@ -49,8 +49,8 @@ fn response() -> Response {
     }
 }
 
-/// A redirected success, a plain success on a reused connection, a body that ended by close, two failures, and two
-/// rejected lines.
+/// A redirected success, a plain success on a reused connection, a body that ended by close, two failures, a rejected line, and
+/// a response that waited for another try in vain.
 fn records() -> Vec<Record> {
     let mut redirected = Job::new(0, url("https://www.example.com/"), Time::ZERO);
     redirected.extra_mut().given = Some("HTTP://Example.com".into());
@@ -82,6 +82,11 @@ fn records() -> Vec<Record> {
     let fourth = Attempt { result: Err(cut_off), timings: timings(), remote, reused: false, wire_bytes: 500 };
     let dead = Failure::new(Phase::Queue, FailureKind::HostDead, "the host failed 5 times in a row (connect refused)");
 
+    let mut waited = Job::new(6, url("http://example.com/6"), Time::ZERO);
+    waited.extra_mut().body_dropped = true;
+    let busy = Response { status: 503, body: None, saved: None, ..response() };
+    let seventh = Attempt { result: Ok(busy), timings: timings(), remote, reused: false, wire_bytes: 17 };
+
     let fetched = |seq, attempts, last| {
         let job = Job::new(seq, url(&format!("http://example.com/{seq}")), Time::ZERO);
         Record::Fetched(Outcome { job, attempts, last })
@@ -99,6 +104,7 @@ fn records() -> Vec<Record> {
             id: Some("\"tag\"".into()),
             failure: Failure::new(Phase::Input, FailureKind::BadUrl, "urls.txt:7: not an absolute URL"),
         }),
+        Record::Fetched(Outcome { job: waited, attempts: 1, last: seventh }),
     ]
 }
 
@@ -184,10 +190,12 @@ fn fields_that_are_always_there_are_there_in_every_record() {
     };
     for mut keys in fields(&lines(&RecordFields::default())) {
         keys.remove("body_complete_by_close");
+        keys.remove("body_dropped");
         assert_eq!(keys.len(), 14, "{keys:?}");
     }
     for mut keys in fields(&lines(&all_fields(BodyForm::Text))) {
         keys.remove("body_complete_by_close");
+        keys.remove("body_dropped");
         assert_eq!(keys.len(), 19, "{keys:?}");
     }
 }

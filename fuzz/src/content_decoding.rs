@@ -35,7 +35,7 @@ pub fn run(bytes: &[u8]) {
     };
     let plan = BodyPlan::new(&settings, &headers);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without a driver");
-    match runtime.block_on(receive(Full::new(wire.clone()), plan, None, &Cell::new(0))) {
+    match runtime.block_on(receive(Full::new(wire.clone()), plan, None, None, &Cell::new(0))) {
         Ok(received) => check(&received, &wire, Codings::of(&headers).is_empty()),
         Err(BodyError::Refused(failure)) => assert!(matches!(failure.phase, Phase::Body | Phase::Decode), "{failure}"),
         Err(BodyError::Transport(never)) => match never {},

@@ -7,7 +7,11 @@ use super::caps::Caps;
 use super::codings::Codings;
 use super::spare;
 use super::stage::Stage;
-use crate::model::Failure;
+use crate::model::{Failure, FailureKind, Phase};
+
+/// The most memory that one body's decoders may take. One takes less, with brotli's largest window (16 MiB) and all the tables it
+/// may have (4 MB); several with such windows are no honest body's.
+const MOST_MEMORY: u64 = 24 << 20;
 
 /// The codings of one body.
 pub(super) struct Decoder {
@@ -26,6 +30,16 @@ impl Decoder {
     pub(super) fn next(&mut self, input: &mut &[u8], wire: u64) -> Result<Option<&[u8]>, Failure> {
         let produced = pull(&mut self.stages, input, &|decoded| self.caps.decoded(decoded, wire))?;
         Ok(self.stages.last().filter(|_| produced > 0).map(Stage::rest))
+    }
+
+    /// The memory that undoing another piece takes, all in all.
+    pub(super) fn memory(&self) -> Result<u64, Failure> {
+        let bytes = self.stages.iter().map(Stage::memory).sum();
+        if bytes <= MOST_MEMORY {
+            return Ok(bytes);
+        }
+        let message = format!("to undo the body's codings takes more than {MOST_MEMORY} bytes of memory");
+        Err(Failure::new(Phase::Decode, FailureKind::TooLarge, message))
     }
 
     /// The verdict after the last byte.
@@ -71,7 +85,6 @@ mod tests {
     use crate::body::PIECE;
     use crate::body::testing::Form;
     use crate::config::BodySettings;
-    use crate::model::FailureKind;
 
     const MIB: u64 = 1 << 20;
 

@@ -5,11 +5,13 @@
 //! of [`PIECE`] bytes (and the coding's window) per coding. It must not know connections, protocols or clocks: a body
 //! comes in as an [`http_body::Body`] and its end is what that body says it is.
 
+mod brotli;
 mod caps;
 mod codings;
 mod collector;
 mod decoder;
 mod receive;
+mod room;
 mod spare;
 mod stage;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod testing;
 
 pub use codings::{Coding, Codings};
 pub use receive::{BodyError, BodyPlan, Received, receive};
+pub use room::Room;
 
 /// The `Accept-Encoding` value that asks for every coding this module decodes.
 pub const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";

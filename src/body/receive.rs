@@ -15,6 +15,7 @@ use super::caps::Caps;
 use super::codings::Codings;
 use super::collector::Collector;
 use super::decoder::Decoder;
+use super::room::Room;
 use crate::config::BodySettings;
 use crate::model::{BodyWriter, Failure};
 
@@ -34,6 +35,12 @@ impl<'a> BodyPlan<'a> {
     pub fn new(settings: &'a BodySettings, headers: &HeaderMap) -> Self {
         let codings = if settings.decode { Codings::of(headers) } else { Codings::NONE };
         Self { settings, codings }
+    }
+
+    /// Whether there is anything to decode.
+    #[must_use]
+    pub const fn decodes(&self) -> bool {
+        !self.codings.is_empty()
     }
 }
 
@@ -63,7 +70,7 @@ pub enum BodyError<E> {
 
 /// Takes `body` in by `plan`. `wire` is kept at the count of bytes received so far, for the caller's clocks. With a
 /// `writer` the decoded bytes go there and are not kept, whatever the settings say, and nothing is read while the writer
-/// has no room.
+/// has no room. With a `room` nothing is decoded before it has the memory for it.
 ///
 /// Trailers are ignored. Decoding a large frame yields to other tasks about every half millisecond.
 ///
@@ -73,13 +80,14 @@ pub async fn receive<B>(
     body: B,
     plan: BodyPlan<'_>,
     writer: Option<Box<dyn BodyWriter + '_>>,
+    room: Option<Box<dyn Room + '_>>,
     wire: &Cell<u64>,
 ) -> Result<Received, BodyError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut intake = Intake::new(plan, body.size_hint().lower(), writer);
+    let mut intake = Intake::new(plan, body.size_hint().lower(), writer, room);
     wire.set(0);
     intake.caps.wire(body.size_hint().lower()).map_err(BodyError::Refused)?;
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
@@ -101,13 +109,19 @@ struct Intake<'a> {
     decoder: Option<Decoder>,
     collector: Collector,
     writer: Option<Box<dyn BodyWriter + 'a>>,
+    room: Option<Box<dyn Room + 'a>>,
 }
 
 impl<'a> Intake<'a> {
-    fn new(plan: BodyPlan<'a>, promised: u64, writer: Option<Box<dyn BodyWriter + 'a>>) -> Self {
+    fn new(
+        plan: BodyPlan<'a>,
+        promised: u64,
+        writer: Option<Box<dyn BodyWriter + 'a>>,
+        room: Option<Box<dyn Room + 'a>>,
+    ) -> Self {
         let caps = Caps::new(plan.settings, plan.settings.keep && writer.is_none());
         let collector = Collector::new(plan.settings, promised, writer.is_none());
-        Self { plan, caps, decoder: None, collector, writer }
+        Self { plan, caps, decoder: None, collector, writer, room }
     }
 
     async fn take(&mut self, frame: Bytes, wire: u64) -> Result<(), Failure> {
@@ -132,7 +146,12 @@ impl<'a> Intake<'a> {
             none => none.insert(Decoder::new(&self.plan.codings, self.caps)?),
         };
         let mut pieces = 0;
-        while let Some(piece) = decoder.next(&mut input, wire)? {
+        loop {
+            let memory = decoder.memory()?;
+            if let Some(room) = &mut self.room {
+                poll_fn(|cx| room.poll_room(memory, cx)).await;
+            }
+            let Some(piece) = decoder.next(&mut input, wire)? else { return Ok(()) };
             self.collector.take(piece);
             if let Some(writer) = &mut self.writer {
                 write(writer.as_mut(), Bytes::copy_from_slice(piece)).await?;
@@ -142,11 +161,11 @@ impl<'a> Intake<'a> {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(())
     }
 
     async fn finish(&mut self, wire: u64) -> Result<Received, Failure> {
         self.decoder.take().map_or(Ok(()), Decoder::finish)?;
+        self.room = None;
         let body_bytes = self.collector.count;
         let (body, sha256) = self.collector.finish();
         let saved = match &mut self.writer {
@@ -191,7 +210,7 @@ mod tests {
         let wire = Cell::new(99);
         let plan = BodyPlan::new(settings, &headers(codings));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
-        let got = runtime.block_on(receive(body, plan, None, &wire));
+        let got = runtime.block_on(receive(body, plan, None, None, &wire));
         (got, wire.get())
     }
 
@@ -316,7 +335,7 @@ mod tests {
         let turns = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
         runtime.block_on(async {
-            let mut receiving = pin!(receive(Played::new([data(&coded)]), plan, None, &wire));
+            let mut receiving = pin!(receive(Played::new([data(&coded)]), plan, None, None, &wire));
             let got = poll_fn(|cx| {
                 turns.set(turns.get() + 1);
                 receiving.as_mut().poll(cx)

@@ -1,7 +1,7 @@
 //! Codecs used again: making one costs up to 10 µs (zstd), as much as the rest of a small request.
 //!
-//! Owns the idle stages of its thread: at most [`MOST`] of them, each with its codec's buffers (up to 8 MiB after a zstd
-//! frame with the largest window, else well under 100 KiB). Only stages whose body ended well come here.
+//! Owns the idle stages of its thread: at most [`MOST`] of them, each with its codec's buffers (up to 600 KiB of zstd's: a codec
+//! with a large window is not kept). Only stages whose body ended well come here.
 
 use std::cell::RefCell;
 

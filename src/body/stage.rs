@@ -10,16 +10,26 @@
 use std::io;
 
 use async_compression::codecs::zstd::params::DParameter;
-use async_compression::codecs::{BrotliDecoder, DecodeV2, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::codecs::{DecodeV2, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::core::util::{PartialBuffer, WriteBuffer};
 
 use super::PIECE;
+use super::brotli::Brotli;
 use super::codings::Coding;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// The largest zstd window: 8 MiB, as RFC 9659 says for the content coding. The library's own limit is 128 MiB, and
 /// the window is allocated as soon as a frame asks for it.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// What a decoder of gzip or deflate takes: its window of 32 KiB, tables, and room to move the window in.
+const FLATE_MEMORY: u64 = 80 << 10;
+
+/// What a zstd decoder takes without its window: its tables, and room for a block as it came.
+const ZSTD_MEMORY: u64 = 320 << 10;
+
+/// The largest window that a codec keeps while nobody uses it.
+const KEPT_WINDOW: u64 = 256 << 10;
 
 /// Where in the coded stream we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +47,7 @@ enum Place {
 /// One coding and the last piece decoded from it.
 pub(super) struct Stage {
     coding: Coding,
-    codec: Option<Box<dyn DecodeV2>>,
+    codec: Option<Codec>,
     place: Place,
     /// The first bytes of a member, collected until they can be judged, then given to the codec.
     signature: Signature,
@@ -48,6 +58,23 @@ pub(super) struct Stage {
     filled: usize,
     /// Bytes decoded so far.
     pub(super) produced: u64,
+}
+
+/// What undoes it.
+enum Codec {
+    /// Counts its memory itself.
+    Brotli(Brotli),
+    /// Takes as much as is known of its coding.
+    Other(Box<dyn DecodeV2>),
+}
+
+impl Codec {
+    fn decoder(&mut self) -> &mut dyn DecodeV2 {
+        match self {
+            Self::Brotli(brotli) => brotli,
+            Self::Other(other) => &mut **other,
+        }
+    }
 }
 
 impl Stage {
@@ -70,15 +97,32 @@ impl Stage {
     }
 
     /// Makes it ready for another body. The codec itself is begun anew when a member is opened; that of `deflate` goes,
-    /// because the next body may have the other form.
+    /// because the next body may have the other form, and so does one that may have a large window.
     pub(super) fn reset(&mut self) {
+        let goes = match self.coding {
+            Coding::Deflate | Coding::Brotli => true,
+            Coding::Zstd => self.produced > KEPT_WINDOW,
+            Coding::Gzip => false,
+        };
+        if goes {
+            self.codec = None;
+        }
         self.place = Place::Start;
         self.signature = Signature::default();
         self.more = false;
         (self.taken, self.filled, self.produced) = (0, 0, 0);
-        if self.coding == Coding::Deflate {
-            self.codec = None;
-        }
+    }
+
+    /// The memory it takes, once it has decoded another piece. The windows of brotli and zstd come as they are filled.
+    pub(super) fn memory(&self) -> u64 {
+        let produced = self.produced + PIECE as u64;
+        let codec = match (&self.codec, self.coding) {
+            (Some(Codec::Brotli(brotli)), _) => brotli.memory(produced),
+            (None, Coding::Brotli) => PIECE as u64,
+            (_, Coding::Gzip | Coding::Deflate) => FLATE_MEMORY,
+            (_, Coding::Zstd | Coding::Brotli) => ZSTD_MEMORY + produced.min(1 << ZSTD_WINDOW_LOG),
+        };
+        PIECE as u64 + codec
     }
 
     /// What is left of the last piece.
@@ -140,7 +184,9 @@ impl Stage {
             (Judgement::Undecided, _) => {}
             (Judgement::Member, _) => {
                 match &mut self.codec {
-                    Some(codec) => codec.reinit().map_err(|error| corrupt(self.coding, &error.to_string()))?,
+                    Some(codec) => {
+                        codec.decoder().reinit().map_err(|error| corrupt(self.coding, &error.to_string()))?
+                    }
                     None => self.codec = Some(codec(self.coding, self.signature.bytes())),
                 }
                 self.place = Place::Inside;
@@ -170,7 +216,7 @@ impl Stage {
         let codec = self.codec.as_mut().expect("made when the member was opened");
         let mut from = PartialBuffer::new(*input);
         let mut to = WriteBuffer::new_initialized(&mut self.piece);
-        let result = codec.decode(&mut from, &mut to);
+        let result = codec.decoder().decode(&mut from, &mut to);
         let (used, produced) = (from.written_len(), to.written_len());
         let (starved, stuck) = (input.is_empty(), used == 0 && produced == 0);
         *input = &input[used..];
@@ -207,14 +253,14 @@ fn corrupt(coding: Coding, reason: &str) -> Failure {
     Failure::new(Phase::Decode, FailureKind::Corrupt, message)
 }
 
-fn codec(coding: Coding, signature: &[u8]) -> Box<dyn DecodeV2> {
-    match coding {
+fn codec(coding: Coding, signature: &[u8]) -> Codec {
+    Codec::Other(match coding {
+        Coding::Brotli => return Codec::Brotli(Brotli::new()),
         Coding::Gzip => Box::new(GzipDecoder::new()),
         Coding::Deflate if is_zlib(signature) => Box::new(ZlibDecoder::new()),
         Coding::Deflate => Box::new(DeflateDecoder::new()),
-        Coding::Brotli => Box::new(BrotliDecoder::new()),
         Coding::Zstd => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
-    }
+    })
 }
 
 /// Whether two bytes are a zlib header (RFC 1950 §2.2). A raw deflate stream that looks like one would begin with a

@@ -10,8 +10,6 @@ const MIB: u64 = 1 << 20;
 
 /// The process before it has read a line: code, threads, trusted roots.
 const BASE: u64 = 24 * MIB;
-/// The smallest budget: less leaves too little to fetch at any speed.
-const LEAST: u64 = 64_000_000;
 /// A job with up to [`Shares::SMALL`] bytes of URL and body, with its place in a queue and the allocator's share.
 const JOB: u64 = 480;
 /// A connection with a request in flight: its task, hyper's read buffer (grown), TLS, or an HTTP/2 stream's window.
@@ -38,10 +36,12 @@ pub struct Shares {
     pub jobs: u64,
     /// Bytes of connections and what is in their buffers.
     pub connections: u64,
-    /// Bytes of kept bodies at which reading further ones waits. One body may go on beyond it.
+    /// Bytes of kept bodies and decoders' windows at which reading further ones waits. One body may go on beyond it.
     pub bodies: u64,
     /// The largest body that is kept.
     pub largest_body: u64,
+    /// Bytes of responses that wait for another try.
+    pub retries: u64,
     /// Bytes of what is remembered: names, TLS sessions, idle hosts.
     pub memory: u64,
 }
@@ -50,23 +50,27 @@ impl Shares {
     /// Jobs of more text than this are counted by their bytes, others by their number.
     pub const SMALL: usize = 256;
 
+    /// The smallest budget: less leaves too little to fetch at any speed.
+    pub const LEAST: u64 = 64_000_000;
+
     /// Divides `budget` bytes; `None` when that is less than 64 MB (64,000,000).
     #[must_use]
     pub const fn of(budget: u64) -> Option<Self> {
-        if budget < LEAST {
+        if budget < Self::LEAST {
             return None;
         }
         let rest = budget - BASE;
         // A twentieth is left for records that wait for their turn (`--order input`). Of what bodies get, one half is the
         // mark at which reading waits; then one body in flight and one being written, which takes as much again as text,
         // each a sixth.
-        let bodies = rest * 35 / 100;
+        let bodies = rest * 45 / 100;
         Some(Self {
-            jobs: rest * 25 / 100,
-            connections: rest * 25 / 100,
+            jobs: rest * 20 / 100,
+            connections: rest * 20 / 100,
             bodies: bodies / 2,
             largest_body: bodies / 6,
-            memory: rest * 10 / 100,
+            retries: rest * 3 / 100,
+            memory: rest * 7 / 100,
         })
     }
 
@@ -106,15 +110,16 @@ mod tests {
             let shares = Shares::of(mib * MIB).expect("enough");
             // A body that is being written is there twice: as bytes and as a line.
             let bodies = shares.bodies + 3 * shares.largest_body;
-            let all = BASE + shares.jobs + shares.connections + bodies + shares.memory + (mib * MIB - BASE) / 20;
+            let parts = shares.jobs + shares.connections + bodies + shares.retries + shares.memory;
+            let all = BASE + parts + (mib * MIB - BASE) / 20;
             assert!(all <= mib * MIB && all > mib * MIB - MIB, "{mib}: {all}");
         }
-        assert_eq!(Shares::of(LEAST - 1), None);
+        assert_eq!(Shares::of(Shares::LEAST - 1), None);
     }
 
     #[test]
     fn settings_are_lowered_and_never_raised() {
-        let shares = Shares::of(LEAST).expect("enough");
+        let shares = Shares::of(Shares::LEAST).expect("enough");
         let mut config = Config::default();
         shares.apply(&mut config, 2);
         let defaults = Config::default();

@@ -18,7 +18,7 @@ use super::error::Mapped;
 use super::watch::Watch;
 use super::wire::Tap;
 use super::{LazyTimer, framing, head};
-use crate::body::{self, BodyError, BodyPlan};
+use crate::body::{self, BodyError, BodyPlan, Room};
 use crate::config::{BodySettings, Timeouts};
 use crate::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
 
@@ -26,6 +26,11 @@ use crate::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Resp
 pub trait Recipient {
     /// The head is here: says what becomes of the body. Not asked for redirects that are followed.
     fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse;
+
+    /// Where the memory for decoding a body is asked for, where it is rationed. Asked after [`Self::head`].
+    fn room(&self) -> Option<Box<dyn Room>> {
+        None
+    }
 
     /// Whether the attempt's total time-out stands still while the body is not taken: nobody outside waits for it, and haul
     /// itself has no room at the moment.
@@ -269,23 +274,26 @@ where
     let writer = match body_use {
         BodyUse::Collect => None,
         BodyUse::Stream(writer) => {
-            Some(Box::new(Held { writer, watch, clock: context.clock }) as Box<dyn BodyWriter + '_>)
+            Some(Box::new(Held { inner: writer, watch, clock: context.clock }) as Box<dyn BodyWriter + '_>)
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
     let metered = Metered { incoming, watch, h2, bodiless };
-    let received = body::receive(metered, plan, writer, &watch.wire_bytes).await.map_err(|error| match error {
-        BodyError::Transport(Cut::Broken(error)) => error.into(),
-        BodyError::Transport(Cut::Short) => {
-            let message = "the stream ended without saying that the body was complete";
-            Failure::new(Phase::Body, FailureKind::Truncated, message).into()
-        }
-        BodyError::Transport(Cut::Extraneous) => {
-            let message = format!("a response with status {status} has no body, and this one has");
-            Failure::new(Phase::Body, FailureKind::Malformed, message).into()
-        }
-        BodyError::Refused(failure) => ExchangeError::from(failure),
-    })?;
+    let room = plan.decodes().then(|| context.recipient.room()).flatten();
+    let room = room.map(|inner| Box::new(Held { inner, watch, clock: context.clock }) as Box<dyn Room + '_>);
+    let received =
+        body::receive(metered, plan, writer, room, &watch.wire_bytes).await.map_err(|error| match error {
+            BodyError::Transport(Cut::Broken(error)) => error.into(),
+            BodyError::Transport(Cut::Short) => {
+                let message = "the stream ended without saying that the body was complete";
+                Failure::new(Phase::Body, FailureKind::Truncated, message).into()
+            }
+            BodyError::Transport(Cut::Extraneous) => {
+                let message = format!("a response with status {status} has no body, and this one has");
+                Failure::new(Phase::Body, FailureKind::Malformed, message).into()
+            }
+            BodyError::Refused(failure) => ExchangeError::from(failure),
+        })?;
     Ok(Response {
         status,
         version,
@@ -303,33 +311,40 @@ fn is_redirect(head: &Parts) -> bool {
     matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) && head.headers.contains_key(LOCATION)
 }
 
-/// A writer whose slowness is not held against the peer.
-struct Held<'a, C> {
-    writer: Box<dyn BodyWriter>,
+/// A writer, or room for decoding, whose slowness is not held against the peer.
+struct Held<'a, C, T: ?Sized> {
+    inner: Box<T>,
     watch: &'a Watch<'a>,
     clock: &'a C,
 }
 
-impl<C: Clock> Held<'_, C> {
-    /// Stops the watch while the writer is not ready.
-    fn hold<T>(&self, polled: Poll<T>) -> Poll<T> {
+impl<C: Clock, T: ?Sized> Held<'_, C, T> {
+    /// Stops the watch while the other is not ready.
+    fn hold<R>(&self, polled: Poll<R>) -> Poll<R> {
         self.watch.hold(polled.is_pending(), || self.clock.now());
         polled
     }
 }
 
-impl<C: Clock> BodyWriter for Held<'_, C> {
+impl<C: Clock> Room for Held<'_, C, dyn Room> {
+    fn poll_room(&mut self, bytes: u64, cx: &mut task::Context<'_>) -> Poll<()> {
+        let polled = self.inner.poll_room(bytes, cx);
+        self.hold(polled)
+    }
+}
+
+impl<C: Clock> BodyWriter for Held<'_, C, dyn BodyWriter> {
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Failure>> {
-        let polled = self.writer.poll_ready(cx);
+        let polled = self.inner.poll_ready(cx);
         self.hold(polled)
     }
 
     fn write(&mut self, piece: Bytes) {
-        self.writer.write(piece);
+        self.inner.write(piece);
     }
 
     fn poll_finish(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
-        let polled = self.writer.poll_finish(cx);
+        let polled = self.inner.poll_finish(cx);
         self.hold(polled)
     }
 }

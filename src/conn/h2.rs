@@ -16,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
 use http::{Method, Request, Response};
-use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
@@ -173,8 +172,7 @@ async fn send(
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
 ) -> Result<Response<Incoming>, ExchangeError> {
-    // All of it is there, in one piece.
-    let body = request.body_mut().frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+    let body = mem::take(request.body_mut()).into_bytes();
     let head = mem::take(request).map(drop);
     // Nothing of it has been written yet.
     let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };

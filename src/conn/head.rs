@@ -15,6 +15,30 @@ pub(super) fn framing_lines(bytes: &[u8]) -> usize {
     lines(last_head(bytes)).filter(says).count()
 }
 
+/// How many bytes at the beginning of `bytes` are whole informational heads: another head follows them.
+pub(super) fn informational(bytes: &[u8]) -> usize {
+    let mut passed = 0;
+    loop {
+        let mut rest = &bytes[passed..];
+        let status_line = std::iter::from_fn(|| next_line(&mut rest)).find(|line| !line.is_empty());
+        if !status_line.is_some_and(is_informational) {
+            return passed;
+        }
+        // The empty line that ends it has to be there whole.
+        let mut ended = false;
+        while let Some(line) = next_line(&mut rest) {
+            if line.is_empty() {
+                ended = bytes[..bytes.len() - rest.len()].ends_with(b"\n");
+                break;
+            }
+        }
+        if !ended {
+            return passed;
+        }
+        passed = bytes.len() - rest.len();
+    }
+}
+
 /// The header lines of the last head.
 fn last_head(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
@@ -97,6 +121,22 @@ mod tests {
             count("Content-Lengths: 5\r\nX-Content-Length: 5\r\nContent-Length-X: 5\r\nA: b\r\n Content-Length: 5"),
             0
         );
+    }
+
+    #[test]
+    fn whole_informational_heads_are_passed() {
+        let early = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        let last = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+        let passed = |text: &str| informational(text.as_bytes());
+        assert_eq!(passed(&format!("{early}\r\n{early}{last}")), 2 * early.len() + 2);
+        assert_eq!(passed(&format!("{early}{}", &early[..early.len() - 1])), early.len());
+        assert_eq!(passed(&format!("{early}{}", &early[..early.len() - 2])), early.len());
+        assert_eq!(passed(last), 0);
+        assert_eq!(passed("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 0, "it is the last one");
+        assert!((0..early.len()).all(|at| passed(&early[..at]) == 0));
+        for text in ["", "\n", "\r\n\r\n", "HTTP/1.1 103"] {
+            assert_eq!(passed(text), 0, "{text:?}");
+        }
     }
 
     #[test]

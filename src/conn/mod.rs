@@ -14,6 +14,7 @@ mod framing;
 mod h1;
 mod h2;
 mod head;
+mod payload;
 mod preface;
 mod request;
 mod streams;
@@ -24,8 +25,6 @@ mod wire;
 pub use exchange::{Context, Exchanged, Recipient, Sent};
 pub use h1::H1;
 pub use h2::{Goodbye, H2};
+pub use payload::RequestBody;
 pub use request::{Addressee, RequestTemplate};
 pub use timer::LazyTimer;
-
-/// What is sent as a request body: held whole in memory, cheap to send again.
-pub type RequestBody = http_body_util::Full<bytes::Bytes>;

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use http_body_util::Full;
 
 use super::RequestBody;
 use crate::config::RequestSettings;
@@ -83,7 +82,7 @@ impl RequestTemplate {
         version: Version,
         spare: HeaderMap,
     ) -> Option<()> {
-        *request.body_mut() = Full::new(self.body.clone());
+        *request.body_mut() = RequestBody::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.version_mut() = version;
         *request.headers_mut() = spare;
@@ -139,11 +138,11 @@ fn specialise(request: &mut Request<RequestBody>, special: &Special, host: &Head
     if special.without_body {
         remove_headers(headers, describes_body);
         replace(headers, &special.headers);
-        *request.body_mut() = Full::default();
+        *request.body_mut() = RequestBody::default();
     } else {
         replace(headers, &special.headers);
         if let Some(body) = &special.body {
-            *request.body_mut() = Full::new(body.clone());
+            *request.body_mut() = RequestBody::new(body.clone());
         }
     }
 }

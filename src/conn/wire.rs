@@ -11,8 +11,13 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::head;
+
 /// The largest room for a head that an idle connection keeps.
 const MOST_KEPT: usize = 4 << 10;
+
+/// Heads with fewer bytes are kept together, informational ones too.
+const LOOK_FROM: usize = 16 << 10;
 
 /// What a tap has collected.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,8 @@ pub(super) struct Tap {
     lines: Cell<Option<usize>>,
     /// Bytes collected at the most.
     most: Cell<usize>,
+    /// Once so many are collected, informational heads among them are dropped.
+    look_at: Cell<usize>,
 }
 
 impl Tap {
@@ -69,6 +76,7 @@ impl Tap {
     /// Collects what comes from now on, `most` bytes of it.
     pub(super) fn collect_head(&self, most: usize) {
         self.most.set(most);
+        self.look_at.set(LOOK_FROM);
         self.collects.set(true);
         self.lines.set(None);
         self.head.borrow_mut().clear();
@@ -86,6 +94,13 @@ impl Tap {
         told
     }
 
+    /// Drops the informational heads at the beginning: they may have several times the bytes of the one that counts. Not at
+    /// each read, or a head that comes byte by byte would be looked through as often.
+    fn forget_informational(&self, head: &mut Vec<u8>) {
+        head.drain(..head::informational(head));
+        self.look_at.set(LOOK_FROM.max(2 * head.len()));
+    }
+
     fn saw(&self, bytes: &[u8]) {
         self.received.set(self.received.get() + bytes.len() as u64);
         if self.collects.get() {
@@ -94,6 +109,9 @@ impl Tap {
             self.lines.set(lines);
             let room = self.most.get().saturating_sub(head.len());
             head.extend_from_slice(&bytes[..wanted.min(room)]);
+            if head.len() >= self.look_at.get() {
+                self.forget_informational(&mut head);
+            }
         }
     }
 }
@@ -240,6 +258,22 @@ mod tests {
             assert!(collected(&[&format!("{before}{HEAD}")]).ends_with(HEAD), "{before:?}");
         }
         assert_eq!(collected(&[&HEAD[..20], &"x".repeat(980)]), "", "too much to be seen whole");
+    }
+
+    #[test]
+    fn informational_heads_take_no_more_room_than_the_last_one() {
+        let early = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(900));
+        let last = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "y".repeat(20_000));
+        let all = format!("{}{last}", early.repeat(250));
+        for step in [1, 1000, 60_000] {
+            let tap = Tap::default();
+            tap.collect_head(1 << 20);
+            all.as_bytes().chunks(step).for_each(|piece| {
+                tap.saw(piece);
+                assert!(tap.head.borrow().len() < 60_000 + 40_000, "{step}");
+            });
+            tap.show_head(|seen| assert!(seen.expect("whole").bytes.ends_with(last.as_bytes())));
+        }
     }
 
     #[tokio::test]

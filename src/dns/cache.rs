@@ -13,6 +13,20 @@ use super::families::{Fault, Found};
 use crate::config::DnsSettings;
 use crate::model::{FailureKind, Time};
 
+/// The addresses of a name and family that are used: an answer may have thousands, and no connection tries so many.
+const MOST_ADDRESSES: usize = 16;
+
+/// Keeps the first addresses of each family.
+fn shorten(addresses: &mut Vec<IpAddr>) {
+    let mut left = [MOST_ADDRESSES; 2];
+    addresses.retain(|ip| {
+        let left = &mut left[usize::from(ip.is_ipv4())];
+        let stays = *left > 0;
+        *left -= usize::from(stays);
+        stays
+    });
+}
+
 /// Addresses and until when they are fresh, or why there are none.
 pub(super) type Answer = Result<(Arc<[IpAddr]>, Time), Fault>;
 
@@ -96,7 +110,8 @@ impl Cache {
     /// puts off the next refresh.
     pub(super) fn put(&mut self, name: Rc<str>, result: Result<Found, Fault>, now: Time) -> Answer {
         match result {
-            Ok(found) => {
+            Ok(mut found) => {
+                shorten(&mut found.addresses);
                 let fresh_until = now + found.ttl.max(self.min_ttl).min(self.max_ttl);
                 let addresses: Arc<[IpAddr]> = found.addresses.into();
                 self.insert(name, Ok(Arc::clone(&addresses)), fresh_until, fresh_until + self.stale_for, now);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::message::Message;
 use super::shard::cost;
 use super::shared::Shared;
+use super::window::Held;
 use crate::model::{Clock, Job, More, Record, Rejected, Source};
 
 /// Entries per read: enough to make a hand-over cheap, few enough that the first ones are fetched at once.
@@ -62,7 +63,7 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
         shared.backlog.wait_in_intake();
         shared.backlog.add(rejected.iter().map(cost).sum());
         shared.deliver(rejected);
-        shared.window.ended(lines, 0);
+        shared.window.ended(lines, Held::default());
     }
     for (shard, jobs) in jobs.into_iter().enumerate().filter(|(_, jobs)| !jobs.is_empty()) {
         shared.send(shard, Message::Jobs(jobs));
@@ -72,8 +73,7 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
 
 /// The bytes of a large job, noted in it so that the window gets the same number back whatever redirects make of it.
 fn weigh(job: &mut Job, small: usize) -> u64 {
-    let body = job.special().and_then(|special| special.body.as_ref()).map_or(0, bytes::Bytes::len);
-    let bytes = job.url.as_str().len() + body;
+    let bytes = job.bytes();
     if bytes <= small {
         return 0;
     }

@@ -37,6 +37,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
+use bytes::Bytes;
+
 pub use self::descriptors::SocketBudget;
 pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
@@ -136,6 +138,7 @@ impl Engine {
             rules,
             sockets: sockets.sockets,
             ration: budget.map(|shares| Ration::new(shares.bodies, config.body.max_kept)),
+            keepsakes: budget.map_or(KEEPSAKES, |shares| usize::try_from(shares.retries).unwrap_or(usize::MAX)),
             small_job: if budget.is_some() { Shares::SMALL } else { SMALL_JOB },
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
@@ -249,14 +252,24 @@ fn conclude(
 /// How the memory budget is divided, if there is one.
 fn shares(config: &Config) -> Result<Option<Shares>, StartError> {
     let Some(budget) = config.limits.max_memory else { return Ok(None) };
-    let shares = Shares::of(budget);
-    let too_little =
-        || StartError::new(format!("a memory budget of {budget} bytes is too small; give 64,000,000 (64M) or more"));
+    // All requests share it, and it is there from the first to the last.
+    let body = config.request.body.as_ref().map_or(0, Bytes::len) as u64;
+    let shares = budget.checked_sub(body).and_then(Shares::of);
+    let too_little = || {
+        let beside = if body == 0 { String::new() } else { format!(" beside the request body of {body} bytes") };
+        StartError::new(format!(
+            "a memory budget of {budget} bytes is too small{beside}; give {} or more",
+            body.saturating_add(Shares::LEAST)
+        ))
+    };
     shares.map(Some).ok_or_else(too_little)
 }
 
 /// Jobs with as many bytes of URL and body count as one of many; the window's limit on their number bounds them.
 const SMALL_JOB: usize = 1024;
+
+/// Bytes of responses that wait for another try, where no budget says so.
+const KEEPSAKES: usize = 32 << 20;
 
 /// How many shards a run has.
 fn shards(config: &Config) -> Result<usize, StartError> {

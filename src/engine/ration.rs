@@ -1,4 +1,4 @@
-//! The memory that kept bodies share under a budget, and the bodies that take from it.
+//! The memory that bodies share under a budget: those that are kept, and the decoders' windows of all.
 //!
 //! While the bodies in memory take less than the ration's mark, each grows as it comes. At the mark their peers wait, all
 //! but one: the body that has waited longest goes on beyond the mark, to its end, so that one always comes to an end and
@@ -15,10 +15,14 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use crate::body::Room;
 use crate::model::{BodyWriter, Failure, FailureKind, Phase};
 
 /// What a body takes at a time: no piece is larger, as a rule.
 const PORTION: usize = 64 << 10;
+
+/// What decoders ask for before they take it. What a step took beyond that counts as soon as it is known.
+const STEP: u64 = 2 * PORTION as u64;
 
 /// The memory for bodies.
 #[derive(Debug)]
@@ -30,7 +34,8 @@ pub(super) struct Ration {
     used: AtomicU64,
     /// Of these, what whole bodies hold until they are written.
     finished: AtomicU64,
-    births: AtomicU64,
+    /// The last number given to a body.
+    numbers: AtomicU64,
     /// How many wait; read without the lock.
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
@@ -51,10 +56,15 @@ impl Ration {
             largest: usize::try_from(largest).unwrap_or(usize::MAX),
             used: AtomicU64::new(0),
             finished: AtomicU64::new(0),
-            births: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
         })
+    }
+
+    /// A number for a body that comes now: who has come first is first. All it takes is taken under its one number.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -104,8 +114,7 @@ struct Portion {
 impl Portion {
     /// `is_small`: it will take no more than [`PORTION`]. The last fifth is for those, so that a few large bodies that come
     /// slowly do not keep many small ones waiting.
-    fn new(ration: Arc<Ration>, is_small: bool) -> Self {
-        let number = ration.births.fetch_add(1, Ordering::Relaxed);
+    fn new(ration: Arc<Ration>, number: u64, is_small: bool) -> Self {
         let most = if is_small { ration.mark + ration.mark / 4 } else { ration.mark };
         Self { ration, number, bytes: 0, most, waits: false, favoured: false, finished: false }
     }
@@ -170,7 +179,10 @@ impl Portion {
     fn settle(&mut self) {
         self.leave_queue();
         if std::mem::take(&mut self.favoured) {
-            self.ration.queue().favoured = None;
+            // What else the body has taken may have settled before.
+            let mut queue = self.ration.queue();
+            queue.favoured.take_if(|favoured| *favoured == self.number);
+            drop(queue);
             self.ration.wake();
         }
     }
@@ -221,10 +233,10 @@ pub(super) struct Rationed {
 
 impl Rationed {
     /// A body of `promised` bytes, as far as its head says so.
-    pub(super) fn new(ration: &Arc<Ration>, promised: Option<u64>, shelf: Shelf) -> Self {
+    pub(super) fn new(ration: &Arc<Ration>, number: u64, promised: Option<u64>, shelf: Shelf) -> Self {
         let promised = promised.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         let is_small = promised.is_some_and(|promised| promised <= PORTION);
-        Self { portion: Portion::new(Arc::clone(ration), is_small), bytes: Vec::new(), promised, shelf }
+        Self { portion: Portion::new(Arc::clone(ration), number, is_small), bytes: Vec::new(), promised, shelf }
     }
 
     /// The room that the next piece may need.
@@ -271,12 +283,41 @@ impl BodyWriter for Rationed {
         let mut bytes = std::mem::take(&mut self.bytes);
         let before = bytes.capacity();
         bytes.shrink_to_fit();
-        let successor = Portion::new(Arc::clone(&self.portion.ration), false);
+        let successor = Portion::new(Arc::clone(&self.portion.ration), self.portion.number, false);
         let mut portion = std::mem::replace(&mut self.portion, successor);
         portion.give((before - bytes.capacity()) as u64);
         portion.finish();
         *self.shelf.borrow_mut() = Some(Bytes::from_owner(Kept { bytes, _portion: portion }));
         Poll::Ready(Ok(None))
+    }
+}
+
+/// What a body's decoders take of the ration.
+pub(super) struct Workspace(Portion);
+
+impl Workspace {
+    /// That of a body with this number.
+    pub(super) fn new(ration: &Arc<Ration>, number: u64) -> Self {
+        Self(Portion::new(Arc::clone(ration), number, false))
+    }
+}
+
+impl Room for Workspace {
+    fn poll_room(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let portion = &mut self.0;
+        // Small steps would be an atomic addition each.
+        let wanted = bytes.next_multiple_of(PORTION as u64);
+        match wanted.checked_sub(portion.bytes) {
+            None => portion.give(portion.bytes - wanted),
+            Some(0) => {}
+            Some(more) if more <= STEP => return portion.poll_take(more, cx),
+            Some(more) => {
+                // It is there already, all but the next piece.
+                portion.take_anyway(more - STEP);
+                return portion.poll_take(STEP, cx);
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -312,7 +353,8 @@ mod tests {
     impl Body {
         fn new(ration: &Arc<Ration>, promised: Option<u64>) -> Self {
             let shelf = Shelf::default();
-            Self { rationed: Rationed::new(ration, promised, Rc::clone(&shelf)), shelf, bell: Arc::default() }
+            let rationed = Rationed::new(ration, ration.number(), promised, Rc::clone(&shelf));
+            Self { rationed, shelf, bell: Arc::default() }
         }
 
         /// Takes a piece of this size, if it may.

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) sockets: usize,
     /// The memory for kept bodies, under a budget.
     pub(super) ration: Option<Arc<Ration>>,
+    /// Bytes of responses that wait for another try.
+    pub(super) keepsakes: usize,
     /// Bytes over which a job is counted by its size.
     pub(super) small_job: usize,
     pub(super) window: Window,

@@ -7,16 +7,44 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
+use crate::model::Job;
+
 #[derive(Debug, Default)]
 struct State {
     active: u64,
     held: u64,
     /// Bytes of the large ones among the active.
     bytes: u64,
+    /// Of these, what redirects have added.
+    grown: u64,
     /// No more jobs will be admitted.
     closed: bool,
     /// The intake waits for room.
     awaited: bool,
+}
+
+/// The bytes of large jobs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    /// All of them.
+    pub(super) bytes: u64,
+    /// Of these, what redirects have added.
+    pub(super) grown: u64,
+}
+
+impl Held {
+    /// Those of one job, as they were counted.
+    pub(super) fn by(job: &Job) -> Self {
+        job.extra
+            .as_ref()
+            .map_or_else(Self::default, |extra| Self { bytes: extra.held_bytes, grown: extra.grown_bytes })
+    }
+
+    /// Adds those of another.
+    pub(super) const fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.grown += other.grown;
+    }
 }
 
 /// The count of jobs under way, shared by intake, shards and sink, which touch it once per batch.
@@ -86,11 +114,36 @@ impl Window {
         !state.closed
     }
 
+    /// Whether redirects may add `bytes` to a job, which then count until it has ended: with what they have added to others no
+    /// more than a quarter of the bytes that jobs may have.
+    pub(super) fn may_grow(&self, bytes: u64) -> bool {
+        let mut state = self.state();
+        let fits = state.grown + bytes <= self.byte_limit / 4;
+        if fits {
+            state.bytes += bytes;
+            state.grown += bytes;
+        }
+        fits
+    }
+
+    /// Redirects have added `bytes` to a job, room or not.
+    pub(super) fn grow(&self, bytes: u64) {
+        let mut state = self.state();
+        state.bytes += bytes;
+        state.grown += bytes;
+    }
+
+    /// Of what redirects have added, `bytes` are no longer in memory.
+    pub(super) fn shrink(&self, bytes: u64) {
+        self.ended(0, Held { bytes, grown: bytes });
+    }
+
     /// `jobs` have ended: delivered or cancelled.
-    pub(super) fn ended(&self, jobs: usize, bytes: u64) {
+    pub(super) fn ended(&self, jobs: usize, Held { bytes, grown }: Held) {
         let mut state = self.state();
         state.active -= jobs as u64;
         state.bytes = state.bytes.saturating_sub(bytes);
+        state.grown = state.grown.saturating_sub(grown);
         self.let_intake_go_on(&mut state);
         if state.active == 0 && state.closed {
             self.idle.notify_all();
@@ -99,7 +152,7 @@ impl Window {
 
     /// `jobs` have ended without a record, which happens only once the window is closed: their bytes keep nobody waiting.
     pub(super) fn cancelled(&self, jobs: usize) {
-        self.ended(jobs, 0);
+        self.ended(jobs, Held::default());
         self.safe(jobs);
     }
 
@@ -154,13 +207,13 @@ mod tests {
             let window = Arc::clone(&window);
             thread::spawn(move || window.admit(1, 0))
         };
-        window.ended(2, 0);
+        window.ended(2, Held::default());
         assert!(!waiting.is_finished(), "ended is not yet safe");
         window.safe(1);
         assert!(waiting.join().expect("no panic"));
         window.close();
         assert!(!window.admit(1, 0), "closed");
-        window.ended(1, 0);
+        window.ended(1, Held::default());
         window.wait_until_idle();
     }
 
@@ -175,7 +228,7 @@ mod tests {
         while !window.state().awaited {
             thread::yield_now();
         }
-        window.ended(8, 0);
+        window.ended(8, Held::default());
         window.safe(1);
         assert!(window.state().awaited, "one is too few to wake a thread for");
         window.safe(1);
@@ -192,8 +245,20 @@ mod tests {
         };
         thread::sleep(std::time::Duration::from_millis(20));
         assert!(!waiting.is_finished(), "1200 bytes are more than 1000");
-        window.ended(1, 600);
+        window.ended(1, Held { bytes: 600, grown: 0 });
         assert!(waiting.join().expect("no panic"));
+    }
+
+    #[test]
+    fn what_redirects_add_counts_until_its_job_has_ended() {
+        let window = Window::new(100, 1000);
+        assert!(window.admit(2, 0));
+        assert!(window.may_grow(250) && !window.may_grow(1));
+        window.grow(850);
+        assert!(window.is_closed_or_full().1);
+        window.ended(1, Held { bytes: 1100, grown: 1100 });
+        assert!(window.may_grow(1));
+        assert!(!window.is_closed_or_full().1);
     }
 
     #[test]

@@ -61,6 +61,12 @@ impl Job {
         self.extra.as_ref().and_then(|extra| extra.special.as_deref())
     }
 
+    /// The bytes of text and body that it holds: its URL, the redirects behind it, its tag, what its request says differently.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.url.as_str().len() + self.extra.as_ref().map_or(0, |extra| extra.bytes())
+    }
+
     /// Attempts that ended without being final.
     #[must_use]
     pub fn attempts(&self) -> u32 {
@@ -77,8 +83,11 @@ pub struct Extra {
     pub id: Option<Box<str>>,
     /// What differs from the run's default request.
     pub special: Option<Arc<Special>>,
-    /// The job's bytes as the window counts them, for jobs too large to count as one of many.
+    /// The job's bytes as the window counts them, for jobs too large to count as one of many: those it came with and those that
+    /// redirects have added.
     pub held_bytes: u64,
+    /// Of these, the ones that redirects have added.
+    pub grown_bytes: u64,
     /// Redirects followed so far.
     pub hops: Vec<Hop>,
     /// Attempts that ended without being final, over all hops.
@@ -89,8 +98,33 @@ pub struct Extra {
     pub free_retries: u8,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
-    /// What the last attempt brought, kept while the scheduler decides on another.
+    /// What the last attempt brought, kept until another has ended.
     pub last: Option<Box<Attempt>>,
+    /// Where its URL, the one given and the redirects are while they wait outside of memory.
+    pub stowed: Option<usize>,
+    /// The bytes of it that are counted while the job waits for another.
+    pub kept_bytes: u64,
+    /// Its body was not kept, for want of room.
+    pub body_dropped: bool,
+}
+
+impl Extra {
+    fn bytes(&self) -> usize {
+        let own = self.given.as_ref().map_or(0, |given| given.len()) + self.id.as_ref().map_or(0, |id| id.len());
+        let hops: usize = self.hops.iter().map(|hop| size_of::<Hop>() + hop.url.as_str().len()).sum();
+        own + hops + self.special.as_ref().map_or(0, |special| special.bytes())
+    }
+}
+
+/// What a header takes beside its text.
+const HEADER: usize = 100;
+
+impl Special {
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER);
+        let method = self.method.as_ref().map_or(0, |method| method.as_str().len());
+        headers.sum::<usize>() + method + self.body.as_ref().map_or(0, Bytes::len)
+    }
 }
 
 /// One redirect that was followed.

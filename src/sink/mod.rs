@@ -8,7 +8,6 @@ mod ndjson;
 mod null;
 mod order;
 mod record;
-mod spill;
 mod text;
 
 pub use ndjson::Ndjson;

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 
 use super::ndjson::Lines;
 use super::record::{RecordFields, append_line};
-use super::spill::{Slot, Spill};
 use crate::model::{Record, Sink};
+use crate::spill::{Slot, Spill};
 
 /// How many bytes are gathered before they are written.
 const CHUNK: usize = 256 << 10;

@@ -1,7 +1,8 @@
 //! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
 //!
 //! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
-//! `body`, `body_lossy`, `body_sha256`, `saved`) and the two that mark a rarity (`body_complete_by_close`, `error.line`).
+//! `body`, `body_lossy`, `body_sha256`, `saved`) and the three that mark a rarity (`body_complete_by_close`, `body_dropped`,
+//! `error.line`).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -61,6 +62,9 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     row.number_or_null(key!("status"), response.map(|response| response.status));
     row.text_or_null(key!("version"), response.map(|response| version_name(response.version)));
     content(response, last.wire_bytes, fields, row);
+    if extra.is_some_and(|extra| extra.body_dropped) {
+        row.bool(key!("body_dropped"), true);
+    }
     match extra.map_or(&[][..], |extra| &extra.hops) {
         [] => row.key(key!("redirects")).extend_from_slice(b"[]"),
         hops => row.any(key!("redirects"), &Redirects(hops)),

@@ -55,7 +55,12 @@ impl Shard {
 
     fn act(self: &Rc<Self>, action: Action<Job>, now: Time) {
         match action {
-            Action::Start { host, job } => self.start(Flight::new(host, job, now), now),
+            Action::Start { host, mut job } => match self.unstow(&mut job) {
+                Ok(()) => self.start(Flight::new(host, job, now), now),
+                Err(failure) => {
+                    self.conclude(Flight::new(host, job, now), None, Exchanged::unsent(failure, now), now);
+                }
+            },
             Action::Resolve { host } => {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
             }
@@ -112,7 +117,8 @@ impl Shard {
 
     /// Returns a flight to its queue because we have no socket for it, lowers the limit to what we have, and leaves the
     /// rest to the others.
-    pub(super) fn hand_back(&self, flight: Flight, now: Time) {
+    pub(super) fn hand_back(&self, mut flight: Flight, now: Time) {
+        self.stow_again(&mut flight.job);
         let mut sched = self.sched.borrow_mut();
         sched.handle(Event::Returned { host: flight.host, job: flight.job }, now);
         let limit = sched.in_flight().max(1);

@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 
 use super::Shard;
 use crate::engine::notable::{Notable, Tally};
-use crate::model::{Failure, FailureKind, HeaderList, Outcome, Phase, Record, Response};
+use crate::engine::window::Held;
+use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
 
 /// Records per hand-over: one lock and one wake-up for so many, and at the most two changes of threads.
 const BATCH: usize = 1024;
@@ -48,7 +49,7 @@ pub(super) struct Outbox {
     /// What they hold in memory.
     cost: usize,
     /// The bytes of large jobs among them, as the window counts them.
-    held_bytes: u64,
+    held: Held,
     report: ShardReport,
     waker: RefCell<Option<Waker>>,
 }
@@ -60,8 +61,9 @@ impl Shard {
         self.tell_hooks(&outcome);
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
+                let held = Held::by(&outcome.job);
                 reply.end(outcome);
-                self.shared.window.ended(1, 0);
+                self.shared.window.ended(1, held);
                 self.shared.window.safe(1);
             }
             None => self.queue_record(outcome),
@@ -70,7 +72,7 @@ impl Shard {
 
     fn queue_record(&self, outcome: Outcome) {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.held_bytes += outcome.job.extra.as_ref().map_or(0, |extra| extra.held_bytes);
+        outbox.held.add(Held::by(&outcome.job));
         outbox.cost += cost_of(&outcome);
         outbox.records.push(Record::Fetched(outcome));
         if outbox.records.len() >= BATCH || outbox.cost >= BATCH_BYTES {
@@ -127,10 +129,10 @@ impl Shard {
             let jobs = outbox.records.len();
             // Room for as many again: growing step by step copies each record about once more.
             let records = std::mem::replace(&mut outbox.records, Vec::with_capacity(jobs));
-            let held_bytes = std::mem::take(&mut outbox.held_bytes);
+            let held = std::mem::take(&mut outbox.held);
             self.shared.backlog.add(std::mem::take(&mut outbox.cost));
             self.shared.deliver(records);
-            self.shared.window.ended(jobs, held_bytes);
+            self.shared.window.ended(jobs, held);
         }
     }
 
@@ -165,7 +167,10 @@ fn retries(outcome: &Outcome) -> u64 {
 pub(in crate::engine) fn cost(record: &Record) -> usize {
     match record {
         Record::Fetched(outcome) => cost_of(outcome),
-        Record::Rejected(line) => size_of::<Record>() + line.given.len() + line.failure.message.len(),
+        Record::Rejected(line) => {
+            let id = line.id.as_ref().map_or(0, |id| id.len());
+            size_of::<Record>() + line.given.len() + id + line.failure.message.len()
+        }
     }
 }
 
@@ -174,12 +179,18 @@ fn cost_of(outcome: &Outcome) -> usize {
         Ok(response) => content(response),
         Err(failure) => failure.message.len(),
     };
-    size_of::<Record>() + outcome.job.url.as_str().len() + text
+    size_of::<Record>() + outcome.job.bytes() + text
 }
+
+/// The buffer that a response was read into, of which its headers and its body are parts: the smallest, and the usual one.
+const READ_BUFFER: usize = 8 << 10;
+
+/// What a header takes beside its text.
+const HEADER: usize = size_of::<(http::HeaderName, http::HeaderValue)>();
 
 /// What is kept of a response.
 fn content(response: &Response) -> usize {
-    let headers = response.headers.iter().flat_map(HeaderList::iter);
-    let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
-    headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
+    let Some(headers) = &response.headers else { return response.body.as_ref().map_or(0, bytes::Bytes::len) };
+    let headers: usize = headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
+    READ_BUFFER + headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
 }

@@ -146,6 +146,9 @@ impl Shard {
         if exchanged.result.is_err() && flight.is_abandoned() {
             exchanged.result = Err(abandoned());
         }
+        if let Some(extra) = &mut flight.job.extra {
+            self.keepsakes.discard(extra);
+        }
         let reused = flight.dial.is_none();
         if reused && exchanged.sent != Sent::No {
             self.shared.counters[self.index].reused.add(1);
@@ -186,24 +189,20 @@ impl Shard {
         }
         // What its reader has seen a part of is over, however it ended.
         if verdict == Verdict::Fine || flight.handed_over.get() {
-            if let Some(extra) = &mut flight.job.extra {
-                extra.last = None;
-            }
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             let attempts = flight.job.attempts() + 1;
             self.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
-            // Memory for bodies is rationed: what waits for another try must not keep that try's own body waiting.
-            if self.shared.ration.is_some()
-                && self.comes_again(verdict, facts)
-                && let Ok(response) = &mut attempt.result
-            {
-                response.body = None;
-            }
+            let comes_again = self.comes_again(verdict, facts);
             let extra = flight.job.extra_mut();
             extra.attempts += 1;
-            extra.last = Some(Box::new(attempt));
+            if comes_again {
+                self.keepsakes.put(extra, attempt);
+            } else {
+                extra.last = Some(Box::new(attempt));
+            }
+            self.stow_again(&mut flight.job);
             self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
         }
     }
@@ -284,8 +283,16 @@ impl Shard {
     pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
         let attempts = job.attempts();
         self.leaves(host);
-        match job.extra.as_mut().and_then(|extra| extra.last.take()) {
-            Some(last) => self.deliver(Outcome { job, attempts, last: *last }),
+        if let Err(failure) = self.unstow(&mut job) {
+            return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
+        }
+        match job.extra.as_mut().and_then(|extra| self.keepsakes.redeem(extra)) {
+            // Whoever waits for a response would take one without its body for whole; a record says that it has none.
+            Some(_) if job.extra.as_ref().is_some_and(|extra| extra.body_dropped && extra.reply.is_some()) => {
+                let last = Attempt::unsent(self.untried(host, reason));
+                self.deliver(Outcome { job, attempts, last });
+            }
+            Some(last) => self.deliver(Outcome { job, attempts, last }),
             None if reason == GiveUpReason::Stopped => self.cancelled(1),
             None => {
                 let last = Attempt::unsent(self.untried(host, reason));

@@ -11,11 +11,13 @@ mod alarm;
 mod deliver;
 mod end;
 mod hosts;
+mod keepsakes;
 mod lane;
 mod look;
 mod open;
 mod recipient;
 mod scarcity;
+mod stowage;
 mod trade;
 
 use std::cell::{Cell, RefCell};
@@ -32,8 +34,10 @@ use self::alarm::Alarm;
 use self::deliver::Outbox;
 pub(super) use self::deliver::{ShardReport, cost};
 use self::hosts::Hosts;
+use self::keepsakes::Keepsakes;
 use self::lane::{Carrier, Flight};
 use self::scarcity::Scarcity;
+use self::stowage::Stowage;
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
@@ -42,7 +46,7 @@ use crate::config::BodySettings;
 use crate::conn::RequestTemplate;
 use crate::dial::Dialer;
 use crate::dns::Resolver;
-use crate::model::{Clock, Egress, Job, Resolve, Time};
+use crate::model::{Attempt, Clock, Egress, Job, Outcome, Resolve, Time};
 use crate::pool::{ConnId, Pool};
 use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
 
@@ -62,6 +66,8 @@ pub(super) struct Shard {
     /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
     waiting: RefCell<HashMap<PoolKey, VecDeque<Flight>>>,
     outbox: RefCell<Outbox>,
+    /// Responses that are to be tried again.
+    keepsakes: Keepsakes,
     alarm: Alarm,
     dialer: Dialer,
     resolver: Rc<Resolver>,
@@ -81,6 +87,8 @@ pub(super) struct Shard {
     /// Whether this shard has asked for more permits than there were.
     asked: Cell<bool>,
     scarcity: Scarcity,
+    /// Jobs that redirects have made large.
+    stowage: Stowage,
     /// When the next look at what is left may be taken.
     look_at: Cell<Time>,
 }
@@ -144,6 +152,7 @@ impl Shard {
             carriers: RefCell::default(),
             waiting: RefCell::default(),
             outbox: RefCell::default(),
+            keepsakes: Keepsakes::new(shared.keepsakes / shards),
             alarm: Alarm::default(),
             dialer: shard_dialer(&shared, &resolver),
             resolver,
@@ -156,6 +165,7 @@ impl Shard {
             curbed: Cell::new(false),
             asked: Cell::new(false),
             scarcity: Scarcity::default(),
+            stowage: Stowage::default(),
             look_at: Cell::new(Time::ZERO),
             shared,
         };
@@ -189,7 +199,11 @@ impl Shard {
         self.sched.borrow_mut().handle(Event::Arrived { host, job }, now);
     }
 
-    fn continued(self: &Rc<Self>, job: Job, now: Time) {
+    fn continued(self: &Rc<Self>, mut job: Job, now: Time) {
+        if let Err(failure) = self.stow(&mut job) {
+            let attempts = job.attempts();
+            return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
+        }
         let host = self.host_of(&job, now);
         self.enters(host);
         self.sched.borrow_mut().handle(Event::Continued { host, job }, now);

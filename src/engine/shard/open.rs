@@ -138,7 +138,8 @@ impl Shard {
         self.conclude(flight, None, Exchanged::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
         let waiting = self.waiting.borrow_mut().remove(&key);
-        for Flight { host, job, .. } in waiting.into_iter().flatten() {
+        for Flight { host, mut job, .. } in waiting.into_iter().flatten() {
+            self.stow_again(&mut job);
             self.sched.borrow_mut().handle(Event::Returned { host, job }, now);
         }
         self.turn(now);

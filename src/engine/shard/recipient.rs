@@ -1,5 +1,6 @@
 //! Whom an exchange is for: the run's hooks, and the job's own reply.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -13,8 +14,9 @@ use http::{HeaderMap, StatusCode};
 use super::Shard;
 use super::end::{of_status, timings};
 use super::lane::Flight;
+use crate::body::Room;
 use crate::conn::Recipient;
-use crate::engine::ration::{Rationed, Shelf};
+use crate::engine::ration::{Ration, Rationed, Shelf, Workspace};
 use crate::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
 use crate::policy::{Decision, RetryFacts, decide};
 use crate::source::OURS;
@@ -24,6 +26,8 @@ pub(super) struct ForFlight<'a> {
     shard: &'a Shard,
     flight: &'a Flight,
     remote: Option<SocketAddr>,
+    /// The number under which the body takes memory, where that is rationed.
+    number: Cell<Option<u64>>,
 }
 
 impl Flight {
@@ -81,7 +85,7 @@ impl Shard {
 
     /// Whom the exchange of `flight` is for.
     pub(super) const fn recipient<'a>(&'a self, flight: &'a Flight, remote: Option<SocketAddr>) -> ForFlight<'a> {
-        ForFlight { shard: self, flight, remote }
+        ForFlight { shard: self, flight, remote, number: Cell::new(None) }
     }
 
     /// Whether a response with this status is not tried again, whatever happens to its body.
@@ -94,6 +98,13 @@ impl Shard {
 }
 
 impl ForFlight<'_> {
+    /// The one number of all that the body takes.
+    fn number(&self, ration: &Ration) -> u64 {
+        let number = self.number.get().unwrap_or_else(|| ration.number());
+        self.number.set(Some(number));
+        number
+    }
+
     /// What becomes of a body that is to be taken in: where memory is rationed, a kept one takes its share of that.
     fn collect(&self, head: &Parts) -> BodyUse {
         let shared = &self.shard.shared;
@@ -101,7 +112,8 @@ impl ForFlight<'_> {
             Some(ration) if shared.config.body.keep => {
                 let shelf = Shelf::default();
                 *self.flight.shelf.borrow_mut() = Some(Rc::clone(&shelf));
-                BodyUse::Stream(Box::new(Rationed::new(ration, promised(head, shared.config.body.decode), shelf)))
+                let promised = promised(head, shared.config.body.decode);
+                BodyUse::Stream(Box::new(Rationed::new(ration, self.number(ration), promised, shelf)))
             }
             _ => BodyUse::Collect,
         }
@@ -148,6 +160,11 @@ impl Recipient for ForFlight<'_> {
             (BodyUse::Collect, _) => self.collect(parts),
             (body_use, _) => body_use,
         }
+    }
+
+    fn room(&self) -> Option<Box<dyn Room>> {
+        let ration = self.shard.shared.ration.as_ref()?;
+        Some(Box::new(Workspace::new(ration, self.number(ration))))
     }
 
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {

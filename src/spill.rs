@@ -1,4 +1,5 @@
-//! Lines kept on disk until they are wanted: in unnamed temporary files, each dropped when its last line is taken.
+//! Bytes kept on disk until they are wanted: in unnamed temporary files, each dropped when its last piece is taken. What is
+//! called a line here may be any bytes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,7 +11,7 @@ const SEGMENT: u64 = 64 << 20;
 
 /// Where a line lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     segment: u64,
     offset: u64,
     length: usize,
@@ -18,7 +19,7 @@ pub(super) struct Slot {
 
 /// The store.
 #[derive(Default)]
-pub(super) struct Spill {
+pub(crate) struct Spill {
     segments: VecDeque<Segment>,
     /// How many segments were dropped: the number of the first one held.
     dropped: u64,
@@ -36,7 +37,7 @@ impl Spill {
     ///
     /// # Errors
     /// The temporary directory can't be written to, or is full.
-    pub(super) fn put(&mut self, line: &[u8]) -> io::Result<Slot> {
+    pub(crate) fn put(&mut self, line: &[u8]) -> io::Result<Slot> {
         if self.segments.back().is_none_or(|segment| segment.length >= SEGMENT) {
             let file = tempfile::tempfile().map_err(explain)?;
             self.segments.push_back(Segment { file, length: 0, live: 0 });
@@ -54,7 +55,7 @@ impl Spill {
     ///
     /// # Errors
     /// The file can't be read.
-    pub(super) fn take(&mut self, slot: Slot, into: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn take(&mut self, slot: Slot, into: &mut Vec<u8>) -> io::Result<()> {
         let at = usize::try_from(slot.segment - self.dropped).expect("a count of files held");
         let segment = &mut self.segments[at];
         let start = into.len();
@@ -72,8 +73,7 @@ impl Spill {
 fn explain(error: io::Error) -> io::Error {
     let directory = std::env::temp_dir();
     let message = format!(
-        "can't hold records back in a temporary file in {}: {error}; set TMPDIR to a place with room, or write with \
-         --order completion",
+        "can't keep what memory has no room for in a temporary file in {}: {error}; set TMPDIR to a place with room",
         directory.display()
     );
     io::Error::new(error.kind(), message)

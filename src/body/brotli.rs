@@ -1,0 +1,260 @@
+//! brotli being undone, in memory that is counted.
+//!
+//! The peer chooses the window (up to 16 MiB) and how many code tables a metablock has (up to 4 MB of them), so what a decoder
+//! takes is for it to say. The ring buffer of a long body lies in memory of its own that is fresh from the system, so that no
+//! more of it is there than was decoded: a metablock may announce 16 MiB and bring a byte.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use async_compression::codecs::DecodeV2;
+use async_compression::core::util::{PartialBuffer, WriteBuffer};
+use brotli_decompressor::{
+    Allocator, BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, SliceWrapperMut,
+};
+use memmap2::MmapMut;
+
+/// Buffers of at least so many bytes are mapped, and take memory as they are filled.
+const MAPPED_FROM: usize = 1 << 20;
+
+type State = BrotliState<Counted, Counted, Counted>;
+
+/// A brotli decoder.
+pub(super) struct Brotli {
+    /// Boxed: it has more than 2 KiB.
+    state: Box<State>,
+    taken: Rc<Taken>,
+}
+
+/// What a decoder's buffers take.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Bytes of memory that is there from the beginning.
+    whole: Cell<u64>,
+    /// Bytes of memory that comes as it is filled.
+    mapped: Cell<u64>,
+}
+
+impl Brotli {
+    pub(super) fn new() -> Self {
+        let taken = Rc::<Taken>::default();
+        let counted = || Counted(Rc::clone(&taken));
+        // Strict: a "large window" is no HTTP coding.
+        let state = Box::new(State::new_strict(counted(), counted(), counted()));
+        Self { state, taken }
+    }
+
+    /// The memory it takes once it has decoded `produced` bytes in all.
+    pub(super) fn memory(&self, produced: u64) -> u64 {
+        size_of::<State>() as u64 + self.taken.whole.get() + self.taken.mapped.get().min(produced)
+    }
+
+    fn step(&mut self, input: &mut PartialBuffer<&[u8]>, output: &mut WriteBuffer<'_>) -> io::Result<BrotliResult> {
+        let (from, to) = (input.unwritten(), output.initialize_unwritten());
+        let (mut used, mut produced) = (0, 0);
+        let (mut left, mut room) = (from.len(), to.len());
+        let result =
+            BrotliDecompressStream(&mut left, &mut used, from, &mut room, &mut produced, to, &mut 0, &mut self.state);
+        if matches!(result, BrotliResult::ResultFailure) {
+            return Err(io::Error::other("brotli error"));
+        }
+        input.advance(used);
+        output.advance(produced);
+        Ok(result)
+    }
+}
+
+impl DecodeV2 for Brotli {
+    fn reinit(&mut self) -> io::Result<()> {
+        *self = Self::new();
+        Ok(())
+    }
+
+    fn decode(&mut self, input: &mut PartialBuffer<&[u8]>, output: &mut WriteBuffer<'_>) -> io::Result<bool> {
+        Ok(matches!(self.step(input, output)?, BrotliResult::ResultSuccess))
+    }
+
+    fn flush(&mut self, output: &mut WriteBuffer<'_>) -> io::Result<bool> {
+        Ok(!matches!(self.step(&mut PartialBuffer::new(&[][..]), output)?, BrotliResult::NeedsMoreOutput))
+    }
+
+    fn finish(&mut self, output: &mut WriteBuffer<'_>) -> io::Result<bool> {
+        self.decode(&mut PartialBuffer::new(&[][..]), output)
+    }
+}
+
+/// An allocator that counts what its decoder has.
+struct Counted(Rc<Taken>);
+
+/// Memory from it. Counted until it is given back; a decoder that is dropped as a whole is not asked any more.
+#[derive(Debug)]
+enum Block<T> {
+    Plain(Vec<T>),
+    Mapped(MmapMut),
+}
+
+impl<T> Default for Block<T> {
+    fn default() -> Self {
+        Self::Plain(Vec::new())
+    }
+}
+
+impl Counted {
+    fn plain<T: Clone + Default>(&self, len: usize) -> Vec<T> {
+        add(&self.0.whole, len * size_of::<T>());
+        vec![T::default(); len]
+    }
+
+    fn give<T>(&self, data: &[T]) {
+        sub(&self.0.whole, size_of_val(data));
+    }
+}
+
+fn add(count: &Cell<u64>, bytes: usize) {
+    count.set(count.get() + bytes as u64);
+}
+
+fn sub(count: &Cell<u64>, bytes: usize) {
+    count.set(count.get().saturating_sub(bytes as u64));
+}
+
+impl Allocator<u8> for Counted {
+    type AllocatedMemory = Block<u8>;
+
+    fn alloc_cell(&mut self, len: usize) -> Block<u8> {
+        if len < MAPPED_FROM {
+            return Block::Plain(self.plain(len));
+        }
+        // Too short a block is an error to the decoder, and no end of the process.
+        MmapMut::map_anon(len).map_or_else(
+            |_| Block::default(),
+            |mapped| {
+                add(&self.0.mapped, len);
+                Block::Mapped(mapped)
+            },
+        )
+    }
+
+    fn free_cell(&mut self, data: Block<u8>) {
+        match data {
+            Block::Plain(bytes) => self.give(&bytes),
+            Block::Mapped(bytes) => sub(&self.0.mapped, bytes.len()),
+        }
+    }
+}
+
+impl SliceWrapper<u8> for Block<u8> {
+    fn slice(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+impl SliceWrapperMut<u8> for Block<u8> {
+    fn slice_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+/// Tables, which are always there as a whole.
+#[derive(Debug)]
+struct Table<T>(Vec<T>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> SliceWrapper<T> for Table<T> {
+    fn slice(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> SliceWrapperMut<T> for Table<T> {
+    fn slice_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl Allocator<u32> for Counted {
+    type AllocatedMemory = Table<u32>;
+
+    fn alloc_cell(&mut self, len: usize) -> Table<u32> {
+        Table(self.plain(len))
+    }
+
+    fn free_cell(&mut self, data: Table<u32>) {
+        self.give(&data.0);
+    }
+}
+
+impl Allocator<HuffmanCode> for Counted {
+    type AllocatedMemory = Table<HuffmanCode>;
+
+    fn alloc_cell(&mut self, len: usize) -> Table<HuffmanCode> {
+        Table(self.plain(len))
+    }
+
+    fn free_cell(&mut self, data: Table<HuffmanCode>) {
+        self.give(&data.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::testing::Form;
+
+    /// What is taken after each piece of `output` bytes, and what was decoded in all.
+    fn watch(coded: &[u8], output: usize) -> (Vec<u64>, u64) {
+        let (mut decoder, mut input) = (Brotli::new(), PartialBuffer::new(coded));
+        let (mut piece, mut produced, mut taken) = (vec![0; output], 0, Vec::new());
+        loop {
+            let mut to = WriteBuffer::new_initialized(&mut piece);
+            let ended = decoder.decode(&mut input, &mut to).expect("valid");
+            produced += to.written_len() as u64;
+            taken.push(decoder.memory(produced));
+            if ended {
+                return (taken, produced);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_taken_grows_with_what_is_decoded() {
+        let small = watch(&Form::Brotli.encode(&vec![b'a'; 2000]), 16 << 10);
+        assert!(small.0.iter().all(|bytes| *bytes < 100 << 10), "{small:?}");
+        let long: Vec<u8> = (0..3_000_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let (taken, produced) = watch(&Form::Brotli.encode(&long), 16 << 10);
+        assert_eq!(produced, 12_000_000);
+        let (most, first) = (taken.iter().max().expect("some"), taken[0]);
+        assert!((4 << 20..6 << 20).contains(most), "a window of 4 MiB: {most}");
+        assert!(first < 2 << 20, "{first}");
+        assert!(taken.windows(2).all(|pair| pair[1] < pair[0] + (1 << 20)), "step by step");
+    }
+
+    #[test]
+    fn a_window_that_is_announced_and_not_filled_takes_no_memory() {
+        // A window of 16 MiB, and a metablock that would have 16 MiB.
+        let mut bits: u32 = 0b1111;
+        bits |= 0 << 4; // not the last
+        bits |= 0b10 << 5; // six nibbles
+        let header = u64::from(bits) | (0xff_ffff << 7) | (1 << 31); // uncompressed
+        let mut decoder = Brotli::new();
+        let mut coded = header.to_le_bytes()[..4].to_vec();
+        coded.extend_from_slice(&[b'x'; 100]);
+        let mut piece = vec![0; 16 << 10];
+        let ended = decoder.decode(&mut PartialBuffer::new(&coded), &mut WriteBuffer::new_initialized(&mut piece));
+        assert!(!ended.expect("valid so far"));
+        assert_eq!(decoder.taken.mapped.get() >> 20, 16, "it was asked for");
+        assert!(decoder.memory(100) < 64 << 10, "{}", decoder.memory(100));
+    }
+}

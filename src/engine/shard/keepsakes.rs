@@ -1,0 +1,152 @@
+//! What is kept of responses that are to be tried again.
+//!
+//! That try may never come: the host is given up meanwhile, or the run is stopped. Then the response is the job's result, so its
+//! head and body are kept while it waits. A host may make any number of jobs wait for any time, so all of this together has a
+//! bound; what finds no room is dropped, the body before the head, and the record says so.
+
+use std::cell::Cell;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+
+use crate::model::{Attempt, Extra, HeaderList, Response};
+
+/// What a header takes beside its text.
+const HEADER: usize = 96;
+
+/// The room for them.
+#[derive(Debug)]
+pub(super) struct Keepsakes {
+    most: usize,
+    used: Cell<usize>,
+}
+
+impl Keepsakes {
+    /// Room for so many bytes.
+    pub(super) const fn new(most: usize) -> Self {
+        Self { most, used: Cell::new(0) }
+    }
+
+    /// Puts `attempt` away in its job until the next one has ended.
+    pub(super) fn put(&self, extra: &mut Extra, mut attempt: Attempt) {
+        self.discard(extra);
+        if let Ok(response) = &mut attempt.result {
+            self.put_response(extra, response);
+        }
+        extra.last = Some(Box::new(attempt));
+    }
+
+    fn put_response(&self, extra: &mut Extra, response: &mut Response) {
+        if let Some(headers) = response.headers.take()
+            && self.take(extra, size(&headers))
+        {
+            response.headers = Some(copied(&headers));
+        }
+        if let Some(body) = response.body.take() {
+            extra.body_dropped = !self.take(extra, body.len());
+            if !extra.body_dropped {
+                // It may be a part of something larger, or hold memory that is rationed for bodies on their way.
+                response.body = Some(Bytes::copy_from_slice(&body));
+            }
+        }
+    }
+
+    fn take(&self, extra: &mut Extra, bytes: usize) -> bool {
+        let used = self.used.get() + bytes;
+        let fits = used <= self.most;
+        if fits {
+            self.used.set(used);
+            extra.kept_bytes += bytes as u64;
+        }
+        fits
+    }
+
+    /// The last attempt of the job, if it had any: it is the result now.
+    pub(super) fn redeem(&self, extra: &mut Extra) -> Option<Attempt> {
+        self.give_back(extra);
+        extra.last.take().map(|last| *last)
+    }
+
+    /// The job has a newer result.
+    pub(super) fn discard(&self, extra: &mut Extra) {
+        self.give_back(extra);
+        extra.last = None;
+        extra.body_dropped = false;
+    }
+
+    fn give_back(&self, extra: &mut Extra) {
+        let bytes = usize::try_from(std::mem::take(&mut extra.kept_bytes)).unwrap_or(usize::MAX);
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+}
+
+fn size(headers: &HeaderList) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER).sum()
+}
+
+/// The same with values of their own: those that came are parts of the buffer that was read into.
+fn copied(headers: &HeaderList) -> HeaderList {
+    let mut block = BytesMut::with_capacity(headers.iter().map(|(_, value)| value.len()).sum());
+    let own = |value: &HeaderValue, block: &mut BytesMut| {
+        block.extend_from_slice(value.as_bytes());
+        let mut own = HeaderValue::from_maybe_shared(block.split().freeze()).unwrap_or_else(|_| value.clone());
+        own.set_sensitive(value.is_sensitive());
+        own
+    };
+    headers.iter().map(|(name, value)| (name.clone(), own(value, &mut block))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, Version};
+
+    use super::*;
+
+    fn attempt(head: usize, body: usize) -> Attempt {
+        let value = HeaderValue::from_maybe_shared(Bytes::from(vec![b'v'; head])).expect("valid");
+        let mut attempt = Attempt::unsent(crate::model::Failure::new(
+            crate::model::Phase::Queue,
+            crate::model::FailureKind::HostDead,
+            "replaced",
+        ));
+        attempt.result = Ok(Response {
+            status: 503,
+            version: Version::HTTP_11,
+            headers: Some(HeaderList::from_iter([(HeaderName::from_static("a"), value)])),
+            body: Some(Bytes::from(vec![b'b'; body])),
+            body_bytes: body as u64,
+            sha256: None,
+            saved: None,
+            close_delimited: false,
+        });
+        attempt
+    }
+
+    fn kept(extra: &Extra) -> (bool, bool) {
+        let response = extra.last.as_ref().expect("put").result.as_ref().expect("a response");
+        (response.headers.is_some(), response.body.is_some())
+    }
+
+    #[test]
+    fn what_finds_no_room_goes_the_body_first() {
+        let keepsakes = Keepsakes::new(1000);
+        let mut extras: Vec<Extra> = (0..4).map(|_| Extra::default()).collect();
+        keepsakes.put(&mut extras[0], attempt(3, 500));
+        keepsakes.put(&mut extras[1], attempt(3, 500));
+        keepsakes.put(&mut extras[2], attempt(3, 100));
+        keepsakes.put(&mut extras[3], attempt(503, 1));
+        assert_eq!(
+            extras.iter().map(kept).collect::<Vec<_>>(),
+            [(true, true), (true, false), (true, true), (false, true)]
+        );
+        assert_eq!(extras.iter().map(|extra| extra.body_dropped).collect::<Vec<_>>(), [false, true, false, false]);
+        let first = keepsakes.redeem(&mut extras[0]).expect("kept").result.expect("a response");
+        assert_eq!(first.body.expect("kept").len(), 500);
+        assert_eq!(first.headers.expect("kept").iter().next().expect("one").1, "vvv");
+        keepsakes.put(&mut extras[1], attempt(3, 500));
+        assert_eq!((kept(&extras[1]), extras[1].body_dropped), ((true, true), false), "there is room again");
+        extras.iter_mut().for_each(|extra| keepsakes.discard(extra));
+        assert_eq!(keepsakes.used.get(), 0);
+        assert!(extras.iter().all(|extra| extra.last.is_none()));
+    }
+}

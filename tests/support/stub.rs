@@ -1,0 +1,86 @@
+//! A server that answers each request by a function: what none of the test servers says.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// A request's first line, and where it came to.
+pub(crate) struct Request {
+    line: String,
+    pub(crate) port: u16,
+}
+
+impl Request {
+    pub(crate) fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+}
+
+/// What is sent, and after how long.
+pub(crate) struct Answer {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) after: Duration,
+}
+
+impl From<Vec<u8>> for Answer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), after: Duration::ZERO }
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Answer {
+    fn from(bytes: &[u8; N]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+/// The server, until the test's end.
+pub(crate) struct Stub {
+    port: u16,
+}
+
+impl Stub {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let answer = Arc::clone(&answer);
+                let serving = move || drop(serve(stream, port, &*answer));
+                thread::Builder::new().stack_size(128 << 10).spawn(serving).expect("a thread");
+            }
+        });
+        Self { port }
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Answers one request after another, until the peer goes.
+fn serve(stream: TcpStream, port: u16, answer: &dyn Fn(&Request) -> Answer) -> io::Result<()> {
+    let mut to = stream.try_clone()?;
+    let mut from = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if from.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let (mut length, mut header) = (0, String::new());
+        while from.read_line(&mut header)? > 2 {
+            let lower = header.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().map_err(io::Error::other)?;
+            }
+            header.clear();
+        }
+        io::copy(&mut from.by_ref().take(length), &mut io::sink())?;
+        let answer = answer(&Request { line, port });
+        thread::sleep(answer.after);
+        to.write_all(&answer.bytes)?;
+    }
+}
