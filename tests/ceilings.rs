@@ -302,3 +302,19 @@ fn responses_that_wait_for_another_try_take_little() {
     let whole = |record: &Value| record["status"] == 503 && record["attempts"] == 2 && !record["body"].is_null();
     assert_eq!(run.records().filter(whole).count(), 1000, "the last answer is the result: {}", run.stderr);
 }
+
+#[test]
+fn lines_of_many_times_their_body_stay_within_the_budget() {
+    // Each byte is six in JSON.
+    let body = vec![1; 2_200_000];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), &body].concat();
+    let stub = Stub::start(move |_| answer.clone().into());
+    let lines = hosts(&stub, 40, "/");
+    for order in ["completion", "input"] {
+        let arguments = ["--max-memory", "64M", "--body", "text", "--order", order];
+        let run = Run::new(&lines, &arguments, None, false);
+        run.has_answers(40).within(64, "text of control characters");
+        assert!(run.records().all(|record| record["body"].as_str().is_some_and(|text| text.len() == 2_200_000)));
+    }
+}

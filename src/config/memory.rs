@@ -63,14 +63,14 @@ impl Shares {
         // A twentieth is left for records that wait for their turn (`--order input`). Of what bodies get, one half is the
         // mark at which reading waits; then one body in flight and one being written, which takes as much again as text,
         // each a sixth.
-        let bodies = rest * 45 / 100;
+        let bodies = rest * 35 / 100;
         Some(Self {
-            jobs: rest * 20 / 100,
-            connections: rest * 20 / 100,
+            jobs: rest * 23 / 100,
+            connections: rest * 24 / 100,
             bodies: bodies / 2,
             largest_body: bodies / 6,
             retries: rest * 3 / 100,
-            memory: rest * 7 / 100,
+            memory: rest * 10 / 100,
         })
     }
 

@@ -3,6 +3,7 @@
 //! serde_json spends more on a record's fixed keys, each escaped anew, than on all of its values. Keys are literals here;
 //! numbers go through itoa; plain text is copied, and whatever else there is goes through serde_json.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -22,14 +23,27 @@ pub(super) use key;
 /// An object that is being written.
 pub(super) struct Object<'o> {
     out: &'o mut Vec<u8>,
+    /// Takes what there is from time to time.
+    drain: Option<&'o mut Drain<'o>>,
     empty: bool,
 }
+
+/// Takes all of a buffer and leaves it empty.
+pub(super) type Drain<'o> = dyn FnMut(&mut Vec<u8>) + 'o;
+
+/// So much is drained at once.
+const PIECE: usize = 256 << 10;
 
 impl<'o> Object<'o> {
     /// Opens an object at the end of `out`.
     pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
         out.push(b'{');
-        Self { out, empty: true }
+        Self { out, drain: None, empty: true }
+    }
+
+    /// The same, with a place for what would else make a long value twice: the value, and its text with all that is escaped.
+    pub(super) fn draining(out: &'o mut Vec<u8>, drain: &'o mut Drain<'o>) -> Self {
+        Self { drain: Some(drain), ..Self::open(out) }
     }
 
     /// Writes a key and hands out the place for its value.
@@ -72,7 +86,11 @@ impl<'o> Object<'o> {
 
     /// Anything that serde can write.
     pub(super) fn any(&mut self, key: Key, value: &impl Serialize) {
-        any(self.key(key), value);
+        self.key(key);
+        match &mut self.drain {
+            None => any(&mut *self.out, value),
+            Some(drain) => any(Draining { out: self.out, drain }, value),
+        }
     }
 
     pub(super) fn close(self) {
@@ -94,8 +112,30 @@ fn text(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-fn any(out: &mut Vec<u8>, value: &impl Serialize) {
+fn any(out: impl Write, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("memory takes every byte, and every key is text");
+}
+
+/// A buffer that is drained as it fills.
+struct Draining<'a, 'o> {
+    out: &'a mut Vec<u8>,
+    drain: &'a mut Drain<'o>,
+}
+
+impl Write for Draining<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A long piece is taken in parts, so that the buffer stays small.
+        let taken = &bytes[..bytes.len().min(PIECE)];
+        self.out.extend_from_slice(taken);
+        if self.out.len() >= PIECE {
+            (self.drain)(self.out);
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An address as text. Nearly all are IPv4, for which the general formatter is ten times the work.

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use super::record::{RecordFields, append_line};
+use super::record::{RecordFields, append_line_in_pieces};
 use crate::model::{Record, Sink};
 
 /// How many bytes are gathered before they are written.
@@ -40,7 +40,7 @@ impl<W: Write + Send> Ndjson<W> {
 impl<W: Write + Send> Sink for Ndjson<W> {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         for record in batch.drain(..) {
-            append_line(&record, &self.fields, &mut self.lines.buffer);
+            self.lines.append(&record, &self.fields)?;
             self.unwritten.push(record.seq());
             if self.lines.buffer.len() >= CHUNK {
                 self.write_out(safe)?;
@@ -66,6 +66,23 @@ pub(super) struct Lines<W> {
 impl<W: Write> Lines<W> {
     pub(super) fn new(writer: W, name: impl Into<Box<str>>) -> Self {
         Self { writer, name: name.into(), buffer: Vec::with_capacity(CHUNK + (16 << 10)), written: 0 }
+    }
+
+    /// Gathers the line of a record. Much of a long one is written at once: with all that JSON escapes it may have six times the
+    /// bytes of its body.
+    pub(super) fn append(&mut self, record: &Record, fields: &RecordFields) -> io::Result<()> {
+        let Self { writer, buffer, .. } = self;
+        let mut drained = Ok(0);
+        append_line_in_pieces(record, fields, buffer, &mut |piece| {
+            if let Ok(bytes) = drained {
+                drained = writer.write_all(piece).map(|()| bytes + piece.len() as u64);
+            }
+            piece.clear();
+        });
+        self.buffer.push(b'\n');
+        // As whole as the lines before it, which were written with it.
+        self.written += drained.map_err(|error| self.explain(&error))?;
+        Ok(())
     }
 
     /// Writes what is gathered.

@@ -1,6 +1,6 @@
 //! One JSON object per line, in the order of the input.
 //!
-//! A line whose turn has not come is held: in memory up to a bound, beyond it on disk. How many lines can be held is
+//! A line whose turn has not come is held: in memory up to a bound, beyond it on disk, and a long one on disk at once. How many lines can be held is
 //! bounded by the run's window (jobs read and not finished), because a record is held only while an earlier job is
 //! unfinished.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::ndjson::Lines;
-use super::record::{RecordFields, append_line};
+use super::record::{RecordFields, append_line_in_pieces};
 use crate::model::{Record, Sink};
 use crate::spill::{Slot, Spill};
 
@@ -41,7 +41,8 @@ pub struct InputOrder<W> {
 /// A line whose turn has not come.
 enum Held {
     Memory(Box<[u8]>),
-    Disk(Slot),
+    /// In pieces.
+    Disk(Vec<Slot>),
 }
 
 impl<W: Write + Send> InputOrder<W> {
@@ -61,15 +62,30 @@ impl<W: Write + Send> InputOrder<W> {
         }
     }
 
-    /// Keeps the line being made for later.
-    fn hold(&mut self, seq: u64) -> io::Result<()> {
-        let held = if self.in_memory + self.line.len() <= self.most_in_memory {
-            self.in_memory += self.line.len();
-            Held::Memory(self.line.as_slice().into())
+    /// Keeps the line of `record` for later. Much of a long one goes to disk at once, so that it is never in memory whole.
+    fn hold(&mut self, record: &Record) -> io::Result<()> {
+        let Self { line, spill, .. } = self;
+        let mut pieces = Ok(Vec::new());
+        append_line_in_pieces(record, &self.fields, line, &mut |piece| {
+            if let Ok(slots) = &mut pieces {
+                match spill.put(piece) {
+                    Ok(slot) => slots.push(slot),
+                    Err(error) => pieces = Err(error),
+                }
+            }
+            piece.clear();
+        });
+        line.push(b'\n');
+        let mut slots = pieces.map_err(advise)?;
+        let held = if slots.is_empty() && self.in_memory + line.len() <= self.most_in_memory {
+            self.in_memory += line.len();
+            Held::Memory(line.as_slice().into())
         } else {
-            Held::Disk(self.spill.put(&self.line)?)
+            slots.push(spill.put(line).map_err(advise)?);
+            Held::Disk(slots)
         };
-        self.held.insert(seq, held);
+        line.clear();
+        self.held.insert(record.seq(), held);
         Ok(())
     }
 
@@ -80,7 +96,14 @@ impl<W: Write + Send> InputOrder<W> {
                 self.in_memory -= line.len();
                 self.lines.buffer.extend_from_slice(&line);
             }
-            Held::Disk(slot) => self.spill.take(slot, &mut self.lines.buffer)?,
+            Held::Disk(slots) => {
+                for slot in slots {
+                    self.spill.take(slot, &mut self.lines.buffer)?;
+                    if self.lines.buffer.len() >= CHUNK {
+                        self.lines.write_out()?;
+                    }
+                }
+            }
         }
         self.gathered(seq, safe)
     }
@@ -104,12 +127,10 @@ impl<W: Write + Send> Sink for InputOrder<W> {
         for record in batch.drain(..) {
             let seq = record.seq();
             if seq == self.next {
-                append_line(&record, &self.fields, &mut self.lines.buffer);
+                self.lines.append(&record, &self.fields)?;
                 self.gathered(seq, safe)?;
             } else {
-                self.line.clear();
-                append_line(&record, &self.fields, &mut self.line);
-                self.hold(seq)?;
+                self.hold(&record)?;
             }
             while let Some(held) = self.held.remove(&self.next) {
                 self.release(self.next, held, safe)?;
@@ -130,6 +151,11 @@ impl<W: Write + Send> Sink for InputOrder<W> {
         self.write_out(safe)?;
         self.flush()
     }
+}
+
+/// What a user of this order can do beside.
+fn advise(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{error}, or write with --order completion"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
 
-use super::json::{Object, address, key};
+use super::json::{Drain, Object, address, key};
 use super::text::{body_text, header_text};
 use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 
@@ -42,13 +42,26 @@ pub enum BodyForm {
 
 /// Appends `record` to `line` as one line of JSON, with its line break.
 pub fn append_line(record: &Record, fields: &RecordFields, line: &mut Vec<u8>) {
-    let mut row = Object::open(line);
+    append(record, fields, Object::open(line));
+    line.push(b'\n');
+}
+
+/// The same in pieces: where the line is long, `drain` takes what there is of it from time to time.
+pub(super) fn append_line_in_pieces<'o>(
+    record: &Record,
+    fields: &RecordFields,
+    line: &'o mut Vec<u8>,
+    drain: &'o mut Drain<'o>,
+) {
+    append(record, fields, Object::draining(line, drain));
+}
+
+fn append(record: &Record, fields: &RecordFields, mut row: Object<'_>) {
     match record {
         Record::Fetched(outcome) => fetched(outcome, fields, &mut row),
         Record::Rejected(rejected) => self::rejected(rejected, fields, &mut row),
     }
     row.close();
-    line.push(b'\n');
 }
 
 fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
