@@ -135,7 +135,7 @@ pub(crate) fn drain(line: &mut impl Read) -> io::Result<()> {
 }
 
 /// Whether a whole request came.
-fn read_request(line: &mut impl Read) -> io::Result<bool> {
+pub(crate) fn read_request(line: &mut impl Read) -> io::Result<bool> {
     let Some(head) = read_head(line)? else { return Ok(false) };
     let head = head.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map(str::trim);

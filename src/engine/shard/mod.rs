@@ -10,6 +10,7 @@ mod act;
 mod alarm;
 mod deliver;
 mod end;
+mod habits;
 mod hosts;
 mod lane;
 mod look;
