@@ -232,6 +232,29 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         self.budget = self.sockets().clamp(1, self.budget);
     }
 
+    /// So many sockets more.
+    pub fn gain(&mut self, sockets: usize) {
+        self.budget += sockets;
+        self.most += sockets;
+    }
+
+    /// Gives up to `wanted` sockets of the budget away, those beyond `keep`: unused ones first, then those of the connections
+    /// that have been idle for longest. Says how many; the connections are to be closed.
+    pub fn part_with(&mut self, wanted: usize, keep: usize) -> (usize, Vec<ConnId>) {
+        let keep = keep.max(1);
+        let given = wanted.min(self.budget.saturating_sub(keep));
+        let mut evicted = Vec::new();
+        while self.sockets() + given > self.budget {
+            let Some(id) = self.idle.oldest() else { break };
+            self.remove(id);
+            evicted.push(id);
+        }
+        let given = given.min(self.budget.saturating_sub(self.sockets().max(1)));
+        self.budget -= given;
+        self.most = self.most.saturating_sub(given).max(self.budget);
+        (given, evicted)
+    }
+
     /// Connections of `key`, live or being dialled.
     #[must_use]
     pub fn connections(&self, key: K) -> u32 {

@@ -429,3 +429,23 @@ fn a_connection_is_kept_for_no_longer_than_it_lasts() {
     pool.keep(id, Duration::from_secs(5));
     assert_eq!(pool.release(id, ms(0)), Released::Parked { until: ms(3000) });
 }
+
+#[test]
+fn sockets_are_given_away_unused_ones_first_then_those_idle_for_longest() {
+    let mut pool = pool(10);
+    let ids: Vec<_> = (0..6).map(|_| open(&mut pool, KEY, 1, ms(0))).collect();
+    for (id, at) in ids.iter().zip([0, 1, 2, 3]) {
+        pool.release(*id, ms(at));
+    }
+    assert_eq!(pool.part_with(3, 2), (3, vec![]), "four are unused");
+    assert_eq!((pool.budget(), pool.sockets()), (7, 6));
+    assert_eq!(pool.part_with(3, 2), (3, vec![ids[0], ids[1]]));
+    assert_eq!((pool.budget(), pool.sockets()), (4, 4));
+    assert_eq!(pool.part_with(9, 3), (1, vec![ids[2]]), "three it keeps");
+    assert_eq!(pool.part_with(9, 0), (1, vec![ids[3]]), "two are in use");
+    assert_eq!(pool.part_with(9, 0), (0, vec![]));
+    pool.gain(1);
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(9)), Acquired::Dial { evict: None });
+    pool.dialed(KEY, 1, ms(9));
+    assert_eq!((pool.budget(), pool.sockets()), (3, 3), "the dial that succeeds finds no budget to raise");
+}

@@ -93,6 +93,7 @@ impl Shard {
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
             Acquired::Wait => self.waiting.borrow_mut().entry(key).or_default().push_back(flight),
+            Acquired::NoSocket if self.take_more_sockets() > 0 => self.start(flight, now),
             Acquired::NoSocket => self.hand_back(flight, now),
         }
     }
