@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const SOON: Duration = Duration::from_millis(100);
 
 /// A connection that is still open so long after its response is not one of those that a server closes after each.
-pub(super) const SETTLED: Duration = Duration::from_millis(20);
+pub(super) const SETTLED: Duration = Duration::from_millis(10);
 
 /// The unit that idle times are remembered in.
 const TICK: Duration = Duration::from_millis(10);

@@ -357,10 +357,54 @@ fn few_requests() -> Vec<Case> {
     cases.push(Case::new("the same after 3, with INTERNAL_ERROR", GOING, complete(200, 450), move || {
         all_of(h2::lab().with(many), &taking(3, Duration::ZERO, h2::INTERNAL_ERROR), 90)
     }));
+    cases.push(Case::new(
+        "ends after every 3 requests and does not say so, of 300 URLs, 50 at once",
+        RETRYING,
+        complete(200, 1500),
+        move || {
+            let peer = ending_after(3);
+            let verdict = all_of(h2::lab().with(many), &peer, 300);
+            assert!(peer.connections() < 130, "{} connections", peer.connections());
+            verdict
+        },
+    ));
     cases.push(Case::new("the same after 3, to POSTs", GOING, complete(200, 450), move || {
         all_of(h2::lab().with(posts).with(many), &taking(3, Duration::ZERO, NO_ERROR), 90)
     }));
     cases
+}
+
+/// A peer that answers so many requests a connection and ends it without a word.
+fn ending_after(requests: usize) -> Peer {
+    h2::serve(move |conn| {
+        conn.greet(&[(MAX_CONCURRENT_STREAMS, 100)])?;
+        for _ in 0..requests {
+            let stream = conn.request()?;
+            conn.send(hello(stream))?;
+        }
+        conn.end()
+    })
+}
+
+/// A run over 300 URLs against a peer that never gets anything done: how it ends, and that it is asked no more than so often.
+fn in_vain(answer: fn(u32) -> Vec<u8>, most: usize) -> Verdict {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let peer = {
+        let asked = Arc::clone(&asked);
+        h2::serve(move |conn| {
+            conn.greet(&[(MAX_CONCURRENT_STREAMS, 100)])?;
+            loop {
+                let stream = conn.request()?;
+                asked.fetch_add(1, Ordering::SeqCst);
+                conn.send(answer(stream))?;
+            }
+        })
+    };
+    let lab = h2::lab().with(|config| config.limits.per_host = 50.try_into().expect("not zero"));
+    let outcomes = lab.fetch_all((0..300).map(|n| peer.url(&format!("/{n}"))));
+    let asked = asked.load(Ordering::SeqCst);
+    assert!(asked <= most, "asked {asked} times");
+    Verdict::of(&outcomes[0])
 }
 
 fn few_streams() -> Vec<Case> {
@@ -387,6 +431,12 @@ fn few_streams() -> Vec<Case> {
                 }
             });
             all_of(h2::lab().with(many), &peer, 300)
+        }),
+        Case::new("refuses every stream of 300 URLs", RELIABILITY, CLOSED, || {
+            in_vain(|stream| reset(stream, REFUSED_STREAM), 4 * 300)
+        }),
+        Case::new("leaves before every stream of 300 URLs", RELIABILITY, CLOSED, || {
+            in_vain(|_| goaway(0, NO_ERROR), 4 * 300)
         }),
         Case::new(
             "refuses one URL of 200 every time, and is asked for it so often that it can be foreseen",

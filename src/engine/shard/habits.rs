@@ -77,9 +77,15 @@ impl Shard {
     }
 
     /// Takes note of a request that had no answer on a kept connection, before that is released: its siblings may be as
-    /// dead as it is.
+    /// dead as it is. `streams`: those of one over HTTP/2.
     #[cold]
-    pub(super) fn note_unanswered(&self, id: ConnId, flight: &Flight, exchanged: &Exchanged, is_h1: bool) {
+    pub(super) fn note_unanswered(
+        &self,
+        id: ConnId,
+        flight: &Flight,
+        exchanged: &Exchanged,
+        streams: Option<&mut Streams>,
+    ) {
         let Err(failure) = &exchanged.result else { return };
         self.with_habits(flight.host, Habits::failed);
         let timed_out = is_timeout(failure);
@@ -89,24 +95,26 @@ impl Shard {
         }
         let key = self.pool_key(flight);
         let mut pool = self.pool.borrow_mut();
-        let since = pool.idle_since(id);
-        let served = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
+        let (since, served) = match streams {
+            Some(streams) => {
+                streams.refused += 1;
+                (streams.fell_idle, streams.carried.saturating_sub(streams.refused))
+            }
+            None => (pool.idle_since(id), u32::try_from(pool.served(id)).unwrap_or(u32::MAX).saturating_sub(1)),
+        };
         let proven_before = if timed_out { flight.dispatched } else { since.unwrap_or(flight.dispatched) };
         let suspects = pool.suspect(key, proven_before);
         drop(pool);
-        if let (true, Some(since)) = (is_h1, since) {
-            let idle = flight.dispatched.since(since);
-            self.with_habits(flight.host, |habits| match (timed_out, idle < SOON) {
-                (false, true) => habits.ended_after(served.saturating_sub(1)),
-                (false, false) => habits.faded(idle),
-                (true, false) => habits.swallowed(idle),
-                // Too slow an answer, as far as anyone can tell.
-                (true, true) => {}
-            });
-        }
-        for id in suspects {
-            self.dismiss(id);
-        }
+        suspects.into_iter().for_each(|id| self.dismiss(id));
+        let Some(since) = since else { return };
+        let idle = flight.dispatched.since(since);
+        self.with_habits(flight.host, |habits| match (timed_out, idle < SOON) {
+            (false, true) => habits.ended_after(served),
+            (false, false) => habits.faded(idle),
+            (true, false) => habits.swallowed(idle),
+            // Too slow an answer, as far as anyone can tell.
+            (true, true) => {}
+        });
     }
 
     /// A stream was not processed: the connection has ended, after as many as it took; or it takes no more at once.

@@ -72,16 +72,17 @@ impl Carrier {
 pub(super) struct Streams {
     pub(super) h2: H2,
     pub(super) remote: Option<std::net::SocketAddr>,
-    /// Once it takes no more: how many requests it was given.
+    /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
     pub(super) carried: u32,
-    /// How many of them the peer has not processed.
+    pub(super) fell_idle: Option<Time>,
+    /// How many of them the peer has not processed, or not answered when it ended.
     pub(super) refused: u32,
     idle: Vec<Rc<Mailbox<Parcel>>>,
 }
 
 impl Streams {
     pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>) -> Self {
-        Self { h2, remote, carried: 0, refused: 0, idle: Vec::new() }
+        Self { h2, remote, carried: 0, fell_idle: None, refused: 0, idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
@@ -160,7 +161,7 @@ impl Shard {
                     let now = exchanged.ended;
                     let sound = h1.reusable();
                     if exchanged.result.is_err() {
-                        self.note_unanswered(id, &flight, &exchanged, true);
+                        self.note_unanswered(id, &flight, &exchanged, None);
                     } else if flight.dial.is_some() {
                         self.note_promise(flight.host, &exchanged);
                     } else if fault(&exchanged, true) == Some(Fault::Misdirected) {
@@ -276,7 +277,7 @@ impl Shard {
                     if exchanged.sent == Sent::Unprocessed {
                         self.note_unprocessed(id, flight.host, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
-                        self.note_unanswered(id, &flight, &exchanged, false);
+                        self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
                     }
                     let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);
                     let next = self.ended(next, remote, flight, exchanged, &mailbox, now);

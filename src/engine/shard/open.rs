@@ -107,8 +107,9 @@ impl Shard {
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
                     if let Some(streams) = shared.upgrade() {
-                        let carried = shard.pool.borrow().served(id);
-                        streams.borrow_mut().carried = u32::try_from(carried).unwrap_or(u32::MAX);
+                        let (pool, mut streams) = (shard.pool.borrow(), streams.borrow_mut());
+                        streams.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
+                        streams.fell_idle = pool.idle_since(id);
                     }
                     shard.closed(id);
                     shard.board_waiting(key);
