@@ -144,6 +144,15 @@ impl Habits {
         }
     }
 
+    /// A request that had died on a kept connection has died on a new one, too: it, or the server, was to blame, and what was
+    /// learnt of connections was wrong.
+    pub fn pardon(&mut self) {
+        (self.takes, self.fades, self.full, self.trial) = (0, 0, 0, Trial::None);
+        if self.trust == Trust::Swallowed {
+            self.trust = Trust::Unknown;
+        }
+    }
+
     /// One did so without a sign: a request on it had no answer.
     pub fn swallowed(&mut self, idle: Duration) {
         self.faded(idle);
@@ -309,6 +318,15 @@ mod tests {
         assert_eq!(habits.keep(), Some(ms(3000)));
         habits.swallowed(Duration::from_secs(10_000));
         assert_eq!(habits.keep(), Some(ms(3000)));
+    }
+
+    #[test]
+    fn what_was_no_fault_of_connections_is_forgotten() {
+        let mut habits = Habits::default();
+        habits.ended_after(3);
+        habits.swallowed(ms(200));
+        habits.pardon();
+        assert_eq!(habits, Habits::default());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Demand {
         let idle = || now.since(conn.idle_since);
         now < conn.expires
             && conn.birth >= self.not_before
-            && (!self.once || conn.slots > 1 || self.habits.is_safe(conn.served, idle()))
+            && (!self.once || conn.is_h2 || self.habits.is_safe(conn.served, idle()))
     }
 }
 
@@ -122,6 +122,8 @@ struct Conn<K> {
     /// Requests that ended well since `cap` last changed.
     calm: u32,
     used: u32,
+    /// Whether it was opened for more than one request at once: then its peer can say which of them it has not processed.
+    is_h2: bool,
     /// Requests served so far.
     served: u64,
     /// Requests that it may carry in all.
@@ -404,6 +406,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             birth: self.births,
             slots: slots.max(1),
             allowed: slots.max(1),
+            is_h2: slots > 1,
             cap: u32::MAX,
             calm: 0,
             used: 1,

@@ -17,7 +17,7 @@ use super::h2::{
     self, Conn, HTTP_1_1_REQUIRED, MAX_CONCURRENT_STREAMS, NO_ERROR, REFUSED_STREAM, goaway, hello, reset, together,
 };
 use super::lab::{Lab, SOON};
-use super::peer::{Line, Peer, Step, play, read_request, send};
+use super::peer::{Line, Peer, Step, play, read_head, read_request, send};
 use super::support::certs::Authority;
 use super::tls_peer;
 
@@ -166,6 +166,27 @@ fn hasty() -> Vec<Case> {
             let verdict = all_of(Lab::new().with(posts), &peer, 300);
             assert!(peer.connections() < 150, "{} connections", peer.connections());
             verdict
+        }),
+        Case::new("closes at every 20th URL, and keeps connections otherwise", RETRYING, complete(200, 950), || {
+            let peer = Peer::serving(|mut stream, _| {
+                while let Ok(Some(head)) = read_head(&mut stream) {
+                    if head.contains("/bad ") || stream.write_all(OK.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+            let lab = Lab::new().with(|config| {
+                config.limits.per_host = 8.try_into().expect("not zero");
+                config.retries.dead_after = 0;
+            });
+            let url = |n: usize| peer.url(&if n % 20 == 0 { "/bad".to_owned() } else { format!("/{n}") });
+            let outcomes = lab.fetch_all((1..=200).map(url));
+            let (bad, good) =
+                outcomes.into_iter().partition::<Vec<_>, _>(|outcome| outcome.job.url.as_str().ends_with("/bad"));
+            assert!(bad.iter().all(|outcome| Verdict::of(outcome) == CLOSED && outcome.attempts <= 2));
+            // Two for each that is closed, and it is soon known that the others are not to blame.
+            assert!(peer.connections() <= 8 + 2 * 10 + 10, "{} connections", peer.connections());
+            together(good)
         }),
         Case::new("408 to a GET on a kept connection, and closes", "RFC 9110 §15.5.9", FINE, || {
             let late = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

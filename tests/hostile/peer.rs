@@ -145,7 +145,7 @@ pub(crate) fn read_request(line: &mut impl Read) -> io::Result<bool> {
 }
 
 /// A request's head; `None` when the client left first. Byte by byte, so that nothing after it is taken.
-fn read_head(line: &mut impl Read) -> io::Result<Option<String>> {
+pub(crate) fn read_head(line: &mut impl Read) -> io::Result<Option<String>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         if line.read(&mut byte)? == 0 {

@@ -90,7 +90,14 @@ impl Shard {
         self.with_habits(flight.host, Habits::failed);
         let timed_out = is_timeout(failure);
         let unanswered = matches!(exchanged.sent, Sent::No | Sent::Unanswered);
-        if flight.dial.is_some() || !unanswered || !(timed_out || is_cut(failure)) {
+        if !unanswered || !(timed_out || is_cut(failure)) {
+            return;
+        }
+        if flight.dial.is_some() {
+            let is_repeat = flight.job.extra.as_ref().is_some_and(|extra| extra.repeats.not_before > 0);
+            if is_repeat {
+                self.with_habits(flight.host, Habits::pardon);
+            }
             return;
         }
         let key = self.pool_key(flight);

@@ -274,7 +274,7 @@ impl Shard {
                     let now = self.clock.now();
                     self.update_streams(id, h2.streams_allowed(), flight.host, now);
                     streams.borrow_mut().idle.push(Rc::clone(&mailbox));
-                    if exchanged.sent == Sent::Unprocessed {
+                    if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
                         self.note_unprocessed(id, flight.host, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
                         self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
