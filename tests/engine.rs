@@ -723,3 +723,55 @@ fn an_http2_body_that_is_cut_off_leaves_no_file() {
         assert_eq!(std::fs::read_dir(host).expect("a directory").count(), 0);
     }
 }
+
+/// Serves HTTP/1.1 on all loopback addresses; says nothing to anyone before so many have asked.
+fn all_or_none(at_once: usize) -> SocketAddr {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let met = Arc::new(std::sync::Barrier::new(at_once));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let met = Arc::clone(&met);
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+                while lines.by_ref().map_while(Result::ok).any(|line| line.is_empty()) {
+                    met.wait();
+                    (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").expect("sent");
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A shard's part of the sockets and of the requests in flight is not what limits its hosts, whatever the other shards hold.
+#[test]
+fn one_host_has_all_sockets_and_all_requests_in_flight_however_many_shards_there_are() {
+    const AT_ONCE: u32 = 48;
+    for shards in [1, 2, 4] {
+        let address = all_or_none(AT_ONCE as usize);
+        let client = haul::Client::builder().concurrency(AT_ONCE).per_host(AT_ONCE).retries(0).config(|config| {
+            config.limits.shards = shards;
+            // Each shard keeps one.
+            config.pool.max_sockets = AT_ONCE as usize + shards - shards.min(1);
+            config.timeouts.first_byte = Duration::from_secs(10);
+        });
+        let client = client.build().expect("valid settings");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            // Each host finds the sockets of those before it idle, on its own shard or on another.
+            for host in 1..=6 {
+                let url = format!("http://127.0.0.{host}:{}/", address.port());
+                let answers = futures::future::join_all((0..AT_ONCE).map(|_| client.get(&url).send())).await;
+                let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+                assert!(
+                    failed.is_empty(),
+                    "{shards} shards, host {host}: {} of {AT_ONCE}: {}",
+                    failed.len(),
+                    failed[0]
+                );
+            }
+        });
+    }
+}

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::io;
 
+use h2::Reason;
+
+use super::exchange::Sent;
 use super::framing;
 use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
@@ -11,8 +14,8 @@ use crate::model::{Failure, FailureKind, Phase};
 #[derive(Debug)]
 pub(super) struct Mapped {
     pub(super) failure: Failure,
-    /// The peer said that it has not acted on the request (GOAWAY, REFUSED_STREAM): sending it again is safe.
-    pub(super) unprocessed: bool,
+    /// What the peer itself says that it made of the request.
+    pub(super) sent: Option<Sent>,
 }
 
 /// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
@@ -24,7 +27,7 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    Mapped { failure: Failure::new(phase, kind, message), unprocessed: false }
+    Mapped { failure: Failure::new(phase, kind, message), sent: None }
 }
 
 /// The same for an error of h2.
@@ -32,9 +35,12 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
     if let Some(wanted) = wants_certificate(error.get_io(), phase) {
         return wanted;
     }
-    let (kind, unprocessed) = h2_kind(error, phase);
-    let message = describe(kind, "http2 error", &format!(": {error}"));
-    Mapped { failure: Failure::new(phase, kind, message), unprocessed }
+    let (kind, sent) = h2_kind(error, phase);
+    let message = match sent {
+        Some(Sent::Http11Required) => "the server wants this request over HTTP/1.1 (HTTP_1_1_REQUIRED)".to_owned(),
+        _ => describe(kind, "http2 error", &format!(": {error}")),
+    };
+    Mapped { failure: Failure::new(phase, kind, message), sent }
 }
 
 fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {
@@ -92,7 +98,7 @@ fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> 
     let wanted = matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)));
     let message = "the peer wants a client certificate; give one with --cert and --key";
     let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
-    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), unprocessed: false })
+    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), sent: None })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.
@@ -100,24 +106,40 @@ const fn tls_kind(error: &rustls::Error) -> FailureKind {
     if matches!(error, rustls::Error::AlertReceived(_)) { FailureKind::Reset } else { FailureKind::Protocol }
 }
 
-fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, bool) {
+fn h2_kind(error: &h2::Error, phase: Phase) -> (FailureKind, Option<Sent>) {
     if let Some(io) = error.get_io() {
-        return (io_kind(io, phase), false);
+        return (io_kind(io, phase), None);
     }
-    if error.reason().is_none() {
+    let Some(reason) = error.reason() else {
         // What h2 blames on its user: the connection has ended, or its streams' numbers have.
-        return (cut_off(phase), false);
+        return (cut_off(phase), None);
+    };
+    let leaving = error.is_go_away() && reason == Reason::NO_ERROR;
+    let kind = match phase {
+        _ if !error.is_remote() && reason != Reason::REFUSED_STREAM => FailureKind::Malformed,
+        Phase::Body if leaving => FailureKind::Truncated,
+        Phase::Body => FailureKind::Reset,
+        _ if leaving || reason == Reason::REFUSED_STREAM => FailureKind::Closed,
+        _ => FailureKind::Reset,
+    };
+    (kind, if phase == Phase::Body { None } else { said(error, reason) })
+}
+
+/// What an error says that the peer made of a request it has not answered. Once the head is here it has acted on it, whatever
+/// it says.
+///
+/// h2 gives a GOAWAY to the streams above the last one it names, and to no other: these have not been processed, whatever its
+/// code (RFC 9113 §6.8). A code that asks for less is not to be met by asking again at once.
+fn said(error: &h2::Error, reason: Reason) -> Option<Sent> {
+    match reason {
+        Reason::REFUSED_STREAM => Some(Sent::Unprocessed),
+        _ if !error.is_remote() => None,
+        Reason::HTTP_1_1_REQUIRED => Some(Sent::Http11Required),
+        Reason::ENHANCE_YOUR_CALM if error.is_go_away() => Some(Sent::Declined),
+        _ if error.is_go_away() => Some(Sent::Unprocessed),
+        // An answer of its kind: the connection lives, and is not to blame.
+        _ => Some(Sent::Answered),
     }
-    let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    let leaving = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
-    // Once the body has begun, the peer has acted on the request, whatever it says.
-    if (refused || leaving) && phase != Phase::Body {
-        return (FailureKind::Closed, true);
-    }
-    if leaving {
-        return (FailureKind::Truncated, false);
-    }
-    if error.is_remote() { (FailureKind::Reset, false) } else { (FailureKind::Malformed, false) }
 }
 
 fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {

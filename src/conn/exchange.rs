@@ -83,12 +83,26 @@ impl<C: Clock> Context<'_, C> {
 /// What the peer can have made of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// Nothing: it was never written, or the peer said that it was not processed. Sending it again is safe.
+    /// Nothing: it was never written.
     No,
+    /// Nothing: the peer says that it has not processed it (GOAWAY, REFUSED_STREAM).
+    Unprocessed,
+    /// Nothing: the peer says so, and that it is asked too much (GOAWAY with ENHANCE_YOUR_CALM).
+    Declined,
+    /// Nothing: the peer wants it over HTTP/1.1.
+    Http11Required,
     /// It may have been processed, and not a byte of an answer came.
     Unanswered,
-    /// An answer began.
+    /// An answer began, or the peer reset the stream.
     Answered,
+}
+
+impl Sent {
+    /// Whether the peer has certainly not acted on it: sending it again is safe.
+    #[must_use]
+    pub const fn is_harmless(self) -> bool {
+        !matches!(self, Self::Unanswered | Self::Answered)
+    }
 }
 
 /// How an exchange ended.
@@ -126,6 +140,12 @@ impl Exchanged {
             wire_bytes: 0,
             ended,
         }
+    }
+
+    /// Whether the peer has said that it keeps the connection: `Connection: keep-alive`, or a `Keep-Alive`.
+    #[must_use]
+    pub fn promises_keep_alive(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| framing::promises_keep_alive(&head.headers))
     }
 
     /// The peer's `Keep-Alive: timeout`.
@@ -200,7 +220,7 @@ impl Reached {
         ended: Time,
     ) -> Exchanged {
         let sent = match &outcome {
-            Err(error) if error.unprocessed => Sent::No,
+            Err(ExchangeError { sent: Some(sent), .. }) => *sent,
             Err(_) if !answered => Sent::Unanswered,
             _ => Sent::Answered,
         };
@@ -219,21 +239,29 @@ impl Reached {
     }
 }
 
-/// The error of an exchange: what failed, and whether the request certainly was not processed.
+/// The error of an exchange: what failed, and what is known of the request.
 pub(super) struct ExchangeError {
     pub(super) failure: Failure,
-    pub(super) unprocessed: bool,
+    pub(super) sent: Option<Sent>,
+}
+
+impl ExchangeError {
+    /// The request was not written: that much is known whatever the error says.
+    pub(super) fn unwritten(mut self) -> Self {
+        self.sent.get_or_insert(Sent::No);
+        self
+    }
 }
 
 impl From<Failure> for ExchangeError {
     fn from(failure: Failure) -> Self {
-        Self { failure, unprocessed: false }
+        Self { failure, sent: None }
     }
 }
 
 impl From<Mapped> for ExchangeError {
     fn from(mapped: Mapped) -> Self {
-        Self { failure: mapped.failure, unprocessed: mapped.unprocessed }
+        Self { failure: mapped.failure, sent: mapped.sent }
     }
 }
 

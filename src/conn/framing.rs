@@ -128,6 +128,13 @@ pub(super) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
     (!closing).then_some(Duration::from_secs(seconds.trim().parse().ok()?))
 }
 
+/// Whether the response says that the connection is kept.
+pub(super) fn promises_keep_alive(headers: &HeaderMap) -> bool {
+    let connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let mut options = connection.flat_map(|value| value.split(',')).map(str::trim);
+    options.any(|option| option.eq_ignore_ascii_case("keep-alive")) || keep_alive_timeout(headers).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use http::Response;
@@ -206,5 +213,13 @@ mod tests {
         assert_eq!(timeout(&[("keep-alive", "timeout=x")]), None);
         assert_eq!(timeout(&[("keep-alive", "timeout=5"), ("connection", "close")]), None);
         assert_eq!(timeout(&[]), None);
+    }
+
+    #[test]
+    fn a_promise_to_keep_the_connection_is_read() {
+        let promises = |pairs: &[(&str, &str)]| promises_keep_alive(&head(200, pairs).headers);
+        assert!(promises(&[("connection", "Keep-Alive")]) && promises(&[("connection", "x, keep-alive")]));
+        assert!(promises(&[("keep-alive", "timeout=5")]));
+        assert!(!promises(&[]) && !promises(&[("connection", "close"), ("keep-alive", "timeout=5")]));
     }
 }

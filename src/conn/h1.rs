@@ -217,9 +217,9 @@ async fn answer(
     match sending.await {
         Ok(response) => Ok(response.map(Incoming)),
         Err(mut error) => {
-            let unprocessed = error.take_message().is_some();
-            let mapped = error::map(&error.into_error(), Phase::Head);
-            Err(ExchangeError { unprocessed, ..mapped.into() })
+            let is_unwritten = error.take_message().is_some();
+            let error = ExchangeError::from(error::map(&error.into_error(), Phase::Head));
+            Err(if is_unwritten { error.unwritten() } else { error })
         }
     }
 }

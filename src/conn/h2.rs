@@ -175,7 +175,7 @@ async fn send(
     let body = mem::take(request.body_mut()).into_bytes();
     let head = mem::take(request).map(drop);
     // Nothing of it has been written yet.
-    let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
+    let unsent = |error: h2::Error| ExchangeError::from(error::map_h2(&error, Phase::Head)).unwritten();
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
     let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
     if body.is_empty() {

@@ -5,14 +5,14 @@
 //! handshake took or whether it resumed a session, and connects by the older RFC 6555.
 
 use std::io;
+use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 pub(super) use tokio_rustls::client::TlsStream;
 
-use super::tls::Tls;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Shakes hands as a client of `host`.
@@ -20,12 +20,12 @@ use crate::model::{Failure, FailureKind, Phase};
 /// # Errors
 /// A failure of phase `tls`.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    tls: &Tls,
+    config: &Arc<ClientConfig>,
     host: &str,
     stream: S,
 ) -> Result<TlsStream<S>, Failure> {
     let name = server_name(host)?;
-    let connector = TlsConnector::from(std::sync::Arc::clone(tls.config()));
+    let connector = TlsConnector::from(Arc::clone(config));
     connector.connect(name, stream).await.map_err(|error| failure(host, &error))
 }
 

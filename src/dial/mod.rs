@@ -156,7 +156,26 @@ impl Dialer {
     /// [`DialError`] with the cause, told apart into "our machine has no descriptor or port left" and a failure of
     /// the peer, its name or its certificate.
     pub async fn dial(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
-        let mut dial = Dial { dialer: self, end: self.clock.now() + budget, times: DialTimes::default(), remote: None };
+        self.dial_for(target, egress, budget, false).await
+    }
+
+    /// The same for a connection that must not become HTTP/2: with TLS, only HTTP/1.1 is offered.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub async fn dial_http1(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
+        self.dial_for(target, egress, budget, true).await
+    }
+
+    async fn dial_for(
+        &self,
+        target: &Target<'_>,
+        egress: Egress,
+        budget: Duration,
+        http1: bool,
+    ) -> Result<Dialed, DialError> {
+        let end = self.clock.now() + budget;
+        let mut dial = Dial { dialer: self, end, http1, times: DialTimes::default(), remote: None };
         match dial.run(target, egress).await {
             Ok(io) => {
                 let (alpn_h2, resumed) = (io.alpn_h2(), io.resumed());
@@ -172,6 +191,8 @@ struct Dial<'d> {
     dialer: &'d Dialer,
     /// When the caller's budget is used up.
     end: Time,
+    /// Whether HTTP/1.1 alone is offered.
+    http1: bool,
     times: DialTimes,
     remote: Option<SocketAddr>,
 }
@@ -260,7 +281,8 @@ impl Dial<'_> {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let bound = self.bound(Phase::Tls, self.dialer.timeouts.tls);
-        let done = tokio::time::timeout(bound.left(), handshake::run(&self.dialer.tls, target.host, stream)).await;
+        let config = if self.http1 { self.dialer.tls.http1_config() } else { self.dialer.tls.config() };
+        let done = tokio::time::timeout(bound.left(), handshake::run(config, target.host, stream)).await;
         self.times.tls = Some(self.dialer.clock.now().since(bound.started));
         match done {
             Ok(done) => Ok(done?),

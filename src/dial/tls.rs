@@ -30,6 +30,8 @@ pub struct Tls {
     session_hosts: usize,
     http1_only: bool,
     config: OnceLock<Arc<ClientConfig>>,
+    /// The same that offers HTTP/1.1 alone, for the few hosts that have asked for that.
+    http1_config: OnceLock<Arc<ClientConfig>>,
 }
 
 /// Which certificates are accepted.
@@ -59,7 +61,8 @@ impl Tls {
             TlsSettings { ca_files, .. } => Trust::Roots(Arc::new(roots::from_files(ca_files)?)),
         };
         let identity = Identity::read(settings)?;
-        Ok(Self { trust, identity, session_hosts: settings.session_hosts, http1_only, config: OnceLock::new() })
+        let (session_hosts, config, http1_config) = (settings.session_hosts, OnceLock::new(), OnceLock::new());
+        Ok(Self { trust, identity, session_hosts, http1_only, config, http1_config })
     }
 
     /// A configuration that the user has made, but for its ALPN protocols.
@@ -73,12 +76,22 @@ impl Tls {
             session_hosts: 0,
             http1_only,
             config: OnceLock::from(Arc::new(config)),
+            http1_config: OnceLock::new(),
         }
     }
 
     /// The configuration, made on the first call. That call may take tens of milliseconds.
     pub(super) fn config(&self) -> &Arc<ClientConfig> {
         self.config.get_or_init(|| Arc::new(self.build()))
+    }
+
+    /// The same, offering HTTP/1.1 alone. Sessions are shared.
+    pub(super) fn http1_config(&self) -> &Arc<ClientConfig> {
+        self.http1_config.get_or_init(|| {
+            let mut config = ClientConfig::clone(self.config());
+            config.alpn_protocols = alpn(true);
+            Arc::new(config)
+        })
     }
 
     fn build(&self) -> ClientConfig {

@@ -168,15 +168,17 @@ impl Lease {
     }
 
     /// What `shard`, with so many in flight, should limit itself to while others want permits: its share as far as it
-    /// uses it, but no more than an equal share. The unused rest goes back; `true` when there was some.
-    pub(super) fn give(&self, shard: usize, in_flight: u32) -> (u32, bool) {
+    /// uses it, but no more than an equal share. The unused rest goes back; `true` when there was some. One is kept for what is
+    /// queued, none by a shard that is `idle`: the limit may be just what another needs.
+    pub(super) fn give(&self, shard: usize, in_flight: u32, idle: bool) -> (u32, bool) {
         let mut state = self.state();
         let others_want = state.wants.iter().enumerate().any(|(other, wants)| *wants && other != shard);
         if !others_want {
             return (state.shares[shard], false);
         }
         let fair = state.fair();
-        let given = state.put_back(shard, in_flight.max(fair.min(1)));
+        let kept = if idle { 0 } else { fair.min(1) };
+        let given = state.put_back(shard, in_flight.max(kept));
         self.mirror(&state);
         (state.shares[shard].min(fair), given > 0)
     }
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(lease.take(0, MANY), (None, true), "none free: the others are told");
         assert_eq!(lease.take(0, MANY), (None, false), "once");
         assert!(lease.wanted());
-        assert_eq!(lease.give(1, 10), (10, true));
+        assert_eq!(lease.give(1, 10, false), (10, true));
         assert_eq!(lease.take(0, MANY).0, Some(63), "in batches");
         assert!(!lease.wanted());
         assert_eq!(total(&lease), 100);
@@ -252,22 +254,28 @@ mod tests {
     fn a_shard_over_its_equal_share_shrinks_to_it_when_another_wants_more() {
         let lease = Lease::new(100, 2, None);
         lease.take(0, MANY);
-        lease.give(1, 1);
+        lease.give(1, 1, false);
         while lease.take(0, MANY).0.is_some() {}
         assert_eq!(lease.share(0), 99);
         lease.take(1, MANY);
-        assert_eq!(lease.give(0, 99), (50, false), "nothing free yet: it starts no more until it is down to 50");
-        assert_eq!(lease.give(0, 70), (50, true));
+        assert_eq!(lease.give(0, 99, false), (50, false), "nothing free yet: it starts no more until it is down to 50");
+        assert_eq!(lease.give(0, 70, false), (50, true));
         assert_eq!(lease.take(1, MANY).0, Some(14));
         assert_eq!(total(&lease), 100);
     }
 
     #[test]
-    fn a_shard_always_keeps_one() {
+    fn a_shard_keeps_one_unless_it_is_idle() {
         let lease = Lease::new(8, 2, None);
         lease.take(0, MANY);
-        assert_eq!(lease.give(1, 0), (1, true));
+        assert_eq!(lease.give(1, 0, false), (1, true));
         assert_eq!(lease.share(1), 1);
+        while lease.take(0, MANY).0.is_some() {}
+        assert_eq!(lease.give(1, 0, true), (0, true));
+        assert_eq!((lease.take(0, MANY).0, total(&lease)), (Some(8), 8));
+        lease.take(1, MANY);
+        assert_eq!(lease.give(0, 7, false), (4, true));
+        assert_eq!(lease.take(1, MANY).0, Some(1), "as soon as it has something to do and one falls free");
     }
 
     #[test]
@@ -277,7 +285,7 @@ mod tests {
         assert!(lease.wanted());
         lease.content(0);
         assert!(!lease.wanted());
-        assert_eq!(lease.give(1, 0), (4, false), "nobody wants them");
+        assert_eq!(lease.give(1, 0, false), (4, false), "nobody wants them");
         assert_eq!(lease.take(0, MANY), (None, true), "told again");
     }
 
@@ -322,7 +330,7 @@ mod tests {
         assert!(!lease.repay(0, 0));
         assert!(lease.repay(1, 4), "as many as the limit are in flight");
         assert_eq!((lease.share(0), lease.share(1), total(&lease)), (0, 4, 4));
-        assert_eq!(lease.give(1, 3), (2, true), "the other wants some: an equal share is two");
+        assert_eq!(lease.give(1, 3, false), (2, true), "the other wants some: an equal share is two");
         assert_eq!(lease.take(0, MANY).0, Some(1));
     }
 
@@ -334,8 +342,8 @@ mod tests {
         assert!(lease.repay(1, 0));
         assert_eq!((lease.share(0), lease.share(1)), (1, 0));
         lease.take(1, MANY);
-        assert_eq!(lease.give(0, 1), (0, false), "starts no more");
-        assert_eq!(lease.give(0, 0), (0, true));
+        assert_eq!(lease.give(0, 1, false), (0, false), "starts no more");
+        assert_eq!(lease.give(0, 0, false), (0, true));
         assert_eq!(lease.take(1, MANY).0, Some(1));
     }
 
@@ -358,7 +366,7 @@ mod tests {
                         let paid = lease.repay(shard, in_flight[shard]);
                         limits[shard] = if paid { lease.share(shard) } else { 0 };
                     }
-                    3 => (limits[shard], _) = lease.give(shard, in_flight[shard]),
+                    3 => (limits[shard], _) = lease.give(shard, in_flight[shard], rng.bool()),
                     4 => limits[shard] = lease.take(shard, MANY).0.unwrap_or(limits[shard]),
                     5 => lease.content(shard),
                     6 => {

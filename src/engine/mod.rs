@@ -26,6 +26,7 @@ mod report;
 mod rules;
 mod shard;
 mod shared;
+mod sockets;
 mod steering;
 mod template;
 mod window;
@@ -60,6 +61,7 @@ use self::outlet::OutletReport;
 use self::ration::Ration;
 use self::shard::ShardReport;
 use self::shared::Shared;
+use self::sockets::Sockets;
 use self::steering::Steering;
 use self::window::Window;
 use crate::config::{Config, Shares};
@@ -137,6 +139,7 @@ impl Engine {
             shards,
             rules,
             sockets: sockets.sockets,
+            spare: Sockets::new(sockets.sockets, shards),
             ration: budget.map(|shares| Ration::new(shares.bodies, config.body.max_kept)),
             keepsakes: budget.map_or(KEEPSAKES, |shares| usize::try_from(shares.retries).unwrap_or(usize::MAX)),
             small_job: if budget.is_some() { Shares::SMALL } else { SMALL_JOB },

@@ -31,6 +31,11 @@ impl Tally {
         self.ended = now;
     }
 
+    /// Attempts that were answered.
+    pub(super) const fn answered(&self) -> u32 {
+        self.attempts - self.failed
+    }
+
     fn mean(&self) -> u64 {
         self.micros / u64::from(self.attempts.max(1))
     }

@@ -18,6 +18,7 @@ use super::message::{Message, ToOutlet};
 use super::outlook::ShardOutlook;
 use super::ration::Ration;
 use super::rules::Rules;
+use super::sockets::Sockets;
 use super::steering::Steering;
 use super::window::Window;
 use crate::config::Config;
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     /// Sockets for all shards together.
     pub(super) sockets: usize,
+    /// Those that no shard has at the moment.
+    pub(super) spare: Sockets,
     /// The memory for kept bodies, under a budget.
     pub(super) ration: Option<Arc<Ration>>,
     /// Bytes of responses that wait for another try.

@@ -94,8 +94,8 @@ pub struct Extra {
     pub attempts: u32,
     /// Of these, the ones on the current hop: retries are counted per hop.
     pub hop_attempts: u32,
-    /// Attempts that failed by the fault of a kept-alive connection and were made again for free.
-    pub free_retries: u8,
+    /// What connections did to it on the current hop.
+    pub repeats: Repeats,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
     /// What the last attempt brought, kept until another has ended.
@@ -125,6 +125,21 @@ impl Special {
         let method = self.method.as_ref().map_or(0, |method| method.as_str().len());
         headers.sum::<usize>() + method + self.body.as_ref().map_or(0, Bytes::len)
     }
+}
+
+/// Attempts that came to nothing by the fault of a connection, and were made again for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// How many.
+    pub made: u32,
+    /// Of these, the last ones between which the host answered no request at all.
+    pub barren: u8,
+    /// How many requests the host had answered when the last one was made.
+    pub answered: u32,
+    /// Whether one was for a 421 (Misdirected Request).
+    pub misdirected: bool,
+    /// Connections opened before this one are not used for it: a count of the pool's.
+    pub not_before: u64,
 }
 
 /// One redirect that was followed.

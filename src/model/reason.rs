@@ -23,6 +23,10 @@ named! {
         NotKeptAlive = "not_kept_alive",
         /// The peer announced that it goes away (HTTP/2 GOAWAY).
         GoAway = "go_away",
+        /// It has carried as many requests as the peer is known to take on one.
+        Spent = "spent",
+        /// What happened to another connection of its host says that it is of no use either.
+        Suspect = "suspect",
         /// The run ended.
         Shutdown = "shutdown",
     }

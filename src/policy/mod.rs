@@ -18,5 +18,5 @@ pub use breaker::Breaker;
 pub use budget::Budget;
 pub use concurrency::Adaptive;
 pub use pace::Pace;
-pub use retry::{Decision, RetryFacts, decide};
+pub use retry::{Decision, Fault, RetryFacts, decide};
 pub use verdict::{Blame, Verdict};

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::model::{
-    Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers, stays_with_origin,
-    without_credentials,
+    Failure, FailureKind, Hop, Job, Phase, Repeats, UrlError, WebUrl, describes_body, remove_headers,
+    stays_with_origin, without_credentials,
 };
 
 /// The request that was answered.
@@ -86,6 +86,7 @@ pub fn follow(job: &mut Job, step: Step) {
     extra.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
     extra.attempts = extra.attempts.saturating_add(1);
     extra.hop_attempts = 0;
+    extra.repeats = Repeats::default();
     extra.last = None;
     if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {
         return;
@@ -452,13 +453,14 @@ mod tests {
         let mut job = job("http://a.example/0");
         job.extra_mut().hop_attempts = 2;
         job.extra_mut().attempts = 2;
+        job.extra_mut().repeats = Repeats { made: 2, not_before: 9, ..Repeats::default() };
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
         assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
         assert_eq!(job.attempts(), 4);
         let extra = job.extra.expect("hops");
         let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
         assert_eq!(hops, [("http://a.example/0", 301), ("http://a.example/1", 302)]);
-        assert_eq!(extra.hop_attempts, 0);
+        assert_eq!((extra.hop_attempts, extra.repeats), (0, Repeats::default()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! Invariants: open + dialling ≤ budget; a slot is handed out once until it is released; a connection past its age or
 //! draining is never handed out. Must not know: sockets, tasks, HTTP, the scheduler.
 
+mod habits;
 mod idle;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use slab::Slab;
 
 use crate::config::PoolSettings;
 use crate::model::{CloseReason, Time};
+pub use habits::{Habits, SOON};
 use idle::{IdleLinks, IdleOrder};
 
 /// A connection as the pool knows it. The index is used again; the birth number never is, so that a late word about a
@@ -36,6 +38,9 @@ impl ConnId {
         self.index as usize
     }
 }
+
+/// Rounds of responses after which a connection that has refused a stream is tried with one more at once.
+const CALM: u32 = 8;
 
 /// Where the next request of a key goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +66,30 @@ pub struct Demand {
     pub slots: u32,
     /// Requests that were told to wait and still do.
     pub waiting: u32,
+    /// What is known of the host's connections.
+    pub habits: Habits,
+    /// The request may be sent only once: a kept connection has to be one that can be relied on.
+    pub once: bool,
+    /// Connections opened before this one won't do: a count that [`Pool::opened`] gave.
+    pub not_before: u64,
 }
 
 impl Demand {
-    /// One request, one connection.
-    pub const SINGLE: Self = Self { slots: 1, waiting: 0 };
+    /// One request, one connection, any.
+    pub const SINGLE: Self = Self { slots: 1, waiting: 0, habits: Habits::NONE, once: false, not_before: 0 };
+
+    /// Requests that a new connection will carry at once.
+    fn carries(&self) -> u32 {
+        self.slots.min(self.habits.takes()).min(self.habits.at_once())
+    }
+
+    /// Whether a connection of the key's own will do.
+    fn suits<K>(&self, conn: &Conn<K>, now: Time) -> bool {
+        let idle = || now.since(conn.idle_since);
+        now < conn.expires
+            && conn.birth >= self.not_before
+            && (!self.once || conn.is_h2 || self.habits.is_safe(conn.served, idle()))
+    }
 }
 
 /// What becomes of a connection after a request.
@@ -78,6 +102,11 @@ pub enum Released {
     },
     /// Other requests still run on it.
     Shared,
+    /// It has carried all the requests that it was given: close it (it is no longer in the pool).
+    Spent {
+        /// So many.
+        given: u32,
+    },
     /// Close it (it is no longer in the pool).
     Close(CloseReason),
 }
@@ -86,10 +115,19 @@ pub enum Released {
 struct Conn<K> {
     key: K,
     birth: u64,
+    /// Requests at once: what the peer says that it allows, but no more than it has been seen to take.
     slots: u32,
+    allowed: u32,
+    cap: u32,
+    /// Requests that ended well since `cap` last changed.
+    calm: u32,
     used: u32,
+    /// Whether it was opened for more than one request at once: then its peer can say which of them it has not processed.
+    is_h2: bool,
     /// Requests served so far.
     served: u64,
+    /// Requests that it may carry in all.
+    most: u64,
     idle_since: Time,
     idle_timeout: Duration,
     expires: Time,
@@ -107,6 +145,15 @@ impl<K> Conn<K> {
         let is_news = self.draining.is_none();
         self.draining.get_or_insert(why);
         is_news && self.is_retired()
+    }
+
+    /// A request on it has ended, well as far as is known here.
+    fn grow(&mut self) {
+        self.calm += 1;
+        if self.calm >= self.cap.saturating_mul(CALM) {
+            (self.cap, self.calm) = (self.cap.saturating_add(1), 0);
+            self.slots = self.allowed.min(self.cap);
+        }
     }
 
     /// Whether another may be opened in its place, while its last requests go on. One that was for a single request from the
@@ -187,10 +234,45 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         self.budget = self.sockets().clamp(1, self.budget);
     }
 
+    /// So many sockets more.
+    pub fn gain(&mut self, sockets: usize) {
+        self.budget += sockets;
+        self.most += sockets;
+    }
+
+    /// Gives up to `wanted` sockets of the budget away, those beyond `keep`: unused ones first, then those of the connections
+    /// that have been idle for longest. Says how many; the connections are to be closed.
+    pub fn part_with(&mut self, wanted: usize, keep: usize) -> (usize, Vec<ConnId>) {
+        let keep = keep.max(1);
+        let given = wanted.min(self.budget.saturating_sub(keep));
+        let mut evicted = Vec::new();
+        while self.sockets() + given > self.budget {
+            let Some(id) = self.idle.oldest() else { break };
+            self.remove(id);
+            evicted.push(id);
+        }
+        let given = given.min(self.budget.saturating_sub(self.sockets().max(1)));
+        self.budget -= given;
+        self.most = self.most.saturating_sub(given).max(self.budget);
+        (given, evicted)
+    }
+
     /// Connections of `key`, live or being dialled.
     #[must_use]
     pub fn connections(&self, key: K) -> u32 {
         self.buckets.get(&key).map_or(0, |bucket| bucket.live + bucket.dialing)
+    }
+
+    /// Connections opened so far. One opened from now on has a greater number than all before.
+    #[must_use]
+    pub const fn opened(&self) -> u64 {
+        self.births
+    }
+
+    /// Since when a connection has been idle, or had been when it was last taken into use.
+    #[must_use]
+    pub fn idle_since(&self, id: ConnId) -> Option<Time> {
+        self.live(id).map(|conn| conn.idle_since)
     }
 
     /// Requests a connection has served.
@@ -205,10 +287,10 @@ impl<K: Copy + Eq + Hash> Pool<K> {
 
     /// Finds a place for one request.
     pub fn acquire(&mut self, key: K, demand: Demand, now: Time) -> Acquired {
-        if let Some(id) = self.take_slot(key, now) {
+        if let Some(id) = self.take_slot(key, &demand, now) {
             return Acquired::Slot(id);
         }
-        if self.should_wait(key, demand) {
+        if self.should_wait(key, &demand) {
             return Acquired::Wait;
         }
         let evict = if self.sockets() < self.budget { None } else { self.idle.oldest() };
@@ -222,18 +304,22 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         Acquired::Dial { evict }
     }
 
-    /// Whether connections that carry many requests are on their way, or are as many as allowed.
-    fn should_wait(&self, key: K, demand: Demand) -> bool {
+    /// Whether connections that carry many requests are on their way, or are as many as allowed. Those that take few in all
+    /// are as many as their requests need, as over HTTP/1.1; and who can't use those that are open is not held up by them.
+    fn should_wait(&self, key: K, demand: &Demand) -> bool {
         let Some(bucket) = self.buckets.get(&key) else { return false };
-        let coming = bucket.dialing.saturating_mul(demand.slots.saturating_sub(1));
+        let carries = demand.carries();
+        let coming = bucket.dialing.saturating_mul(carries.saturating_sub(1));
+        let takes_few = demand.habits.takes() <= carries && carries < demand.slots;
+        let bounded = !takes_few && demand.not_before == 0;
         let open = bucket.live - bucket.retired + bucket.dialing;
-        demand.slots > 1 && (demand.waiting < coming || open >= self.settings.max_h2_connections.max(1))
+        carries > 1 && (demand.waiting < coming || (bounded && open >= self.settings.max_h2_connections.max(1)))
     }
 
-    fn take_slot(&mut self, key: K, now: Time) -> Option<ConnId> {
+    fn take_slot(&mut self, key: K, demand: &Demand, now: Time) -> Option<ConnId> {
         let bucket = self.buckets.get_mut(&key)?;
         // Connections past their age stay listed for their owner to close; they are only passed over.
-        let at = bucket.roomy.iter().rposition(|id| now < self.conns[id.index()].expires)?;
+        let at = bucket.roomy.iter().rposition(|id| demand.suits(&self.conns[id.index()], now))?;
         let id = bucket.roomy[at];
         let conn = &mut self.conns[id.index()];
         if conn.used == 0 {
@@ -242,10 +328,70 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let conn = &mut self.conns[id.index()];
         conn.used += 1;
         conn.served += 1;
+        if conn.served >= conn.most && conn.retire(CloseReason::Spent) {
+            bucket.retired += 1;
+        }
         if !conn.has_room() {
             bucket.roomy.remove(at);
         }
         Some(id)
+    }
+
+    /// The connection is to carry no more than so many requests in all.
+    pub fn give(&mut self, id: ConnId, requests: u32) {
+        let Some(conn) = live_mut(&mut self.conns, id) else { return };
+        conn.most = u64::from(requests.max(1));
+        if conn.served >= conn.most {
+            self.drain(id, CloseReason::Spent);
+        }
+    }
+
+    /// What is kept of the connection while nobody uses it, at most.
+    pub fn keep(&mut self, id: ConnId, idle: Duration) {
+        if let Some(conn) = live_mut(&mut self.conns, id) {
+            conn.idle_timeout = conn.idle_timeout.min(idle);
+        }
+    }
+
+    /// The peer refused a stream of the connection while it served others: so many are what it takes at once. It may take more
+    /// later: each [`CALM`] times as many responses as it takes make room for one more. Says how many; `None` when it was
+    /// alone.
+    pub fn refused(&mut self, id: ConnId) -> Option<u32> {
+        let others = self.live(id)?.used.checked_sub(1).filter(|others| *others > 0)?;
+        self.cap(id, others);
+        Some(others)
+    }
+
+    /// The connection is to carry no more than so many requests at once, for now.
+    pub fn cap(&mut self, id: ConnId, streams: u32) {
+        let Some(conn) = live_mut(&mut self.conns, id) else { return };
+        (conn.cap, conn.calm) = (conn.cap.min(streams.max(1)), 0);
+        let allowed = conn.allowed;
+        self.set_slots(id, allowed);
+    }
+
+    /// A connection of the same key has turned out to be dead that had fallen idle at this time: so may be those that have
+    /// been idle for as long. They are out of the pool; close them.
+    pub fn suspect(&mut self, key: K, idle_since: Time) -> Vec<ConnId> {
+        self.take_out(key, |conn| conn.used == 0 && conn.idle_since <= idle_since)
+    }
+
+    /// No connection of the key is of use any longer: takes the idle ones out, which are to be closed, and drains the others.
+    pub fn abandon(&mut self, key: K, why: CloseReason) -> Vec<ConnId> {
+        let idle = self.take_out(key, |conn| conn.used == 0);
+        let busy: Vec<_> =
+            self.conns.iter().filter(|(_, conn)| conn.key == key).map(|(index, conn)| (index, conn.birth)).collect();
+        for (index, birth) in busy {
+            self.drain(ConnId { index: index as u32, birth }, why);
+        }
+        idle
+    }
+
+    fn take_out(&mut self, key: K, which: impl Fn(&Conn<K>) -> bool) -> Vec<ConnId> {
+        let Some(bucket) = self.buckets.get(&key) else { return Vec::new() };
+        let gone: Vec<_> = bucket.roomy.iter().copied().filter(|id| which(&self.conns[id.index()])).collect();
+        gone.iter().for_each(|id| self.remove(*id));
+        gone
     }
 
     /// A dial succeeded: the connection joins the pool with one slot taken, for the request that waited for it.
@@ -259,8 +405,13 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             key,
             birth: self.births,
             slots: slots.max(1),
+            allowed: slots.max(1),
+            is_h2: slots > 1,
+            cap: u32::MAX,
+            calm: 0,
             used: 1,
             served: 1,
+            most: u64::MAX,
             idle_since: now,
             idle_timeout: self.settings.idle_timeout,
             expires: now + shortened,
@@ -300,8 +451,13 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     }
 
     /// The peer changed how many streams it allows.
-    pub fn set_slots(&mut self, id: ConnId, slots: u32) {
-        let Some(conn) = live_mut(&mut self.conns, id).filter(|conn| conn.slots != slots) else { return };
+    pub fn set_slots(&mut self, id: ConnId, allowed: u32) {
+        let Some(conn) = live_mut(&mut self.conns, id) else { return };
+        let slots = allowed.min(conn.cap);
+        conn.allowed = allowed;
+        if slots == conn.slots {
+            return;
+        }
         let had_room = conn.has_room();
         conn.slots = slots;
         let has_room = conn.has_room();
@@ -334,13 +490,20 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let Some(conn) = live_mut(&mut self.conns, id) else { return Released::Close(CloseReason::Evicted) };
         let had_room = conn.has_room();
         conn.used -= 1;
+        if conn.cap != u32::MAX {
+            conn.grow();
+        }
         let retires = now >= conn.expires && conn.retire(CloseReason::MaxAge);
-        let (in_use, draining, key) = (conn.used > 0, conn.draining, conn.key);
+        let (in_use, draining, key, given) = (conn.used > 0, conn.draining, conn.key, conn.most);
         if retires {
             self.buckets.entry(key).or_default().retired += 1;
         }
         match draining {
             Some(_) if in_use => Released::Shared,
+            Some(CloseReason::Spent) => {
+                self.remove(id);
+                Released::Spent { given: u32::try_from(given).unwrap_or(u32::MAX) }
+            }
             Some(why) => {
                 self.remove(id);
                 Released::Close(why)

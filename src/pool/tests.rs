@@ -114,7 +114,7 @@ fn streams_share_a_connection_up_to_its_limit() {
 fn requests_wait_for_a_dial_that_will_carry_them_and_for_no_more_connections_than_allowed() {
     let settings = PoolSettings { max_h2_connections: 2, ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
-    let demand = |waiting| Demand { slots: 3, waiting };
+    let demand = |waiting| Demand { slots: 3, waiting, ..Demand::SINGLE };
     assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Dial { evict: None });
     assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Wait);
     assert_eq!(pool.acquire(KEY, demand(1), ms(0)), Acquired::Wait);
@@ -144,7 +144,7 @@ fn a_connection_that_is_on_its_way_out_holds_no_place_of_those_that_a_host_may_h
     let settings =
         PoolSettings { max_h2_connections: 1, max_age: Duration::from_millis(100), ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
-    let demand = Demand { slots: 3, waiting: 0 };
+    let demand = Demand { slots: 3, ..Demand::SINGLE };
     let drained = open(&mut pool, KEY, 3, ms(0));
     pool.drain(drained, CloseReason::Failed);
     pool.drain(drained, CloseReason::GoAway);
@@ -166,7 +166,7 @@ fn connections_for_one_request_each_are_as_many_as_a_host_may_have() {
     let settings = PoolSettings { max_h2_connections: 1, reuse: false, ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
     let id = open(&mut pool, KEY, 3, ms(0));
-    assert_eq!(pool.acquire(KEY, Demand { slots: 3, waiting: 0 }, ms(1)), Acquired::Wait);
+    assert_eq!(pool.acquire(KEY, Demand { slots: 3, ..Demand::SINGLE }, ms(1)), Acquired::Wait);
     pool.drain(id, CloseReason::Failed);
     assert_eq!(pool.release(id, ms(2)), Released::Close(CloseReason::NotKeptAlive));
     assert_eq!(pool.sockets(), 0);
@@ -174,7 +174,11 @@ fn connections_for_one_request_each_are_as_many_as_a_host_may_have() {
     let (one, other) = (open(&mut pool, KEY, 1, ms(0)), open(&mut pool, KEY, 1, ms(0)));
     pool.drain(one, CloseReason::NotKeptAlive);
     pool.release(one, ms(1));
-    assert_eq!(pool.acquire(KEY, Demand { slots: 3, waiting: 0 }, ms(1)), Acquired::Wait, "the other one is left");
+    assert_eq!(
+        pool.acquire(KEY, Demand { slots: 3, ..Demand::SINGLE }, ms(1)),
+        Acquired::Wait,
+        "the other one is left"
+    );
     pool.closed(other);
 }
 
@@ -272,7 +276,7 @@ fn random_run(seed: u64) {
                 }
             }
             (3 | 4, Some(id)) if used[&id].1 > 0 => match pool.release(id, now) {
-                Released::Close(_) => assert_eq!(used.remove(&id).expect("live").1, 1),
+                Released::Close(_) | Released::Spent { .. } => assert_eq!(used.remove(&id).expect("live").1, 1),
                 Released::Parked { until } => {
                     let entry = used.get_mut(&id).expect("live");
                     entry.1 -= 1;
@@ -292,4 +296,156 @@ fn random_run(seed: u64) {
         assert!(pool.sockets() <= BUDGET, "seed {seed}");
         assert_eq!(pool.idle(), used.values().filter(|entry| entry.1 == 0).count(), "seed {seed}");
     }
+}
+
+#[test]
+fn a_connection_carries_no_more_than_it_is_given_and_another_may_take_its_place() {
+    let settings = PoolSettings { max_h2_connections: 1, ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let id = open(&mut pool, KEY, 10, ms(0));
+    pool.give(id, 3);
+    let demand = Demand { slots: 10, ..Demand::SINGLE };
+    assert_eq!([0; 2].map(|_| pool.acquire(KEY, demand, ms(0))), [Acquired::Slot(id); 2]);
+    assert_eq!(
+        pool.acquire(KEY, demand, ms(0)),
+        Acquired::Dial { evict: None },
+        "it is not one of those that are allowed"
+    );
+    pool.dial_failed(KEY);
+    assert_eq!([0; 2].map(|_| pool.release(id, ms(1))), [Released::Shared; 2]);
+    assert_eq!(pool.release(id, ms(1)), Released::Spent { given: 3 });
+    let single = open(&mut pool, KEY, 1, ms(2));
+    pool.give(single, 1);
+    assert_eq!(pool.release(single, ms(3)), Released::Spent { given: 1 });
+    assert_eq!(pool.sockets(), 0);
+}
+
+#[test]
+fn connections_that_take_few_requests_are_as_many_as_these_need() {
+    let mut pool = pool(100);
+    let mut habits = Habits::default();
+    habits.ended_after(3);
+    let demand = |waiting| Demand { slots: 100, waiting, habits, ..Demand::SINGLE };
+    let mut waiting = 0;
+    let mut dials = 0;
+    for _ in 0..60 {
+        match pool.acquire(KEY, demand(waiting), ms(0)) {
+            Acquired::Dial { .. } => dials += 1,
+            Acquired::Wait => waiting += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((dials, waiting), (20, 40));
+}
+
+#[test]
+fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 100, ms(0));
+    (0..9).for_each(|_| assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id)));
+    for _ in 0..6 {
+        assert!(pool.refused(id).is_some());
+        pool.release(id, ms(1));
+        pool.set_slots(id, 100);
+    }
+    let is_full = |pool: &mut Pool<u32>| match pool.acquire(KEY, Demand::SINGLE, ms(1)) {
+        Acquired::Dial { .. } => {
+            pool.dial_failed(KEY);
+            true
+        }
+        acquired => {
+            assert_eq!(acquired, Acquired::Slot(id));
+            false
+        }
+    };
+    assert!(is_full(&mut pool), "four are what it took");
+    for _ in 0..4 * CALM {
+        pool.release(id, ms(2));
+        assert!(!is_full(&mut pool));
+    }
+    assert!(!is_full(&mut pool) && is_full(&mut pool), "five");
+    (0..4).for_each(|_| drop(pool.release(id, ms(3))));
+    assert_eq!(pool.refused(id), None);
+    pool.release(id, ms(3));
+    assert!(!is_full(&mut pool) && !is_full(&mut pool), "one that is refused alone says nothing of how many");
+}
+
+#[test]
+fn only_a_connection_opened_since_will_do_and_the_old_ones_hold_up_no_dial() {
+    let settings = PoolSettings { max_h2_connections: 1, ..PoolSettings::default() };
+    let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
+    let old = open(&mut pool, KEY, 3, ms(0));
+    let demand = |waiting| Demand { slots: 3, waiting, not_before: 1, ..Demand::SINGLE };
+    assert_eq!(pool.opened(), 1);
+    assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Dial { evict: None });
+    assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Wait, "for the one that is on its way");
+    let new = pool.dialed(KEY, 3, ms(1));
+    assert_eq!(pool.acquire(KEY, demand(0), ms(1)), Acquired::Slot(new));
+    assert_eq!(pool.acquire(KEY, Demand { not_before: 0, ..demand(0) }, ms(1)), Acquired::Slot(new));
+    assert_eq!(pool.acquire(KEY, Demand { not_before: 0, ..demand(0) }, ms(1)), Acquired::Slot(old));
+}
+
+#[test]
+fn a_dead_connection_takes_those_along_that_have_been_idle_for_as_long() {
+    let mut pool = pool(10);
+    let ids: Vec<_> = (0..5).map(|_| open(&mut pool, KEY, 1, ms(0))).collect();
+    let other = open(&mut pool, KEY + 1, 1, ms(0));
+    pool.release(other, ms(1));
+    for (id, at) in ids.iter().zip([10, 20, 30, 40, 50]).skip(1) {
+        pool.release(*id, ms(at));
+    }
+    assert_eq!(pool.idle_since(ids[2]), Some(ms(30)));
+    assert_eq!(pool.suspect(KEY, ms(30)), [ids[1], ids[2]], "not the one in use, the younger ones, another's");
+    assert_eq!((pool.sockets(), pool.idle()), (4, 3));
+    assert_eq!(pool.abandon(KEY, CloseReason::NotKeptAlive), [ids[3], ids[4]]);
+    assert_eq!(pool.release(ids[0], ms(60)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!((pool.sockets(), pool.suspect(KEY, ms(99))), (1, vec![]));
+}
+
+#[test]
+fn what_may_be_sent_once_goes_over_a_connection_that_can_be_relied_on() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 1, ms(0));
+    pool.release(id, ms(100));
+    let mut once = Demand { once: true, ..Demand::SINGLE };
+    assert_eq!(pool.acquire(KEY, once, ms(100)), Acquired::Dial { evict: None }, "it may be about to be closed");
+    assert_eq!(pool.acquire(KEY, once, ms(150)), Acquired::Slot(id), "it is still there");
+    pool.release(id, ms(200));
+    once.habits.kept();
+    assert_eq!(pool.acquire(KEY, once, ms(200)), Acquired::Slot(id));
+    let streams = open(&mut pool, KEY, 5, ms(200));
+    assert_eq!(
+        pool.acquire(KEY, Demand { habits: Habits::default(), ..once }, ms(200)),
+        Acquired::Slot(streams),
+        "GOAWAY tells"
+    );
+}
+
+#[test]
+fn a_connection_is_kept_for_no_longer_than_it_lasts() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 1, ms(0));
+    pool.keep(id, Duration::from_secs(3));
+    pool.keep(id, Duration::from_secs(5));
+    assert_eq!(pool.release(id, ms(0)), Released::Parked { until: ms(3000) });
+}
+
+#[test]
+fn sockets_are_given_away_unused_ones_first_then_those_idle_for_longest() {
+    let mut pool = pool(10);
+    let ids: Vec<_> = (0..6).map(|_| open(&mut pool, KEY, 1, ms(0))).collect();
+    for (id, at) in ids.iter().zip([0, 1, 2, 3]) {
+        pool.release(*id, ms(at));
+    }
+    assert_eq!(pool.part_with(3, 2), (3, vec![]), "four are unused");
+    assert_eq!((pool.budget(), pool.sockets()), (7, 6));
+    assert_eq!(pool.part_with(3, 2), (3, vec![ids[0], ids[1]]));
+    assert_eq!((pool.budget(), pool.sockets()), (4, 4));
+    assert_eq!(pool.part_with(9, 3), (1, vec![ids[2]]), "three it keeps");
+    assert_eq!(pool.part_with(9, 0), (1, vec![ids[3]]), "two are in use");
+    assert_eq!(pool.part_with(9, 0), (0, vec![]));
+    pool.gain(1);
+    assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(9)), Acquired::Dial { evict: None });
+    pool.dialed(KEY, 1, ms(9));
+    assert_eq!((pool.budget(), pool.sockets()), (3, 3), "the dial that succeeds finds no budget to raise");
 }

@@ -41,6 +41,7 @@ pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+pub(crate) const HTTP_1_1_REQUIRED: u32 = 13;
 
 /// The error codes of RFC 9113 §7.
 pub(crate) const CODES: [&str; 14] = [
@@ -185,6 +186,10 @@ impl Conn {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.line.write_all(bytes.as_ref())?;
         self.line.flush()
+    }
+
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.line.tcp()
     }
 
     /// Reads the client's preface, up to its first frame.

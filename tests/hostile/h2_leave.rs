@@ -4,8 +4,8 @@ use haul::model::{FailureKind, Phase};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    CANCEL, CODES, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, answer, case, case_with, data, goaway,
-    hello, lab, last, ok, post, reset, serve,
+    CANCEL, CODES, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, answer, case,
+    case_with, data, goaway, hello, lab, last, ok, post, reset, serve,
 };
 
 const FINE: Verdict = complete(200, 5);
@@ -157,7 +157,7 @@ fn refusing() -> Vec<Case> {
 fn resetting() -> Vec<Case> {
     let code = |n: usize| u32::try_from(n).expect("small");
     let named = || CODES.iter().enumerate().map(move |(n, name)| (code(n), *name)).chain([(0xbad, "an unknown code")]);
-    let before = named().filter(|(code, _)| *code != REFUSED_STREAM).map(|(code, name)| {
+    let before = named().filter(|(code, _)| ![REFUSED_STREAM, HTTP_1_1_REQUIRED].contains(code)).map(|(code, name)| {
         answer(format!("resets the stream before the head: {name}"), "RFC 9113 §6.4", RESET, reset(1, code))
     });
     let midway = named().map(|(code, name)| {

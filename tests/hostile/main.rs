@@ -33,6 +33,7 @@ mod h2_order;
 mod h2_settings;
 mod heads;
 mod idle;
+mod kept;
 mod lab;
 mod length;
 mod memory;
@@ -67,7 +68,7 @@ macro_rules! groups {
 groups! {
     length chunked transfer heads between desync endless timing tls_handshakes tls_bodies tls_attacks splits tls_splits
     h2_order h2_head h2_leave h2_settings h2_flood h2_cut h2_beside
-    coding redirects dns
+    kept coding redirects dns
 }
 
 #[test]

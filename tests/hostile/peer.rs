@@ -135,7 +135,7 @@ pub(crate) fn drain(line: &mut impl Read) -> io::Result<()> {
 }
 
 /// Whether a whole request came.
-fn read_request(line: &mut impl Read) -> io::Result<bool> {
+pub(crate) fn read_request(line: &mut impl Read) -> io::Result<bool> {
     let Some(head) = read_head(line)? else { return Ok(false) };
     let head = head.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map(str::trim);
@@ -145,7 +145,7 @@ fn read_request(line: &mut impl Read) -> io::Result<bool> {
 }
 
 /// A request's head; `None` when the client left first. Byte by byte, so that nothing after it is taken.
-fn read_head(line: &mut impl Read) -> io::Result<Option<String>> {
+pub(crate) fn read_head(line: &mut impl Read) -> io::Result<Option<String>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         if line.read(&mut byte)? == 0 {

@@ -46,6 +46,23 @@ fn a_server_that_closes_idle_connections_costs_no_failure() {
     assert_eq!(connections(&run).len(), 4);
 }
 
+/// A POST may be sent once: it goes over no connection that may have been closed.
+#[test]
+fn no_post_is_lost_on_connections_that_the_server_closes() {
+    for (keepalive_requests, keepalive_timeout) in [(1, 60), (3, 60), (10, 60), (1000, 1)] {
+        let Some(nginx) = Nginx::start(&Setup { keepalive_requests, keepalive_timeout, ..Setup::default() }) else {
+            return;
+        };
+        let flags = ["-X", "POST", "-d", "x", "--per-host", "20", "--retries", "0"];
+        let run = get_lines((0..500).map(|_| nginx.url("/request")), &flags);
+        run.all_have(200);
+        assert!(run.records.iter().all(|record| record["attempts"] == 1), "{keepalive_requests} a connection");
+    }
+    let Some(nginx) = Nginx::start(&Setup { keepalive_timeout: 1, ..Setup::default() }) else { return };
+    let run = get_lines((0..4).map(|_| nginx.url("/request")), &["-X", "POST", "-d", "x", "--delay", "1100ms"]);
+    run.all_have(200);
+}
+
 #[test]
 fn a_unix_socket_takes_the_place_of_the_address() {
     let Some(nginx) = Nginx::start(&Setup::default()) else { return };

@@ -40,6 +40,25 @@ fn a_server_that_ends_connections_early_costs_no_failure() {
     all_over_http2(&run, 300);
 }
 
+/// What a server has not processed is asked again for nothing, and it is soon known how many requests it takes.
+#[test]
+fn a_server_that_takes_few_requests_a_connection_costs_no_failure_and_hardly_an_attempt() {
+    for keepalive_requests in [1, 3, 10, 30] {
+        let Some(nginx) = Nginx::start(&Setup { keepalive_requests, ..Setup::default() }) else { return };
+        let authority = nginx.authority.file();
+        let authority = authority.to_str().expect("a plain path");
+        for method in ["GET", "POST"] {
+            let urls = (0..1000).map(|_| nginx.tls_url("/request"));
+            let flags =
+                ["--cacert", authority, "--per-host", "64", "--retries", "0", "-X", method, "--dead-after", "1"];
+            let run = get_lines(urls, &flags);
+            all_over_http2(&run, 1000);
+            let attempts: u64 = run.records.iter().filter_map(|record| record["attempts"].as_u64()).sum();
+            assert!(attempts < 1200, "{keepalive_requests} a connection: {attempts} attempts");
+        }
+    }
+}
+
 #[test]
 fn prior_knowledge_needs_no_tls() {
     let Some(nghttpd) = Nghttpd::plain(&[]) else { return };

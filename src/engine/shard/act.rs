@@ -9,7 +9,7 @@ use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
 use crate::engine::message::Message;
 use crate::model::{Clock, Job, Resolve, Time, WebUrl};
-use crate::pool::{Acquired, ConnId, Demand};
+use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Action, Event, HostId};
 
 /// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
@@ -75,11 +75,22 @@ impl Shard {
             // Without a connection: it would be opened for nobody.
             return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
         }
-        let key = self.pool_key(&flight);
-        let demand = Demand { slots: self.slots_per_connection(flight.host), waiting: self.waiting_for(key) };
+        let (key, habits) = self.place_of(&flight);
+        let demand = Demand {
+            slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
+            waiting: self.waiting_for(key),
+            habits,
+            once: self.is_once(&flight),
+            not_before: flight.job.extra.as_ref().map_or(0, |extra| extra.repeats.not_before),
+        };
         let acquired = self.pool.borrow_mut().acquire(key, demand, now);
         match acquired {
-            Acquired::Slot(id) => self.board(id, flight),
+            Acquired::Slot(id) => {
+                if demand.once {
+                    self.with_habits(flight.host, Habits::probe);
+                }
+                self.board(id, flight);
+            }
             Acquired::Dial { evict } => {
                 if let Some(id) = evict {
                     self.dismiss(id);
@@ -87,6 +98,7 @@ impl Shard {
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
             Acquired::Wait => self.waiting.borrow_mut().entry(key).or_default().push_back(flight),
+            Acquired::NoSocket if self.take_more_sockets() > 0 => self.start(flight, now),
             Acquired::NoSocket => self.hand_back(flight, now),
         }
     }
@@ -130,9 +142,15 @@ impl Shard {
     }
 
     pub(super) fn pool_key(&self, flight: &Flight) -> PoolKey {
-        let serial = self.hosts.borrow().get(flight.host).map_or(0, |host| host.serial);
+        self.place_of(flight).0
+    }
+
+    /// What its connections are kept under, and what is known of them.
+    fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
+        let hosts = self.hosts.borrow();
+        let (serial, habits) = hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits));
         let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
-        (serial, egress)
+        ((serial, egress), habits)
     }
 
     /// Hands a flight to an open connection with a free slot.

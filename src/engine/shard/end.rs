@@ -9,22 +9,20 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 
 use super::Shard;
+use super::habits::{fault, is_timeout};
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
-use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
+use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Response, Time, Timings,
+    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Repeats, Response, Time,
+    Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::policy::{self, Blame, RetryFacts, Verdict, decide, retry_after};
+use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, retry_after};
 use crate::pool::{ConnId, Released};
 use crate::sched::{Event, HostId, Report};
-
-/// Retries that are the connection's fault and therefore free, per job: more than one, because a server may close
-/// several idle connections at once.
-const FREE_RETRIES: u8 = 3;
 
 /// The most headers that room is kept for.
 const MOST_SPARE: usize = 64;
@@ -103,7 +101,7 @@ impl Shard {
     }
 
     /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.
-    pub(super) fn release(&self, id: ConnId, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
+    pub(super) fn release(&self, id: ConnId, flight: &Flight, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
         if !sound {
             self.closed(id);
             return Next::Close;
@@ -119,6 +117,12 @@ impl Shard {
         match pool.release(id, now) {
             Released::Parked { until } => Next::Park(until),
             Released::Shared => Next::Park(now + self.shared.config.pool.idle_timeout),
+            Released::Spent { given } => {
+                drop(pool);
+                self.has_carried_all(flight.host, given);
+                self.dismiss(id);
+                Next::Close
+            }
             Released::Close(_) => {
                 drop(pool);
                 self.dismiss(id);
@@ -150,7 +154,7 @@ impl Shard {
             self.keepsakes.discard(extra);
         }
         let reused = flight.dial.is_none();
-        if reused && exchanged.sent != Sent::No {
+        if reused && !exchanged.sent.is_harmless() {
             self.shared.counters[self.index].reused.add(1);
         }
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
@@ -168,7 +172,9 @@ impl Shard {
             wire_bytes: exchanged.wire_bytes,
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
-        self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), now);
+        if !facts.is_free() {
+            self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), reused, now);
+        }
         if let Some(head) = &exchanged.head
             && says_where(&attempt.result)
         {
@@ -184,11 +190,12 @@ impl Shard {
         }
         if let Err(failure) = &attempt.result
             && verdict.blame() != Blame::Nobody
+            && !facts.is_free()
         {
             self.note_trouble(host, failure);
         }
         // What its reader has seen a part of is over, however it ended.
-        if verdict == Verdict::Fine || flight.handed_over.get() {
+        if (verdict == Verdict::Fine && !facts.is_free()) || flight.handed_over.get() {
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             let attempts = flight.job.attempts() + 1;
             self.leaves(host);
@@ -209,7 +216,7 @@ impl Shard {
 
     /// Whether the job will be tried again, as far as its own attempts say.
     fn comes_again(&self, verdict: Verdict, facts: RetryFacts) -> bool {
-        matches!(decide(verdict, facts, &self.shared.config.retries), policy::Decision::Later)
+        !matches!(decide(verdict, facts, &self.shared.config.retries), policy::Decision::GiveUp(_))
     }
 
     /// Keeps the headers where the record, or the decoding of a text body, needs them.
@@ -233,23 +240,33 @@ impl Shard {
         }
     }
 
+    /// What the job may still expect. Writes down in it what it has had.
     fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, reused: bool) -> RetryFacts {
-        let job = &mut flight.job;
-        let idempotent = self.template.method(job).is_idempotent();
-        let cut = exchanged.result.as_ref().is_err_and(is_cut);
-        let replayable = idempotent || exchanged.sent == Sent::No || self.shared.config.retries.unsafe_methods;
-        let stale = reused && exchanged.sent != Sent::Answered && idempotent;
-        if verdict(exchanged) == Verdict::Fine {
-            return RetryFacts { attempt: 1, replayable, free: false };
+        let fault = fault(exchanged, reused);
+        if fault.is_none() && verdict(exchanged) == Verdict::Fine {
+            return RetryFacts { attempt: 1, replayable: true, free: false };
         }
-        let extra = job.extra_mut();
-        let free = cut
-            && (stale || exchanged.sent == Sent::No)
-            && extra.hop_attempts == 0
-            && extra.free_retries < FREE_RETRIES;
-        if free {
-            extra.free_retries += 1;
-        } else {
+        let idempotent = self.template.method(&flight.job).is_idempotent() || self.shared.config.retries.unsafe_methods;
+        let replayable = idempotent || exchanged.sent.is_harmless() || fault.is_some_and(Fault::is_harmless);
+        let timed_out = reused && exchanged.result.as_ref().is_err_and(is_timeout);
+        if fault == Some(Fault::Http11Required) {
+            self.go_to_http1(self.pool_key(flight), flight.host);
+        }
+        let extra = flight.job.extra_mut();
+        let repeats = fault.map(|fault| fault.repeats(extra.repeats, self.answered(flight.host)));
+        if fault.is_some_and(Fault::wants_new) || timed_out {
+            extra.repeats.not_before = self.pool.borrow().opened();
+        }
+        let free = match repeats {
+            Some(Some(repeats)) if replayable => {
+                extra.repeats = Repeats { not_before: extra.repeats.not_before, ..repeats };
+                true
+            }
+            // Nobody is to blame, though it can't be repeated.
+            Some(_) if !replayable => true,
+            _ => false,
+        };
+        if !free {
             extra.hop_attempts += 1;
         }
         RetryFacts { attempt: extra.hop_attempts.max(1), replayable, free }
@@ -333,18 +350,6 @@ fn own_timeout(flight: &Flight) -> Option<Duration> {
 /// its body.
 fn says_where(result: &Result<Response, Failure>) -> bool {
     result.as_ref().err().is_none_or(|failure| failure.phase == Phase::Body && failure.kind != FailureKind::Cancelled)
-}
-
-/// A connection that ended under the request, as kept-alive ones may.
-fn is_cut(failure: &Failure) -> bool {
-    matches!(failure.phase, Phase::Send | Phase::Head | Phase::Body)
-        && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset)
-}
-
-/// The answer, or the rest of it, was not here in time: the connection may be dead without anyone having said so.
-const fn is_timeout(failure: &Failure) -> bool {
-    matches!(failure.phase, Phase::Head | Phase::Body)
-        && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout | FailureKind::TooSlow)
 }
 
 /// What an exchange says about its host.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::dial::{Route, Target};
 use crate::engine::notable::Tally;
 use crate::engine::rules::RuleId;
 use crate::model::{Failure, Job, Time, WebUrl, site_of};
+use crate::pool::Habits;
 use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
 /// What the engine keeps of a host beside what scheduler and pool keep.
@@ -27,12 +28,14 @@ pub(super) struct Host {
     pub(super) origin: Box<str>,
     /// The origin's number in the pool: never used for another origin.
     pub(super) serial: u64,
-    /// How many nanoseconds the name's look-up took, until a connection has reported it.
-    lookup: Option<NonZeroU64>,
+    /// How many microseconds the name's look-up took, until a connection has reported it.
+    lookup: Option<NonZeroU32>,
     /// The last failure of the host itself: what jobs that were never tried are told. Boxed, because most have none.
     pub(super) trouble: Option<Box<Trouble>>,
     /// What became of its attempts.
     tally: Tally,
+    /// What is known of its connections.
+    pub(super) habits: Habits,
     /// Jobs taken in, by arrival or by redirect, and not yet handed on: the host's part of the conservation law.
     open: Cell<u32>,
     /// The rule that holds for it.
@@ -153,6 +156,7 @@ impl Shard {
             lookup: None,
             trouble: None,
             tally: Tally::default(),
+            habits: Habits::default(),
             open: Cell::new(0),
             rule,
         };
@@ -220,11 +224,19 @@ impl Shard {
         }
     }
 
-    /// An attempt on the host ended.
-    pub(super) fn count_attempt(&self, id: HostId, took: Duration, failed: bool, now: Time) {
+    /// An attempt on the host ended. `reused`: on a connection that had been kept.
+    pub(super) fn count_attempt(&self, id: HostId, took: Duration, failed: bool, reused: bool, now: Time) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.tally.attempt(took, failed, now);
+            if reused && !failed {
+                host.habits.kept();
+            }
         }
+    }
+
+    /// How many requests the host has answered.
+    pub(super) fn answered(&self, id: HostId) -> u32 {
+        self.hosts.borrow().get(id).map_or(0, |host| host.tally.answered())
     }
 
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
@@ -237,7 +249,7 @@ impl Shard {
     /// The host's name was found, which took so long.
     pub(super) fn note_lookup(&self, id: HostId, took: Duration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.lookup = u64::try_from(took.as_nanos()).ok().and_then(NonZeroU64::new);
+            host.lookup = u32::try_from(took.as_micros()).ok().and_then(|micros| NonZeroU32::new(micros.max(1)));
             host.trouble = None;
         }
     }
@@ -245,7 +257,7 @@ impl Shard {
     /// How long the host's look-up took, told once: to the first connection after it.
     pub(super) fn lookup_time(&self, id: HostId) -> Option<Duration> {
         let lookup = self.hosts.borrow_mut().get_mut(id).and_then(|host| host.lookup.take());
-        lookup.map(|nanos| Duration::from_nanos(nanos.get()))
+        lookup.map(|micros| Duration::from_micros(micros.get().into()))
     }
 
     /// A connection went to `remote`: from now on the host's requests count on that address.
@@ -257,7 +269,7 @@ impl Shard {
         self.sched.borrow_mut().handle(Event::Resolved { host: id, address }, now);
     }
 
-    fn group(&self, site: &str, limit: std::num::NonZeroU32) -> GroupId {
+    fn group(&self, site: &str, limit: NonZeroU32) -> GroupId {
         let mut hosts = self.hosts.borrow_mut();
         if let Some(group) = hosts.groups.get(site) {
             return *group;

@@ -7,12 +7,14 @@ use std::task::{Context as TaskContext, Poll};
 use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Shard;
-use crate::conn::{Exchanged, H1, H2, LazyTimer};
+use super::habits::fault;
+use super::{PoolKey, Shard};
+use crate::conn::{Exchanged, H1, H2, LazyTimer, Sent};
 use crate::dial::DialTimes;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::ration::Shelf;
 use crate::model::{Clock, CloseReason, Job, Time};
+use crate::policy::Fault;
 use crate::pool::ConnId;
 use crate::sched::HostId;
 
@@ -70,12 +72,17 @@ impl Carrier {
 pub(super) struct Streams {
     pub(super) h2: H2,
     pub(super) remote: Option<std::net::SocketAddr>,
+    /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
+    pub(super) carried: u32,
+    pub(super) fell_idle: Option<Time>,
+    /// How many of them the peer has not processed, or not answered when it ended.
+    pub(super) refused: u32,
     idle: Vec<Rc<Mailbox<Parcel>>>,
 }
 
 impl Streams {
     pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>) -> Self {
-        Self { h2, remote, idle: Vec::new() }
+        Self { h2, remote, carried: 0, fell_idle: None, refused: 0, idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
@@ -134,6 +141,7 @@ impl Shard {
     {
         let mut timer = LazyTimer::new(&self.clock, self.due(&first));
         let addressee = self.template.addressee(&first.job.url);
+        let (key, host) = (self.pool_key(&first), first.host);
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
@@ -151,14 +159,23 @@ impl Shard {
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
                     let now = exchanged.ended;
-                    let next = self.release(id, h1.reusable(), &exchanged, now);
+                    let sound = h1.reusable();
+                    if exchanged.result.is_err() {
+                        self.note_unanswered(id, &flight, &exchanged, None);
+                    } else if flight.dial.is_some() {
+                        self.note_promise(flight.host, &exchanged);
+                    } else if fault(&exchanged, true) == Some(Fault::Misdirected) {
+                        self.note_misdirected(id, flight.host);
+                    }
+                    let next = self.release(id, &flight, sound, &exchanged, now);
                     self.ended(next, remote, flight, exchanged, mailbox, now)
                 }
                 Next::Park(until) => {
                     let parked = std::future::poll_fn(|cx| self.poll_parked(cx, until, &mut h1, mailbox, &mut timer));
                     match parked.await {
-                        Ok(parcel) => self.wake(id, &mut h1, parcel).await,
+                        Ok(parcel) => self.wake(id, key, &mut h1, parcel).await,
                         Err(reason) => {
+                            self.note_end(id, key, host, reason, self.clock.now());
                             tracing::debug!(%reason, ?remote, "an idle connection closes");
                             self.leave(id, mailbox);
                             Next::Close
@@ -202,17 +219,17 @@ impl Shard {
 
     /// Looks at the connection once more before a parked lane uses it: what the peer did while the parcel was on its way
     /// must not become the request's failure.
-    async fn wake<T>(self: &Rc<Self>, id: ConnId, h1: &mut H1<T>, parcel: Parcel) -> Next
+    async fn wake<T>(self: &Rc<Self>, id: ConnId, key: PoolKey, h1: &mut H1<T>, parcel: Parcel) -> Next
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let Parcel::Flight(flight) = parcel else { return Next::Close };
-        let alive = std::future::poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await;
-        if alive {
-            return Next::Flight(flight);
-        }
+        let looked = std::future::poll_fn(|cx| Poll::Ready(h1.poll_idle(cx))).await;
+        let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
+        let now = self.clock.now();
+        self.note_end(id, key, flight.host, reason, now);
         self.closed(id);
-        self.start(flight, self.clock.now());
+        self.start(flight, now);
         Next::Close
     }
 
@@ -257,7 +274,12 @@ impl Shard {
                     let now = self.clock.now();
                     self.update_streams(id, h2.streams_allowed(), flight.host, now);
                     streams.borrow_mut().idle.push(Rc::clone(&mailbox));
-                    let next = self.release(id, !h2.is_closed(), &exchanged, now);
+                    if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
+                        self.note_unprocessed(id, flight.host, &mut streams.borrow_mut(), h2.is_closed());
+                    } else if exchanged.result.is_err() {
+                        self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
+                    }
+                    let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);
                     let next = self.ended(next, remote, flight, exchanged, &mailbox, now);
                     if !matches!(next, Next::Park(_)) {
                         streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));

@@ -10,6 +10,7 @@ mod act;
 mod alarm;
 mod deliver;
 mod end;
+mod habits;
 mod hosts;
 mod keepsakes;
 mod lane;
@@ -86,6 +87,8 @@ pub(super) struct Shard {
     curbed: Cell<bool>,
     /// Whether this shard has asked for more permits than there were.
     asked: Cell<bool>,
+    /// Whether it has asked for more sockets than there were.
+    asked_for_sockets: Cell<bool>,
     scarcity: Scarcity,
     /// Jobs that redirects have made large.
     stowage: Stowage,
@@ -140,14 +143,13 @@ impl Shard {
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
         // The rate of the run is kept by the lease.
         settings.interval = None;
-        let shards = shared.shards;
         let live = *shared.steering.limits();
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {
             index,
             clock,
             sched: RefCell::new(Scheduler::new(settings, seed)),
-            pool: RefCell::new(Pool::new(config.pool.clone(), shared.sockets / shards, seed)),
+            pool: RefCell::new(Pool::new(config.pool.clone(), shared.spare.share(), seed)),
             hosts: RefCell::new(Hosts::default()),
             carriers: RefCell::default(),
             waiting: RefCell::default(),
@@ -164,6 +166,7 @@ impl Shard {
             live: Cell::new(live),
             curbed: Cell::new(false),
             asked: Cell::new(false),
+            asked_for_sockets: Cell::new(false),
             scarcity: Scarcity::default(),
             stowage: Stowage::default(),
             look_at: Cell::new(Time::ZERO),

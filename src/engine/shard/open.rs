@@ -17,14 +17,24 @@ use crate::sched::{Event, HostId};
 impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
     pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
-        match self.dial(key, &flight).await {
+        let dialed = match self.dial(key, &flight).await {
+            // What it wants has become known meanwhile.
+            Some(Ok(dialed)) if dialed.alpn_h2 && self.habits(flight.host).wants_http1() => {
+                drop(dialed);
+                self.dial(key, &flight).await
+            }
+            dialed => dialed,
+        };
+        match dialed {
             Some(Ok(dialed)) => {
                 let mut times = dialed.times;
                 times.dns = self.lookup_time(flight.host).or(times.dns);
                 flight.dial = Some(times);
                 self.shared.counters[self.index].connections_opened.add(1);
-                let is_plain = flight.job.url.scheme() == Scheme::Http;
-                if dialed.alpn_h2 || (is_plain && self.shared.config.network.http2_prior_knowledge) {
+                let prior_knowledge = flight.job.url.scheme() == Scheme::Http
+                    && self.shared.config.network.http2_prior_knowledge
+                    && !self.habits(flight.host).wants_http1();
+                if dialed.alpn_h2 || prior_knowledge {
                     // Boxed likewise: an HTTP/1.1 lane is far smaller.
                     Box::pin(self.open_h2(key, dialed, flight)).await;
                 } else {
@@ -41,7 +51,13 @@ impl Shard {
         let budget = self.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
-        let mut dialing = Box::pin(self.dialer.dial(&target, key.1, budget));
+        let http1 = self.habits(flight.host).wants_http1();
+        let mut dialing = Box::pin(async {
+            match http1 {
+                true => self.dialer.dial_http1(&target, key.1, budget).await,
+                false => self.dialer.dial(&target, key.1, budget).await,
+            }
+        });
         let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
             // Others wait for this connection too: it is theirs now.
             Poll::Ready(()) if self.waiting_for(key) == 0 => Poll::Ready(None),
@@ -56,6 +72,7 @@ impl Shard {
             Ok(h1) => {
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, 1, now);
+                self.break_in(id, flight.host, self.is_once(&flight));
                 let mailbox = Rc::new(Mailbox::default());
                 self.register(id, Carrier::H1(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
@@ -83,11 +100,17 @@ impl Shard {
                 let slots = self.streams(usize::MAX);
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, slots, now);
+                self.break_in(id, flight.host, false);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote)));
                 self.register(id, Carrier::H2(Rc::clone(&streams)));
-                let shard = Rc::clone(self);
+                let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
+                    if let Some(streams) = shared.upgrade() {
+                        let (pool, mut streams) = (shard.pool.borrow(), streams.borrow_mut());
+                        streams.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
+                        streams.fell_idle = pool.idle_since(id);
+                    }
                     shard.closed(id);
                     shard.board_waiting(key);
                     drop(shard);

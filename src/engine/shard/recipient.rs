@@ -7,18 +7,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::response::Parts;
-use http::{HeaderMap, StatusCode};
 
 use super::Shard;
 use super::end::{of_status, timings};
+use super::habits::fault_of_status;
 use super::lane::Flight;
 use crate::body::Room;
 use crate::conn::Recipient;
 use crate::engine::ration::{Ration, Rationed, Shelf, Workspace};
 use crate::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
-use crate::policy::{Decision, RetryFacts, decide};
+use crate::policy::{Decision, Fault, RetryFacts, decide};
 use crate::source::OURS;
 
 /// A flight's exchange, as seen by those who want its response.
@@ -88,12 +89,14 @@ impl Shard {
         ForFlight { shard: self, flight, remote, number: Cell::new(None) }
     }
 
-    /// Whether a response with this status is not tried again, whatever happens to its body.
-    fn is_last(&self, flight: &Flight, status: StatusCode) -> bool {
+    /// Whether a response with this head is not tried again, whatever happens to its body.
+    fn is_last(&self, flight: &Flight, head: &Parts) -> bool {
         let earlier = flight.job.extra.as_ref().map_or(0, |extra| extra.hop_attempts);
-        let replayable = self.template.method(&flight.job).is_idempotent();
-        let facts = RetryFacts { attempt: earlier + 1, replayable, free: false };
-        !matches!(decide(of_status(status.as_u16(), None), facts, &self.shared.config.retries), Decision::Later)
+        let status = head.status.as_u16();
+        let fault = fault_of_status(status, head.version, flight.dial.is_none());
+        let replayable = self.template.method(&flight.job).is_idempotent() || fault.is_some_and(Fault::is_harmless);
+        let facts = RetryFacts { attempt: earlier + 1, replayable, free: fault.is_some() };
+        matches!(decide(of_status(status, None), facts, &self.shared.config.retries), Decision::GiveUp(_))
     }
 }
 
@@ -147,7 +150,7 @@ impl Recipient for ForFlight<'_> {
             remote: self.remote,
             reused: self.flight.dial.is_none(),
             timings: timings(self.flight, Some(first_byte), None, Duration::ZERO),
-            last: self.shard.is_last(self.flight, head.status),
+            last: self.shard.is_last(self.flight, parts),
         };
         let refusal = || BodyUse::Refuse(PANICKED.into());
         let wish = hooks.map_or(BodyUse::Collect, |hooks| guarded(|| hooks.head(&head)).unwrap_or_else(refusal));

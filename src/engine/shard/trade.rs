@@ -17,11 +17,16 @@ impl Shard {
     /// may have given some up for want of sockets.
     pub(super) fn take_more_permits(&self, now: Time) -> bool {
         // Asked once, it is known to want more; nothing has to be locked until there is something to take.
-        let known = self.asked.get() && !self.shared.lease.has_free();
+        let sockets_came = self.asked_for_sockets.get() && self.shared.spare.has_free();
+        let known = self.asked.get() && !self.shared.lease.has_free() && !sockets_came;
         if known || !self.sched.borrow().wants_more() {
             return false;
         }
-        let sockets = u32::try_from(self.pool.borrow().budget()).unwrap_or(u32::MAX);
+        let mut sockets = self.pool.borrow().budget();
+        if self.sched.borrow().limit() as usize >= sockets {
+            sockets += self.take_more_sockets();
+        }
+        let sockets = u32::try_from(sockets).unwrap_or(u32::MAX);
         let (share, tell) = self.shared.lease.take(self.index, sockets);
         self.asked.set(share.is_none());
         if tell {
@@ -36,6 +41,46 @@ impl Shard {
         }
     }
 
+    /// Asks for more sockets, where these are what holds this shard; says how many it got.
+    pub(super) fn take_more_sockets(&self) -> usize {
+        let spare = &self.shared.spare;
+        if self.shared.shards == 1 || (self.asked_for_sockets.get() && !spare.has_free()) {
+            return 0;
+        }
+        let (taken, tell) = spare.take(self.index, spare.batch());
+        self.asked_for_sockets.set(taken == 0);
+        self.pool.borrow_mut().gain(taken);
+        if tell {
+            self.shared.send_all(Some(self.index), || Message::Traded);
+        }
+        taken
+    }
+
+    /// Gives up sockets that others want, and the wish for more when there is none any longer.
+    fn trade_sockets(&self) {
+        let spare = &self.shared.spare;
+        if self.asked_for_sockets.get() && !self.sched.borrow().wants_more() {
+            spare.content(self.index);
+            self.asked_for_sockets.set(false);
+        }
+        let wanted = spare.wanted_by_others(self.index);
+        if wanted == 0 {
+            return;
+        }
+        let (in_flight, queued) = {
+            let sched = self.sched.borrow();
+            (sched.in_flight(), sched.queued())
+        };
+        // What its permits are for, as far as it has work for them.
+        let keep = in_flight.max(self.shared.lease.share(self.index).min(u32::try_from(queued).unwrap_or(u32::MAX)));
+        let (given, evicted) = self.pool.borrow_mut().part_with(wanted, keep as usize);
+        evicted.into_iter().for_each(|id| self.dismiss(id));
+        if given > 0 {
+            spare.give(given);
+            self.shared.send_all(Some(self.index), || Message::Traded);
+        }
+    }
+
     /// Gives up permits that are owed or that others want, and the wish for more when there is none any longer; `true`
     /// when this shard may start more than before.
     pub(super) fn trade(&self, now: Time) -> bool {
@@ -46,6 +91,9 @@ impl Shard {
         if self.shared.shards == 1 {
             return self.uncurb();
         }
+        if self.shared.spare.is_wanted() {
+            self.trade_sockets();
+        }
         if lease.wanted() && !self.sched.borrow().wants_more() {
             lease.content(self.index);
             self.asked.set(false);
@@ -54,8 +102,11 @@ impl Shard {
             return self.uncurb();
         }
         self.curbed.set(true);
-        let in_flight = self.sched.borrow().in_flight();
-        let (limit, given) = lease.give(self.index, in_flight);
+        let (in_flight, idle) = {
+            let sched = self.sched.borrow();
+            (sched.in_flight(), sched.in_flight() == 0 && sched.queued() == 0)
+        };
+        let (limit, given) = lease.give(self.index, in_flight, idle);
         let before = self.sched.borrow().limit();
         self.sched.borrow_mut().handle(Event::Concurrency(limit), now);
         if given {

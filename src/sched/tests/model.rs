@@ -180,7 +180,7 @@ impl History {
         stopped: bool,
         now: Time,
     ) -> Result<(), GiveUpReason> {
-        let free = facts.free && facts.attempt == 1;
+        let free = facts.free && facts.replayable;
         let own = reason_of_its_own(verdict, facts.attempt, facts.replayable, settings);
         if let Some(reason) = own.filter(|_| !free) {
             return Err(reason);

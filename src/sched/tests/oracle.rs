@@ -102,7 +102,7 @@ impl<'a> Oracle<'a> {
                 Answer::Redirect(host) => {
                     stages.push(Stage { host, attempt: 1, hops: stage.hops + 1, ..started });
                 }
-                Answer::Stale if stage.attempt == 1 && stage.free < MOST_FREE => {
+                Answer::Stale if stage.attempt == 1 && stage.free < MOST_FREE && replayable(key) => {
                     stages.push(Stage { free: stage.free + 1, ..started });
                 }
                 Answer::Stale => self.fail(started, Verdict::Failed(FailureKind::Closed), key, ends, stages),

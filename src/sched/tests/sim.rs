@@ -294,7 +294,8 @@ impl<'a> Sim<'a> {
         match answer {
             Answer::Unsent => return self.returned(host, ticket),
             Answer::Stale => {
-                let free = ticket.attempt == 1 && ticket.free < MOST_FREE;
+                let key = self.ledger.jobs[ticket.job as usize].key;
+                let free = ticket.attempt == 1 && ticket.free < MOST_FREE && replayable(key);
                 self.failed(host, ticket, started, Verdict::Failed(FailureKind::Closed), free);
             }
             Answer::Verdict(Verdict::Fine) => {

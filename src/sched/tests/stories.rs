@@ -234,7 +234,7 @@ fn a_free_retry_is_immediate_and_blames_nobody() {
     story.arrive(host, 0..2);
     let free = RetryFacts { free: true, ..ONCE };
     assert_eq!(starts(&story.fail(host, 0, FailureKind::Closed, free)), [0]);
-    let gone = story.fail(host, 0, FailureKind::Closed, RetryFacts { attempt: 2, ..free });
+    let gone = story.fail(host, 0, FailureKind::Closed, ONCE);
     assert_eq!(gone, [Action::GiveUp { host, job: 0, reason: GiveUpReason::RetriesUsed }]);
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
 }

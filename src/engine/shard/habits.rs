@@ -1,0 +1,184 @@
+//! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
+
+use http::StatusCode;
+
+use super::lane::{Flight, Streams};
+use super::{PoolKey, Shard};
+use crate::conn::{Exchanged, Sent};
+use crate::model::{CloseReason, Failure, FailureKind, Phase, Time};
+use crate::policy::Fault;
+use crate::pool::{ConnId, Habits, SOON};
+use crate::sched::HostId;
+
+impl Shard {
+    /// What is known of a host's connections.
+    pub(super) fn habits(&self, host: HostId) -> Habits {
+        self.hosts.borrow().get(host).map(|host| host.habits).unwrap_or_default()
+    }
+
+    pub(super) fn with_habits<R>(&self, host: HostId, change: impl FnOnce(&mut Habits) -> R) -> Option<R> {
+        self.hosts.borrow_mut().get_mut(host).map(|host| change(&mut host.habits))
+    }
+
+    /// Whether a request may be sent only once.
+    pub(super) fn is_once(&self, flight: &Flight) -> bool {
+        !self.shared.config.retries.unsafe_methods && !self.method(flight).is_idempotent()
+    }
+
+    /// A new connection carries no more than its host is known to take, and is kept no longer than it is known to last.
+    pub(super) fn break_in(&self, id: ConnId, host: HostId, once: bool) {
+        if self.habits(host) == Habits::default() {
+            return;
+        }
+        let known = self.with_habits(host, |habits| (habits.give(once), habits.at_once(), habits.keep()));
+        let Some((requests, streams, keep)) = known else { return };
+        let mut pool = self.pool.borrow_mut();
+        if streams < u32::MAX {
+            pool.cap(id, streams);
+        }
+        if requests < u32::MAX {
+            pool.give(id, requests);
+        }
+        if let Some(idle) = keep {
+            pool.keep(id, idle);
+        }
+    }
+
+    /// A connection has carried all the requests that it was given.
+    pub(super) fn has_carried_all(&self, host: HostId, given: u32) {
+        self.with_habits(host, |habits| habits.took_all(given));
+    }
+
+    /// The first response over a connection says whether it will be kept.
+    pub(super) fn note_promise(&self, host: HostId, exchanged: &Exchanged) {
+        if exchanged.promises_keep_alive() {
+            self.with_habits(host, Habits::kept);
+        }
+    }
+
+    /// A kept connection was the wrong one for a request (421): the requests before are all that it is good for.
+    #[cold]
+    pub(super) fn note_misdirected(&self, id: ConnId, host: HostId) {
+        let served = u32::try_from(self.pool.borrow().served(id)).unwrap_or(u32::MAX);
+        self.with_habits(host, |habits| habits.ended_after(served.saturating_sub(1)));
+    }
+
+    /// The peer ended an idle connection, or it was found so when its turn came.
+    pub(super) fn note_end(&self, id: ConnId, key: PoolKey, host: HostId, reason: CloseReason, now: Time) {
+        let pool = self.pool.borrow();
+        let Some(idle_since) = pool.idle_since(id) else { return };
+        let is_its = self.hosts.borrow().get(host).is_some_and(|host| host.serial == key.0);
+        if !is_its || !matches!(reason, CloseReason::PeerClosed | CloseReason::UnsolicitedBytes) {
+            return;
+        }
+        let served = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
+        let idle = now.since(idle_since);
+        self.with_habits(host, |habits| if idle < SOON { habits.ended_after(served) } else { habits.faded(idle) });
+    }
+
+    /// Takes note of a request that had no answer on a kept connection, before that is released: its siblings may be as
+    /// dead as it is. `streams`: those of one over HTTP/2.
+    #[cold]
+    pub(super) fn note_unanswered(
+        &self,
+        id: ConnId,
+        flight: &Flight,
+        exchanged: &Exchanged,
+        streams: Option<&mut Streams>,
+    ) {
+        let Err(failure) = &exchanged.result else { return };
+        self.with_habits(flight.host, Habits::failed);
+        let timed_out = is_timeout(failure);
+        let unanswered = matches!(exchanged.sent, Sent::No | Sent::Unanswered);
+        if !unanswered || !(timed_out || is_cut(failure)) {
+            return;
+        }
+        if flight.dial.is_some() {
+            let is_repeat = flight.job.extra.as_ref().is_some_and(|extra| extra.repeats.not_before > 0);
+            if is_repeat {
+                self.with_habits(flight.host, Habits::pardon);
+            }
+            return;
+        }
+        let key = self.pool_key(flight);
+        let mut pool = self.pool.borrow_mut();
+        let (since, served) = match streams {
+            Some(streams) => {
+                streams.refused += 1;
+                (streams.fell_idle, streams.carried.saturating_sub(streams.refused))
+            }
+            None => (pool.idle_since(id), u32::try_from(pool.served(id)).unwrap_or(u32::MAX).saturating_sub(1)),
+        };
+        let proven_before = if timed_out { flight.dispatched } else { since.unwrap_or(flight.dispatched) };
+        let suspects = pool.suspect(key, proven_before);
+        drop(pool);
+        suspects.into_iter().for_each(|id| self.dismiss(id));
+        let Some(since) = since else { return };
+        let idle = flight.dispatched.since(since);
+        self.with_habits(flight.host, |habits| match (timed_out, idle < SOON) {
+            (false, true) => habits.ended_after(served),
+            (false, false) => habits.faded(idle),
+            (true, false) => habits.swallowed(idle),
+            // Too slow an answer, as far as anyone can tell.
+            (true, true) => {}
+        });
+    }
+
+    /// A stream was not processed: the connection has ended, after as many as it took; or it takes no more at once.
+    #[cold]
+    pub(super) fn note_unprocessed(&self, id: ConnId, host: HostId, streams: &mut Streams, ended: bool) {
+        streams.refused += 1;
+        if ended {
+            let served = streams.carried.saturating_sub(streams.refused);
+            self.with_habits(host, |habits| habits.ended_after(served));
+        } else {
+            let served = self.pool.borrow_mut().refused(id);
+            self.with_habits(host, |habits| served.map(|served| habits.refused(served)));
+        }
+    }
+
+    /// The host wants HTTP/1.1: nothing new goes over its HTTP/2 connections.
+    #[cold]
+    pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
+        if self.with_habits(host, Habits::want_http1) == Some(true) {
+            let idle = self.pool.borrow_mut().abandon(key, CloseReason::NotKeptAlive);
+            idle.into_iter().for_each(|id| self.dismiss(id));
+        }
+    }
+}
+
+/// What the connection did to a request, if that is what its failure, or its status, comes from.
+pub(super) fn fault(exchanged: &Exchanged, reused: bool) -> Option<Fault> {
+    match &exchanged.result {
+        Ok(response) => fault_of_status(response.status, response.version, reused),
+        Err(failure) => match exchanged.sent {
+            Sent::Http11Required => Some(Fault::Http11Required),
+            Sent::Unprocessed => Some(Fault::Unprocessed),
+            Sent::No if is_cut(failure) => Some(Fault::Unsent),
+            Sent::Unanswered if reused && is_cut(failure) => Some(Fault::Stale),
+            _ => None,
+        },
+    }
+}
+
+/// Statuses that speak of the connection: 421, and the 408 with which a server ends one that was idle for too long for it, on
+/// its way when the next request was written.
+pub(super) fn fault_of_status(status: u16, version: http::Version, reused: bool) -> Option<Fault> {
+    match StatusCode::from_u16(status) {
+        Ok(StatusCode::MISDIRECTED_REQUEST) if reused => Some(Fault::Misdirected),
+        Ok(StatusCode::REQUEST_TIMEOUT) if reused && version <= http::Version::HTTP_11 => Some(Fault::Stale),
+        _ => None,
+    }
+}
+
+/// A connection that ended under the request, as kept-alive ones may.
+pub(super) fn is_cut(failure: &Failure) -> bool {
+    matches!(failure.phase, Phase::Send | Phase::Head | Phase::Body)
+        && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset | FailureKind::Io)
+}
+
+/// The answer, or the rest of it, was not here in time: the connection may be dead without anyone having said so.
+pub(super) const fn is_timeout(failure: &Failure) -> bool {
+    matches!(failure.phase, Phase::Head | Phase::Body)
+        && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout | FailureKind::TooSlow)
+}
