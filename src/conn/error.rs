@@ -33,7 +33,11 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
         return wanted;
     }
     let (kind, unprocessed) = h2_kind(error, phase);
-    let message = describe(kind, "http2 error", &format!(": {error}"));
+    let message = if error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) {
+        ENDLESS.to_owned()
+    } else {
+        describe(kind, "http2 error", &format!(": {error}"))
+    };
     Mapped { failure: Failure::new(phase, kind, message), unprocessed }
 }
 
@@ -61,6 +65,10 @@ fn is_about_length(error: &hyper::Error) -> bool {
 
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
 const IN_A_FRAME: &str = "bytes remaining on stream";
+
+/// What is said of a server that had to be stopped (`frames`).
+const ENDLESS: &str = "the server sends HTTP/2 frames without end that bring nothing (PING, SETTINGS, empty DATA and the \
+    like), or a head without end, so its connection was closed (ENHANCE_YOUR_CALM)";
 
 /// A connection that ended early: the head is missing, or the body is cut off.
 const fn cut_off(phase: Phase) -> FailureKind {

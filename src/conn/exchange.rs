@@ -191,7 +191,6 @@ impl Reached {
         outcome: Result<Response, ExchangeError>,
         answered: bool,
         watch: &Watch<'_>,
-        started: Time,
         ended: Time,
     ) -> Exchanged {
         let sent = match &outcome {
@@ -206,7 +205,7 @@ impl Reached {
             head: head.map(|(head, _)| head),
             order: self.order.into_inner(),
             sent,
-            first_byte: head_at.map(|at| at.since(started)),
+            first_byte: head_at.map(|at| at.since(watch.started())),
             body: head_at.map(|at| ended.since(at)),
             wire_bytes: watch.wire_bytes.get(),
             ended,
@@ -261,7 +260,7 @@ where
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
     let body_use = match (&framing, followed) {
-        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started)),
+        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started())),
         _ => BodyUse::Collect,
     };
     reached.head_came(head, now);
