@@ -24,7 +24,7 @@ use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::frames::{Allowance, FRAME_SIZE};
 use super::h2_wire::H2Wire;
 use super::places::Places;
-use super::streams::{Incoming, Upload};
+use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
@@ -47,6 +47,7 @@ struct State {
     places: Places,
     /// What the peer may send that brings nothing.
     allowance: Rc<Allowance>,
+    uploads: Rc<Uploads>,
 }
 
 impl fmt::Debug for H2 {
@@ -80,6 +81,7 @@ impl H2 {
         let state = Rc::new(State {
             closed: Cell::new(false),
             places: Places::new(sender.current_max_send_streams()),
+            uploads: Rc::new(Uploads::new(Rc::clone(&allowance))),
             allowance,
         });
         let (held, gone) = oneshot::channel();
@@ -128,7 +130,7 @@ impl H2 {
                 }
                 last_place.set(state.places.is_full());
                 *place.borrow_mut() = taken;
-                send(sender, request, &upload, most_early, &state.allowance).await
+                send(sender, request, &upload, most_early, state).await
             });
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
@@ -210,7 +212,7 @@ async fn send(
     request: &mut Request<RequestBody>,
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
-    allowance: &Rc<Allowance>,
+    state: &State,
 ) -> Result<Response<Incoming>, ExchangeError> {
     // All of it is there, in one piece.
     let body = request.body_mut().frame().await.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
@@ -220,12 +222,12 @@ async fn send(
     let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
     let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
-    allowance.request();
+    state.allowance.request();
     if body.is_empty() {
         // While the stream is open: to let go of one that has ended takes h2 180 instructions more.
         drop(stream);
     } else {
-        *upload.borrow_mut() = Some(Upload::new(stream, body, Rc::clone(allowance)));
+        *upload.borrow_mut() = Some(Upload::new(stream, body, Rc::clone(&state.uploads)));
     }
     let mut early = 0;
     let response = poll_fn(|cx| {

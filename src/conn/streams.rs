@@ -1,5 +1,6 @@
 //! The two bodies of an HTTP/2 stream: the request's on its way out, the response's on its way in.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -30,13 +31,29 @@ pub(super) struct Upload {
     portion: Portion,
     /// Runs while there is room, but little.
     patience: Option<Pin<Box<Sleep>>>,
+    /// The room that it holds back.
+    held: usize,
+    shared: Rc<Uploads>,
+}
+
+/// What the uploads of one connection have in common.
+#[derive(Debug)]
+pub(super) struct Uploads {
     allowance: Rc<Allowance>,
+    /// The room that they hold back together.
+    held: Cell<usize>,
+}
+
+impl Uploads {
+    pub(super) const fn new(allowance: Rc<Allowance>) -> Self {
+        Self { allowance, held: Cell::new(0) }
+    }
 }
 
 impl Upload {
     /// `body`: not empty.
-    pub(super) fn new(stream: SendStream<Bytes>, body: Bytes, allowance: Rc<Allowance>) -> Self {
-        Self { stream, rest: body, portion: Portion::default(), patience: None, allowance }
+    pub(super) fn new(stream: SendStream<Bytes>, body: Bytes, shared: Rc<Uploads>) -> Self {
+        Self { stream, rest: body, portion: Portion::default(), patience: None, held: 0, shared }
     }
 
     /// Ready when all has been handed to h2, or the stream has ended; how it ended is told with the response.
@@ -44,10 +61,11 @@ impl Upload {
         while !self.rest.is_empty() {
             self.stream.reserve_capacity(self.rest.len().min(PIECE));
             let room = self.stream.capacity();
-            let mut now = self.portion.of(room, self.rest.len());
+            let mut now = self.portion.of(room, self.rest.len(), self.shared.held.get() - self.held);
             if now == 0 && room > 0 && self.poll_patience(cx).is_ready() {
                 now = self.portion.at_last(room, self.rest.len());
             }
+            self.hold(if now == 0 { room } else { 0 });
             if now == 0 {
                 match ready!(self.stream.poll_capacity(cx)) {
                     Some(Ok(_)) => continue,
@@ -55,7 +73,7 @@ impl Upload {
                 }
             }
             self.patience = None;
-            self.allowance.upload(now);
+            self.shared.allowance.upload(now);
             let piece = self.rest.split_to(now);
             if self.stream.send_data(piece, self.rest.is_empty()).is_err() {
                 return Poll::Ready(());
@@ -64,9 +82,21 @@ impl Upload {
         Poll::Ready(())
     }
 
+    /// Holds back so much room.
+    fn hold(&mut self, room: usize) {
+        let before = std::mem::replace(&mut self.held, room);
+        self.shared.held.set(self.shared.held.get() - before + room);
+    }
+
     /// Ready once little room has stayed little for long enough.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.hold(0);
     }
 }
 

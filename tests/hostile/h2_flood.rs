@@ -134,6 +134,21 @@ fn floods() -> Vec<Case> {
         complete(200, 5),
         [frame(PING, 0, 0, [0; 8]).repeat(5_000), hello(1)].concat(),
     ));
+    for (name, bytes) in [("DATA", data(1, [b'x'; 100])), ("heads", ok(1, []))] {
+        let what = format!("sends {name} of a stream that has ended, without end, while another waits");
+        cases.push(Case::new(what, RULE, BAD, move || {
+            let peer = super::h2::serve(move |conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send(hello(stream))?;
+                conn.request()?;
+                conn.flood(&bytes)
+            });
+            let mut outcomes = super::h2::lab().fetch_all(["/a", "/b"].map(|path| peer.url(path)));
+            assert_eq!(Verdict::of(&outcomes[0]), complete(200, 5));
+            Verdict::of(&outcomes.remove(1))
+        }));
+    }
     cases.push(Case::new("sends WINDOW_UPDATE by 1 without end to an upload that it does not take", RULE, BAD, || {
         let peer = super::h2::serve(|conn| {
             conn.greet(&[(super::h2::INITIAL_WINDOW_SIZE, 0)])?;

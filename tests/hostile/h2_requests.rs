@@ -3,8 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use futures::executor::block_on;
+use futures::future::select;
+use haul::Client;
 use haul::model::{FailureKind, Phase};
 
 use super::case::{Case, Group, Verdict, complete, failed};
@@ -17,7 +21,7 @@ use super::lab::SOON;
 const FINE: Verdict = complete(200, 5);
 
 pub(crate) fn group() -> Group {
-    let cases = [waiting(), resetting(), headers(), uploads()];
+    let cases = [waiting(), resetting(), giving_up(), headers(), uploads()];
     Group {
         title: "HTTP/2: requests that wait, that are given up, and that upload",
         cases: cases.into_iter().flatten().collect(),
@@ -159,6 +163,55 @@ fn resetting() -> Vec<Case> {
     cases
 }
 
+/// A program's request, which it gives up once the peer has said so much; the peer has to hear of it while nothing else is
+/// asked. The peer allows `streams`.
+fn given_up(what: &str, streams: u32, said: fn(u32) -> Vec<u8>, give_up: fn(&Client, String)) -> Case {
+    let what = format!("is asked by a program that {what}, {streams} streams allowed: hears of it at once");
+    Case::new(what, "RFC 9113 §5.4.2", complete(200, 0), move || {
+        let (sender, heard) = channel();
+        let sender = std::sync::Mutex::new(sender);
+        let peer = serve(move |conn| {
+            conn.greet(&[(MAX_CONCURRENT_STREAMS, streams)])?;
+            let stream = conn.request()?;
+            conn.send(said(stream))?;
+            conn.until(|frame| frame.kind == RST_STREAM && frame.stream == stream)?;
+            let _ = sender.lock().expect("no panic while it is held").send(());
+            Ok(())
+        });
+        let client = Client::builder().config(|config| config.network.http2_prior_knowledge = true);
+        let client = client.build().expect("valid settings");
+        give_up(&client, peer.url("/"));
+        heard.recv_timeout(Duration::from_secs(5)).map_or(Verdict::Hang, |()| complete(200, 0))
+    })
+}
+
+fn giving_up() -> Vec<Case> {
+    let drop_response = |client: &Client, url: String| {
+        drop(block_on(client.get(url).send()).expect("a head"));
+    };
+    let drop_request = |client: &Client, url: String| {
+        let sending = Box::pin(client.get(url).send());
+        let time = Box::pin(async_sleep(SOON));
+        drop(block_on(select(sending, time)));
+    };
+    let mut cases = Vec::new();
+    for streams in [1, 100] {
+        cases.push(given_up("drops a response", streams, |id| [ok(id, []), data(id, "x")].concat(), drop_response));
+        cases.push(given_up("waits no longer for a head", streams, |_| Vec::new(), drop_request));
+    }
+    cases
+}
+
+/// Ready after a while, on any executor.
+fn async_sleep(time: Duration) -> futures::channel::oneshot::Receiver<()> {
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        sender.send(())
+    });
+    receiver
+}
+
 fn headers() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, value) in
@@ -219,6 +272,36 @@ fn uploads() -> Vec<Case> {
         case("has a window of 5,000 bytes and gives each back alone", 50_000, 5_000, 2_000, 0, byte_by_byte),
         case("has a window of 100 bytes", 10_000, 100, 50, 0, at_once),
         case("has a window of one byte", 1_000, 1, 1, 0, at_once),
+        Case::new(
+            "takes twenty uploads at once and gives back crumbs of the connection's window",
+            RULE,
+            complete(200, 100),
+            || {
+                let peer = serve(|conn| {
+                    conn.greet(&[])?;
+                    loop {
+                        let frame = conn.read()?;
+                        if frame.kind != DATA {
+                            continue;
+                        }
+                        let length = u32::try_from(frame.payload.len()).expect("24 bits");
+                        for part in [length / 3, length - length / 3].into_iter().filter(|part| *part > 0) {
+                            conn.send(window_update(0, part))?;
+                        }
+                        conn.send(if frame.ends_stream() {
+                            hello(frame.stream)
+                        } else {
+                            window_update(frame.stream, length)
+                        })?;
+                    }
+                });
+                let lab = lab().with(post(200_000)).with(|config| {
+                    config.limits.per_host = 20.try_into().expect("not zero");
+                    config.timeouts.total = Duration::from_secs(5);
+                });
+                together(lab.fetch_all((0..20).map(|n| peer.url(&format!("/{n}")))))
+            },
+        ),
         case_with("gives back less than half of its window and waits", RULE, FINE, post(70_000), |conn| {
             conn.greet(&[])?;
             let stream = conn.request()?;
