@@ -273,31 +273,34 @@ fn uploads() -> Vec<Case> {
         case("has a window of 100 bytes", 10_000, 100, 50, 0, at_once),
         case("has a window of one byte", 1_000, 1, 1, 0, at_once),
         Case::new(
-            "takes twenty uploads at once and gives back crumbs of the connection's window",
+            "takes twenty uploads at once, and has less and less room for all of them together",
             RULE,
             complete(200, 100),
             || {
+                // First each stream has all of its window; then all have as much together, and in crumbs.
+                const WINDOW: u32 = 65_535;
                 let peer = serve(|conn| {
                     conn.greet(&[])?;
+                    conn.send(window_update(0, 19 * WINDOW))?;
+                    let mut kept = 19 * WINDOW;
                     loop {
                         let frame = conn.read()?;
                         if frame.kind != DATA {
                             continue;
                         }
                         let length = u32::try_from(frame.payload.len()).expect("24 bits");
-                        for part in [length / 3, length - length / 3].into_iter().filter(|part| *part > 0) {
-                            conn.send(window_update(0, part))?;
-                        }
-                        conn.send(if frame.ends_stream() {
-                            hello(frame.stream)
-                        } else {
-                            window_update(frame.stream, length)
-                        })?;
+                        let now = kept.min(length);
+                        kept -= now;
+                        let crumbs = (0..length - now).step_by(1000).map(|at| (length - now - at).min(1000));
+                        conn.send(crumbs.flat_map(|crumb| window_update(0, crumb)).collect::<Vec<u8>>())?;
+                        let own =
+                            if frame.ends_stream() { hello(frame.stream) } else { window_update(frame.stream, length) };
+                        conn.send(own)?;
                     }
                 });
-                let lab = lab().with(post(200_000)).with(|config| {
+                let lab = lab().with(post(300_000)).with(|config| {
                     config.limits.per_host = 20.try_into().expect("not zero");
-                    config.timeouts.total = Duration::from_secs(5);
+                    config.timeouts.total = Duration::from_secs(3);
                 });
                 together(lab.fetch_all((0..20).map(|n| peer.url(&format!("/{n}")))))
             },
