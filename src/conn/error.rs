@@ -13,6 +13,8 @@ pub(super) struct Mapped {
     pub(super) failure: Failure,
     /// The peer said that it has not acted on the request (GOAWAY, REFUSED_STREAM): sending it again is safe.
     pub(super) unprocessed: bool,
+    /// h2 ended the connection, for something on it that need not be this request's.
+    pub(super) ended_ours: bool,
 }
 
 /// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
@@ -24,7 +26,7 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    Mapped { failure: Failure::new(phase, kind, message), unprocessed: false }
+    Mapped { failure: Failure::new(phase, kind, message), unprocessed: false, ended_ours: false }
 }
 
 /// The same for an error of h2.
@@ -38,7 +40,8 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
     } else {
         describe(kind, "http2 error", &format!(": {error}"))
     };
-    Mapped { failure: Failure::new(phase, kind, message), unprocessed }
+    let ended_ours = error.is_go_away() && error.is_library();
+    Mapped { failure: Failure::new(phase, kind, message), unprocessed, ended_ours }
 }
 
 fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {
@@ -61,6 +64,12 @@ fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {
 /// hostile lab watches.
 fn is_about_length(error: &hyper::Error) -> bool {
     matches!(error.to_string().as_str(), "invalid content-length parsed" | "unexpected transfer-encoding parsed")
+}
+
+/// The failure of a request on a connection that was ended for something else on it.
+pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
+    let message = "its connection was closed because another response on it is not valid HTTP/2";
+    Failure::new(phase, cut_off(phase), message)
 }
 
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
@@ -100,7 +109,7 @@ fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> 
     let wanted = matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)));
     let message = "the peer wants a client certificate; give one with --cert and --key";
     let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
-    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), unprocessed: false })
+    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), unprocessed: false, ended_ours: false })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.

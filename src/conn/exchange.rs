@@ -217,17 +217,19 @@ impl Reached {
 pub(super) struct ExchangeError {
     pub(super) failure: Failure,
     pub(super) unprocessed: bool,
+    /// The connection was ended, for something on it that need not be this exchange's.
+    pub(super) ended_ours: bool,
 }
 
 impl From<Failure> for ExchangeError {
     fn from(failure: Failure) -> Self {
-        Self { failure, unprocessed: false }
+        Self { failure, unprocessed: false, ended_ours: false }
     }
 }
 
 impl From<Mapped> for ExchangeError {
     fn from(mapped: Mapped) -> Self {
-        Self { failure: mapped.failure, unprocessed: mapped.unprocessed }
+        Self { failure: mapped.failure, unprocessed: mapped.unprocessed, ended_ours: mapped.ended_ours }
     }
 }
 

@@ -4,6 +4,9 @@
 //! head with a forbidden field would pass; where it ends with a field, the rest has nobody to belong to and the connection
 //! falls ([h2#37](https://github.com/hyperium/h2/issues/37)). Here the fragments become one frame, which h2 judges as a whole.
 //! All other frames pass where they are, after a look at their nine bytes of header.
+//!
+//! What h2 calls an error of the connection ends all that is on it, also where one head is to blame (a field's name in upper
+//! case). So it is noted which heads h2 can have come upon: the others were cut off, and are worth another try.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -43,11 +46,13 @@ pub(super) struct Allowance {
     updates: Cell<u64>,
 }
 
-impl Allowance {
-    pub(super) const fn new() -> Self {
+impl Default for Allowance {
+    fn default() -> Self {
         Self { frames: Cell::new(MOST_IDLE), updates: Cell::new(0) }
     }
+}
 
+impl Allowance {
     /// A request goes out.
     pub(super) fn request(&self) {
         self.earn(IDLE_A_REQUEST);
@@ -78,6 +83,61 @@ impl Allowance {
             None => self.spend(1),
         }
     }
+}
+
+/// The most heads of one read that are told apart.
+const MOST_SUSPECTS: usize = 16;
+
+/// The heads that were handed on and that h2 may not have got through yet: all of the last read.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    /// The streams, with [`ENDS`] where the head ends its stream.
+    heads: [Cell<u32>; MOST_SUSPECTS],
+    count: Cell<usize>,
+    /// The last stream that was opened. A head on a later one is nobody's.
+    opened: Cell<u32>,
+}
+
+/// The bit of a stream's number that means nothing.
+const ENDS: u32 = 1 << 31;
+
+impl Suspects {
+    /// A request went out on this stream.
+    pub(super) fn opened(&self, stream: u32) {
+        self.opened.set(self.opened.get().max(stream));
+    }
+
+    fn note(&self, stream: [u8; 4], flags: u8) {
+        let stream = u32::from_be_bytes(stream) & !ENDS;
+        if stream % 2 == 0 || stream > self.opened.get() {
+            return;
+        }
+        let count = self.count.get();
+        if let Some(place) = self.heads.get(count) {
+            place.set(if flags & END_STREAM == 0 { stream } else { stream | ENDS });
+        }
+        self.count.set(count + 1);
+    }
+
+    fn clear(&self) {
+        self.count.set(0);
+    }
+
+    /// Whether an error of the connection can be the fault of this stream. `has_head`: its head is known to be good, but not its
+    /// trailers. Where no other stream is known to be suspect, it is.
+    pub(super) fn include(&self, stream: u32, has_head: bool) -> bool {
+        let Some(heads) = self.heads.get(..self.count.get()) else { return true };
+        let own = |head: u32| head & !ENDS == stream;
+        let suspect = |head: u32| own(head) && (!has_head || head & ENDS != 0);
+        heads.iter().any(|head| suspect(head.get())) || heads.iter().all(|head| own(head.get()))
+    }
+}
+
+/// What is known of a server, for its stream and the exchanges on it.
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    pub(super) allowance: Allowance,
+    pub(super) suspects: Suspects,
 }
 
 /// A frame's header, and how much of its payload is padding, where that matters.
@@ -212,15 +272,33 @@ pub(super) struct Frames {
     head: Option<Box<Head>>,
     /// The most bytes that a head in fragments may have.
     most: usize,
-    allowance: Rc<Allowance>,
+    server: Rc<Server>,
+    /// The head whose payload is under way: its stream and flags.
+    passing: Option<([u8; 4], u8)>,
     /// The server has used it up: nothing of it is handed on any more.
     over: bool,
 }
 
 impl Frames {
     /// `most`: bytes of a head in fragments, as they are on the wire.
-    pub(super) const fn new(most: usize, allowance: Rc<Allowance>) -> Self {
-        Self { left: 0, header: [0; HEADER + 1], seen: 0, head: None, most, allowance, over: false }
+    pub(super) const fn new(most: usize, server: Rc<Server>) -> Self {
+        Self { left: 0, header: [0; HEADER + 1], seen: 0, head: None, most, server, passing: None, over: false }
+    }
+
+    /// More is about to be read: h2 has got through all heads that were handed on whole.
+    pub(super) fn read_on(&mut self) {
+        self.server.suspects.clear();
+        if let (Some((stream, flags)), true) = (self.passing, self.left > 0) {
+            self.server.suspects.note(stream, flags);
+        }
+    }
+
+    /// A frame is handed on.
+    fn hand_on(&mut self, header: &Header) {
+        self.passing = (header.kind == HEADERS).then_some((header.stream, header.flags));
+        if let Some((stream, flags)) = self.passing {
+            self.server.suspects.note(stream, flags);
+        }
     }
 
     /// Whether what comes next may be handed on where it is, as far as [`Self::pass`] says.
@@ -239,9 +317,10 @@ impl Frames {
         self.left -= at;
         while self.left == 0 {
             let Some(header) = Header::parse(&bytes[at..]) else { break };
-            if header.fate() != Fate::Pass || !header.settle(&self.allowance) {
+            if header.fate() != Fate::Pass || !header.settle(&self.server.allowance) {
                 break;
             }
+            self.hand_on(&header);
             let end = at + HEADER + header.length as usize;
             self.left = end.saturating_sub(bytes.len());
             at = end.min(bytes.len());
@@ -268,6 +347,7 @@ impl Frames {
             if self.left == 0
                 && let Some(head) = self.head.take_if(|head| head.fragment_ends())
             {
+                self.hand_on(&head.first);
                 out.extend(head.into_frame());
             }
         }
@@ -282,9 +362,12 @@ impl Frames {
         match &mut self.head {
             Some(head) if head.is_continued_by(&header) => {
                 let length = head.bytes.len() - HEADER + self.left;
-                let settled = header.length > 0 || header.settle(&self.allowance);
-                if header.fate() == Fate::Refuse || length > self.most || !settled {
+                let first = head.first;
+                if header.length == 0 && !header.settle(&self.server.allowance) {
                     self.end(out);
+                } else if header.fate() == Fate::Refuse || length > self.most {
+                    self.end(out);
+                    self.hand_on(&first);
                 } else {
                     head.is_last = header.flags & END_HEADERS != 0;
                 }
@@ -298,11 +381,14 @@ impl Frames {
             }
             None => {}
         }
-        if !header.settle(&self.allowance) {
+        if !header.settle(&self.server.allowance) {
             return self.end(out);
         }
         match header.fate() {
-            Fate::Pass => out.extend_from_slice(bytes),
+            Fate::Pass => {
+                out.extend_from_slice(bytes);
+                self.hand_on(&header);
+            }
             Fate::Gather => self.head = Some(Box::new(Head::new(header, bytes))),
             Fate::Drop => {}
             // h2 takes frames as large as heads may be. This one it is to refuse in its own words.
@@ -316,6 +402,7 @@ impl Frames {
     /// Hands on no more but what makes h2 end the connection with ENHANCE_YOUR_CALM: it has no other door to it.
     fn end(&mut self, out: &mut Vec<u8>) {
         (self.over, self.left, self.head) = (true, 0, None);
+        self.server.suspects.clear();
         out.extend([0, 0, 0, HEADERS, 0, 0, 0, 0, 1]);
         out.extend([0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1].repeat(FRAGMENTS_REFUSED));
     }
@@ -351,7 +438,7 @@ mod tests {
     }
 
     fn frames() -> Frames {
-        Frames::new(MOST, Rc::new(Allowance::new()))
+        Frames::new(MOST, Rc::default())
     }
 
     /// The same, which must not depend on the pieces.
@@ -516,8 +603,8 @@ mod tests {
 
     #[test]
     fn requests_and_uploads_pay() {
-        let allowance = Rc::new(Allowance::new());
-        let mut kept = Frames::new(MOST, Rc::clone(&allowance));
+        let server = Rc::new(Server::default());
+        let (allowance, mut kept) = (&server.allowance, Frames::new(MOST, Rc::clone(&server)));
         let answer = [frame(HEADERS, END_HEADERS, 1, "x"), frame(3, 0, 1, [0; 4])].concat();
         for _ in 0..2 * MOST_IDLE {
             allowance.request();
@@ -531,5 +618,46 @@ mod tests {
         assert!(!kept.is_over(), "each byte given back alone");
         handed_on(&mut kept, [&both.repeat(MOST_IDLE as usize / 2 + 1)[..]]);
         assert!(kept.is_over(), "what was never sent");
+    }
+
+    #[test]
+    fn the_heads_of_the_last_read_are_suspect() {
+        let server = Rc::new(Server::default());
+        server.suspects.opened(99);
+        let mut kept = Frames::new(MOST, Rc::clone(&server));
+        let mut suspects = |bytes: &[u8]| {
+            kept.read_on();
+            handed_on(&mut kept, [bytes]);
+            [1, 3, 5, 7].map(|stream| server.suspects.include(stream, false))
+        };
+        let (all, head) = ([true; 4], |stream| frame(HEADERS, END_HEADERS, stream, "head"));
+        assert_eq!(suspects(&frame(PING, 0, 0, [0; 8])), all, "nobody is known to be");
+        assert_eq!(suspects(&[head(3), head(7), frame(DATA, 0, 5, "x")].concat()), [false, true, false, true]);
+        assert_eq!(suspects(&[frame(DATA, 0, 1, "x"), head(1)[..11].to_vec()].concat()), [true, false, false, false]);
+        assert_eq!(suspects(&head(1)[11..12]), [true, false, false, false], "h2 has not seen all of it");
+        assert_eq!(suspects(&[&head(1)[12..], &head(5)].concat()), [true, false, true, false]);
+        assert_eq!(suspects(&frame(HEADERS, 0, 3, "he")), all, "h2 has seen nothing of it");
+        assert_eq!(suspects(&frame(CONTINUATION, END_HEADERS, 3, "ad")), [false, true, false, false]);
+        assert_eq!(
+            suspects(&(0..17).flat_map(|n| head(2 * n + 1)).collect::<Vec<_>>()),
+            all,
+            "too many to be told apart"
+        );
+        assert_eq!(suspects(&[head(0), head(2), head(101)].concat()), all, "nobody's");
+        assert_eq!(suspects(&head(3)[..4]), all);
+        assert_eq!(suspects(&head(3)[4..]), [false, true, false, false]);
+    }
+
+    #[test]
+    fn a_stream_with_a_good_head_is_suspect_for_its_trailers() {
+        let suspects = Suspects::default();
+        suspects.opened(9);
+        suspects.note([0, 0, 0, 1], END_HEADERS);
+        suspects.note([0x80, 0, 0, 3], END_HEADERS | END_STREAM);
+        assert_eq!([1, 3, 5].map(|stream| suspects.include(stream, false)), [true, true, false]);
+        assert_eq!([1, 3, 5].map(|stream| suspects.include(stream, true)), [false, true, false]);
+        suspects.clear();
+        suspects.note([0, 0, 0, 1], END_HEADERS);
+        assert_eq!([1, 3].map(|stream| suspects.include(stream, true)), [true, false], "there is no other");
     }
 }

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
-use super::frames::{Allowance, FRAME_SIZE};
+use super::frames::{FRAME_SIZE, Server};
 use super::h2_wire::H2Wire;
 use super::places::Places;
 use super::streams::{Incoming, Upload, Uploads};
@@ -45,8 +45,7 @@ struct State {
     closed: Cell<bool>,
     /// Those that the peer allows, for requests.
     places: Places,
-    /// What the peer may send that brings nothing.
-    allowance: Rc<Allowance>,
+    server: Rc<Server>,
     uploads: Rc<Uploads>,
 }
 
@@ -73,16 +72,16 @@ impl H2 {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let allowance = Rc::new(Allowance::new());
+        let server = Rc::new(Server::default());
         let (sender, connection) = settings(body)
-            .handshake(H2Wire::new(io, largest_block(body), Rc::clone(&allowance)))
+            .handshake(H2Wire::new(io, largest_block(body), Rc::clone(&server)))
             .await
             .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
         let state = Rc::new(State {
             closed: Cell::new(false),
             places: Places::new(sender.current_max_send_streams()),
-            uploads: Rc::new(Uploads::new(Rc::clone(&allowance))),
-            allowance,
+            uploads: Rc::new(Uploads::new(Rc::clone(&server))),
+            server,
         });
         let (held, gone) = oneshot::channel();
         let driver = drive(connection, sender.clone(), Rc::clone(&state), gone);
@@ -117,7 +116,9 @@ impl H2 {
         // Given up after the stream.
         let place = RefCell::new(None);
         let last_place = Cell::new(false);
-        let outcome = {
+        // 0: it has none.
+        let stream = Cell::new(0);
+        let mut outcome = {
             let upload = RefCell::new(None);
             let most_early = framing::most_before_head(context.body);
             let sending = pin!(async {
@@ -130,7 +131,7 @@ impl H2 {
                 }
                 last_place.set(state.places.is_full());
                 *place.borrow_mut() = taken;
-                send(sender, request, &upload, most_early, state).await
+                send(sender, request, &stream, &upload, most_early, state).await
             });
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
@@ -138,7 +139,7 @@ impl H2 {
                 Poll::Pending => {
                     poll_upload(&mut upload.borrow_mut(), cx);
                     let ended = context.poll_ended(cx, &watch, timer);
-                    ended.map(|failure| Err(ExchangeError { failure, unprocessed: watch.is_unsent() }))
+                    ended.map(|failure| Err(ExchangeError { unprocessed: watch.is_unsent(), ..failure.into() }))
                 }
             })
             .await
@@ -150,6 +151,12 @@ impl H2 {
         }
         drop(place);
         let answered = reached.has_head();
+        if let Err(error) = &mut outcome
+            && error.ended_ours
+            && (stream.get() == 0 || !state.server.suspects.include(stream.get(), answered))
+        {
+            error.failure = error::cut_off_by_another(error.failure.phase);
+        }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
 }
@@ -210,6 +217,7 @@ where
 async fn send(
     sender: &mut SendRequest<Bytes>,
     request: &mut Request<RequestBody>,
+    id: &Cell<u32>,
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
     state: &State,
@@ -222,7 +230,9 @@ async fn send(
     let unsent = |error: h2::Error| ExchangeError { unprocessed: true, ..error::map_h2(&error, Phase::Head).into() };
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
     let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
-    state.allowance.request();
+    state.server.allowance.request();
+    id.set(response.stream_id().as_u32());
+    state.server.suspects.opened(id.get());
     if body.is_empty() {
         // While the stream is open: to let go of one that has ended takes h2 180 instructions more.
         drop(stream);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Allowance, Frames};
+use super::frames::{Frames, Server};
 use super::preface::{Greeting, Opening};
 
 /// Bytes read at once where they can't be handed on as they are.
@@ -29,12 +29,12 @@ pub(super) struct H2Wire<T> {
 
 impl<T> H2Wire<T> {
     /// `most`: bytes of a head in fragments.
-    pub(super) fn new(io: T, most: usize, allowance: Rc<Allowance>) -> Self {
+    pub(super) fn new(io: T, most: usize, server: Rc<Server>) -> Self {
         Self {
             io,
             greeting: Greeting::default(),
             opening: Opening::default(),
-            frames: Frames::new(most, allowance),
+            frames: Frames::new(most, server),
             aside: Vec::new(),
             handed: 0,
         }
@@ -62,6 +62,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for H2Wire<T> {
         let this = &mut *self;
         // Each round takes bytes off the stream, which has a budget of its own.
         while !this.hand_on(buf) {
+            this.frames.read_on();
             if this.frames.is_plain() {
                 let before = buf.filled().len();
                 ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;

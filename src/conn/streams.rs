@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::error::{self, Mapped};
-use super::frames::Allowance;
+use super::frames::Server;
 use super::portion::Portion;
 use crate::model::Phase;
 
@@ -39,14 +39,14 @@ pub(super) struct Upload {
 /// What the uploads of one connection have in common.
 #[derive(Debug)]
 pub(super) struct Uploads {
-    allowance: Rc<Allowance>,
+    server: Rc<Server>,
     /// The room that they hold back together.
     held: Cell<usize>,
 }
 
 impl Uploads {
-    pub(super) const fn new(allowance: Rc<Allowance>) -> Self {
-        Self { allowance, held: Cell::new(0) }
+    pub(super) const fn new(server: Rc<Server>) -> Self {
+        Self { server, held: Cell::new(0) }
     }
 }
 
@@ -73,7 +73,7 @@ impl Upload {
                 }
             }
             self.patience = None;
-            self.shared.allowance.upload(now);
+            self.shared.server.allowance.upload(now);
             let piece = self.rest.split_to(now);
             if self.stream.send_data(piece, self.rest.is_empty()).is_err() {
                 return Poll::Ready(());

@@ -5,7 +5,7 @@ use haul::model::{FailureKind, Phase};
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, PUSH_PROMISE, STATUS_200, answer, block, data,
-    field, frame, hello, int, lab, last, ok, serve,
+    field, frame, hello, int, lab, last, ok, serve, together,
 };
 
 const FINE: Verdict = complete(200, 5);
@@ -15,7 +15,7 @@ const TOO_LARGE: Verdict = failed(Phase::Head, FailureKind::HeadTooLarge);
 const PRIORITISED: u8 = 0x20;
 
 pub(crate) fn group() -> Group {
-    let cases = [cut_heads(), other_heads(), many(), broken()];
+    let cases = [cut_heads(), neighbours(), other_heads(), many(), broken()];
     Group { title: "HTTP/2: heads in fragments", cases: cases.into_iter().flatten().collect() }
 }
 
@@ -85,6 +85,56 @@ fn cut_heads() -> Vec<Case> {
             with(block([("content-length", "5"), ("content-length", "6")])),
         ),
     ]
+}
+
+/// Four URLs at once, of which the second's head h2 takes for the end of the connection. The verdict is the second's, if the
+/// others, which are asked again, come whole.
+fn beside(what: &str, head: Vec<u8>, apart: bool) -> Case {
+    let when = if apart { "before its neighbours' heads" } else { "between their heads and their ends" };
+    Case::new(
+        format!("{what} on one stream of four, {when}: the others are asked again"),
+        "RFC 9113 §8.1.1",
+        BAD,
+        move || {
+            let peer = serve(move |conn| {
+                conn.greet(&[])?;
+                if conn.number > 0 {
+                    loop {
+                        let stream = conn.request()?;
+                        conn.send(hello(stream))?;
+                    }
+                }
+                let first = conn.request()?;
+                conn.send(hello(first))?;
+                let three = [conn.request()?, conn.request()?, conn.request()?];
+                let bad = frame(HEADERS, END_HEADERS, three[0], &head);
+                let others = [ok(three[1], []), ok(three[2], [])].concat();
+                conn.send(if apart { bad } else { [others, bad].concat() })
+            });
+            let lab = lab().with(|config| {
+                config.limits.per_host = 4.try_into().expect("not zero");
+                config.retries.retries = 2;
+            });
+            let mut outcomes = lab.fetch_all((0..4).map(|n| peer.url(&format!("/{n}"))));
+            let bad = Verdict::of(&outcomes.remove(1));
+            match together(outcomes) {
+                Verdict::Complete { bytes: 15, .. } => bad,
+                other => other,
+            }
+        },
+    )
+}
+
+fn neighbours() -> Vec<Case> {
+    let with = |fields: Vec<u8>| [vec![STATUS_200], fields].concat();
+    let mut cases = Vec::new();
+    for apart in [true, false] {
+        cases.push(beside("sends an upper-case name", with(field("Server", "x")), apart));
+        cases.push(beside("sends a value with NUL", with(field("a", "x\0y")), apart));
+        cases.push(beside("sends :status: abc", block([(":status", "abc")]), apart));
+        cases.push(beside("names an entry that is not in the table", with(vec![0x80 | 62]), apart));
+    }
+    cases
 }
 
 fn other_heads() -> Vec<Case> {
