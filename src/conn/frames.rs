@@ -109,7 +109,7 @@ impl Suspects {
 
     fn note(&self, stream: [u8; 4], flags: u8) {
         let stream = u32::from_be_bytes(stream) & !ENDS;
-        if stream % 2 == 0 || stream > self.opened.get() {
+        if stream.is_multiple_of(2) || stream > self.opened.get() {
             return;
         }
         let count = self.count.get();
