@@ -16,6 +16,8 @@ pub(super) struct Mapped {
     pub(super) failure: Failure,
     /// What the peer itself says that it made of the request.
     pub(super) sent: Option<Sent>,
+    /// h2 ended the connection, for something on it that need not be this request's.
+    pub(super) ended_ours: bool,
 }
 
 /// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
@@ -27,7 +29,7 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    Mapped { failure: Failure::new(phase, kind, message), sent: None }
+    Mapped { failure: Failure::new(phase, kind, message), sent: None, ended_ours: false }
 }
 
 /// The same for an error of h2.
@@ -38,9 +40,11 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
     let (kind, sent) = h2_kind(error, phase);
     let message = match sent {
         Some(Sent::Http11Required) => "the server wants this request over HTTP/1.1 (HTTP_1_1_REQUIRED)".to_owned(),
+        _ if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) => ENDLESS.to_owned(),
         _ => describe(kind, "http2 error", &format!(": {error}")),
     };
-    Mapped { failure: Failure::new(phase, kind, message), sent }
+    let ended_ours = error.is_go_away() && error.is_library();
+    Mapped { failure: Failure::new(phase, kind, message), sent, ended_ours }
 }
 
 fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {
@@ -65,8 +69,18 @@ fn is_about_length(error: &hyper::Error) -> bool {
     matches!(error.to_string().as_str(), "invalid content-length parsed" | "unexpected transfer-encoding parsed")
 }
 
+/// The failure of a request on a connection that was ended for something else on it.
+pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
+    let message = "its connection was closed because another response on it is not valid HTTP/2";
+    Failure::new(phase, cut_off(phase), message)
+}
+
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
 const IN_A_FRAME: &str = "bytes remaining on stream";
+
+/// What is said of a server that had to be stopped (`frames`).
+const ENDLESS: &str = "the server sends HTTP/2 frames without end that bring nothing (PING, SETTINGS, empty DATA and the \
+    like), or a head without end, so its connection was closed (ENHANCE_YOUR_CALM)";
 
 /// A connection that ended early: the head is missing, or the body is cut off.
 const fn cut_off(phase: Phase) -> FailureKind {
@@ -98,7 +112,7 @@ fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> 
     let wanted = matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)));
     let message = "the peer wants a client certificate; give one with --cert and --key";
     let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
-    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), sent: None })
+    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), sent: None, ended_ours: false })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.

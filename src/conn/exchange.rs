@@ -216,7 +216,6 @@ impl Reached {
         outcome: Result<Response, ExchangeError>,
         answered: bool,
         watch: &Watch<'_>,
-        started: Time,
         ended: Time,
     ) -> Exchanged {
         let sent = match &outcome {
@@ -231,7 +230,7 @@ impl Reached {
             head: head.map(|(head, _)| head),
             order: self.order.into_inner(),
             sent,
-            first_byte: head_at.map(|at| at.since(started)),
+            first_byte: head_at.map(|at| at.since(watch.started())),
             body: head_at.map(|at| ended.since(at)),
             wire_bytes: watch.wire_bytes.get(),
             ended,
@@ -243,6 +242,8 @@ impl Reached {
 pub(super) struct ExchangeError {
     pub(super) failure: Failure,
     pub(super) sent: Option<Sent>,
+    /// The connection was ended, for something on it that need not be this exchange's.
+    pub(super) ended_ours: bool,
 }
 
 impl ExchangeError {
@@ -255,13 +256,13 @@ impl ExchangeError {
 
 impl From<Failure> for ExchangeError {
     fn from(failure: Failure) -> Self {
-        Self { failure, sent: None }
+        Self { failure, sent: None, ended_ours: false }
     }
 }
 
 impl From<Mapped> for ExchangeError {
     fn from(mapped: Mapped) -> Self {
-        Self { failure: mapped.failure, sent: mapped.sent }
+        Self { failure: mapped.failure, sent: mapped.sent, ended_ours: mapped.ended_ours }
     }
 }
 
@@ -294,7 +295,7 @@ where
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
     let body_use = match (&framing, followed) {
-        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started)),
+        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started())),
         _ => BodyUse::Collect,
     };
     reached.head_came(head, now);

@@ -150,7 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         }
         let answered = self.tap.received() > received_before;
         self.doubtful = reached.is_doubtful();
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
 
     /// Whether the connection can take another request: the last response ended where its one framing said, and all of the

@@ -20,9 +20,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
-use super::preface::Greeted;
-use super::streams::{Incoming, Upload};
-use super::{LazyTimer, RequestBody, error, framing};
+use super::frames::{FRAME_SIZE, Server};
+use super::h2_wire::H2Wire;
+use super::places::Places;
+use super::streams::{Incoming, Upload, Uploads};
+use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
 use crate::model::{Clock, Failure, Phase};
 
@@ -40,8 +42,10 @@ pub struct H2 {
 struct State {
     /// The connection takes no more requests.
     closed: Cell<bool>,
-    /// How many streams the peer allows.
-    allowed: Cell<usize>,
+    /// Those that the peer allows, for requests.
+    places: Places,
+    server: Rc<Server>,
+    uploads: Rc<Uploads>,
 }
 
 impl fmt::Debug for H2 {
@@ -67,11 +71,17 @@ impl H2 {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
+        let server = Rc::new(Server::default());
         let (sender, connection) = settings(body)
-            .handshake(Greeted::new(io))
+            .handshake(H2Wire::new(io, largest_block(body), Rc::clone(&server)))
             .await
             .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
-        let state = Rc::new(State { closed: Cell::new(false), allowed: Cell::new(sender.current_max_send_streams()) });
+        let state = Rc::new(State {
+            closed: Cell::new(false),
+            places: Places::new(sender.current_max_send_streams()),
+            uploads: Rc::new(Uploads::new(Rc::clone(&server))),
+            server,
+        });
         let (held, gone) = oneshot::channel();
         let driver = drive(connection, sender.clone(), Rc::clone(&state), gone);
         Ok((Self { sender, state, held: Rc::new(held) }, driver))
@@ -87,7 +97,7 @@ impl H2 {
     /// connection takes no more.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
-        if self.is_closed() { 1 } else { self.state.allowed.get() }
+        if self.is_closed() { 1 } else { self.state.places.allowed() }
     }
 
     /// Takes `request`, sends it on a stream of its own and receives its response, within the context's time-outs. What is left
@@ -99,25 +109,57 @@ impl H2 {
         context: &Context<'_, C>,
         timer: &mut LazyTimer,
     ) -> Exchanged {
-        let started = context.clock.now();
-        let watch = context.watch(started);
+        let watch = context.watch(context.clock.now());
         let reached = Reached::default();
-        let outcome = {
+        let Self { sender, state, .. } = self;
+        // Given up after the stream.
+        let place = RefCell::new(None);
+        let last_place = Cell::new(false);
+        // 0: it has none.
+        let stream = Cell::new(0);
+        let mut outcome = {
             let upload = RefCell::new(None);
             let most_early = framing::most_before_head(context.body);
-            let sending = pin!(send(&mut self.sender, request, &upload, most_early));
+            let sending = pin!(async {
+                let mut taken = state.places.try_take();
+                if taken.is_none() {
+                    watch.wait_unsent();
+                    // None means that the connection takes no more: to send says why.
+                    taken = state.places.take().await;
+                    watch.send(context.clock.now());
+                }
+                last_place.set(state.places.is_full());
+                *place.borrow_mut() = taken;
+                send(sender, request, &stream, &upload, most_early, state).await
+            });
             let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending => {
                     poll_upload(&mut upload.borrow_mut(), cx);
-                    context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into()))
+                    let ended = context.poll_ended(cx, &watch, timer);
+                    ended.map(|failure| {
+                        let error = ExchangeError::from(failure);
+                        Err(if watch.is_unsent() { error.unwritten() } else { error })
+                    })
                 }
             })
             .await
         };
+        if outcome.is_err() || last_place.get() {
+            // Where streams are scarce h2's handle holds on to the last one it opened until it opens another, and so keeps it
+            // from being reset. A new one does not.
+            *sender = sender.clone();
+        }
+        drop(place);
         let answered = reached.has_head();
-        reached.exchanged(outcome, answered, &watch, started, context.clock.now())
+        if let Err(error) = &mut outcome
+            && error.ended_ours
+            && (stream.get() == 0 || !state.server.suspects.include(stream.get(), answered))
+        {
+            error.failure = error::cut_off_by_another(error.failure.phase);
+        }
+        reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
 }
 
@@ -131,16 +173,23 @@ fn settings(body: &BodySettings) -> Builder {
         .initial_window_size(body.h2_stream_window)
         .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
         .max_header_list_size(u32::try_from(body.max_head).unwrap_or(u32::MAX).saturating_mul(HEADS_TAKEN))
-        .max_frame_size(FRAME_SIZE)
+        // For heads that came in fragments. The server hears of less (`preface`).
+        .max_frame_size(LARGEST_FRAME)
         // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn late frames
         // into connection errors.
         .max_concurrent_reset_streams(1024);
     builder
 }
 
+/// The most bytes of a head in fragments, as they are on the wire: as many as it may have decoded. Where they would be more
+/// (Huffman code can make a value longer), or are more than a frame can have, the head is over the cap.
+fn largest_block(body: &BodySettings) -> usize {
+    body.max_head.saturating_mul(HEADS_TAKEN as usize).clamp(FRAME_SIZE as usize, LARGEST_FRAME as usize)
+}
+
 /// Drives the connection until it takes no more requests. How it ended reaches every exchange on it.
 async fn drive<T>(
-    mut connection: Connection<Greeted<T>, Bytes>,
+    mut connection: Connection<H2Wire<T>, Bytes>,
     mut sender: SendRequest<Bytes>,
     state: Rc<State>,
     mut gone: Receiver<Infallible>,
@@ -152,7 +201,7 @@ where
         let ended = Pin::new(&mut connection).poll(cx).is_ready();
         // The peer may have said GOAWAY: the streams it knows of go on, and no other.
         let closing = matches!(sender.poll_ready(cx), Poll::Ready(Err(_)));
-        state.allowed.set(sender.current_max_send_streams());
+        state.places.allow(sender.current_max_send_streams());
         if ended || closing { Poll::Ready(ended) } else { Poll::Pending }
     });
     let (ended, gone) = tokio::select! {
@@ -161,6 +210,7 @@ where
         _ = &mut gone => (false, None),
     };
     state.closed.set(true);
+    state.places.close();
     Goodbye { connection: (!ended).then_some(connection), gone }
 }
 
@@ -169,20 +219,26 @@ where
 async fn send(
     sender: &mut SendRequest<Bytes>,
     request: &mut Request<RequestBody>,
+    id: &Cell<u32>,
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
+    state: &State,
 ) -> Result<Response<Incoming>, ExchangeError> {
     let body = mem::take(request.body_mut()).into_bytes();
-    let head = mem::take(request).map(drop);
+    let mut head = mem::take(request).map(drop);
+    h2_request::fit(&mut head, body.len());
     // Nothing of it has been written yet.
     let unsent = |error: h2::Error| ExchangeError::from(error::map_h2(&error, Phase::Head)).unwritten();
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
     let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
+    state.server.allowance.request();
+    id.set(response.stream_id().as_u32());
+    state.server.suspects.opened(id.get());
     if body.is_empty() {
         // While the stream is open: to let go of one that has ended takes h2 180 instructions more.
         drop(stream);
     } else {
-        *upload.borrow_mut() = Some(Upload::new(stream, body));
+        *upload.borrow_mut() = Some(Upload::new(stream, body, Rc::clone(&state.uploads)));
     }
     let mut early = 0;
     let response = poll_fn(|cx| {
@@ -210,7 +266,7 @@ fn poll_upload(upload: &mut Option<Upload>, cx: &mut task::Context<'_>) {
 #[must_use = "the exchanges that are left go on while this is awaited"]
 pub struct Goodbye<T> {
     /// `None` once it has ended.
-    connection: Option<Connection<Greeted<T>, Bytes>>,
+    connection: Option<Connection<H2Wire<T>, Bytes>>,
     /// `None` once nobody holds the connection any more.
     gone: Option<Receiver<Infallible>>,
 }
@@ -243,5 +299,5 @@ const STREAMS_UNREAD: u32 = 128;
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// How many times the cap a head may be before h2 refuses it: h2 calls it malformed, and the exchange says what it is.
 const HEADS_TAKEN: u32 = 4;
-/// Larger frames mean fewer of them; 16 KiB is the protocol's default.
-const FRAME_SIZE: u32 = 64 << 10;
+/// One less than the protocol's largest, which then is one that h2 refuses (RFC 9113 §4.2).
+const LARGEST_FRAME: u32 = (1 << 24) - 2;

@@ -10,11 +10,16 @@
 mod drive;
 mod error;
 mod exchange;
+mod frames;
 mod framing;
 mod h1;
 mod h2;
+mod h2_request;
+mod h2_wire;
 mod head;
 mod payload;
+mod places;
+mod portion;
 mod preface;
 mod request;
 mod streams;

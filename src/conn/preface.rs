@@ -1,35 +1,29 @@
-//! What an HTTP/2 server says first, looked at on its way to h2.
+//! What both sides of HTTP/2 say first. Pure.
 //!
-//! RFC 9113 §3.4 wants a SETTINGS frame. h2 takes any frame, and calls the answer of a server that speaks something else a
-//! frame of a wrong size. Here the first nine bytes are judged, and no byte after them.
+//! RFC 9113 §3.4 wants a SETTINGS frame of the server. h2 takes any frame, and calls the answer of a server that speaks
+//! something else a frame of a wrong size. Here the first nine bytes are judged, and no byte after them.
+//!
+//! haul's own SETTINGS say how large a frame may be. h2 must take larger ones, because a head that came in fragments reaches it
+//! as one frame: so what it says is corrected on its way out.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use super::frames::{FRAME_SIZE, HEADER};
 
 /// The kind of the error that says so: h2 hands on the kind of an input/output error and its text, and no stream has
 /// this one of its own.
 pub(super) const NOT_HTTP2: io::ErrorKind = io::ErrorKind::Unsupported;
 
-/// Bytes of a frame's header: length (3), type, flags, stream (4).
-const HEADER: usize = 9;
-
-/// A stream whose first bytes have to be a SETTINGS frame's header.
-#[derive(Debug)]
-pub(super) struct Greeted<T> {
-    io: T,
+/// The server's first bytes, which have to be a SETTINGS frame's header.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
     /// Bytes of the header that have come.
     seen: usize,
 }
 
-impl<T> Greeted<T> {
-    pub(super) const fn new(io: T) -> Self {
-        Self { io, seen: 0 }
-    }
-
-    fn judge(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl Greeting {
+    /// Judges what came next.
+    pub(super) fn judge(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().take(HEADER - self.seen) {
             if !fits(self.seen, *byte) {
                 return Err(io::Error::new(NOT_HTTP2, "its first frame is not SETTINGS"));
@@ -54,40 +48,44 @@ const fn fits(place: usize, byte: u8) -> bool {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Greeted<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.seen == HEADER {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
-        }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        Poll::Ready(self.judge(&buf.filled()[before..]))
-    }
+/// haul's first bytes: the preface, and h2's SETTINGS.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// Bytes of it that have been written.
+    written: usize,
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Greeted<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+/// The value of `SETTINGS_MAX_FRAME_SIZE`: after the preface (24), the frame's header, two entries (6 each), and its number.
+/// That h2 puts it there is held by a test.
+const SAID: usize = 24 + HEADER + 2 * 6 + 2;
+/// Where it ends.
+const SAID_END: usize = SAID + 4;
+
+impl Opening {
+    /// Whether all of it is written.
+    pub(super) const fn is_said(&self) -> bool {
+        self.written >= SAID_END
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    /// What is written in the place of the first of these bytes, and how many: none, once all is said.
+    pub(super) fn instead(&self, bytes: &[u8]) -> Option<([u8; SAID_END], usize)> {
+        if self.is_said() {
+            return None;
+        }
+        let length = bytes.len().min(SAID_END - self.written);
+        let mut said = [0; SAID_END];
+        said[..length].copy_from_slice(&bytes[..length]);
+        for (place, byte) in (SAID..).zip(FRAME_SIZE.to_be_bytes()) {
+            if let Some(place) = place.checked_sub(self.written).filter(|place| *place < length) {
+                said[place] = byte;
+            }
+        }
+        Some((said, length))
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    /// So many of them were written.
+    pub(super) const fn wrote(&mut self, bytes: usize) {
+        self.written += bytes;
     }
 }
 
@@ -96,8 +94,8 @@ mod tests {
     use super::*;
 
     fn judged(pieces: &[&[u8]]) -> bool {
-        let mut greeted = Greeted::new(());
-        pieces.iter().all(|piece| greeted.judge(piece).is_ok())
+        let mut greeting = Greeting::default();
+        pieces.iter().all(|piece| greeting.judge(piece).is_ok())
     }
 
     #[test]
@@ -118,6 +116,27 @@ mod tests {
             (b"\0\0\0\x04\0\0\0\0\x01", 8),
         ] {
             assert!(judged(&[&bytes[..at]]) && !judged(&[&bytes[..=at]]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_frame_size_is_corrected_however_it_is_written() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for most in 1..=100 {
+            let (mut opening, mut written) = (Opening::default(), Vec::new());
+            while written.len() < bytes.len() {
+                let rest = &bytes[written.len()..];
+                let rest = &rest[..rest.len().min(most)];
+                match opening.instead(rest) {
+                    Some((said, length)) => {
+                        written.extend_from_slice(&said[..length]);
+                        opening.wrote(length);
+                    }
+                    None => written.extend_from_slice(rest),
+                }
+            }
+            let expected = [&bytes[..SAID], &[0, 1, 0, 0], &bytes[SAID_END..]].concat();
+            assert_eq!(written, expected, "{most} at a time");
         }
     }
 }

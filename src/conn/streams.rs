@@ -1,49 +1,102 @@
 //! The two bodies of an HTTP/2 stream: the request's on its way out, the response's on its way in.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use super::error::{self, Mapped};
+use super::frames::Server;
+use super::portion::Portion;
 use crate::model::Phase;
 
 /// The most that h2 is asked to make room for at once.
 const PIECE: usize = 1 << 20;
+/// How long little room waits for more (RFC 9293 §3.8.6.2.1: 0.1 to 1 s).
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A request's body, sent as far as the peer's windows allow.
 pub(super) struct Upload {
     stream: SendStream<Bytes>,
     rest: Bytes,
+    portion: Portion,
+    /// Runs while there is room, but little.
+    patience: Option<Pin<Box<Sleep>>>,
+    /// The room that it holds back.
+    held: usize,
+    shared: Rc<Uploads>,
+}
+
+/// What the uploads of one connection have in common.
+#[derive(Debug)]
+pub(super) struct Uploads {
+    server: Rc<Server>,
+    /// The room that they hold back together.
+    held: Cell<usize>,
+}
+
+impl Uploads {
+    pub(super) const fn new(server: Rc<Server>) -> Self {
+        Self { server, held: Cell::new(0) }
+    }
 }
 
 impl Upload {
     /// `body`: not empty.
-    pub(super) const fn new(stream: SendStream<Bytes>, body: Bytes) -> Self {
-        Self { stream, rest: body }
+    pub(super) fn new(stream: SendStream<Bytes>, body: Bytes, shared: Rc<Uploads>) -> Self {
+        Self { stream, rest: body, portion: Portion::default(), patience: None, held: 0, shared }
     }
 
     /// Ready when all has been handed to h2, or the stream has ended; how it ended is told with the response.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.rest.is_empty() {
             self.stream.reserve_capacity(self.rest.len().min(PIECE));
-            let mut room = self.stream.capacity();
-            while room == 0 {
+            let room = self.stream.capacity();
+            let mut now = self.portion.of(room, self.rest.len(), self.shared.held.get() - self.held);
+            if now == 0 && room > 0 && self.poll_patience(cx).is_ready() {
+                now = self.portion.at_last(room, self.rest.len());
+            }
+            self.hold(if now == 0 { room } else { 0 });
+            if now == 0 {
                 match ready!(self.stream.poll_capacity(cx)) {
-                    Some(Ok(now)) => room = now,
+                    Some(Ok(_)) => continue,
                     Some(Err(_)) | None => return Poll::Ready(()),
                 }
             }
-            let piece = self.rest.split_to(room.min(self.rest.len()));
+            self.patience = None;
+            self.shared.server.allowance.upload(now);
+            let piece = self.rest.split_to(now);
             if self.stream.send_data(piece, self.rest.is_empty()).is_err() {
                 return Poll::Ready(());
             }
         }
         Poll::Ready(())
+    }
+
+    /// Holds back so much room.
+    fn hold(&mut self, room: usize) {
+        let before = std::mem::replace(&mut self.held, room);
+        self.shared.held.set(self.shared.held.get() - before + room);
+    }
+
+    /// Ready once little room has stayed little for long enough.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.hold(0);
     }
 }
 

@@ -9,8 +9,12 @@ use crate::model::{Failure, FailureKind, Phase, Time};
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The request waits for its turn on the connection: nothing of it has been sent.
+    Unsent,
     Head,
-    Body { since: Time },
+    Body {
+        since: Time,
+    },
 }
 
 /// The deadlines of one exchange. Shared by reference between the exchange, which reports progress, and its driver,
@@ -19,7 +23,7 @@ enum Stage {
 pub(super) struct Watch<'a> {
     timeouts: &'a Timeouts,
     /// When the request was sent.
-    pub(super) started: Time,
+    started: Cell<Time>,
     /// When the attempt as a whole is over.
     total: Cell<Time>,
     /// Whether that time stands still while the body is not taken.
@@ -41,7 +45,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(timeouts: &'a Timeouts, total: Time, now: Time) -> Self {
         Self {
             timeouts,
-            started: now,
+            started: Cell::new(now),
             total: Cell::new(total),
             patient: false,
             stage: Cell::new(Stage::Head),
@@ -55,6 +59,29 @@ impl<'a> Watch<'a> {
     /// The same, whose total stands still too while the body is not taken: haul itself does not take it, for want of room.
     pub(super) fn patient(self, patient: bool) -> Self {
         Self { patient, ..self }
+    }
+
+    /// The request is not sent yet: it waits for its turn on the connection. Only the attempt's total counts.
+    pub(super) fn wait_unsent(&self) {
+        self.stage.set(Stage::Unsent);
+        self.stage_due.set(Time::NEVER);
+    }
+
+    /// The request is sent after all; its head is awaited from now on.
+    pub(super) fn send(&self, now: Time) {
+        self.started.set(now);
+        self.stage.set(Stage::Head);
+        self.stage_due.set(now + self.timeouts.first_byte);
+    }
+
+    /// When the request was sent.
+    pub(super) const fn started(&self) -> Time {
+        self.started.get()
+    }
+
+    /// Whether nothing of the request has been sent.
+    pub(super) const fn is_unsent(&self) -> bool {
+        matches!(self.stage.get(), Stage::Unsent)
     }
 
     /// The head is complete; the body is awaited.
@@ -131,6 +158,7 @@ impl<'a> Watch<'a> {
     /// The phase it is in.
     pub(super) const fn phase(&self) -> Phase {
         match self.stage.get() {
+            Stage::Unsent => Phase::Send,
             Stage::Head => Phase::Head,
             Stage::Body { .. } => Phase::Body,
         }
@@ -142,6 +170,11 @@ impl<'a> Watch<'a> {
                 "the body was not taken within the total time-out of its attempt: whoever reads or writes it is slow";
             return Failure::new(self.phase(), FailureKind::TotalTimeout, message);
         }
+        if self.is_unsent() {
+            let message = "the request was not sent within the total time-out of its attempt: the server takes no more at once \
+                           on its connection, and those before it did not end";
+            return Failure::new(self.phase(), FailureKind::TotalTimeout, message);
+        }
         Failure::new(
             self.phase(),
             FailureKind::TotalTimeout,
@@ -151,6 +184,7 @@ impl<'a> Watch<'a> {
 
     fn stage_timeout(&self) -> Failure {
         match self.stage.get() {
+            Stage::Unsent => self.total_timeout(),
             Stage::Head => Failure::new(
                 Phase::Head,
                 FailureKind::Timeout,
@@ -217,6 +251,20 @@ mod tests {
         watch.enter_body(s(11));
         assert_eq!(verdict(&watch, s(12)), None);
         assert_eq!(verdict(&watch, s(13)), Some((Phase::Body, FailureKind::Timeout)));
+    }
+
+    #[test]
+    fn the_clock_of_a_request_that_waits_for_its_turn_starts_with_its_sending() {
+        let timeouts = timeouts();
+        let watch = Watch::new(&timeouts, s(60), s(0));
+        watch.wait_unsent();
+        assert!(watch.is_unsent());
+        assert_eq!(verdict(&watch, s(59)), None, "the first byte's time-out is 3 s");
+        assert_eq!(verdict(&watch, s(60)), Some((Phase::Send, FailureKind::TotalTimeout)));
+        watch.send(s(20));
+        assert_eq!((watch.started(), watch.is_unsent()), (s(20), false));
+        assert_eq!(verdict(&watch, s(22)), None);
+        assert_eq!(verdict(&watch, s(23)), Some((Phase::Head, FailureKind::Timeout)));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use haul::model::{FailureKind, Phase};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    ACK, CONTINUATION, DATA, END_HEADERS, GOAWAY, HEADERS, PING, PRIORITY, SETTINGS, STATUS_200, answer, answer_with,
-    block, case, case_with, data, field, frame, hello, indexed, indexing, last, lying, ok, soon, window_update,
+    ACK, CONTINUATION, DATA, END_HEADERS, GOAWAY, HEADERS, PADDED, PING, PRIORITY, SETTINGS, STATUS_200, answer,
+    answer_with, block, case, case_with, data, field, frame, hello, indexed, indexing, last, lying, ok, soon,
+    window_update,
 };
 
 const BAD: Verdict = failed(Phase::Head, FailureKind::Malformed);
@@ -79,44 +80,100 @@ fn floods() -> Vec<Case> {
     const RULE: &str = "RFC 9113 §10.5";
     let kinds = [
         ("PING", frame(PING, 0, 0, [0; 8])),
+        ("PING that answers none", frame(PING, ACK, 0, [0; 8])),
         ("SETTINGS", frame(SETTINGS, 0, 0, [0, 4, 0, 0, 0xff, 0xff])),
         ("empty SETTINGS", frame(SETTINGS, 0, 0, [])),
         ("PRIORITY", frame(PRIORITY, 0, 1, [0, 0, 0, 0, 9])),
         ("WINDOW_UPDATE by 1", window_update(0, 1)),
+        ("the stream's WINDOW_UPDATE by 1", window_update(1, 1)),
         ("GOAWAY that spares the request", frame(GOAWAY, 0, 0, [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])),
+        ("ALTSVC", frame(0xa, 0, 0, [&[0, 3][..], b"a.b", b"h2=\":1\""].concat())),
+        ("ORIGIN", frame(0xc, 0, 0, [&[0, 11][..], b"https://a.b"].concat())),
+        ("empty frames of an unknown type", frame(0xef, 0, 0, [])),
         ("frames of an unknown type", frame(0xee, 0, 0, [0; 100])),
     ];
     let mut cases = Vec::new();
     for (name, bytes) in kinds {
-        let unread = bytes.clone();
-        cases.push(case_with(format!("sends {name} without end"), RULE, TIMEOUT, soon, move |conn| {
+        let (unread, within) = (bytes.clone(), bytes.clone());
+        cases.push(case(format!("sends {name} without end"), RULE, BAD, move |conn| {
             conn.greet(&[])?;
             conn.request()?;
             conn.flood(&bytes)
         }));
-        cases.push(case_with(
-            format!("sends {name} without end and reads nothing"),
-            RULE,
-            TIMEOUT,
-            soon,
-            move |conn| {
-                conn.greet(&[])?;
-                conn.request()?;
-                conn.flood_unread(&unread)
-            },
-        ));
+        cases.push(case(format!("sends {name} without end and reads nothing"), RULE, BAD, move |conn| {
+            conn.greet(&[])?;
+            conn.request()?;
+            conn.flood_unread(&unread)
+        }));
+        cases.push(case(format!("sends {name} without end in the body"), RULE, BAD_BODY, move |conn| {
+            conn.greet(&[])?;
+            conn.request()?;
+            conn.send(ok(1, []))?;
+            conn.flood(&within)
+        }));
     }
-    let in_body = |what: &str, expected, change: fn(&mut Config), bytes: Vec<u8>| {
-        case_with(what, RULE, expected, change, move |conn| {
+    let in_body = |what: &str, expected, bytes: Vec<u8>| {
+        case(what, RULE, expected, move |conn| {
             conn.greet(&[])?;
             conn.request()?;
             conn.send(ok(1, []))?;
             conn.flood(&bytes)
         })
     };
-    cases.push(in_body("sends empty DATA without end", BAD_BODY, soon, data(1, [])));
-    cases.push(in_body("sends DATA of padding without end", BAD_BODY, soon, frame(DATA, 8, 1, [1, 0])));
-    cases.push(in_body("sends PING without end in the body", TIMEOUT_BODY, soon, frame(PING, 0, 0, [0; 8])));
+    cases.push(in_body("sends empty DATA without end", BAD_BODY, data(1, [])));
+    cases.push(in_body("sends DATA of padding without end", BAD_BODY, frame(DATA, PADDED, 1, [1, 0])));
+    cases.push(answer(
+        "sends an empty DATA frame after each of 5,000 bytes",
+        "RFC 9113 §6.1",
+        complete(200, 5_005),
+        [ok(1, []), [data(1, "x"), data(1, [])].concat().repeat(5_000), last(1, "hello")].concat(),
+    ));
+    cases.push(answer(
+        "sends 5,000 PINGs before the answer",
+        RULE,
+        complete(200, 5),
+        [frame(PING, 0, 0, [0; 8]).repeat(5_000), hello(1)].concat(),
+    ));
+    for (name, bytes) in [("DATA", data(1, [b'x'; 100])), ("heads", ok(1, []))] {
+        let what = format!("sends {name} of a stream that has ended, without end, while another waits");
+        cases.push(Case::new(what, RULE, BAD, move || {
+            let peer = super::h2::serve(move |conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send(hello(stream))?;
+                conn.request()?;
+                conn.flood(&bytes)
+            });
+            let mut outcomes = super::h2::lab().fetch_all(["/a", "/b"].map(|path| peer.url(path)));
+            assert_eq!(Verdict::of(&outcomes[0]), complete(200, 5));
+            Verdict::of(&outcomes.remove(1))
+        }));
+    }
+    cases.push(Case::new("sends WINDOW_UPDATE by 1 without end to an upload that it does not take", RULE, BAD, || {
+        let peer = super::h2::serve(|conn| {
+            conn.greet(&[(super::h2::INITIAL_WINDOW_SIZE, 0)])?;
+            conn.request()?;
+            conn.flood(&window_update(0, 1))
+        });
+        super::h2::lab().with(super::h2::post(100_000)).fetch(peer.url("/"))
+    }));
+    cases.push(Case::new(
+        "resets a stream that has ended, without end; then a good connection",
+        RULE,
+        complete(200, 10),
+        || {
+            let peer = super::h2::serve(|conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send(hello(stream))?;
+                if conn.number > 0 {
+                    return Ok(());
+                }
+                conn.flood(&super::h2::reset(stream, 0))
+            });
+            super::h2::together(super::h2::lab().fetch_in_turn(["/a", "/b"].map(|path| peer.url(path))))
+        },
+    ));
     cases.push(answer_with(
         "sends a byte more than is taken",
         "",

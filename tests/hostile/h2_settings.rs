@@ -14,6 +14,7 @@ use super::h2::{
 
 const FINE: Verdict = complete(200, 5);
 const BAD: Verdict = failed(Phase::Head, FailureKind::Malformed);
+const NEVER_SENT: Verdict = failed(Phase::Send, FailureKind::TotalTimeout);
 const TIMEOUT: Verdict = failed(Phase::Head, FailureKind::Timeout);
 
 pub(crate) fn group() -> Group {
@@ -118,18 +119,19 @@ fn quiet(conn: &mut Conn) -> io::Result<bool> {
 fn streams() -> Vec<Case> {
     const RULE: &str = "RFC 9113 §5.1.2";
     let many = |config: &mut Config| config.limits.per_host = 8.try_into().expect("not zero");
+    let hasty = |config: &mut Config| config.timeouts.total = super::lab::SOON;
     let paths = |count: usize| (0..count).map(|n| format!("/{n}"));
     vec![
-        case_with("allows no stream, ever", RULE, TIMEOUT, soon, |conn| {
+        case_with("allows no stream, ever", RULE, NEVER_SENT, hasty, |conn| {
             none_at_first(conn)?;
             conn.stall()
         }),
-        Case::new("allows no stream, ever, to three URLs at once", RULE, TIMEOUT, move || {
+        Case::new("allows no stream, ever, to three URLs at once", RULE, NEVER_SENT, move || {
             let peer = serve(|conn| {
                 none_at_first(conn)?;
                 conn.stall()
             });
-            together(lab().with(soon).with(many).fetch_all(paths(3).map(|path| peer.url(&path))))
+            together(lab().with(hasty).with(many).fetch_all(paths(3).map(|path| peer.url(&path))))
         }),
         case("allows no stream, then one", RULE, FINE, |conn| {
             none_at_first(conn)?;

@@ -27,9 +27,11 @@ mod h2;
 mod h2_beside;
 mod h2_cut;
 mod h2_flood;
+mod h2_fragments;
 mod h2_head;
 mod h2_leave;
 mod h2_order;
+mod h2_requests;
 mod h2_settings;
 mod heads;
 mod idle;
@@ -67,7 +69,7 @@ macro_rules! groups {
 
 groups! {
     length chunked transfer heads between desync endless timing tls_handshakes tls_bodies tls_attacks splits tls_splits
-    h2_order h2_head h2_leave h2_settings h2_flood h2_cut h2_beside
+    h2_order h2_head h2_fragments h2_requests h2_leave h2_settings h2_flood h2_cut h2_beside
     kept coding redirects dns
 }
 

@@ -154,7 +154,7 @@ impl Shard {
             carriers: RefCell::default(),
             waiting: RefCell::default(),
             outbox: RefCell::default(),
-            keepsakes: Keepsakes::new(shared.keepsakes / shards),
+            keepsakes: Keepsakes::new(shared.keepsakes / shared.shards),
             alarm: Alarm::default(),
             dialer: shard_dialer(&shared, &resolver),
             resolver,
