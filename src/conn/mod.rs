@@ -16,6 +16,7 @@ mod h2;
 mod head;
 mod preface;
 mod request;
+mod status_line;
 mod streams;
 mod timer;
 mod watch;
