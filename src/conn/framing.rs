@@ -89,7 +89,7 @@ fn is_uncoded(headers: &HeaderMap) -> Result<bool, Failure> {
     }
     let known = codings().all(|coding| is(coding, b"identity") || is(coding, b"chunked"));
     // hyper looks at what stands behind the last comma.
-    let last = lines().last().and_then(|line| line.rsplit(|byte| *byte == b',').next());
+    let last = lines().next_back().and_then(|line| line.rsplit(|byte| *byte == b',').next());
     if known && last.is_some_and(|last| is(trim(last), b"chunked")) {
         return Ok(false);
     }

@@ -14,7 +14,7 @@ fn is_for(name: &[u8], host: &str) -> bool {
     match domain {
         None => name.eq_ignore_ascii_case(host.as_bytes()),
         Some(domain) => host.find('.').is_some_and(|dot| {
-            dot > 0 && domain[1..].contains(&b'.') && domain.eq_ignore_ascii_case(host[dot..].as_bytes())
+            dot > 0 && domain[1..].contains(&b'.') && domain.eq_ignore_ascii_case(&host.as_bytes()[dot..])
         }),
     }
 }
