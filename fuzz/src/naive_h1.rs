@@ -37,10 +37,17 @@ fn body(bytes: &[u8], at: usize, head: &Head, is_head: bool, closed: bool) -> Op
     if is_head || matches!(head.status, 204 | 304) {
         return Some(complete(Vec::new(), Some(at)));
     }
-    if head.has("transfer-encoding") {
-        let mut codings = head.values("transfer-encoding");
-        let only = codings.next()?.eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-        let (body, end) = chunked(bytes, at).filter(|_| only && !head.is_1_0)?;
+    if head.has("transfer-encoding") && head.is_1_0 {
+        return None;
+    }
+    let codings = head.values("transfer-encoding").flat_map(|value| value.split(|byte| *byte == b','));
+    let codings: Vec<_> = codings.map(blankless).filter(|coding| !coding.is_empty()).collect();
+    let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    // `identity` is no coding, and one that is named twice is there once.
+    if !codings.iter().all(|coding| is(coding, "identity")) {
+        let known = codings.iter().all(|coding| is(coding, "identity") || is(coding, "chunked"));
+        let (body, end) =
+            chunked(bytes, at).filter(|_| known && codings.last().is_some_and(|last| is(last, "chunked")))?;
         return Some(complete(body, Some(end)));
     }
     if head.has("content-length") {
@@ -65,9 +72,10 @@ impl Head {
         while first.is_empty() {
             first = line(bytes, at)?;
         }
-        let rest = first.strip_prefix(b"HTTP/1.")?;
-        let digits = std::str::from_utf8(rest.get(2..5)?).ok()?;
-        let status = digits.parse().ok().filter(|_| rest[1] == b' ')?;
+        let (name, rest) = first.split_at_checked("HTTP/1.".len())?;
+        let after = rest.get(1..).filter(|after| name.eq_ignore_ascii_case(b"HTTP/1.") && after.starts_with(b" "))?;
+        let blanks = after.iter().take_while(|byte| **byte == b' ').count();
+        let status = std::str::from_utf8(after.get(blanks..blanks + 3)?).ok()?.parse().ok()?;
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         loop {
             let line = line(bytes, at)?;
@@ -113,6 +121,13 @@ fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     let length = rest.iter().position(|byte| *byte == b'\n')?;
     *at += length + 1;
     Some(rest[..length].strip_suffix(b"\r").unwrap_or(&rest[..length]))
+}
+
+/// Without blanks around it.
+fn blankless(text: &[u8]) -> &[u8] {
+    let from = text.iter().position(|byte| !b" \t".contains(byte)).unwrap_or(text.len());
+    let to = text.iter().rposition(|byte| !b" \t".contains(byte)).map_or(from, |at| at + 1);
+    &text[from..to]
 }
 
 /// Digits and nothing else but blanks around them.

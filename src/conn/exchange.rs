@@ -11,16 +11,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::response::Parts;
-use http::{HeaderName, Method, Response as HttpResponse, Version};
+use http::{HeaderName, HeaderValue, Method, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::error::Mapped;
+use super::framing::End;
 use super::watch::Watch;
 use super::wire::Tap;
 use super::{LazyTimer, framing, head};
 use crate::body::{self, BodyError, BodyPlan, Room};
 use crate::config::{BodySettings, Timeouts};
 use crate::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
+use crate::policy::redirect;
 
 /// Whom a response is for.
 pub trait Recipient {
@@ -166,8 +168,8 @@ pub(super) struct Reached {
     tap: Option<Rc<Tap>>,
     order_wanted: bool,
     order: RefCell<Option<Vec<HeaderName>>>,
-    /// The head gives the body two lengths.
-    contradictory: Cell<bool>,
+    /// Where the body ended is in doubt.
+    doubtful: Cell<bool>,
 }
 
 impl Reached {
@@ -203,7 +205,7 @@ impl Reached {
 
     /// Whether where the body ended is in doubt.
     pub(super) const fn is_doubtful(&self) -> bool {
-        self.contradictory.get()
+        self.doubtful.get()
     }
 
     pub(super) fn has_head(&self) -> bool {
@@ -287,19 +289,18 @@ where
     let lines = reached.bytes_came(&head, method);
     // In HTTP/2 frames say where a body ends, and h2 never hands on a transfer-encoding.
     let ends = if h2 { framing::Framing::default() } else { framing::Framing::of(&head.headers) };
-    reached.contradictory.set(ends.is_contradictory());
-    let framing = size.and_then(|()| ends.check(&head, method)).and(lines);
-    let close_delimited = ends.is_close_delimited(&head, method);
+    reached.doubtful.set(ends.is_doubtful(&head, method));
+    let framing = size.and_then(|()| ends.end(&head, method)).and_then(|end| lines.map(|()| end));
     let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
     let body_use = match (&framing, followed) {
-        (Ok(()), None) => context.recipient.head(&head, now.since(watch.started())),
+        (Ok(_), None) => context.recipient.head(&head, now.since(watch.started())),
         _ => BodyUse::Collect,
     };
     reached.head_came(head, now);
-    framing?;
+    let end = framing?;
     let writer = match body_use {
         BodyUse::Collect => None,
         BodyUse::Stream(writer) => {
@@ -307,14 +308,18 @@ where
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let metered = Metered { incoming, watch, h2, bodiless };
+    let left = if let End::After(length) = end { Some(length) } else { None };
+    let metered = Metered { incoming, watch, h2, bodiless, left };
     let room = plan.decodes().then(|| context.recipient.room()).flatten();
     let room = room.map(|inner| Box::new(Held { inner, watch, clock: context.clock }) as Box<dyn Room + '_>);
     let received =
         body::receive(metered, plan, writer, room, &watch.wire_bytes).await.map_err(|error| match error {
             BodyError::Transport(Cut::Broken(error)) => error.into(),
             BodyError::Transport(Cut::Short) => {
-                let message = "the stream ended without saying that the body was complete";
+                let message = match h2 {
+                    true => "the stream ended without saying that the body was complete",
+                    false => "the connection ended before as many bytes had come as content-length says",
+                };
                 Failure::new(Phase::Body, FailureKind::Truncated, message).into()
             }
             BodyError::Transport(Cut::Extraneous) => {
@@ -331,13 +336,14 @@ where
         body_bytes: received.body_bytes,
         sha256: received.sha256,
         saved: received.saved,
-        close_delimited,
+        close_delimited: end == End::Close,
     })
 }
 
 /// Whether the response names another place to go to, by a status that is followed.
 fn is_redirect(head: &Parts) -> bool {
-    matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) && head.headers.contains_key(LOCATION)
+    head.status.is_redirection()
+        && redirect::is_redirect(head.status.as_u16(), head.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes))
 }
 
 /// A writer, or room for decoding, whose slowness is not held against the peer.
@@ -385,13 +391,16 @@ struct Metered<'a, B> {
     h2: bool,
     /// No body may come: h2 itself sees to it only for HEAD.
     bodiless: bool,
+    /// How many bytes are still to come, where hyper does not know it.
+    left: Option<u64>,
 }
 
 /// Why a body ended before its end.
 enum Cut {
     /// By an error.
     Broken(Mapped),
-    /// An HTTP/2 body stopped before END_STREAM: a stream that is reset with NO_ERROR looks like one that has ended.
+    /// An HTTP/2 body stopped before END_STREAM: a stream that is reset with NO_ERROR looks like one that has ended. Or the
+    /// connection ended before the length was reached.
     Short,
     /// There is one where there must be none (RFC 9113 §8.1.1).
     Extraneous,
@@ -402,8 +411,12 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.left == Some(0) {
+            return Poll::Ready(None);
+        }
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => {
+                let frame = self.cut(frame);
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 if self.bodiless && bytes > 0 {
                     return Poll::Ready(Some(Err(Cut::Extraneous)));
@@ -413,6 +426,7 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
             }
             Some(Err(error)) => Poll::Ready(Some(Err(Cut::Broken(error)))),
             None if self.h2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Short))),
+            None if self.left.is_some() => Poll::Ready(Some(Err(Cut::Short))),
             None => Poll::Ready(None),
         }
     }
@@ -422,6 +436,20 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        // The length in the head of a response to HEAD is another's.
+        let known = if self.bodiless { Some(0) } else { self.left };
+        known.map_or_else(|| self.incoming.size_hint(), SizeHint::with_exact)
+    }
+}
+
+impl<B> Metered<'_, B> {
+    /// A frame without what comes after the body's end.
+    fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Some(left) = &mut self.left else { return frame };
+        frame.map_data(|mut data| {
+            data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= data.len() as u64;
+            data
+        })
     }
 }

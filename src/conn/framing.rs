@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::config::BodySettings;
 use crate::model::{Failure, FailureKind, Phase};
@@ -24,34 +24,47 @@ impl Framing {
         Self { coded: headers.contains_key(TRANSFER_ENCODING), sized: headers.contains_key(CONTENT_LENGTH) }
     }
 
-    /// Checks that the head gives the body one unambiguous length.
+    /// Where the body ends, if the head says one thing about it.
     ///
     /// # Errors
-    /// * a `Transfer-Encoding` other than exactly one `chunked` (RFC 9112 §6.1, §6.3) where there can be a body: hyper would
-    ///   read until close;
+    /// * a `Transfer-Encoding` that does not come down to one `chunked` or to none (RFC 9112 §6.1, §6.3) where there can be a
+    ///   body: hyper would read until close;
     /// * `101 Switching Protocols` nobody asked for (RFC 9110 §15.2.2).
-    pub(super) fn check(self, head: &Parts, method: &Method) -> Result<(), Failure> {
+    pub(super) fn end(self, head: &Parts, method: &Method) -> Result<End, Failure> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let message = "the server switched protocols without being asked (101)";
             return Err(Failure::new(Phase::Head, FailureKind::Protocol, message));
         }
-        if !self.coded || is_bodiless(head, method) || is_chunked(&head.headers) {
-            return Ok(());
+        if is_bodiless(head, method) {
+            return Ok(End::Known);
         }
-        let message = "transfer-encoding is not exactly one 'chunked', so the body's end is unknown";
-        Err(Failure::new(Phase::Head, FailureKind::BadFraming, message))
+        if self.coded {
+            let uncoded = !is_chunked(&head.headers) && is_uncoded(&head.headers)?;
+            return match (uncoded, self.sized) {
+                (false, _) => Ok(End::Known),
+                (true, true) => length(&head.headers).map(End::After),
+                (true, false) => Ok(End::Close),
+            };
+        }
+        Ok(if self.sized || head.version >= Version::HTTP_2 { End::Known } else { End::Close })
     }
 
-    /// Whether the body ends only where the connection does (RFC 9112 §6.3, rule 8).
-    pub(super) fn is_close_delimited(self, head: &Parts, method: &Method) -> bool {
-        !self.coded && !self.sized && head.version < Version::HTTP_2 && !is_bodiless(head, method)
+    /// Whether the head says more about the body's end than one thing: a length beside chunks (RFC 9112 §6.3, rule 3) or beside
+    /// no coding at all, `chunked` more than once. Whoever sends that is not to be trusted with where the next response begins.
+    pub(super) fn is_doubtful(self, head: &Parts, method: &Method) -> bool {
+        self.coded && (self.sized || !(is_chunked(&head.headers) || is_bodiless(head, method)))
     }
+}
 
-    /// Whether the body has two lengths, of which the chunks' holds (RFC 9112 §6.3, rule 3). Whoever sends both is not to be
-    /// trusted with where the next response begins.
-    pub(super) const fn is_contradictory(self) -> bool {
-        self.coded && self.sized
-    }
+/// Where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Where hyper says: with its head, after its length, after its last chunk; in HTTP/2 with its stream.
+    Known,
+    /// With the connection (RFC 9112 §6.3, rule 8).
+    Close,
+    /// After so many bytes, though hyper reads until close.
+    After(u64),
 }
 
 /// Whether the transfer codings are one `chunked` and nothing else.
@@ -59,6 +72,51 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let first = codings.next().is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
     first && codings.next().is_none()
+}
+
+/// Whether a `Transfer-Encoding` other than `chunked` names no coding at all: it is empty, or says `identity`, which RFC 2616 had
+/// for that. Otherwise it comes down to `chunked`, said more than once or after `identity`: curl and browsers undo that once.
+///
+/// # Errors
+/// Any other coding, or `chunked` before another one: the body's end is unknown, or what it is.
+fn is_uncoded(headers: &HeaderMap) -> Result<bool, Failure> {
+    let lines = || headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+    // RFC 9110 §5.6.1: empty elements of a list do not count.
+    let codings = || lines().flat_map(|line| line.split(|byte| *byte == b',')).map(trim).filter(|it| !it.is_empty());
+    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
+    if codings().all(|coding| is(coding, b"identity")) {
+        return Ok(true);
+    }
+    let known = codings().all(|coding| is(coding, b"identity") || is(coding, b"chunked"));
+    // hyper looks at what stands behind the last comma.
+    let last = lines().next_back().and_then(|line| line.rsplit(|byte| *byte == b',').next());
+    if known && last.is_some_and(|last| is(trim(last), b"chunked")) {
+        return Ok(false);
+    }
+    let message = "transfer-encoding is neither 'chunked' nor 'identity', so the body's end is unknown";
+    Err(Failure::new(Phase::Head, FailureKind::BadFraming, message))
+}
+
+/// Without the white space that HTTP has around an element of a list.
+fn trim(element: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let from = element.iter().position(|byte| !is_blank(byte)).unwrap_or(element.len());
+    let to = element.iter().rposition(|byte| !is_blank(byte)).map_or(from, |at| at + 1);
+    &element[from..to]
+}
+
+/// The one `Content-Length`, of a head whose length hyper has not looked at.
+fn length(headers: &HeaderMap) -> Result<u64, Failure> {
+    let lines = headers.get_all(CONTENT_LENGTH).iter();
+    let mut lengths = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(|text| {
+        let text = std::str::from_utf8(trim(text)).ok()?;
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    });
+    let first = lengths.next().flatten();
+    first.filter(|_| lengths.all(|length| length == first)).ok_or_else(|| {
+        let message = "content-length is not one number, so the body's end is unknown";
+        Failure::new(Phase::Head, FailureKind::BadFraming, message)
+    })
 }
 
 /// Checks an HTTP/2 head against the caps, which hyper keeps for HTTP/1.x alone.
@@ -149,34 +207,71 @@ mod tests {
         response.body(()).expect("valid").into_parts().0
     }
 
-    fn check(head: &Parts, method: &Method) -> Result<(), Failure> {
-        Framing::of(&head.headers).check(head, method)
+    fn end(head: &Parts, method: &Method) -> Result<End, FailureKind> {
+        Framing::of(&head.headers).end(head, method).map_err(|failure| failure.kind)
     }
 
-    fn is_close_delimited(status: u16, headers: &[(&str, &str)], method: &Method) -> bool {
-        let head = head(status, headers);
-        Framing::of(&head.headers).is_close_delimited(&head, method)
+    fn of(lines: &[(&str, &str)]) -> Result<End, FailureKind> {
+        end(&head(200, lines), &Method::GET)
+    }
+
+    const CODED: &str = "transfer-encoding";
+    const SIZED: &str = "content-length";
+
+    #[test]
+    fn chunked_is_a_transfer_coding_however_often_it_is_said() {
+        for good in [" Chunked ", "chunked, chunked", "chunked,chunked, chunked", "identity, chunked", ", chunked"] {
+            assert_eq!(of(&[(CODED, good)]), Ok(End::Known), "{good}");
+            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(End::Known), "{good}: the chunks hold");
+        }
+        assert_eq!(of(&[(CODED, "chunked"), (CODED, "Chunked")]), Ok(End::Known));
+        assert_eq!(of(&[(CODED, "identity"), (CODED, "chunked")]), Ok(End::Known));
+        assert_eq!(end(&head(101, &[]), &Method::GET), Err(FailureKind::Protocol));
     }
 
     #[test]
-    fn only_one_chunked_is_a_transfer_encoding() {
-        assert!(check(&head(200, &[]), &Method::GET).is_ok());
-        assert!(check(&head(200, &[("transfer-encoding", " Chunked ")]), &Method::GET).is_ok());
-        for bad in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "", "chunked;q=1"] {
-            let failure = check(&head(200, &[("transfer-encoding", bad)]), &Method::GET).expect_err(bad);
-            assert_eq!(failure.kind, FailureKind::BadFraming);
+    fn no_transfer_coding_is_none() {
+        for none in ["identity", " Identity", "identity, identity", "", ",", " , identity,"] {
+            assert_eq!(of(&[(CODED, none)]), Ok(End::Close), "{none:?}");
+            assert_eq!(of(&[(CODED, none), (SIZED, "5")]), Ok(End::After(5)), "{none:?}");
         }
-        let twice = head(200, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
-        assert!(check(&twice, &Method::GET).is_err());
-        assert_eq!(check(&head(101, &[]), &Method::GET).expect_err("101").kind, FailureKind::Protocol);
+        assert_eq!(of(&[(CODED, "identity"), (CODED, "")]), Ok(End::Close));
+        assert_eq!(of(&[(CODED, "identity"), (SIZED, "5, 05"), (SIZED, " 5")]), Ok(End::After(5)));
+        for bad in ["", "+5", "5 5", "5,", "5, 6", "x", "18446744073709551616"] {
+            assert_eq!(of(&[(CODED, "identity"), (SIZED, bad)]), Err(FailureKind::BadFraming), "{bad}");
+        }
+        assert_eq!(of(&[(CODED, "identity"), (SIZED, "5"), (SIZED, "6")]), Err(FailureKind::BadFraming));
+    }
+
+    #[test]
+    fn any_other_transfer_coding_is_refused() {
+        for bad in [
+            "gzip",
+            "gzip, chunked",
+            "chunked, gzip",
+            "chunked, identity",
+            "chunked;q=1",
+            "identity;q=1",
+            "identity gzip",
+            "xidentity",
+            "chunked chunked",
+            "chunked\u{a0}",
+        ] {
+            for length in [&[][..], &[(SIZED, "5")]] {
+                let lines = [&[(CODED, bad)], length].concat();
+                assert_eq!(of(&lines), Err(FailureKind::BadFraming), "{bad}");
+            }
+        }
+        assert_eq!(of(&[(CODED, "chunked"), (CODED, "identity")]), Err(FailureKind::BadFraming));
+        assert_eq!(of(&[(CODED, "gzip"), (CODED, "chunked")]), Err(FailureKind::BadFraming));
     }
 
     #[test]
     fn a_response_without_a_body_may_say_any_transfer_encoding() {
-        let coded = [("transfer-encoding", "gzip, chunked")];
-        assert!(check(&head(204, &coded), &Method::GET).is_ok());
-        assert!(check(&head(304, &coded), &Method::GET).is_ok());
-        assert!(check(&head(200, &coded), &Method::HEAD).is_ok());
+        let coded = [(CODED, "gzip, chunked")];
+        assert_eq!(end(&head(204, &coded), &Method::GET), Ok(End::Known));
+        assert_eq!(end(&head(304, &coded), &Method::GET), Ok(End::Known));
+        assert_eq!(end(&head(200, &coded), &Method::HEAD), Ok(End::Known));
     }
 
     #[test]
@@ -189,20 +284,34 @@ mod tests {
 
     #[test]
     fn a_body_without_a_length_ends_with_the_connection() {
-        assert!(is_close_delimited(200, &[], &Method::GET));
-        assert!(!is_close_delimited(200, &[("content-length", "0")], &Method::GET));
-        assert!(!is_close_delimited(200, &[("transfer-encoding", "chunked")], &Method::GET));
-        assert!(!is_close_delimited(200, &[], &Method::HEAD));
-        assert!(!is_close_delimited(204, &[], &Method::GET));
-        assert!(!is_close_delimited(304, &[], &Method::GET));
+        assert_eq!(of(&[]), Ok(End::Close));
+        assert_eq!(of(&[(SIZED, "0")]), Ok(End::Known));
+        assert_eq!(of(&[(CODED, "chunked")]), Ok(End::Known));
+        assert_eq!(end(&head(200, &[]), &Method::HEAD), Ok(End::Known));
+        assert_eq!(end(&head(204, &[]), &Method::GET), Ok(End::Known));
+        assert_eq!(end(&head(304, &[]), &Method::GET), Ok(End::Known));
+        let mut h2 = head(200, &[]);
+        h2.version = Version::HTTP_2;
+        assert_eq!(Framing::default().end(&h2, &Method::GET).expect("frames tell"), End::Known);
     }
 
     #[test]
-    fn two_lengths_contradict_each_other() {
-        let is_contradictory = |headers: &[_]| Framing::of(&head(200, headers).headers).is_contradictory();
-        let (coded, sized) = (("transfer-encoding", "chunked"), ("content-length", "5"));
-        assert!(is_contradictory(&[coded, sized]));
-        assert!(!is_contradictory(&[coded]) && !is_contradictory(&[sized]) && !is_contradictory(&[]));
+    fn more_than_one_word_about_the_end_is_doubtful() {
+        let is_doubtful = |lines: &[(&str, &str)]| {
+            let head = head(200, lines);
+            Framing::of(&head.headers).is_doubtful(&head, &Method::GET)
+        };
+        for lines in [
+            &[(CODED, "chunked"), (SIZED, "5")][..],
+            &[(CODED, "identity"), (SIZED, "5")],
+            &[(CODED, "chunked, chunked")],
+            &[(CODED, "chunked"), (CODED, "chunked")],
+        ] {
+            assert!(is_doubtful(lines), "{lines:?}");
+        }
+        let bodiless = head(204, &[(CODED, "gzip")]);
+        assert!(!Framing::of(&bodiless.headers).is_doubtful(&bodiless, &Method::GET));
+        assert!(!is_doubtful(&[(CODED, "chunked")]) && !is_doubtful(&[(SIZED, "5")]) && !is_doubtful(&[]));
     }
 
     #[test]

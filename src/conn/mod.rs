@@ -22,6 +22,7 @@ mod places;
 mod portion;
 mod preface;
 mod request;
+mod status_line;
 mod streams;
 mod timer;
 mod watch;

@@ -1,7 +1,7 @@
 //! From a job to the request on the wire. Pure.
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
@@ -26,7 +26,8 @@ pub struct RequestTemplate {
     headers: HeaderMap,
     /// The user's own `Host`, if any.
     host: Option<HeaderValue>,
-    body: Bytes,
+    /// `None`: the user gave none. An empty one is one, too.
+    body: Option<Bytes>,
 }
 
 impl RequestTemplate {
@@ -39,7 +40,7 @@ impl RequestTemplate {
         }
         replace(&mut headers, &settings.headers);
         let host = headers.remove(HOST);
-        Self { method: settings.method.clone(), headers, host, body: settings.body.clone().unwrap_or_default() }
+        Self { method: settings.method.clone(), headers, host, body: settings.body.clone() }
     }
 
     /// Whom the requests for `url` and for others of its origin are for. What the URL parser lets through can be put into a
@@ -57,13 +58,27 @@ impl RequestTemplate {
         job.special().and_then(|special| special.method.as_ref()).unwrap_or(&self.method)
     }
 
-    /// Whether `job` is sent with a body.
-    #[must_use]
-    pub fn has_body(&self, job: &Job) -> bool {
+    /// The body that `job` is sent with, empty or not. `None`: nobody gave it one, or a redirect has dropped it.
+    fn body<'a>(&'a self, job: &'a Job) -> Option<&'a Bytes> {
         match job.special() {
-            Some(special) if special.without_body => false,
-            Some(Special { body: Some(body), .. }) => !body.is_empty(),
-            _ => !self.body.is_empty(),
+            Some(special) if special.without_body => None,
+            Some(Special { body: Some(body), .. }) => Some(body),
+            _ => self.body.as_ref(),
+        }
+    }
+
+    /// Says in the head of `request`, which is the one for `job`, how long its body is: servers answer 411 to a POST that does
+    /// not say that it has none. Without a body only methods whose meaning lies in one say so (RFC 9110 §8.6); a body that was
+    /// given is told of, empty or not. What hyper writes by itself over HTTP/1.1, the length of a body with content, is left to it.
+    pub fn tell_length(&self, request: &mut Request<RequestBody>, job: &Job) {
+        let body = self.body(job);
+        let length = body.map_or(0, Bytes::len);
+        let is_told = match length {
+            0 => body.is_some() || expects_content(request.method()),
+            _ => request.version() == Version::HTTP_2,
+        };
+        if is_told {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
 
@@ -82,7 +97,7 @@ impl RequestTemplate {
         version: Version,
         spare: HeaderMap,
     ) -> Option<()> {
-        *request.body_mut() = RequestBody::new(self.body.clone());
+        *request.body_mut() = self.body(job).map_or_else(RequestBody::default, |body| RequestBody::new(body.clone()));
         *request.method_mut() = self.method.clone();
         *request.version_mut() = version;
         *request.headers_mut() = spare;
@@ -137,13 +152,17 @@ fn specialise(request: &mut Request<RequestBody>, special: &Special, host: &Head
     }
     if special.without_body {
         remove_headers(headers, describes_body);
-        replace(headers, &special.headers);
-        *request.body_mut() = RequestBody::default();
-    } else {
-        replace(headers, &special.headers);
-        if let Some(body) = &special.body {
-            *request.body_mut() = RequestBody::new(body.clone());
-        }
+    }
+    replace(headers, &special.headers);
+}
+
+/// Whether a request with this method has content by its meaning, so that one without says so: Fetch names POST and PUT, RFC 5789
+/// PATCH; of the others these do nothing without content (RFC 4918, RFC 3253, RFC 5323, QUERY).
+fn expects_content(method: &Method) -> bool {
+    match *method {
+        Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS => false,
+        Method::POST | Method::PUT | Method::PATCH => true,
+        _ => matches!(method.as_str(), "QUERY" | "PROPFIND" | "PROPPATCH" | "REPORT" | "SEARCH"),
     }
 }
 
@@ -237,7 +256,58 @@ mod tests {
         assert_eq!(request.method(), Method::PUT);
         assert_eq!(request.headers()["x-b"], "job");
         assert_eq!(request.body().size_hint().exact(), Some(8));
-        assert!(template.has_body(&job));
+    }
+
+    /// What a request's head says of its length: the run's method and body, the job's, what a redirect has dropped.
+    fn told(run: (&Method, Option<&str>), own: Option<(Option<&Method>, Option<&str>, bool)>) -> [Option<String>; 2] {
+        let bytes = |body: &str| Bytes::copy_from_slice(body.as_bytes());
+        let settings = RequestSettings { method: run.0.clone(), body: run.1.map(bytes), ..RequestSettings::default() };
+        let template = RequestTemplate::new(&settings, &[]);
+        let mut job = job("http://a.example/");
+        if let Some((method, body, without_body)) = own {
+            let body = body.map(bytes);
+            let special = Special { method: method.cloned(), body, without_body, ..Special::default() };
+            job.extra_mut().special = Some(Arc::new(special));
+        }
+        [Version::HTTP_11, Version::HTTP_2].map(|version| {
+            let mut request = build(&template, &job, version);
+            template.tell_length(&mut request, &job);
+            let told = request.headers().get(CONTENT_LENGTH);
+            told.map(|length| length.to_str().expect("digits").to_owned())
+        })
+    }
+
+    #[test]
+    fn a_body_without_content_is_told_where_the_method_or_the_user_means_one() {
+        let custom = |name: &str| Method::from_bytes(name.as_bytes()).expect("a token");
+        let zero = || Some("0".to_owned());
+        for method in [Method::POST, Method::PUT, Method::PATCH, custom("QUERY"), custom("PROPFIND"), custom("REPORT")]
+        {
+            assert_eq!(told((&method, None), None), [zero(), zero()], "{method}");
+            assert_eq!(told((&method, Some("")), None), [zero(), zero()], "{method}");
+            assert_eq!(told((&Method::GET, None), Some((Some(&method), None, false))), [zero(), zero()], "{method}");
+            assert_eq!(
+                told((&Method::GET, None), Some((Some(&method), Some(""), false))),
+                [zero(), zero()],
+                "{method}"
+            );
+        }
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS, custom("PURGE")] {
+            assert_eq!(told((&method, None), None), [None, None], "{method}");
+            assert_eq!(told((&method, Some("")), None), [zero(), zero()], "{method}: given, though empty");
+            assert_eq!(told((&method, None), Some((None, Some(""), false))), [zero(), zero()], "{method}");
+            assert_eq!(told((&Method::POST, None), Some((Some(&method), None, false))), [None, None], "{method}");
+            assert_eq!(told((&method, Some("x")), Some((None, None, true))), [None, None], "{method}: dropped");
+        }
+        assert_eq!(told((&Method::POST, Some("x")), Some((None, Some(""), false))), [zero(), zero()], "the job's own");
+    }
+
+    #[test]
+    fn the_length_of_content_is_told_over_http2_and_by_hyper_over_http1() {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            assert_eq!(told((&method, Some("four")), None), [None, Some("4".into())], "{method}");
+            assert_eq!(told((&method, None), Some((None, Some("two"), false))), [None, Some("3".into())], "{method}");
+        }
     }
 
     #[test]
@@ -278,6 +348,8 @@ mod tests {
         assert!(!names.contains(&"content-type"));
         assert_eq!(request.headers()[HOST], "b.example");
         assert_eq!(request.body().size_hint().exact(), Some(0));
-        assert!(!template.has_body(&job));
+        let mut request = build(&template, &job, Version::HTTP_11);
+        template.tell_length(&mut request, &job);
+        assert!(!request.headers().contains_key(CONTENT_LENGTH));
     }
 }

@@ -1,4 +1,5 @@
-//! The byte stream under hyper, with a tap: how many bytes came in, and the response head as it was sent.
+//! The byte stream under hyper, with a tap: how many bytes came in, and the response head as it was sent, its status line put into
+//! the form that is read.
 //!
 //! A server may answer before it has read the whole request, and close. Writing then fails while the answer is there to be
 //! read, and hyper would drop it. So a failed write is kept back here: what can be read is read first.
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head;
+use super::status_line::StatusLine;
 
 /// The largest room for a head that an idle connection keeps.
 const MOST_KEPT: usize = 4 << 10;
@@ -49,6 +51,8 @@ pub(super) struct Tap {
     most: Cell<usize>,
     /// Once so many are collected, informational heads among them are dropped.
     look_at: Cell<usize>,
+    /// How far the response's status line has come.
+    status_line: Cell<StatusLine>,
 }
 
 impl Tap {
@@ -78,6 +82,7 @@ impl Tap {
         self.most.set(most);
         self.look_at.set(LOOK_FROM);
         self.collects.set(true);
+        self.status_line.set(StatusLine::AWAITED);
         self.lines.set(None);
         self.head.borrow_mut().clear();
     }
@@ -99,6 +104,17 @@ impl Tap {
     fn forget_informational(&self, head: &mut Vec<u8>) {
         head.drain(..head::informational(head));
         self.look_at.set(LOOK_FROM.max(2 * head.len()));
+    }
+
+    /// Puts the status line into the form that is read. How many of the bytes are left.
+    fn mend(&self, bytes: &mut [u8]) -> usize {
+        let mut line = self.status_line.get();
+        if line == StatusLine::Over {
+            return bytes.len();
+        }
+        let kept = line.mend(bytes);
+        self.status_line.set(line);
+        kept
     }
 
     fn saw(&self, bytes: &[u8]) {
@@ -178,12 +194,20 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        let got = buf.filled().len() - before;
-        if got == 0 && self.tap.is_broken() {
-            return Poll::Ready(Err(self.broken()));
+        loop {
+            let read = Pin::new(&mut self.io).poll_read(cx, buf);
+            let got = buf.filled().len() - before;
+            if got == 0 && self.tap.is_broken() {
+                return Poll::Ready(Err(self.broken()));
+            }
+            ready!(read)?;
+            let kept = self.tap.mend(&mut buf.filled_mut()[before..]);
+            buf.set_filled(before + kept);
+            // With nothing of it left it would look like the end.
+            if kept > 0 || got == 0 {
+                break;
+            }
         }
-        ready!(read)?;
         self.tap.saw(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }

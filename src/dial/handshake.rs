@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 pub(super) use tokio_rustls::client::TlsStream;
 
+use super::odd_name;
 use crate::model::{Failure, FailureKind, Phase};
 
 /// Shakes hands as a client of `host`.
@@ -20,22 +21,44 @@ use crate::model::{Failure, FailureKind, Phase};
 /// # Errors
 /// A failure of phase `tls`.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    config: &Arc<ClientConfig>,
+    config: Option<Arc<ClientConfig>>,
     host: &str,
     stream: S,
 ) -> Result<TlsStream<S>, Failure> {
     let name = server_name(host)?;
-    let connector = TlsConnector::from(Arc::clone(config));
+    let config = config.ok_or_else(|| unspeakable(host))?;
+    let connector = TlsConnector::from(config);
     connector.connect(name, stream).await.map_err(|error| failure(host, &error))
 }
 
-/// The name to ask for and to check: without an IPv6 literal's brackets and a name's final dot.
-fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
+/// Whether the stream to `host` has to be [`super::odd_name::Respelled`].
+pub(super) fn is_odd(host: &str) -> bool {
+    odd_name::is_odd(bare(host))
+}
+
+/// Without an IPv6 literal's brackets and a name's final dot.
+fn bare(host: &str) -> &str {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let bare = bare.strip_suffix('.').unwrap_or(bare);
-    ServerName::try_from(bare.to_owned()).map_err(|_| {
-        Failure::new(Phase::Tls, FailureKind::CertificateName, format!("'{host}' is not a name a certificate can have"))
+    bare.strip_suffix('.').unwrap_or(bare)
+}
+
+/// The name to ask for and to check.
+fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
+    let name = if is_odd(host) { odd_name::respell(bare(host)) } else { bare(host).to_owned() };
+    ServerName::try_from(name).map_err(|_| {
+        let message =
+            format!("'{host}' is no name in DNS: a label has more than 63 bytes, or none, or all of it more than 253");
+        Failure::new(Phase::Tls, FailureKind::CertificateName, message)
     })
+}
+
+/// The failure of a host that a TLS configuration of the user's own has no word for.
+fn unspeakable(host: &str) -> Failure {
+    let message = format!(
+        "'{host}' is not a name that rustls knows, and in a TLS configuration of your own haul can't spell it otherwise; leave the \
+         configuration out, or reach the host by another name"
+    );
+    Failure::new(Phase::Tls, FailureKind::CertificateName, message)
 }
 
 /// What an error of the handshake means.

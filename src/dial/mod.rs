@@ -8,12 +8,14 @@
 //!
 //! It must not know jobs, the scheduler, the pool or HTTP. Names become addresses through [`crate::model::Resolve`].
 
+mod alt_names;
 mod candidates;
 mod clock;
 mod connect;
 mod error;
 mod handshake;
 mod io;
+mod odd_name;
 mod own;
 mod public;
 mod race;
@@ -43,6 +45,8 @@ use self::candidates::Candidates;
 use self::clock::{Bound, Clock};
 use self::connect::{Opened, Opening};
 use self::error::{no_answer, unix_failure};
+use self::odd_name::Respelled;
+use self::own::OwnStream;
 use self::route::Routes;
 use self::tcp::SocketOptions;
 use crate::config::{Config, Timeouts};
@@ -205,6 +209,7 @@ impl Dial<'_> {
                 let stream = self.unix(path).await?;
                 match target.scheme {
                     Scheme::Http => Ok(Io::Unix(stream)),
+                    Scheme::Https if handshake::is_odd(target.host) => self.odd_handshake(target, stream).await,
                     Scheme::Https => Ok(Io::TlsUnix(Box::new(self.handshake(target, stream).await?))),
                 }
             }
@@ -218,6 +223,12 @@ impl Dial<'_> {
 
     async fn tcp(&mut self, target: &Target<'_>, egress: Egress, addresses: &[IpAddr], port: u16) -> Result<Io, Cause> {
         let stream = self.connect(target, egress, addresses, port).await?;
+        if target.scheme == Scheme::Https && handshake::is_odd(target.host) {
+            return match stream {
+                Opened::Tcp(stream) => self.odd_handshake(target, stream).await,
+                Opened::Own(stream) => self.odd_handshake(target, stream).await,
+            };
+        }
         Ok(match (stream, target.scheme) {
             (Opened::Tcp(stream), Scheme::Http) => Io::Tcp(stream),
             (Opened::Tcp(stream), Scheme::Https) => Io::TlsTcp(Box::new(self.handshake(target, stream).await?)),
@@ -276,12 +287,21 @@ impl Dial<'_> {
         }
     }
 
+    /// The handshake with a host whose name rustls takes only in another spelling: few, so their streams need no kind of their own.
+    async fn odd_handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<Io, Cause>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    {
+        let stream = OwnStream::new(Box::new(Respelled::new(stream)));
+        Ok(Io::TlsOwn(Box::new(self.handshake(target, stream).await?)))
+    }
+
     async fn handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<handshake::TlsStream<S>, Cause>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let bound = self.bound(Phase::Tls, self.dialer.timeouts.tls);
-        let config = if self.http1 { self.dialer.tls.http1_config() } else { self.dialer.tls.config() };
+        let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.http1);
         let done = tokio::time::timeout(bound.left(), handshake::run(config, target.host, stream)).await;
         self.times.tls = Some(self.dialer.clock.now().since(bound.started));
         match done {

@@ -8,12 +8,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::odd_name::{self, ForHost};
 use super::roots;
 use super::verifier::AcceptAny;
 use crate::config::TlsSettings;
@@ -32,6 +33,8 @@ pub struct Tls {
     config: OnceLock<Arc<ClientConfig>>,
     /// The same that offers HTTP/1.1 alone, for the few hosts that have asked for that.
     http1_config: OnceLock<Arc<ClientConfig>>,
+    /// For hosts whose names rustls takes only in another spelling. `None`: there is none.
+    odd: OnceLock<Option<Arc<ClientConfig>>>,
 }
 
 /// Which certificates are accepted.
@@ -61,8 +64,9 @@ impl Tls {
             TlsSettings { ca_files, .. } => Trust::Roots(Arc::new(roots::from_files(ca_files)?)),
         };
         let identity = Identity::read(settings)?;
-        let (session_hosts, config, http1_config) = (settings.session_hosts, OnceLock::new(), OnceLock::new());
-        Ok(Self { trust, identity, session_hosts, http1_only, config, http1_config })
+        let session_hosts = settings.session_hosts;
+        let (config, http1_config, odd) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { trust, identity, session_hosts, http1_only, config, http1_config, odd })
     }
 
     /// A configuration that the user has made, but for its ALPN protocols.
@@ -77,25 +81,41 @@ impl Tls {
             http1_only,
             config: OnceLock::from(Arc::new(config)),
             http1_config: OnceLock::new(),
+            // Neither its verifier nor its cipher suites can be got at.
+            odd: OnceLock::from(None),
         }
     }
 
     /// The configuration, made on the first call. That call may take tens of milliseconds.
     pub(super) fn config(&self) -> &Arc<ClientConfig> {
-        self.config.get_or_init(|| Arc::new(self.build()))
+        self.config.get_or_init(|| Arc::new(self.build(false)))
+    }
+
+    /// The configuration for a host. `odd`: rustls takes its name only in another spelling; `http1`: it has asked for HTTP/1.1.
+    /// `None`: it is odd, and with a configuration of the user's own such hosts can't be spoken to.
+    pub(super) fn for_host(&self, odd: bool, http1: bool) -> Option<Arc<ClientConfig>> {
+        let config = match (odd, http1) {
+            (false, false) => self.config(),
+            (false, true) => self.http1_config(),
+            (true, false) => self.odd_config()?,
+            (true, true) => return self.odd_config().map(|config| Arc::new(over_http1(config))),
+        };
+        Some(Arc::clone(config))
     }
 
     /// The same, offering HTTP/1.1 alone. Sessions are shared.
-    pub(super) fn http1_config(&self) -> &Arc<ClientConfig> {
-        self.http1_config.get_or_init(|| {
-            let mut config = ClientConfig::clone(self.config());
-            config.alpn_protocols = alpn(true);
-            Arc::new(config)
-        })
+    fn http1_config(&self) -> &Arc<ClientConfig> {
+        self.http1_config.get_or_init(|| Arc::new(over_http1(self.config())))
     }
 
-    fn build(&self) -> ClientConfig {
-        let provider = Arc::new(provider());
+    /// The configuration for hosts whose names rustls takes only in another spelling. `None`: with a configuration of the user's
+    /// own such hosts can't be spoken to.
+    fn odd_config(&self) -> Option<&Arc<ClientConfig>> {
+        self.odd.get_or_init(|| Some(Arc::new(self.build(true)))).as_ref()
+    }
+
+    fn build(&self, odd: bool) -> ClientConfig {
+        let provider = Arc::new(if odd { odd_name::provider(provider()) } else { provider() });
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3");
@@ -104,8 +124,8 @@ impl Tls {
                 let schemes = provider.signature_verification_algorithms.supported_schemes();
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny { schemes }))
             }
-            Trust::Roots(roots) => builder.with_webpki_verifier(verifier(Arc::clone(roots), provider)),
-            Trust::Platform => builder.with_webpki_verifier(verifier(Arc::new(roots::from_platform()), provider)),
+            Trust::Roots(roots) => with_verifier(builder, verifier(Arc::clone(roots), provider), odd),
+            Trust::Platform => with_verifier(builder, verifier(Arc::new(roots::from_platform()), provider), odd),
         };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -113,10 +133,32 @@ impl Tls {
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .expect("the key was found to fit the certificate when it was read"),
         };
-        config.resumption = Resumption::in_memory_sessions(self.session_hosts.saturating_mul(TICKETS_PER_NAME));
+        config.resumption = match odd {
+            false => Resumption::in_memory_sessions(self.session_hosts.saturating_mul(TICKETS_PER_NAME)),
+            true => Resumption::disabled(),
+        };
         config.alpn_protocols = alpn(self.http1_only);
         config
     }
+}
+
+/// With a verifier, for hosts with odd names or for others.
+fn with_verifier(
+    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+    verifier: Arc<WebPkiServerVerifier>,
+    odd: bool,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    match odd {
+        false => builder.with_webpki_verifier(verifier),
+        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(ForHost { verifier })),
+    }
+}
+
+/// The same, offering HTTP/1.1 alone.
+fn over_http1(config: &ClientConfig) -> ClientConfig {
+    let mut config = config.clone();
+    config.alpn_protocols = alpn(true);
+    config
 }
 
 /// The protocols offered.

@@ -57,7 +57,7 @@ named! {
     /// Why it failed. Small and comparable: policies see this and nothing else; its names are stable in records.
     #[non_exhaustive]
     pub enum FailureKind {
-        /// The URL can't be parsed.
+        /// The URL can't be parsed, or is too long.
         BadUrl = "bad_url",
         /// The URL's scheme is neither `http` nor `https`.
         UnsupportedScheme = "unsupported_scheme",
@@ -135,7 +135,7 @@ named! {
         Truncated = "truncated",
         /// More redirects than allowed.
         RedirectLimit = "redirect_limit",
-        /// The redirects came back to a URL already visited.
+        /// More redirects than allowed, and they came back to a URL already visited.
         RedirectLoop = "redirect_loop",
         /// The redirect's `Location` is not a URL that can be fetched.
         RedirectBadLocation = "redirect_bad_location",

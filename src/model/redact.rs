@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// It also works on what only looks like a URL (a wrong port, a scheme forgotten, a URL inside broken JSON): what
 /// stands between `:` and slashes, or the text's beginning, and an `@` is dropped.
 pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
-    if !text.contains('@') {
+    if !(text.contains('@') || text.contains("%40")) || is_mail(text) {
         return Cow::Borrowed(text);
     }
     match odd_user_information(text) {
@@ -24,7 +24,9 @@ fn without_plain_credentials(text: &str) -> String {
         let from = rest[..at].rfind(is_delimiter).map_or(0, |delimiter| delimiter + 1);
         kept.push_str(&rest[..from]);
         let before = kept.trim_end_matches(['/', '\\']);
-        if !(before.is_empty() || before.ends_with(':')) {
+        let is_credentials =
+            before.is_empty() || before.ends_with(':') || (is_word(before) && rest[from..at].contains(':'));
+        if !is_credentials {
             kept.push_str(&rest[from..=at]);
         }
         rest = &rest[at + 1..];
@@ -33,16 +35,45 @@ fn without_plain_credentials(text: &str) -> String {
     kept
 }
 
-/// Where the first URL's user information begins and ends, if its password holds a `/`, `?` or `#` as it is. The URL is
+/// Whether `text` is one word, as a scheme is whose colon is missing or mistyped: `https//`, `http;//`.
+fn is_word(text: &str) -> bool {
+    !text.contains(|c: char| c == '.' || c.is_whitespace() || is_delimiter(c))
+}
+
+/// Whether `text` is an address of mail or of a chat, and not a host with user information before it, which has a password or
+/// is followed by more than a host: `mailto:me@host`, `me@host`.
+fn is_mail(text: &str) -> bool {
+    match text.split_once(':') {
+        Some((scheme, address)) => names_mail(scheme) && !address.contains(':'),
+        None => !text.contains(is_delimiter) && text.matches('@').count() == 1,
+    }
+}
+
+/// The schemes of addresses, which have an `@` and no password.
+pub(super) fn names_mail(scheme: &str) -> bool {
+    const ADDRESSES: [&str; 10] = ["mailto", "sip", "sips", "xmpp", "im", "pres", "acct", "news", "mid", "cid"];
+    ADDRESSES.iter().any(|address| address.eq_ignore_ascii_case(scheme))
+}
+
+/// Where the user information of the first URL whose password holds a `/`, `?` or `#` as it is begins and ends. The URL is
 /// cut there, so that the password's first part stands where a port should; a part that is no number tells.
 fn odd_user_information(text: &str) -> Option<(usize, usize)> {
-    let from = text.find("://")? + "://".len();
+    text.match_indices("://").find_map(|(at, scheme_end)| odd_user_information_at(text, at + scheme_end.len()))
+}
+
+/// The same for a URL whose authority begins at `from`.
+fn odd_user_information_at(text: &str, from: usize) -> Option<(usize, usize)> {
     let url = text[from..].split(|c: char| c == '"' || c.is_whitespace()).next()?;
     let authority = url.split(is_delimiter).next()?;
     let (_, port) = authority.rsplit_once(':').filter(|_| !authority.starts_with('['))?;
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-    let at = url.rfind('@').filter(|_| !is_port && !authority.contains('@'))?;
-    Some((from, from + at + 1))
+    if is_port || authority.contains('@') {
+        return None;
+    }
+    // A URL that was encoded as a whole, or in part.
+    let encoded = || authority.rfind("%40").map(|at| at + "%40".len());
+    let end = url.rfind('@').map(|at| at + 1).or_else(encoded)?;
+    Some((from, from + end))
 }
 
 /// Characters that end user information, or (the quote) the text a URL stands in. All are ASCII.
@@ -79,6 +110,31 @@ mod tests {
             ("http://[::1]x/~me@home", "http://[::1]x/~me@home"),
             ("http://host/", "http://host/"),
             ("http://a:b@one/ http://c:d@two/", "http://one/ http://two/"),
+            ("http://http://me:secret@host/", "http://http://host/"),
+            ("http:http:me:secret@host/", "host/"),
+            ("ghp_secret@host/path", "host/path"),
+            ("https://ghp_secret@host", "https://host"),
+            ("view-source:https://me:secret@host/", "view-source:https://host/"),
+            ("https//me:secret@host/", "https//host/"),
+            ("http;//me:secret@host/", "http;//host/"),
+            ("//me:secret@host:99999/", "//host:99999/"),
+            ("http\u{ff1a}//me:secret@host/", "http\u{ff1a}//host/"),
+            ("host.test/a:b@c", "host.test/a:b@c"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_address_of_mail_is_no_user_information() {
+        for text in ["mailto:me@host", "MAILTO:me@host?subject=x@y", "me@host", "sip:me@host", "xmpp:me@host/room"] {
+            assert_eq!(without_credentials(text), text);
+        }
+        for (text, expected) in [
+            ("mailto:me:secret@host", "host"),
+            ("me@host/x", "host/x"),
+            ("me:secret@host", "host"),
+            ("me@a@host", "host"),
         ] {
             assert_eq!(without_credentials(text), expected);
         }
@@ -91,6 +147,11 @@ mod tests {
             ("http://me:se#c?r/e@t@host/p", "http://host/p"),
             (r#"{"url":"http://me:se/cret@host/","id":"a@b"}"#, r#"{"url":"http://host/","id":"a@b"}"#),
             ("http://me:se/cret@one/ http://c:d@two/", "http://one/ http://two/"),
+            ("http://http://me:se/cret@host/", "http://http://host/"),
+            ("http://one/ http://me:se/cret@two/", "http://one/ http://two/"),
+            ("http://me:secret%40host/p%40q", "http://host/p%40q"),
+            ("http://host:80%40/", "http:///"),
+            ("http://host/p%40q", "http://host/p%40q"),
         ] {
             assert_eq!(without_credentials(text), expected);
         }

@@ -1,5 +1,6 @@
 //! One URL to fetch, normalised by the WHATWG rules and split where the engine needs it split.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
@@ -9,6 +10,7 @@ use url::Url;
 use super::control::Control;
 use super::failure::FailureKind;
 use super::normal;
+use super::redact::names_mail;
 
 /// The two schemes haul fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,9 +73,22 @@ impl WebUrl {
     /// [`UrlError`] says what is wrong with it and how to mend it.
     pub fn parse(input: &str) -> Result<(Self, Option<Credentials>), UrlError> {
         match normal::path_at(input) {
-            Some(path_at) => Ok((Self { text: input.into(), path_at }, None)),
+            Some(path_at) => Ok((Self::new(input.into(), path_at)?, None)),
             None => Self::parse_any(input),
         }
+    }
+
+    fn new(text: Box<str>, path_at: u32) -> Result<Self, UrlError> {
+        let target = text.len() - path_at as usize;
+        if target <= LONGEST_TARGET {
+            return Ok(Self { text, path_at });
+        }
+        let message = format!(
+            "the URL is too long: its path and query have {target} bytes of {}, and at most {LONGEST_TARGET} can be sent; \
+             send what is long in a body",
+            text.len()
+        );
+        Err(UrlError::new(FailureKind::BadUrl, message))
     }
 
     /// Parses by the full rules.
@@ -85,7 +100,9 @@ impl WebUrl {
                 format!("the URL holds {control}; take it out, or percent-encode it if it is meant"),
             ));
         }
-        Self::from_url(Url::parse(input).map_err(|error| UrlError::from_parse(error, input))?)
+        let url = Url::parse(input).map_err(|error| UrlError::from_parse(error, input))?;
+        check_scheme(input, &url)?;
+        Self::from_url(url)
     }
 
     /// Resolves `reference` (a `Location` value) against this URL.
@@ -94,12 +111,15 @@ impl WebUrl {
     /// As [`Self::parse`].
     pub fn join(&self, reference: &str) -> Result<(Self, Option<Credentials>), UrlError> {
         let base = Url::parse(&self.text).map_err(|error| UrlError::from_parse(error, &self.text))?;
-        Self::from_url(base.join(reference).map_err(|error| UrlError::from_parse(error, reference))?)
+        let reference = with_two_slashes(reference);
+        let url = base.join(&reference).map_err(|error| UrlError::from_parse(error, &reference))?;
+        check_scheme(&reference, &url)?;
+        Self::from_url(url)
     }
 
     fn from_url(mut url: Url) -> Result<(Self, Option<Credentials>), UrlError> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(UrlError::scheme(url.scheme()));
+            return Err(UrlError::scheme(&url));
         }
         if url.port() == Some(0) {
             return Err(UrlError::new(FailureKind::BadPort, "port 0 can't be connected to; use 1 to 65535"));
@@ -113,9 +133,9 @@ impl WebUrl {
         }
         url.set_fragment(None);
         let path_at = url::Position::BeforePath;
-        let path_at = u32::try_from(url[..path_at].len())
-            .map_err(|_| UrlError::new(FailureKind::BadUrl, "the URL is longer than 4 GiB"))?;
-        Ok((Self { text: String::from(url).into_boxed_str(), path_at }, credentials))
+        // url itself keeps its positions in 32 bits.
+        let path_at = url[..path_at].len() as u32;
+        Ok((Self::new(String::from(url).into_boxed_str(), path_at)?, credentials))
     }
 
     /// The root of an origin that [`Self::origin`] gave.
@@ -190,6 +210,40 @@ impl WebUrl {
     }
 }
 
+/// The longest path and query, in bytes, that a request can carry: the `http` crate, which all of hyper and h2 stand on, keeps
+/// positions in them in 16 bits.
+const LONGEST_TARGET: usize = 65_534;
+
+/// `reference` with two slashes where it begins with more. After two, the URL standard passes over all that follow ("special
+/// authority ignore slashes state"), and takes a backslash for a slash; `Url::join` would find an empty host.
+fn with_two_slashes(reference: &str) -> Cow<'_, str> {
+    // The standard takes these off both ends before it looks at anything.
+    let trimmed = reference.trim_matches(|c: char| c <= ' ');
+    let rest = trimmed.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let slashes = trimmed[..trimmed.len() - rest.len()].bytes().filter(|byte| matches!(byte, b'/' | b'\\')).count();
+    if slashes > 2 { Cow::Owned(["//", rest].concat()) } else { Cow::Borrowed(reference) }
+}
+
+/// Refuses a URL, which was read from `input`, that has a second scheme where its host should be: `http://http://me:pw@host/`. By
+/// the letter it is one, of the host `http` with an empty port and with the path `//me:pw@host/`. Nobody means that, and the
+/// password would be part of a path like any other.
+fn check_scheme(input: &str, url: &Url) -> Result<(), UrlError> {
+    if !url.path().starts_with("//") {
+        return Ok(());
+    }
+    let Some((scheme, rest)) = input.split_once(':') else { return Ok(()) };
+    if !scheme.trim_start().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    if !authority.ends_with(':') {
+        return Ok(());
+    }
+    let message = "there is a second scheme in the place of the host; write the URL as http://host/path";
+    Err(UrlError::new(FailureKind::BadUrl, message))
+}
+
 impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -211,12 +265,20 @@ pub struct UrlError {
     pub message: Box<str>,
 }
 
+/// What is said of a host and path alone.
+const NO_SCHEME: &str = "not an absolute URL; write it with its scheme, as https://host/path";
+
 impl UrlError {
     fn new(kind: FailureKind, message: impl Into<Box<str>>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    fn scheme(scheme: &str) -> Self {
+    fn scheme(url: &Url) -> Self {
+        let scheme = url.scheme();
+        if !url.has_authority() && url.path().contains('@') && !names_mail(scheme) {
+            // `me:secret@host/`: not a scheme but a user, whose name may be the secret.
+            return Self::new(FailureKind::BadUrl, NO_SCHEME);
+        }
         Self::new(
             FailureKind::UnsupportedScheme,
             format!("scheme '{scheme}' is not supported; haul fetches http:// and https:// URLs"),
@@ -231,8 +293,7 @@ impl UrlError {
             url::ParseError::InvalidPort => Self::new(FailureKind::BadPort, "the port is not a number from 1 to 65535"),
             url::ParseError::RelativeUrlWithoutBase => {
                 let looks_like_host = input.split(['/', ':']).next().is_some_and(|host| host.contains('.'));
-                let hint = if looks_like_host { "; write it with its scheme, as https://host/path" } else { "" };
-                Self::new(FailureKind::BadUrl, format!("not an absolute URL{hint}"))
+                Self::new(FailureKind::BadUrl, if looks_like_host { NO_SCHEME } else { "not an absolute URL" })
             }
             other => Self::new(FailureKind::BadUrl, format!("not a valid URL: {other}")),
         }
@@ -388,6 +449,106 @@ mod tests {
         assert_eq!(kind("example.com/path"), FailureKind::BadUrl);
         assert_eq!(kind("nonsense"), FailureKind::BadUrl);
         assert_eq!(kind("mailto:a@b"), FailureKind::UnsupportedScheme);
+        assert_eq!(kind("ssh://me@a.example/"), FailureKind::UnsupportedScheme);
+    }
+
+    #[test]
+    fn a_user_in_the_place_of_a_scheme_is_not_named() {
+        for text in ["t0ken:x@a.example/", "t0ken:@a.example", "t0ken:x/y@a.example/"] {
+            let error = WebUrl::parse(text).expect_err(text);
+            assert_eq!((error.kind, &*error.message), (FailureKind::BadUrl, NO_SCHEME), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_second_scheme_is_no_host() {
+        for text in [
+            "http://http://a.example/",
+            "http://https://me:pw@a.example/",
+            "https://http://me:pw@a.example/",
+            "http:http://a.example/",
+            "http:/http://a.example/",
+            "HTTP://HTTP://a.example/",
+            "http:\\\\http:\\\\a.example/",
+            "http://ftp://a.example/",
+            "http://www.http://a.example/",
+        ] {
+            let error = WebUrl::parse(text).expect_err(text);
+            assert!(error.kind == FailureKind::BadUrl && error.message.contains("second scheme"), "{text}: {error}");
+            let base = parse("http://b.example/");
+            // One slash or none, and the scheme of the base: a path.
+            if !text.starts_with("http:h") && !text.starts_with("http:/h") {
+                assert!(base.join(text).is_err(), "{text}");
+            }
+        }
+        for text in [
+            "http://http/",
+            "http://http//a.example/",
+            "http://a.example/http://b.example/",
+            "http://a.example//b:c@d/",
+            "http://a.example:80//x",
+            "http://a.example:/x",
+            "http://a.example?u=http://b.example//",
+        ] {
+            assert!(WebUrl::parse(text).is_ok(), "{text}");
+        }
+        assert_eq!(parse("http://b.example/").join("/x://y").expect("a path").0.as_str(), "http://b.example/x://y");
+    }
+
+    #[test]
+    fn a_target_as_long_as_can_be_sent_is_a_url_and_a_longer_one_is_told_its_length() {
+        let of = |target: usize, more: &str| format!("http://a.example/{}{more}", "x".repeat(target - 1));
+        for more in ["", "#top"] {
+            let longest = parse(&of(LONGEST_TARGET, more));
+            assert!(http::uri::PathAndQuery::try_from(longest.target()).is_ok());
+            let error = WebUrl::parse(&of(LONGEST_TARGET + 1, more)).expect_err("longer");
+            assert_eq!(error.kind, FailureKind::BadUrl);
+            assert!(error.message.contains("65535 bytes of 65551, and at most 65534"), "{error}");
+        }
+        assert!(http::uri::PathAndQuery::try_from(&*"/".repeat(LONGEST_TARGET + 1)).is_err());
+        let unencoded = format!("http://a.example/{}", "é".repeat(LONGEST_TARGET / 6 + 1));
+        assert!(WebUrl::parse(&unencoded).is_err(), "its length is that of what is sent");
+        assert!(parse("http://a.example/").join(&of(LONGEST_TARGET + 1, "")).is_err());
+    }
+
+    #[test]
+    fn a_reference_is_resolved_as_the_url_standard_says() {
+        let base = parse("http://a.example/x/y?q");
+        for (reference, expected) in [
+            ("///b.example/p", "http://b.example/p"),
+            ("////b.example/p", "http://b.example/p"),
+            ("//b.example/p", "http://b.example/p"),
+            ("\\\\b.example\\p", "http://b.example/p"),
+            ("/\\b.example/p", "http://b.example/p"),
+            ("\\/b.example/p", "http://b.example/p"),
+            ("/\\/b.example/p", "http://b.example/p"),
+            (" \t///b.example/p \n", "http://b.example/p"),
+            ("/\t/\n/b.example/p", "http://b.example/p"),
+            ("///b.example:8080//p", "http://b.example:8080//p"),
+            ("///me:pw@b.example/", "http://b.example/"),
+            ("http:///b.example/p", "http://b.example/p"),
+            ("http:\\\\\\b.example/p", "http://b.example/p"),
+            ("https:///b.example/p", "https://b.example/p"),
+            ("https:b.example/p", "https://b.example/p"),
+            ("https:/b.example/p", "https://b.example/p"),
+            ("http:p", "http://a.example/x/p"),
+            ("http:/p", "http://a.example/p"),
+            ("http:?p", "http://a.example/x/y?p"),
+            ("http:", "http://a.example/x/y?q"),
+            ("\\p", "http://a.example/p"),
+            ("..\\p", "http://a.example/p"),
+            ("/a//b///c", "http://a.example/a//b///c"),
+            ("?///b.example", "http://a.example/x/y?///b.example"),
+            ("#top", "http://a.example/x/y?q"),
+            ("p q", "http://a.example/x/p%20q"),
+            ("/\tp\r\nq", "http://a.example/pq"),
+        ] {
+            let (url, _) = base.join(reference).unwrap_or_else(|error| panic!("{reference:?}: {error}"));
+            assert_eq!(url.as_str(), expected, "{reference:?}");
+        }
+        for nowhere in ["//", "///", "\\\\", "///?x", "///:80/", "http:///", "//b.example:99999/", "///%00/"] {
+            assert!(base.join(nowhere).is_err(), "{nowhere}");
+        }
     }
 
     #[test]

@@ -5,8 +5,12 @@
 //! stripped on all later hops. It must not know queues, sockets or how a request is written.
 //!
 //! Where the standards leave a choice:
-//! - Several `Location` headers with different values are refused, as browsers do: one of them may have been injected.
-//!   Equal ones count as one.
+//! - A redirect without a `Location`, or with an empty one, is a result like any other, as in Chromium and curl: it says of
+//!   nowhere to go, and its body is what the server shows instead.
+//! - Several `Location` headers that lead to different places are refused, as browsers do: one of them may have been injected.
+//!   Those that lead to the same place count as one, and empty ones do not count.
+//! - Redirects are counted, and nothing else ends a chain, as in Fetch and curl: a page may send its visitor to itself, or to
+//!   another page and back, before it lets him in. A chain over the limit that has come back to where it was is called a loop.
 //! - Bytes above 0x7f in a `Location` are percent-encoded one by one, as Chromium does. The server then gets back the
 //!   bytes it sent, whatever their charset; for UTF-8 this is what the URL standard does too.
 //! - User name and password in a `Location` are not used.
@@ -66,15 +70,26 @@ pub fn decide<'v>(asked: Asked<'_>, status: u16, locations: impl IntoIterator<It
     if asked.max_redirects == 0 || !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return Decision::Stay;
     }
-    let target = match only(locations) {
+    let target = match place(&asked.job.url, locations) {
         Ok(None) => return Decision::Stay,
-        Ok(Some(location)) => target(&asked.job.url, location),
+        Ok(Some(url)) => Ok(url),
         Err(failure) => Err(failure),
     };
     match target.and_then(|url| step(asked, status, url)) {
         Ok(step) => Decision::Follow(step),
         Err(failure) => Decision::Refuse(failure),
     }
+}
+
+/// Whether a response with this status and this `Location` may be followed: what [`decide`] would not call a result. Whoever
+/// reads the body asks before it has come.
+pub fn is_redirect<'v>(status: u16, locations: impl IntoIterator<Item = &'v [u8]>) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308) && locations.into_iter().any(is_place)
+}
+
+/// Whether a `Location` says anything.
+fn is_place(location: &[u8]) -> bool {
+    !location.trim_ascii().is_empty()
 }
 
 /// Makes `job` ask for the step's target next. The attempt that brought the redirect is over: it is counted, and the
@@ -106,12 +121,14 @@ pub fn follow(job: &mut Job, step: Step) {
     }
 }
 
-/// The one value all of `locations` have.
-fn only<'v>(locations: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<&'v [u8]>, Failure> {
-    let mut locations = locations.into_iter();
+/// The one place that all of `locations` lead to from `base`. `None`: they say nothing.
+fn place<'v>(base: &WebUrl, locations: impl IntoIterator<Item = &'v [u8]>) -> Result<Option<WebUrl>, Failure> {
+    let mut locations = locations.into_iter().filter(|location| is_place(location));
     let Some(first) = locations.next() else { return Ok(None) };
-    match locations.find(|other| *other != first) {
-        None => Ok(Some(first)),
+    let url = target(base, first)?;
+    let leads_there = |other: &[u8]| other == first || target(base, other).is_ok_and(|other| other == url);
+    match locations.find(|other| !leads_there(other)) {
+        None => Ok(Some(url)),
         Some(other) => Err(bad_location(format!(
             "two different locations in one redirect: '{}' and '{}'",
             excerpt(first),
@@ -128,13 +145,8 @@ fn target(base: &WebUrl, location: &[u8]) -> Result<WebUrl, Failure> {
 fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
     let method = next_method(status, asked.method);
     let hops = asked.job.extra.as_ref().map_or(&[][..], |extra| &extra.hops);
-    let visited = |seen: &WebUrl, with: &Method| *seen == url && *with == method;
-    if visited(&asked.job.url, asked.method) || hops.iter().any(|hop| visited(&hop.url, &hop.method)) {
-        return Err(head(FailureKind::RedirectLoop, format!("redirected back to {url}, already visited")));
-    }
     if hops.len() >= asked.max_redirects as usize {
-        let message = format!("more than {} redirects; raise max_redirects to follow them", asked.max_redirects);
-        return Err(head(FailureKind::RedirectLimit, message));
+        return Err(too_many(asked, hops, &url, &method));
     }
     Ok(Step {
         drops_body: status == 303 || method != *asked.method,
@@ -144,6 +156,17 @@ fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
         status,
         method,
     })
+}
+
+/// The failure of a chain that would go on to `url` and has no step left.
+fn too_many(asked: Asked<'_>, hops: &[Hop], url: &WebUrl, method: &Method) -> Failure {
+    let most = asked.max_redirects;
+    let is_it = |seen: &WebUrl, with: &Method| seen == url && with == method;
+    if is_it(&asked.job.url, asked.method) || hops.iter().any(|hop| is_it(&hop.url, &hop.method)) {
+        let message = format!("redirected back to {url} after more than {most} redirects (max_redirects): a loop");
+        return head(FailureKind::RedirectLoop, message);
+    }
+    head(FailureKind::RedirectLimit, format!("more than {most} redirects; raise max_redirects to follow them"))
 }
 
 fn next_method(status: u16, method: &Method) -> Method {
@@ -295,6 +318,10 @@ mod tests {
             ("http://bücher.example/".as_bytes(), "http://xn--bcher-kva.example/"),
             (b"/a b", "http://a.example/a%20b"),
             (b"\\\\b.example\\z", "http://b.example/z"),
+            (b"///b.example/z", "http://b.example/z"),
+            (b"/\\b.example/z", "http://b.example/z"),
+            (b"https:///b.example/z", "https://b.example/z"),
+            (b"http:z", "http://a.example/x/z"),
         ];
         for (location, expected) in table {
             let step = followed(&job("http://a.example/x/y?q"), &Method::GET, 302, location);
@@ -334,8 +361,43 @@ mod tests {
         }
         let two = ask(&job("http://a.example/"), &Method::GET, 302, &[b"/x", b"/x", b"/y"]);
         assert_eq!(refused(two), FailureKind::RedirectBadLocation);
-        let same = ask(&job("http://a.example/"), &Method::GET, 302, &[b"/x", b"/x"]);
-        assert!(matches!(same, Decision::Follow(_)));
+        assert_eq!(
+            refused(ask(&job("http://a.example/"), &Method::GET, 302, &[b"/x", b"ftp://y"])),
+            FailureKind::RedirectBadLocation
+        );
+    }
+
+    #[test]
+    fn locations_that_lead_to_one_place_are_one() {
+        let same: [&[&[u8]]; 5] = [
+            &[b"/x", b"/x"],
+            &[b"/x", b"http://a.example/x", b"x", b"HTTP://A.example:80/x#top"],
+            &[b"", b"/x"],
+            &[b"/x", b" ", b"/x"],
+            &[b"/x", b""],
+        ];
+        for locations in same {
+            match ask(&job("http://a.example/"), &Method::GET, 302, locations) {
+                Decision::Follow(step) => assert_eq!(step.url.as_str(), "http://a.example/x"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_location_makes_no_redirect() {
+        let job = job("http://a.example/");
+        let empty: [&[&[u8]]; 4] = [&[], &[b""], &[b" \t"], &[b"", b" "]];
+        for locations in empty {
+            assert!(matches!(ask(&job, &Method::GET, 302, locations), Decision::Stay));
+            assert!(!is_redirect(302, locations.iter().copied()));
+        }
+        for status in [301, 302, 303, 307, 308] {
+            assert!(is_redirect(status, [&b"/x"[..]]) && is_redirect(status, [&b""[..], b"/x"]));
+        }
+        for status in [200, 300, 304, 305, 306, 399] {
+            assert!(!is_redirect(status, [&b"/x"[..]]));
+        }
     }
 
     #[test]
@@ -362,19 +424,31 @@ mod tests {
     }
 
     #[test]
-    fn a_url_asked_twice_with_one_method_is_a_loop() {
-        let kind = |method, steps: &[(u16, &str)]| walk(&mut job("http://a.example/a"), method, steps, 10);
-        let looped = Some(FailureKind::RedirectLoop);
-        assert_eq!(kind(Method::GET, &[(302, "/a")]), looped);
-        assert_eq!(kind(Method::GET, &[(302, "")]), looped);
-        assert_eq!(kind(Method::GET, &[(302, "#top")]), looped);
-        assert_eq!(kind(Method::GET, &[(302, "/b"), (302, "/c"), (302, "/b")]), looped);
-        assert_eq!(kind(Method::GET, &[(302, "/b"), (307, "/a")]), looped);
-        assert_eq!(kind(Method::POST, &[(302, "/a")]), None);
-        assert_eq!(kind(Method::POST, &[(302, "/b"), (302, "/a")]), None);
-        assert_eq!(kind(Method::POST, &[(302, "/a"), (302, "/a")]), looped);
-        assert_eq!(kind(Method::POST, &[(307, "/b"), (307, "/a")]), looped);
-        assert_eq!(kind(Method::GET, &[(302, "/a?1"), (302, "/a?2")]), None);
+    fn a_chain_that_comes_back_goes_on_as_long_as_redirects_are_left() {
+        for steps in [
+            &[(302, "/a")][..],
+            &[(302, "#top")],
+            &[(302, "/b"), (302, "/a")],
+            &[(302, "/b"), (302, "/c"), (302, "/b"), (302, "/d")],
+            &[(307, "/b"), (307, "/a")],
+        ] {
+            for method in [Method::GET, Method::POST] {
+                assert_eq!(walk(&mut job("http://a.example/a"), method, steps, 4), None, "{steps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_over_the_limit_that_has_come_back_is_a_loop() {
+        let kind = |method, steps: &[(u16, &str)], most| walk(&mut job("http://a.example/a"), method, steps, most);
+        let (looped, limit) = (Some(FailureKind::RedirectLoop), Some(FailureKind::RedirectLimit));
+        assert_eq!(kind(Method::GET, &[(302, "/a"), (302, "/a")], 1), looped);
+        assert_eq!(kind(Method::GET, &[(302, "/b"), (302, "/c"), (302, "/b")], 2), looped);
+        assert_eq!(kind(Method::GET, &[(302, "/b"), (302, "/a")], 1), looped);
+        assert_eq!(kind(Method::POST, &[(307, "/b"), (307, "/a")], 1), looped);
+        assert_eq!(kind(Method::POST, &[(302, "/b"), (302, "/a")], 1), limit, "asked with another method");
+        assert_eq!(kind(Method::GET, &[(302, "/b"), (302, "/c")], 1), limit);
+        assert_eq!(kind(Method::GET, &[(302, "/a?1"), (302, "/a?2")], 1), limit);
     }
 
     #[test]
@@ -485,7 +559,7 @@ mod tests {
             match ask(&job, &Method::POST, status, &[&location]) {
                 Decision::Follow(step) => prop_assert!(step.url.as_str().is_ascii()),
                 Decision::Refuse(failure) => prop_assert!(!failure.message.is_empty()),
-                Decision::Stay => prop_assert!(!matches!(status, 301 | 302 | 303 | 307 | 308)),
+                Decision::Stay => prop_assert!(!is_redirect(status, [&location[..]])),
             }
         }
     }

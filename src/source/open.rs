@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::format::{self, Format};
+use crate::model::without_credentials;
 
 /// An open input, decompressed. Its errors name it and say how far it was read.
 pub(super) struct Opened {
@@ -55,6 +56,8 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
 
 fn cannot_open(name: &str, error: &io::Error) -> io::Error {
     let advice = if error.kind() == ErrorKind::NotFound { "; check the name given to -i" } else { "" };
+    // A URL may have been given for it.
+    let name = without_credentials(name);
     io::Error::new(error.kind(), format!("can't read input {name}: {error}{advice}"))
 }
 

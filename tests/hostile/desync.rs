@@ -18,6 +18,7 @@ pub(crate) fn group() -> Group {
     let mut cases = late();
     cases.extend(unsafe_to_repeat());
     cases.extend(hints());
+    cases.extend(given_up());
     cases.extend(ends());
     Group { title: "Answers to others, and hints not to be believed", cases }
 }
@@ -126,6 +127,52 @@ fn hints() -> Vec<Case> {
             "RFC 9110 §15.5.22",
             complete(426, 5),
             "HTTP/1.1 426 X\r\nConnection: Upgrade\r\nUpgrade: HTTP/2.0\r\nContent-Length: 5\r\n\r\nhello",
+        ),
+    ]
+}
+
+/// Responses that are tried again, whose bodies nobody gets: what is wrong with them is nothing. The last one's is somebody's.
+fn given_up() -> Vec<Case> {
+    let case = |what: &str, status: u16, rest: &str, change: fn(&mut Config), times: usize, expected| {
+        let head = format!("HTTP/1.1 {status} X\r\nRetry-After: 0\r\n{rest}");
+        let what = format!("{status} {what}");
+        Case::new(what, "RFC 9110 §15.6.4", expected, move || {
+            let mut scripts = vec![vec![Step::Request, send(head)]; times];
+            scripts.push(vec![Step::Request, send(OK)]);
+            let lab = Lab::new().with(change).with(|config| {
+                config.retries.retries = 1;
+                config.retries.backoff_base = Duration::from_millis(1);
+            });
+            lab.fetch(Peer::playing_each(scripts).url("/"))
+        })
+    };
+    let six = "Content-Length: 6\r\n\r\nhello!";
+    let fine = complete(200, 5);
+    let max_body: fn(&mut Config) = |config| config.body.max_decoded = 5;
+    let max_wire: fn(&mut Config) = |config| config.body.max_wire = 5;
+    let none: fn(&mut Config) = |_| {};
+    let corrupt = "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno";
+    vec![
+        case("with a body over `--max-body`, then answers", 503, six, max_body, 1, fine),
+        case("with a body over `--max-wire`, then answers", 503, six, max_wire, 1, fine),
+        case("with a body that is not the gzip it says, then answers", 503, corrupt, none, 1, fine),
+        case("with a body over `--max-body`, then answers", 502, six, max_body, 1, fine),
+        case("with a body over `--max-body`, then answers", 429, six, max_body, 1, fine),
+        case(
+            "with a body over `--max-body`, twice",
+            503,
+            six,
+            max_body,
+            2,
+            failed(Phase::Decode, FailureKind::TooLarge),
+        ),
+        case(
+            "with a body over `--max-body`, which is not tried again",
+            500,
+            six,
+            max_body,
+            1,
+            failed(Phase::Decode, FailureKind::TooLarge),
         ),
     ]
 }

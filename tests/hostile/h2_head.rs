@@ -198,6 +198,19 @@ fn bodiless() -> Vec<Case> {
             head,
             ends([vec![STATUS_200], field("content-length", "5")].concat()),
         ),
+        answer_with(
+            "answers HEAD saying 64 MiB and a byte, over `--max-wire`",
+            "RFC 9110 §9.3.2",
+            complete(200, 0),
+            head,
+            ends([vec![STATUS_200], field("content-length", "67108865")].concat()),
+        ),
+        answer(
+            "answers 304 that says 64 MiB and a byte, over `--max-wire`",
+            "RFC 9110 §15.4.5",
+            complete(304, 0),
+            ends(block([(":status", "304"), ("content-length", "67108865")])),
+        ),
         answer_with("answers HEAD with a body", "RFC 9110 §9.3.2", BAD_BODY, head, hello(1)),
         answer(
             "answers 204 with a body",

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use haul::config::{Config, ResolveRule};
@@ -94,27 +95,67 @@ fn with_port(location: &[u8], port: u16) -> Vec<u8> {
 
 fn loops() -> Vec<Case> {
     const RULE: &str = "RFC 9110 §15.4";
-    let by = |what: &str, expected, max: u32, answer: fn(&Asked<'_>) -> Vec<u8>| {
+    let by = |what: &str, expected, max: u32, answer: Answer| {
         Case::new(what, RULE, expected, move || {
             let site = site(answer);
             Lab::new().with(|config| config.request.max_redirects = max).fetch(site.url("/0"))
         })
     };
+    let always = |answer: fn(&Asked<'_>) -> Vec<u8>| -> Answer { Box::new(answer) };
     vec![
-        by("to itself", LOOP, 10, |asked| redirect(302, asked.path)),
-        by("to itself with another fragment", LOOP, 10, |asked| redirect(302, format!("{}#x", asked.path))),
-        by("to itself by its name in other letters", LOOP, 10, |asked| {
-            redirect(301, format!("HTTP://127.0.0.1:{}/%30/../0", asked.port))
-        }),
-        by("to and fro between two", LOOP, 10, |asked| redirect(302, if asked.path == "/0" { "/1" } else { "/0" })),
-        by("to and fro through a query", LOOP, 10, |asked| redirect(302, if asked.path == "/0" { "?a" } else { "/0" })),
-        by("on and on, a new URL each time", LIMIT, 10, |asked| redirect(302, format!("{}0", asked.path))),
-        by("ten times where ten are allowed", FOLLOWED, 10, |asked| chain(asked, 10)),
-        by("eleven times where ten are allowed", LIMIT, 10, |asked| chain(asked, 11)),
-        by("once where one is allowed", FOLLOWED, 1, |asked| chain(asked, 1)),
-        by("once where none is followed", complete(302, 0), 0, |asked| chain(asked, 1)),
-        by("a thousand times where as many are allowed", FOLLOWED, 1000, |asked| chain(asked, 1000)),
+        by("to itself", LOOP, 10, always(|asked| redirect(302, asked.path))),
+        by("to itself with another fragment", LOOP, 10, always(|asked| redirect(302, format!("{}#x", asked.path)))),
+        by(
+            "to itself by its name in other letters",
+            LOOP,
+            10,
+            always(|asked| redirect(301, format!("HTTP://127.0.0.1:{}/%30/../0", asked.port))),
+        ),
+        by(
+            "to and fro between two",
+            LOOP,
+            10,
+            always(|asked| redirect(302, if asked.path == "/0" { "/1" } else { "/0" })),
+        ),
+        by(
+            "to and fro through a query",
+            LOOP,
+            10,
+            always(|asked| redirect(302, if asked.path == "/0" { "?a" } else { "/0" })),
+        ),
+        by("to itself once, and then answers", FOLLOWED, 10, once_more(1)),
+        by("to itself nine times, and then answers", FOLLOWED, 10, once_more(9)),
+        by("to itself eleven times where ten are allowed", LOOP, 10, once_more(11)),
+        by("to another and back, and then answers", FOLLOWED, 10, there_and_back()),
+        by("on and on, a new URL each time", LIMIT, 10, always(|asked| redirect(302, format!("{}0", asked.path)))),
+        by("ten times where ten are allowed", FOLLOWED, 10, always(|asked| chain(asked, 10))),
+        by("eleven times where ten are allowed", LIMIT, 10, always(|asked| chain(asked, 11))),
+        by("once where one is allowed", FOLLOWED, 1, always(|asked| chain(asked, 1))),
+        by("once where none is followed", complete(302, 0), 0, always(|asked| chain(asked, 1))),
+        by("a thousand times where as many are allowed", FOLLOWED, 1000, always(|asked| chain(asked, 1000))),
     ]
+}
+
+type Answer = Box<dyn Fn(&Asked<'_>) -> Vec<u8> + Send + Sync>;
+
+/// Redirects to itself so many times, as a wall that wants a cookie set does, and then answers.
+fn once_more(times: usize) -> Answer {
+    let asked_before = AtomicUsize::new(0);
+    Box::new(
+        move |asked| {
+            if asked_before.fetch_add(1, Ordering::Relaxed) < times { redirect(302, asked.path) } else { OK.to_vec() }
+        },
+    )
+}
+
+/// Redirects to another page, and from there back.
+fn there_and_back() -> Answer {
+    let home = once_more(1);
+    Box::new(move |asked| match (asked.path, home(asked)) {
+        ("/0", answer) if answer == OK => answer,
+        ("/0", _) => redirect(302, "/there"),
+        _ => redirect(302, "/0"),
+    })
 }
 
 /// `/0` to `/1` and so on, so many times.
@@ -168,7 +209,18 @@ fn targets() -> Vec<Case> {
             failed(Phase::Dns, FailureKind::NameNotFound),
             format!("http://{}.test/", "a".repeat(300)),
         ),
-        to("to nothing: an empty location, which is where it was", RULE, LOOP, ""),
+        two("to the same place, written in two ways", FOLLOWED, "http://127.0.0.1:PORT/start/../there#part"),
+        two("to a place and to nothing", FOLLOWED, ""),
+        to("to nothing: an empty location, which makes a result of it", RULE, complete(302, 0), ""),
+        to("to white space", RULE, complete(302, 0), " \t "),
+        Case::new("to nothing, with a page of its own, gzipped", RULE, complete(302, 5), || {
+            let mut page = Vec::new();
+            let mut coder = flate2::read::GzEncoder::new(&b"hello"[..], flate2::Compression::fast());
+            coder.read_to_end(&mut page).expect("in memory");
+            let head = "HTTP/1.1 302 Found\r\nLocation:\r\nContent-Encoding: gzip\r\nContent-Length: ";
+            let bytes = [format!("{head}{}\r\n\r\n", page.len()).as_bytes(), &page].concat();
+            Lab::new().fetch(site(move |_| bytes.clone()).url("/"))
+        }),
     ]);
     cases
 }
@@ -188,6 +240,11 @@ fn forms() -> Vec<Case> {
         path("to `/there`", b"/there", "/there"),
         path("to `?a=b`", b"?a=b", "/start/here?a=b"),
         path("to `//127.0.0.1:PORT/there`", b"//127.0.0.1:PORT/there", "/there"),
+        path("to `///127.0.0.1:PORT/there`, with a slash more", b"///127.0.0.1:PORT/there", "/there"),
+        path("to `/\\127.0.0.1:PORT/there`, with a backslash", b"/\\127.0.0.1:PORT/there", "/there"),
+        path("to `\\\\127.0.0.1:PORT\\there`, with backslashes", b"\\\\127.0.0.1:PORT\\there", "/there"),
+        path("to `http:///127.0.0.1:PORT/there`", b"http:///127.0.0.1:PORT/there", "/there"),
+        path("to `http:there`, relative", b"http:there", "/start/there"),
         path("to `http:/there`, without an authority", b"http:/there", "/there"),
         path("to `\\there`, with a backslash", b"\\there", "/there"),
         path("to ` /there `, in spaces", b"  /there  ", "/there"),
@@ -304,6 +361,7 @@ fn bodies() -> Vec<Case> {
     };
     let none: fn(&mut Config) = |_| {};
     let soon: fn(&mut Config) = |config| config.timeouts.idle = super::lab::SOON;
+    let six = "Content-Length: 6\r\n\r\nhello!";
     let megabyte = "x".repeat(1 << 20);
     let refused = failed(Phase::Connect, FailureKind::Refused);
     vec![
@@ -316,6 +374,24 @@ fn bodies() -> Vec<Case> {
             none,
             &format!("Transfer-Encoding: chunked\r\n\r\n100000\r\n{megabyte}\r\n"),
         ),
+        with("with a body over `--max-body`", FOLLOWED, |config| config.body.max_decoded = 5, six),
+        with("with a body over what is kept", FOLLOWED, |config| config.body.max_kept = 5, six),
+        with("with a body over `--max-wire`", FOLLOWED, |config| config.body.max_wire = 5, six),
+        with(
+            "with chunks over `--max-body`",
+            FOLLOWED,
+            |config| config.body.max_decoded = 5,
+            "Transfer-Encoding: chunked\r\n\r\n6\r\nhello!\r\n0\r\n\r\n",
+        ),
+        Case::new("with a body over `--max-body`, on one connection", "RFC 9112 §9.3", FOLLOWED, || {
+            let peer = Peer::playing(vec![
+                super::peer::Step::Request,
+                super::peer::send("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 6\r\n\r\nhello!"),
+                super::peer::Step::Request,
+                super::peer::send(OK),
+            ]);
+            Lab::new().with(|config| config.body.max_decoded = 5).fetch(peer.url("/"))
+        }),
         with("with a body that stalls", FOLLOWED, soon, "Content-Length: 5\r\n\r\nhe"),
         with("with broken chunks", FOLLOWED, none, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
         with(

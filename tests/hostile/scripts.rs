@@ -110,6 +110,22 @@ pub(crate) fn whole() -> Vec<Script> {
             complete(200, 5),
             format!("{OK}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
         ),
+        script(
+            "identity with a length",
+            complete(200, 5),
+            format!("{OK}Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello"),
+        ),
+        script(
+            "identity with a length, and more",
+            complete(200, 2),
+            format!("{OK}Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi"),
+        )
+        .and_more(b"HTTP/1.1 404 X\r\n\r\n"),
+        script(
+            "chunked twice",
+            complete(200, 2),
+            format!("{OK}Transfer-Encoding: chunked, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        ),
         script("HTTP/1.0 with a length", complete(200, 5), "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
         script(
             "two informational heads before",
@@ -134,6 +150,7 @@ pub(crate) fn until_the_end() -> Vec<Script> {
     vec![
         script("no length", until_close(200, 5), format!("{OK}X: 1\r\n\r\nhello")).until_eof(),
         script("no length and no header", until_close(200, 5), format!("{OK}\r\nhello")).until_eof(),
+        script("identity", until_close(200, 5), format!("{OK}Transfer-Encoding: identity\r\n\r\nhello")).until_eof(),
         script("HTTP/1.0 without a length", until_close(200, 5), "HTTP/1.0 200 OK\r\n\r\nhello").until_eof(),
         script(
             "gzip without a length",
@@ -162,6 +179,7 @@ pub(crate) fn lenient() -> Vec<Script> {
         script("bare LFs", complete(200, 5), "HTTP/1.1 200 OK\nX: 1\nContent-Length: 5\n\nhello"),
         script("empty lines first", complete(200, 5), format!("\r\n\r\n{OK}{body}")),
         script("no reason", complete(200, 5), format!("HTTP/1.1 200\r\n{body}")),
+        script("an odd status line", complete(200, 5), format!("\r\nhttp/1.2   200\tO\x01K\r\n{body}")),
         script(
             "folded lines",
             complete(200, 5),

@@ -32,17 +32,21 @@ fn codings() -> Vec<Case> {
         "gzip",
         "gzip, chunked",
         "chunked, gzip",
-        "chunked, chunked",
-        "identity",
-        "",
+        "chunked, identity",
         "chunked;q=1",
         "chunked chunked",
+        "xchunked",
+        "chunkedx",
+        "\"chunked\"",
+        "chunked,",
+        "chunked\u{a0}",
+        "trailers",
     ];
-    let more = ["xchunked", "chunkedx", "\"chunked\"", "chunked,", "chunked\u{a0}", "trailers", ", chunked"];
-    let refused = values.into_iter().chain(more).map(|value| {
+    let coded = |value: &str, expected| {
         let text = format!("Transfer-Encoding: {value}");
-        lines(&format!("`{text}`"), CODINGS, BAD_FRAMING, &text)
-    });
+        lines(&format!("`{text}`"), CODINGS, expected, &text)
+    };
+    let refused = values.map(|value| coded(value, BAD_FRAMING));
     let mut cases = vec![
         lines("`Transfer-Encoding: Chunked`", CODINGS, WHOLE, "Transfer-Encoding: Chunked"),
         lines("`Transfer-Encoding : chunked`", "RFC 9112 §5.1", WHOLE, "Transfer-Encoding : chunked"),
@@ -54,12 +58,20 @@ fn codings() -> Vec<Case> {
         ),
     ];
     cases.extend(refused);
+    cases.extend(["chunked, chunked", "identity, chunked", ", chunked"].map(|value| coded(value, WHOLE)));
+    cases.extend(uncoded());
     cases.extend([
         lines(
             "`Transfer-Encoding: chunked` twice",
             CODINGS,
-            BAD_FRAMING,
+            WHOLE,
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        ),
+        then_next(
+            "`Transfer-Encoding: chunked` twice, then the next request",
+            CODINGS,
+            OTHER_CONNECTION,
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n{CHUNKS}"),
         ),
         lines(
             "`Transfer-Encoding: gzip` and `: chunked`",
@@ -88,6 +100,47 @@ fn codings() -> Vec<Case> {
     ]);
     cases
 }
+
+/// No transfer coding, said in a header.
+fn uncoded() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for value in ["identity", "", "identity, identity", ","] {
+        let text = format!("Transfer-Encoding: {value}");
+        let until = format!("{text}\r\n\r\nhello");
+        cases.push(ok(format!("`{text}`, five bytes, then closes"), LENGTH, until_close(200, 5), until));
+    }
+    let sized = |length: &str, body: &str| {
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let stays = Case::new("`identity` with a length, and the connection stays open", LENGTH, WHOLE, move || {
+        let peer = Peer::playing(vec![Step::Request, send(sized("5", "hello")), Step::Stall]);
+        Lab::new().fetch(peer.url("/"))
+    });
+    let with = |what: &str, expected, length: &str, body: &str| answer(what, LENGTH, expected, sized(length, body));
+    cases.extend([
+        with("`Transfer-Encoding: identity` and `Content-Length: 5`", WHOLE, "5", "hello"),
+        stays,
+        with("`identity` with a length, and more bytes", WHOLE, "5", "hello, and more"),
+        with("`identity` with `Content-Length: 10`, then closes", TRUNCATED, "10", "hello"),
+        with("`identity` with `Content-Length: 5, 6`", BAD_FRAMING, "5, 6", "hello"),
+        with("`identity` with `Content-Length: x`", BAD_FRAMING, "x", "hello"),
+        with("`identity` with `Content-Length: 67108865`, over `--max-wire`", TOO_LARGE, "67108865", "hello"),
+        then_next(
+            "`Transfer-Encoding: identity` and `Content-Length: 5`, then the next request",
+            LENGTH,
+            OTHER_CONNECTION,
+            sized("5", "hello"),
+        ),
+        Case::new("`Transfer-Encoding: identity`, five bytes, then resets", LENGTH, RESET, || {
+            let answer = send("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello");
+            Lab::new().fetch(Peer::playing(vec![Step::Request, answer, Step::Reset]).url("/"))
+        }),
+    ]);
+    cases
+}
+
+const RESET: Verdict = failed(Phase::Body, FailureKind::Reset);
+const TOO_LARGE: Verdict = failed(Phase::Body, FailureKind::TooLarge);
 
 fn both() -> Vec<Case> {
     let with = |length: &str| {
@@ -120,7 +173,6 @@ fn both() -> Vec<Case> {
 }
 
 fn until_the_end() -> Vec<Case> {
-    let reset = failed(Phase::Body, FailureKind::Reset);
     vec![
         ok("no length, five bytes, then closes", LENGTH, until_close(200, 5), "X: 1\r\n\r\nhello"),
         ok("no length, nothing, then closes", LENGTH, until_close(200, 0), "X: 1\r\n\r\n"),
@@ -131,7 +183,7 @@ fn until_the_end() -> Vec<Case> {
             "Connection: keep-alive\r\n\r\nhello",
         ),
         ok("no header at all, then closes", LENGTH, until_close(200, 5), "\r\nhello"),
-        Case::new("no length, five bytes, then resets", LENGTH, reset, || {
+        Case::new("no length, five bytes, then resets", LENGTH, RESET, || {
             let peer = Peer::playing(vec![Step::Request, send("HTTP/1.1 200 OK\r\n\r\nhello"), Step::Reset]);
             Lab::new().fetch(peer.url("/"))
         }),
@@ -193,6 +245,8 @@ fn bodiless_to_head() -> Vec<Case> {
         ("`Transfer-Encoding: chunked`", "Transfer-Encoding: chunked\r\n\r\n"),
         ("`Transfer-Encoding: gzip, chunked`", "Transfer-Encoding: gzip, chunked\r\n\r\n"),
         ("`Content-Length: 5` and the body", "Content-Length: 5\r\n\r\nhello"),
+        ("`Content-Length: 67108865`, over `--max-wire`", "Content-Length: 67108865\r\n\r\n"),
+        ("a coding it does not have", "Content-Encoding: gzip, br, zstd, gzip\r\nContent-Length: 5\r\n\r\n"),
     ];
     rows.map(|(what, rest)| {
         Case::new(format!("to HEAD: {what}"), LENGTH, complete(200, 0), move || {

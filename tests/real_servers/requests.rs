@@ -71,6 +71,33 @@ fn the_user_agent_is_ours_or_the_users() {
     assert_eq!(agent(&["-H", "User-Agent: mine/2"]), "mine/2");
 }
 
+/// lighttpd and WEBrick answer 411 to a POST that does not say so.
+#[test]
+fn a_request_without_content_says_so_where_its_method_or_its_user_means_content() {
+    let Some(nginx) = Nginx::start(&Setup::default()) else { return };
+    let authority = nginx.authority.file();
+    let authority = authority.to_str().expect("a plain path");
+    let urls = [nginx.url("/length"), nginx.tls_url("/length"), nginx.url("/kept/"), nginx.tls_url("/kept/")];
+    for (flags, expected) in [
+        (&["-X", "POST"][..], "POST <0>"),
+        (&["-X", "PUT"], "PUT <0>"),
+        (&["-X", "PATCH"], "PATCH <0>"),
+        (&["-d", ""], "POST <0>"),
+        (&["-d", "four"], "POST <4>"),
+        (&["-X", "DELETE"], "DELETE <>"),
+        (&["-X", "DELETE", "-d", ""], "DELETE <0>"),
+        (&[], "GET <>"),
+    ] {
+        for url in &urls {
+            let run = get(&[&[url, "--cacert", authority, "--body", "text"], flags].concat());
+            assert_eq!(body(run.all_have(200).only()), expected, "{url} {flags:?}");
+        }
+    }
+    let lines = urls.iter().map(|url| format!(r#"{{"url":"{url}","body":""}}"#));
+    let run = get_lines(lines, &["--cacert", authority, "--body", "text"]);
+    assert!(run.all_have(200).records.iter().all(|record| body(record) == "POST <0>"));
+}
+
 #[test]
 fn every_status_is_a_response() {
     let Some(httpbin) = Httpbin::start() else { return };

@@ -1,9 +1,14 @@
 //! TLS: whom to trust, who we are, sessions used again.
 
+use std::process::Command;
+
+use rcgen::{CertificateParams, date_time_ymd};
+
 use crate::support::certs::Authority;
-use crate::support::haul::{get, get_lines};
+use crate::support::haul::{Run, get, get_lines};
 use crate::support::nginx::{Nginx, Setup};
 use crate::support::record::body;
+use crate::support::server::Server;
 
 fn path(path: &std::path::Path) -> &str {
     path.to_str().expect("a plain path")
@@ -58,4 +63,76 @@ fn sessions_are_used_again() {
     let sessions: Vec<_> = run.records.iter().map(body).collect();
     assert_eq!(sessions, [".", "r", "r", "r", "r"], "nginx: '.' is a new session, 'r' one used again");
     assert!(run.records.iter().all(|record| record["reused"] == false));
+}
+
+/// openssl with a certificate of `names` for whoever asks for `host` by SNI, and a fatal alert for all others.
+fn openssl(authority: &Authority, names: &[&str], host: &str, flags: &[&str]) -> Option<Server> {
+    openssl_with(authority, names, host, flags, |_| {})
+}
+
+/// The same, with a certificate as `change` wants it.
+fn openssl_with(
+    authority: &Authority,
+    names: &[&str],
+    host: &str,
+    flags: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> Option<Server> {
+    let leaf = authority.issue(names, change);
+    let other = authority.issue(&["other.test"], |_| {});
+    Server::start("openssl", |program, _, port| {
+        let mut command = Command::new(program);
+        command.args(["s_server", "-www", "-servername_fatal", "-accept", &format!("127.0.0.1:{port}")]);
+        command.args(["-cert", path(&other.certificate), "-key", path(&other.key)]);
+        command.args(["-cert2", path(&leaf.certificate), "-key2", path(&leaf.key), "-servername", host]).args(flags);
+        command
+    })
+}
+
+/// haul's record of `host` on the server.
+fn of_host(server: &Server, host: &str, flags: &[&str]) -> Run {
+    let port = server.address.port();
+    let rule = format!("--resolve={host}:{port}:127.0.0.1");
+    get(&[&[&*format!("https://{host}:{port}/"), &rule, "--retries", "0"], flags].concat())
+}
+
+/// rustls takes no label that begins or ends with a hyphen; browsers and curl do.
+#[test]
+fn a_host_that_browsers_connect_to_is_asked_for_by_its_name_and_checked_for_it() {
+    let authority = Authority::new();
+    let trusted = authority.file();
+    let trusted = ["--cacert", path(&trusted)];
+    for host in ["my-site-.blogs.test", "-a-.blogs.test", "a_b.blogs.test", "a--b.blogs.test", "a!b.blogs.test"] {
+        // TLS 1.3; 1.3 with a second ClientHello, for another group; 1.2.
+        for flags in [&["-tls1_3"][..], &["-tls1_3", "-groups", "P-384"], &["-tls1_2"]] {
+            let Some(server) = openssl(&authority, &["*.blogs.test"], host, flags) else { return };
+            of_host(&server, host, &trusted).all_have(200);
+            of_host(&server, host, &["--insecure"]).all_have(200);
+            of_host(&server, host, &[]).failed_in("tls", "certificate_untrusted");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_one_for_an_odd_name() {
+    let authority = Authority::new();
+    let trusted = authority.file();
+    let trusted = ["--cacert", path(&trusted)];
+    let host = "my-site-.blogs.test";
+    let Some(server) = openssl(&authority, &[host], host, &[]) else { return };
+    of_host(&server, host, &trusted).all_have(200);
+    of_host(&server, host, &["--cacert", path(&Authority::new().file())]).failed_in("tls", "certificate_untrusted");
+    // The second is how the name is spelt for rustls.
+    for names in [&["*.other.test"][..], &["my-sitea.blogs.test"], &["my-site.blogs.test"], &["blogs.test"]] {
+        let Some(server) = openssl(&authority, names, host, &[]) else { return };
+        of_host(&server, host, &trusted).failed_in("tls", "certificate_name");
+        of_host(&server, host, &["--insecure"]).all_have(200);
+    }
+    let Some(server) = openssl_with(&authority, &[host], host, &[], |leaf| leaf.not_after = date_time_ymd(2020, 1, 1))
+    else {
+        return;
+    };
+    of_host(&server, host, &trusted).failed_in("tls", "certificate_expired");
+    let Some(server) = openssl(&authority, &["*.blogs.test"], "another.blogs.test", &[]) else { return };
+    of_host(&server, host, &trusted).failed_in("tls", "handshake");
 }

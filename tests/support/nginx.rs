@@ -47,6 +47,8 @@ http {
         location /connection { return 200 "$connection $connection_requests"; }
         location /counted { access_log {files}/counted.log counted; return 200 counted; }
         location /request { return 200 "$request_method $http_host $server_addr"; }
+        location /length { return 200 "$request_method <$http_content_length>"; }
+        location /kept/ { return 307 /length; }
         location /authorization { return 200 "<$http_authorization><$http_cookie>"; }
         location /session { keepalive_timeout 0; return 200 "$ssl_session_reused"; }
         location /client { return 200 "$ssl_client_verify"; }

@@ -41,13 +41,15 @@ impl Shard {
         }
         let filled = self.template.fill(request, &flight.job, addressee, version, self.spare_headers.take());
         let unfit = || {
-            let message = "the URL's path or host can't be put into an HTTP request";
+            let message = "the URL's host can't be put into an HTTP/2 request; try it with HTTP/1.1 alone";
             Failure::new(Phase::Send, FailureKind::BadRequest, message)
         };
         let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, request.headers_mut()));
-        if prepared.is_err() {
+        match prepared {
+            // After the hooks, which can't say anything about it.
+            Ok(()) => self.template.tell_length(request, &flight.job),
             // Its headers and its body would wait in the lane for the next one.
-            *request = Request::default();
+            Err(_) => *request = Request::default(),
         }
         prepared
     }
@@ -176,7 +178,7 @@ impl Shard {
             self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), reused, now);
         }
         if let Some(head) = &exchanged.head
-            && says_where(&attempt.result)
+            && says_all(&attempt.result)
         {
             match self.redirect(&flight.job, head) {
                 Decision::Stay => {}
@@ -346,17 +348,20 @@ fn own_timeout(flight: &Flight) -> Option<Duration> {
     flight.job.special()?.timeout
 }
 
-/// Whether a redirect can be followed that ended like this: it has said all it has to say in its head, whatever became of
-/// its body.
-fn says_where(result: &Result<Response, Failure>) -> bool {
-    result.as_ref().err().is_none_or(|failure| failure.phase == Phase::Body && failure.kind != FailureKind::Cancelled)
+/// Whether a response that ended like this, with a head, has said there all that matters of one whose body nobody gets: a redirect
+/// where to go, a 503 when to come again. What became of the body is nothing then.
+fn says_all(result: &Result<Response, Failure>) -> bool {
+    let of_body = |phase| matches!(phase, Phase::Body | Phase::Decode);
+    result.as_ref().err().is_none_or(|failure| of_body(failure.phase) && failure.kind != FailureKind::Cancelled)
 }
 
 /// What an exchange says about its host.
 fn verdict(exchanged: &Exchanged) -> Verdict {
+    let status = exchanged.head.as_ref().filter(|_| says_all(&exchanged.result)).map(|head| head.status.as_u16());
+    let said = status.map_or(Verdict::Fine, |status| of_status(status, Some(exchanged)));
     match &exchanged.result {
-        Err(failure) => Verdict::Failed(failure.kind),
-        Ok(response) => of_status(response.status, Some(exchanged)),
+        Err(failure) if said == Verdict::Fine => Verdict::Failed(failure.kind),
+        _ => said,
     }
 }
 
@@ -371,9 +376,14 @@ pub(super) fn of_status(status: u16, exchanged: Option<&Exchanged>) -> Verdict {
     }
 }
 
+/// How long the response asks to stay away. Headers that count milliseconds are more exact, where there is one (Azure, OpenAI).
 fn retry_after(exchanged: &Exchanged) -> Option<Duration> {
-    let value = exchanged.head.as_ref()?.headers.get(RETRY_AFTER)?;
-    retry_after::parse(value.as_bytes(), SystemClock::date())
+    const MILLIS: [HeaderName; 2] =
+        [HeaderName::from_static("retry-after-ms"), HeaderName::from_static("x-ms-retry-after-ms")];
+    let headers = &exchanged.head.as_ref()?.headers;
+    let millis = MILLIS.iter().find_map(|name| retry_after::parse_millis(headers.get(name)?.as_bytes()));
+    let values = headers.get_all(RETRY_AFTER).iter().map(HeaderValue::as_bytes);
+    millis.or_else(|| retry_after::longest(values, SystemClock::date()))
 }
 
 /// The times of an attempt, as far as they are known.

@@ -114,11 +114,10 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
 }
 
 /// What is done with the bodies of redirects that are followed. They are read so that the connection can be used again;
-/// over this many bytes a new one is cheaper.
+/// over this many bytes a new one is cheaper. The caps on bodies are for those that somebody gets.
 fn redirect_body(body: &BodySettings) -> BodySettings {
     const MOST: u64 = 64 << 10;
-    let max_wire = body.max_wire.min(MOST);
-    BodySettings { decode: false, keep: false, digest: false, max_wire, ..body.clone() }
+    BodySettings { decode: false, keep: false, digest: false, max_wire: MOST, max_decoded: u64::MAX, ..body.clone() }
 }
 
 /// The shard's way to connections.
