@@ -196,11 +196,12 @@ impl Default for DnsSettings {
 /// TLS.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
-    /// PEM files of extra roots (`--cacert`): they replace the platform's.
+    /// Files of roots (`--cacert`), PEM or DER: they replace the platform's. A server that shows one of these certificates itself is
+    /// trusted, too, whoever issued it, as long as its name and its dates are right.
     pub ca_files: Vec<PathBuf>,
-    /// PEM file of the client certificate chain.
+    /// File of the client certificate chain, PEM or DER.
     pub client_certificate: Option<PathBuf>,
-    /// PEM file of the client certificate's key. Default: the certificate's file.
+    /// File of the client certificate's key, without a passphrase. Default: the certificate's file.
     pub client_key: Option<PathBuf>,
     /// Accept any certificate (`--insecure`). Default false.
     pub insecure: bool,

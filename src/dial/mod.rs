@@ -15,6 +15,8 @@ mod error;
 mod handshake;
 mod io;
 mod own;
+mod p521;
+mod pem;
 mod public;
 mod race;
 mod roots;

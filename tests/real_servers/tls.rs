@@ -1,9 +1,13 @@
 //! TLS: whom to trust, who we are, sessions used again.
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
 use crate::support::certs::Authority;
 use crate::support::haul::{get, get_lines};
 use crate::support::nginx::{Nginx, Setup};
 use crate::support::record::body;
+use crate::support::server::Server;
 
 fn path(path: &std::path::Path) -> &str {
     path.to_str().expect("a plain path")
@@ -58,4 +62,74 @@ fn sessions_are_used_again() {
     let sessions: Vec<_> = run.records.iter().map(body).collect();
     assert_eq!(sessions, [".", "r", "r", "r", "r"], "nginx: '.' is a new session, 'r' one used again");
     assert!(run.records.iter().all(|record| record["reused"] == false));
+}
+
+/// OpenSSL's server with a certificate that OpenSSL made for it with `openssl req -x509` and these arguments, and the file of that.
+fn openssl(make: &[&str], serve: &[&str]) -> Option<(Server, PathBuf)> {
+    let mut made = PathBuf::new();
+    let server = Server::start("openssl", |program, directory, port| {
+        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        let mut req = Command::new(program);
+        req.args(["req", "-x509", "-nodes", "-days", "2", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .args(make);
+        assert!(req.stderr(Stdio::null()).status().expect("openssl runs").success(), "{make:?}");
+        let mut command = Command::new(program);
+        command.args(["s_server", "-www", "-accept", &format!("127.0.0.1:{port}")]);
+        command.arg("-cert").arg(&certificate).arg("-key").arg(&key).args(serve);
+        made = certificate;
+        command
+    })?;
+    Some((server, made))
+}
+
+const RSA: [&str; 6] = ["-newkey", "rsa:2048", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+
+#[test]
+fn what_openssl_req_makes_is_trusted_when_it_is_given() {
+    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-subj", "/CN=localhost"];
+    let usage = [&RSA[..], &["-addext", "basicConstraints=CA:FALSE", "-addext", "keyUsage=digitalSignature"]].concat();
+    let key_alone = ["-newkey", "ed25519", "-subj", "/CN=localhost"];
+    for (make, serve) in [
+        (&RSA[..], &[][..]),
+        (&usage[..], &[]),
+        (&key_alone[..], &[]),
+        (&ec[..], &[]),
+        (&RSA[..], &["-tls1_2"]),
+        (&RSA[..], &["-tls1_3", "-groups", "P-521"]),
+        (&RSA[..], &["-tls1_2", "-groups", "P-521"]),
+    ] {
+        let Some((server, certificate)) = openssl(make, serve) else { return };
+        let url = format!("https://localhost:{}/", server.address.port());
+        let run = get(&[&url, "--ipv4", "--retries", "0", "--cacert", path(&certificate)]);
+        assert_eq!(run.only()["status"], 200, "{make:?} {serve:?}: {}", run.only()["error"]);
+        get(&[&url, "--ipv4", "--retries", "0"]).failed_in("tls", "certificate_untrusted");
+    }
+}
+
+#[test]
+fn what_haul_does_not_speak_is_named() {
+    let ed448 = ["-newkey", "ed448", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    let short = [&["-newkey", "rsa:1024"], &RSA[2..]].concat();
+    let weak = &["-cipher", "DEFAULT@SECLEVEL=0"][..];
+    for (make, serve, kind, says) in [
+        (&RSA[..], &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"][..], "handshake", "CBC"),
+        (&RSA[..], &["-tls1_2", "-cipher", "AES128-GCM-SHA256"], "handshake", "RSA or DHE key exchange"),
+        (&RSA[..], &["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"], "handshake", "DHE"),
+        (&RSA[..], &["-tls1_3", "-groups", "X448"], "handshake", "curves"),
+        (&RSA[..], &["-tls1_2", "-Verify", "1"], "handshake", "a client certificate"),
+        (&RSA[..], &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], "handshake", "neither TLS 1.3 nor 1.2"),
+        (&ed448[..], &[], "handshake", "Ed448"),
+        (&short[..], weak, "certificate_untrusted", "fewer than 2048 bits"),
+    ] {
+        let Some((server, certificate)) = openssl(make, serve) else { return };
+        let url = format!("https://localhost:{}/", server.address.port());
+        let run = get(&[&url, "--ipv4", "--retries", "0", "--cacert", path(&certificate)]);
+        let error = &run.only()["error"];
+        assert_eq!((&error["phase"], &error["kind"]), (&"tls".into(), &kind.into()), "{serve:?}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains(says) && !message.contains("Failure"), "{serve:?}: {message}");
+    }
 }
