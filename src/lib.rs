@@ -93,8 +93,9 @@ pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;
 #[cfg(feature = "net")]
-#[cfg(feature = "net")]
 mod spill;
+#[cfg(feature = "net")]
+mod tls_words;
 #[cfg(feature = "net")]
 mod wait;
 

@@ -355,7 +355,9 @@ mod tls {
     }
 
     async fn connect(config: &Config, host: &str, address: SocketAddr) -> Result<Dialed, DialError> {
-        let names = Names([("a.test", vec![address.ip()]), ("b.test", vec![address.ip()])].into());
+        let names = Names(
+            [("a.test", vec![address.ip()]), ("b.test", vec![address.ip()]), ("b.a.test", vec![address.ip()])].into(),
+        );
         dial(&dialer(config, Rc::new(names)), Scheme::Https, host, address).await
     }
 
@@ -479,7 +481,7 @@ mod tls {
             // With TLS 1.3 the client learns of the refusal with its first read.
             let mut dialed = connect(&config, "a.test", address).await.unwrap();
             let refused = dialed.io.read(&mut [0; 1]).await.unwrap_err();
-            assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
+            assert!(refused.to_string().contains("client certificate"), "{refused}");
             assert_eq!(handshakes.borrow().len(), 1);
         })
         .await;
@@ -579,6 +581,144 @@ mod tls {
             peer_failure(connect(&config, "a.test", address).await, Phase::Tls, FailureKind::Reset);
         })
         .await;
+    }
+
+    /// A server whose certificate is signed with its own key, as `openssl req -x509` makes it, and the file of it.
+    async fn self_signed(change: impl FnOnce(&mut rcgen::CertificateParams)) -> (SocketAddr, tempfile::TempDir, Leaf) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        change(&mut params);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let leaf = Leaf { certificate: directory.path().join("a.pem"), key: directory.path().join("a.key") };
+        std::fs::write(&leaf.certificate, certificate.pem()).unwrap();
+        std::fs::write(&leaf.key, key.serialize_pem()).unwrap();
+        let address = serve(&leaf).await;
+        (address, directory, leaf)
+    }
+
+    #[tokio::test]
+    async fn a_certificate_given_as_root_is_trusted_itself_if_name_and_dates_are_right() {
+        use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose, date_time_ymd};
+        local(async {
+            let trusting = |leaf: &Leaf| {
+                let mut config = Config::default();
+                config.tls.ca_files = vec![leaf.certificate.clone()];
+                config
+            };
+            type Change = fn(&mut rcgen::CertificateParams);
+            let fine: [Change; 4] = [
+                |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+                |params| params.is_ca = IsCa::ExplicitNoCa,
+                |params| params.is_ca = IsCa::NoCa,
+                |params| {
+                    params.is_ca = IsCa::ExplicitNoCa;
+                    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+                },
+            ];
+            for change in fine {
+                let (address, _directory, leaf) = self_signed(change).await;
+                let config = trusting(&leaf);
+                assert_eq!(greeting(&mut connect(&config, "a.test", address).await.unwrap()).await, "hello");
+                peer_failure(connect(&config, "b.test", address).await, Phase::Tls, FailureKind::CertificateName);
+                let stranger = Authority::new();
+                let mut other = Config::default();
+                other.tls.ca_files = vec![stranger.file()];
+                let failed = connect(&other, "a.test", address).await;
+                peer_failure(failed, Phase::Tls, FailureKind::CertificateUntrusted);
+            }
+            for ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
+                let (address, _directory, leaf) = self_signed(|params| {
+                    params.is_ca = ca;
+                    params.not_after = date_time_ymd(2020, 1, 1);
+                })
+                .await;
+                let failed = connect(&trusting(&leaf), "a.test", address).await;
+                peer_failure(failed, Phase::Tls, FailureKind::CertificateExpired);
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_given_certificate_without_other_names_has_its_common_name() {
+        local(async {
+            let named = |common: &'static str, others: &'static [&'static str]| {
+                self_signed(move |params| {
+                    params.distinguished_name.push(rcgen::DnType::CommonName, common);
+                    params.subject_alt_names.retain(|_| !others.is_empty());
+                })
+            };
+            for (common, others, asked, fine) in [
+                ("a.test", &[][..], "a.test", true),
+                ("A.Test", &[], "a.test", true),
+                ("*.a.test", &[], "b.a.test", true),
+                ("*.test", &[], "b.a.test", false),
+                ("*.test", &[], "a.test", false),
+                ("b.test", &[], "a.test", false),
+                // Where there are other names, the common name counts for nothing.
+                ("b.test", &["a.test"], "b.test", false),
+            ] {
+                let (address, _directory, leaf) = named(common, others).await;
+                let mut config = Config::default();
+                config.tls.ca_files = vec![leaf.certificate.clone()];
+                let dialed = connect(&config, asked, address).await;
+                assert_eq!(dialed.is_ok(), fine, "{common} {others:?} {asked}: {dialed:?}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_issued_certificate_given_as_root_is_trusted_without_its_issuer() {
+        local(async {
+            let authority = Authority::new();
+            let leaf = authority.issue(&["a.test"], |_| {});
+            let address = serve(&leaf).await;
+            let mut config = Config::default();
+            config.tls.ca_files = vec![leaf.certificate.clone()];
+            assert_eq!(greeting(&mut connect(&config, "a.test", address).await.unwrap()).await, "hello");
+            // Another one of the same issuer is not.
+            let other = serve(&authority.issue(&["b.test", "a.test"], |_| {})).await;
+            peer_failure(connect(&config, "a.test", other).await, Phase::Tls, FailureKind::CertificateUntrusted);
+        })
+        .await;
+    }
+
+    #[test]
+    fn keys_and_certificates_are_found_in_any_order() {
+        let authority = Authority::new();
+        let (one, two) = (authority.issue(&["one.test"], |_| {}), authority.issue(&["two.test"], |_| {}));
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+        let file = |name: &str, texts: &[&str]| {
+            let path = authority.file().with_file_name(name);
+            std::fs::write(&path, texts.concat()).unwrap();
+            path
+        };
+        let (ca, one_pem, two_pem) = (read(&authority.file()), read(&one.certificate), read(&two.certificate));
+        let (one_key, two_key) = (read(&one.key), read(&two.key));
+        for (what, certificate, key) in [
+            ("two keys", one.certificate.clone(), file("keys.pem", &[&two_key, &one_key])),
+            ("all in one", file("all.pem", &[&one_key, &one_pem, &ca]), file("all.pem", &[&one_key, &one_pem, &ca])),
+            ("the issuer first", file("chain.pem", &[&ca, &one_pem]), one.key.clone()),
+            ("a byte order mark", file("bom.pem", &["\u{feff}", &one_pem]), file("bom.key", &["\u{feff}", &one_key])),
+            (
+                "CRLF",
+                file("crlf.pem", &[&one_pem.replace('\n', "\r\n")]),
+                file("crlf.key", &[&one_key.replace('\n', "\r\n")]),
+            ),
+            ("several", file("several.pem", &[&two_pem, &one_pem]), file("one.key", &[&one_key])),
+        ] {
+            let mut settings = Config::default().tls;
+            settings.client_certificate = Some(certificate);
+            settings.client_key = Some(key);
+            assert!(Tls::new(&settings, false).is_ok(), "{what}: {:?}", Tls::new(&settings, false).err());
+        }
+        let mut swapped = Config::default().tls;
+        swapped.client_certificate = Some(one.key.clone());
+        swapped.client_key = Some(one.certificate.clone());
+        let error = Tls::new(&swapped, false).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("wrong way round"), "{error}");
     }
 
     #[test]

@@ -366,7 +366,7 @@ pub(super) struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub(super) struct TlsArgs {
-    /// Trust the certificates in this PEM file instead of the system's; may be repeated
+    /// Trust the certificates in this file (PEM, DER) instead of the system's, and servers that show one; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) cacert: Vec<PathBuf>,
     /// Show this client certificate (PEM, with its chain)

@@ -150,9 +150,14 @@ impl Default for PoolSettings {
 /// Names.
 #[derive(Clone, Debug)]
 pub struct DnsSettings {
-    /// Name servers. Default empty: the system's (`/etc/resolv.conf`).
+    /// Name servers, asked in turns. Default empty: the system's (`/etc/resolv.conf`), in its order.
     pub servers: Vec<SocketAddr>,
-    /// The time-out of one query. Default 3 s; [`crate::config::Timeouts::dns`] bounds all tries together.
+    /// A file in the form of `/etc/resolv.conf` to read name servers, search domains and options from; its name servers
+    /// are not used beside [`Self::servers`]. Default none: `/etc/resolv.conf` where `servers` is empty, nothing where it is not.
+    /// Read again when it changes.
+    pub resolv_conf: Option<PathBuf>,
+    /// How long a server is given before the next one is asked, or the same one again; twice as long in the next round. Who was
+    /// asked is listened to until [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
     pub query_timeout: Duration,
     /// The shortest time an answer is used, whatever its TTL. Default 30 s.
     pub min_ttl: Duration,
@@ -164,8 +169,8 @@ pub struct DnsSettings {
     pub failure_ttl: Duration,
     /// How long after its end an answer may still be used while a fresh one is fetched. Default 1 minute.
     pub stale_for: Duration,
-    /// Look-ups in flight per shard. Default 256; fewer where the descriptor limit is small. Each holds a socket per family, three per family while its server is
-    /// silent (a question is repeated on a new socket).
+    /// Look-ups in flight per shard. Default 256; fewer where the descriptor limit is small. Each holds a socket per family,
+    /// and one more per family for each further server that it has had to ask.
     pub max_lookups: usize,
     /// Names remembered per shard. Default 100,000: about 300 bytes each.
     pub max_entries: usize,
@@ -175,7 +180,8 @@ impl Default for DnsSettings {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
-            query_timeout: Duration::from_secs(3),
+            resolv_conf: None,
+            query_timeout: Duration::from_secs(1),
             min_ttl: Duration::from_secs(30),
             max_ttl: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(60),
@@ -190,11 +196,12 @@ impl Default for DnsSettings {
 /// TLS.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
-    /// PEM files of extra roots (`--cacert`): they replace the platform's.
+    /// Files of roots (`--cacert`), PEM or DER: they replace the platform's. A server that shows one of these certificates itself is
+    /// trusted, too, whoever issued it, as long as its name and its dates are right.
     pub ca_files: Vec<PathBuf>,
-    /// PEM file of the client certificate chain.
+    /// File of the client certificate chain, PEM or DER.
     pub client_certificate: Option<PathBuf>,
-    /// PEM file of the client certificate's key. Default: the certificate's file.
+    /// File of the client certificate's key, without a passphrase. Default: the certificate's file.
     pub client_key: Option<PathBuf>,
     /// Accept any certificate (`--insecure`). Default false.
     pub insecure: bool,

@@ -9,6 +9,7 @@ use super::exchange::Sent;
 use super::framing;
 use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
+use crate::tls_words::TlsFault;
 
 /// What an error means for the attempt.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ const fn cut_off(phase: Phase) -> FailureKind {
 }
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    if let Some(TlsFault(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return tls_kind(tls);
     }
     match error.kind() {
@@ -109,7 +110,8 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
 /// client (RFC 8446 §4.4.2.4), in TLS 1.2 within.
 fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> {
     let inner = error.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-    let wanted = matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)));
+    let wanted =
+        matches!(inner, Some(TlsFault(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired))));
     let message = "the peer wants a client certificate; give one with --cert and --key";
     let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
     (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), sent: None, ended_ours: false })

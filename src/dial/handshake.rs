@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage};
+use rustls::{CertificateError, ClientConfig, Error, InvalidMessage};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -15,6 +15,7 @@ pub(super) use tokio_rustls::client::TlsStream;
 
 use super::odd_name;
 use crate::model::{Failure, FailureKind, Phase};
+use crate::tls_words;
 
 /// Shakes hands as a client of `host`.
 ///
@@ -81,39 +82,31 @@ fn io_error(error: &io::Error) -> (FailureKind, String) {
     }
 }
 
+/// The kind of an error of TLS; its words, with what to do about a certificate.
 fn tls_error(error: &Error) -> (FailureKind, String) {
-    match error {
+    let (kind, hint) = match error {
         Error::InvalidCertificate(reason) => certificate_error(reason),
-        Error::NoCertificatesPresented => {
-            (FailureKind::CertificateUntrusted, "the peer showed no certificate".to_owned())
-        }
-        Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            (FailureKind::Handshake, "the peer wants a client certificate; give one with --cert and --key".to_owned())
-        }
-        Error::AlertReceived(alert) => (FailureKind::Handshake, format!("the peer sent the alert {alert:?}")),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            (FailureKind::Protocol, "the peer does not speak TLS; is it an http:// server?".to_owned())
-        }
-        other => (FailureKind::Handshake, other.to_string()),
-    }
+        Error::NoCertificatesPresented => (FailureKind::CertificateUntrusted, ""),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => (FailureKind::Protocol, ""),
+        _ => (FailureKind::Handshake, ""),
+    };
+    (kind, format!("{}{hint}", tls_words::words(error)))
 }
 
-fn certificate_error(reason: &CertificateError) -> (FailureKind, String) {
+const fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static str) {
     use CertificateError as Reason;
     match reason {
-        Reason::Expired | Reason::ExpiredContext { .. } => {
-            (FailureKind::CertificateExpired, format!("{reason}; --insecure accepts it"))
-        }
+        Reason::Expired | Reason::ExpiredContext { .. } => (FailureKind::CertificateExpired, "; --insecure accepts it"),
         Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
-            (FailureKind::CertificateExpired, format!("{reason}; check this machine's clock, or use --insecure"))
+            (FailureKind::CertificateExpired, "; check this machine's clock, or use --insecure")
         }
         Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
-            (FailureKind::CertificateName, format!("{reason}; --insecure accepts it"))
+            (FailureKind::CertificateName, "; --insecure accepts it")
         }
         Reason::UnknownIssuer => (
             FailureKind::CertificateUntrusted,
-            "the certificate's issuer is not trusted; name its root with --cacert FILE, or use --insecure".to_owned(),
+            "; name its root, or the certificate itself, with --cacert FILE, or use --insecure",
         ),
-        other => (FailureKind::CertificateUntrusted, format!("{other}; --insecure accepts it")),
+        _ => (FailureKind::CertificateUntrusted, "; --insecure accepts it"),
     }
 }

@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::handshake::TlsStream;
 use super::own::OwnStream;
+use crate::tls_words::plain;
 
 /// An open connection's byte stream. TLS streams are boxed: their state is over 1 KB, and plain ones should not
 /// carry that room.
@@ -67,25 +68,25 @@ macro_rules! each {
 
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        each!(self, poll_read, cx, buf)
+        each!(self, poll_read, cx, buf).map_err(plain)
     }
 }
 
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        each!(self, poll_write, cx, buf)
+        each!(self, poll_write, cx, buf).map_err(plain)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        each!(self, poll_flush, cx)
+        each!(self, poll_flush, cx).map_err(plain)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        each!(self, poll_shutdown, cx)
+        each!(self, poll_shutdown, cx).map_err(plain)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
-        each!(self, poll_write_vectored, cx, bufs)
+        each!(self, poll_write_vectored, cx, bufs).map_err(plain)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -17,6 +17,8 @@ mod handshake;
 mod io;
 mod odd_name;
 mod own;
+mod p521;
+mod pem;
 mod public;
 mod race;
 mod roots;

@@ -1,30 +1,54 @@
 //! The certificates that are trusted: from files, from the platform, or the bundled ones.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
+use super::pem::{self, Contents};
 use super::tls::TlsError;
+use super::verifier::fingerprint;
+use crate::tls_words;
 
-/// The roots in these PEM files, and no others.
+/// Whom a run trusts.
+#[derive(Debug)]
+pub(super) struct Roots {
+    pub(super) store: RootCertStore,
+    /// The same certificates by their fingerprints: a server that shows one of them is trusted, too.
+    pub(super) given: HashSet<[u8; 32]>,
+}
+
+impl Roots {
+    fn of(certificates: &[CertificateDer<'_>]) -> Self {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(certificates.iter().cloned());
+        Self { store, given: certificates.iter().map(fingerprint).collect() }
+    }
+}
+
+/// The roots in these files, and no others. One that can't be used is passed over where others can.
 ///
 /// # Errors
-/// A file that can't be read, is not PEM, or has no certificate or an unusable one.
-pub(super) fn from_files(paths: &[std::path::PathBuf]) -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
+/// A file that can't be read, or has no certificate that can be used.
+pub(super) fn from_files(paths: &[PathBuf]) -> Result<Roots, TlsError> {
+    let mut all = Vec::new();
     for path in paths {
-        for certificate in certificates(path)? {
-            store.add(certificate).map_err(|error| TlsError::file(path, format!("has an unusable root: {error}")))?;
+        let certificates = certificates(path)?;
+        let mut store = RootCertStore::empty();
+        let refused = certificates.iter().filter_map(|certificate| store.add(certificate.clone()).err()).last();
+        if let Some(error) = refused.filter(|_| store.is_empty()) {
+            return Err(TlsError::file(path, format!("has no root that can be used: {}", tls_words::words(&error))));
         }
+        all.extend(certificates);
     }
-    Ok(store)
+    Ok(Roots::of(&all))
 }
 
 /// The platform's roots; where it has none, Mozilla's as bundled.
-pub(super) fn from_platform() -> RootCertStore {
-    or_bundled(rustls_native_certs::load_native_certs().certs)
+pub(super) fn from_platform() -> Roots {
+    or_bundled(&rustls_native_certs::load_native_certs().certs)
 }
 
 /// Whose certificates a run trusts that names no files of its own.
@@ -47,26 +71,23 @@ pub fn trusted_roots() -> TrustedRoots {
 }
 
 /// These roots, without the unusable ones, or the bundled ones when none is left.
-fn or_bundled(certificates: Vec<CertificateDer<'_>>) -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(certificates);
-    if store.is_empty() {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+fn or_bundled(certificates: &[CertificateDer<'_>]) -> Roots {
+    let mut roots = Roots::of(certificates);
+    if roots.store.is_empty() {
+        roots.store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    store
+    roots
 }
 
-/// The certificates in a PEM file: at least one.
+/// What is in a file of certificates or keys.
+pub(super) fn contents(path: &Path) -> Result<Contents, TlsError> {
+    let bytes = fs::read(path).map_err(|error| TlsError::file(path, format!("can't be read: {error}")))?;
+    pem::read(&bytes).map_err(|what| TlsError::file(path, what))
+}
+
+/// The certificates in a file: at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let all = all.map_err(|error| TlsError::pem(path, &error))?;
-    if all.is_empty() {
-        return Err(TlsError::file(
-            path,
-            "has no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".to_owned(),
-        ));
-    }
-    Ok(all)
+    contents(path)?.certificates().map_err(|what| TlsError::file(path, what))
 }
 
 #[cfg(test)]
@@ -75,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_platform_without_usable_roots_gets_the_bundled_ones() {
-        for none in [vec![], vec![CertificateDer::from(b"not a certificate".to_vec())]] {
-            assert_eq!(or_bundled(none).len(), webpki_roots::TLS_SERVER_ROOTS.len());
+        for none in [&[][..], &[CertificateDer::from(b"not a certificate".to_vec())]] {
+            assert_eq!(or_bundled(none).store.len(), webpki_roots::TLS_SERVER_ROOTS.len());
         }
     }
 }

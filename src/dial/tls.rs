@@ -3,21 +3,22 @@
 //! Files the user named are read at once, so that a wrong path is told before anything is fetched. The platform's
 //! roots take tens of milliseconds to read and are read when the first TLS connection needs them.
 
-use std::error::Error;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
-use rustls_pki_types::pem::{self, PemObject};
+use rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::odd_name::{self, ForHost};
-use super::roots;
-use super::verifier::AcceptAny;
+use super::p521::P521;
+use super::roots::{self, Roots};
+use super::verifier::{AcceptAny, RootsAndThemselves};
 use crate::config::TlsSettings;
+use crate::tls_words;
 
 /// The TLS 1.3 tickets the session store may keep per server name. Its size is given in tickets, so names have to be
 /// multiplied by this.
@@ -41,7 +42,7 @@ pub struct Tls {
 #[derive(Debug)]
 enum Trust {
     Any,
-    Roots(Arc<RootCertStore>),
+    Given(Roots),
     Platform,
 }
 
@@ -61,7 +62,7 @@ impl Tls {
         let trust = match settings {
             TlsSettings { insecure: true, .. } => Trust::Any,
             TlsSettings { ca_files, .. } if ca_files.is_empty() => Trust::Platform,
-            TlsSettings { ca_files, .. } => Trust::Roots(Arc::new(roots::from_files(ca_files)?)),
+            TlsSettings { ca_files, .. } => Trust::Given(roots::from_files(ca_files)?),
         };
         let identity = Identity::read(settings)?;
         let session_hosts = settings.session_hosts;
@@ -124,8 +125,13 @@ impl Tls {
                 let schemes = provider.signature_verification_algorithms.supported_schemes();
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny { schemes }))
             }
-            Trust::Roots(roots) => with_verifier(builder, verifier(Arc::clone(roots), provider), odd),
-            Trust::Platform => with_verifier(builder, verifier(Arc::new(roots::from_platform()), provider), odd),
+            Trust::Given(roots) => {
+                with_verifier(builder, verifier(roots.store.clone(), roots.given.clone(), provider), odd)
+            }
+            Trust::Platform => {
+                let roots = roots::from_platform();
+                with_verifier(builder, verifier(roots.store, roots.given, provider), odd)
+            }
         };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -145,12 +151,13 @@ impl Tls {
 /// With a verifier, for hosts with odd names or for others.
 fn with_verifier(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
-    verifier: Arc<WebPkiServerVerifier>,
+    verifier: Arc<RootsAndThemselves>,
     odd: bool,
 ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let builder = builder.dangerous();
     match odd {
-        false => builder.with_webpki_verifier(verifier),
-        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(ForHost { verifier })),
+        false => builder.with_custom_certificate_verifier(verifier),
+        true => builder.with_custom_certificate_verifier(Arc::new(ForHost { verifier })),
     }
 }
 
@@ -166,17 +173,20 @@ fn alpn(http1_only: bool) -> Vec<Vec<u8>> {
     if http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] }
 }
 
-fn verifier(roots: Arc<RootCertStore>, provider: Arc<CryptoProvider>) -> Arc<WebPkiServerVerifier> {
-    WebPkiServerVerifier::builder_with_provider(roots, provider)
+fn verifier(store: RootCertStore, given: HashSet<[u8; 32]>, provider: Arc<CryptoProvider>) -> Arc<RootsAndThemselves> {
+    let roots = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
         .build()
-        .expect("the roots are not empty and there are no revocation lists to be wrong")
+        .expect("the roots are not empty and there are no revocation lists to be wrong");
+    Arc::new(RootsAndThemselves { roots, given })
 }
 
 /// AWS-LC with X25519 as the first key exchange. The post-quantum hybrid is offered last: its key share makes the
-/// first flight over 1 KB larger, and some servers drop a hello that spans two packets.
+/// first flight over 1 KB larger, and some servers drop a hello that spans two packets. P-521 is for servers that take
+/// nothing else.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups.sort_by_key(|group| group.name() != rustls::NamedGroup::X25519);
+    provider.kx_groups.push(&P521);
     provider
 }
 
@@ -190,14 +200,28 @@ impl Identity {
         };
         let chain = roots::certificates(certificate)?;
         let path = settings.client_key.as_ref().unwrap_or(certificate);
-        let key = PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-            pem::Error::NoItemsFound => TlsError::file(path, "has no private key in PEM".to_owned()),
-            error => TlsError::pem(path, &error),
-        })?;
-        rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider())
-            .and_then(|identity| identity.keys_match())
-            .map_err(|error| TlsError::file(path, format!("can't be used with {}: {error}", certificate.display())))?;
-        Ok(Some(Self { chain, key }))
+        let keys = roots::contents(path)?.keys().map_err(|what| TlsError::file(path, what))?;
+        let mut last = None;
+        // Usually one of each. The certificate in front is the client's own, unless the key belongs to another.
+        for at in 0..chain.len() {
+            for key in &keys {
+                let mut chain = chain.clone();
+                chain[..=at].rotate_right(1);
+                let pair = rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider());
+                match pair.and_then(|pair| pair.keys_match()) {
+                    Ok(()) => return Ok(Some(Self { chain, key: key.clone_key() })),
+                    Err(error) => last = last.or(Some(error)),
+                }
+            }
+        }
+        let why = match last {
+            Some(Error::InconsistentKeys(_)) | None => "the key belongs to another certificate".to_owned(),
+            Some(Error::General(_)) => {
+                "keys have to be RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519; this one is not, or is damaged".to_owned()
+            }
+            Some(error) => tls_words::words(&error),
+        };
+        Err(TlsError::file(path, format!("can't be used with {}: {why}", certificate.display())))
     }
 }
 
@@ -209,13 +233,6 @@ impl TlsError {
     pub(super) fn file(path: &Path, what: String) -> Self {
         Self(format!("file {} {what}", path.display()).into())
     }
-
-    pub(super) fn pem(path: &Path, error: &pem::Error) -> Self {
-        match error {
-            pem::Error::Io(error) => Self::file(path, format!("can't be read: {error}")),
-            error => Self::file(path, format!("is not valid PEM: {error}")),
-        }
-    }
 }
 
 impl fmt::Display for TlsError {
@@ -224,4 +241,4 @@ impl fmt::Display for TlsError {
     }
 }
 
-impl Error for TlsError {}
+impl std::error::Error for TlsError {}

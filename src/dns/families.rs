@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::search::Then;
 use crate::config::FamilyPreference;
 use crate::model::{FailureKind, Time};
 
@@ -36,11 +37,14 @@ pub(super) struct Found {
 pub(super) struct Fault {
     pub(super) kind: FailureKind,
     pub(super) message: Arc<str>,
+    /// What it means for the other names that may be asked for instead.
+    pub(super) then: Then,
 }
 
 impl Fault {
     pub(super) fn new(kind: FailureKind, message: String) -> Self {
-        Self { kind, message: message.into() }
+        let negative = matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress);
+        Self { kind, message: message.into(), then: if negative { Then::Next } else { Then::AsIs } }
     }
 
     /// The name server has answered, and the answer is no.

@@ -1,7 +1,9 @@
-//! Names to addresses: hickory behind a small cache.
+//! Names to addresses: a stub resolver behind a small cache.
 //!
 //! Owns the way from a name to a list of addresses: the cache, look-ups shared by all who ask for the same name, the
-//! cap on look-ups in flight, the race of A and AAAA. One [`Resolver`] per shard; nothing is shared between shards.
+//! cap on look-ups in flight, the race of A and AAAA, the search list, the tries of each question. hickory reads names
+//! in messages; what is asked, of whom, when, and what the answers mean is decided here in pure files, as glibc decides
+//! it, so that haul connects where curl does. One [`Resolver`] per shard; nothing is shared between shards.
 //!
 //! Invariants: at most one look-up per name is in flight; at most [`crate::config::DnsSettings::max_lookups`] in
 //! all, the others wait in the order they were asked for (at most one per name); who stops waiting disturbs nobody.
@@ -9,8 +11,16 @@
 //! It must not know hosts, jobs or connections.
 
 mod cache;
+mod exchange;
 mod families;
-mod hickory;
+mod hosts_file;
+mod message;
+mod resolv_conf;
+mod search;
+mod servers;
+mod tries;
+mod upstream;
+mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,11 +33,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
-pub use self::hickory::system_servers;
+pub use self::upstream::system_servers;
 
 use self::cache::{Answer, Cache, Cached};
 use self::families::{Families, Family, Fault, Found, Progress};
-use self::hickory::Upstream;
+use self::upstream::{Live, Upstream};
 use crate::config::{Config, FamilyPreference};
 use crate::model::{Failure, FailureKind, Phase, Resolve, Resolved, Time};
 
@@ -87,7 +97,7 @@ impl Resolver {
         clock: impl Fn() -> Time + 'static,
     ) -> Self {
         Self(Rc::new(Inner {
-            upstream: Upstream::new(&config.dns),
+            upstream: Upstream::new(&config.dns, config.timeouts.dns),
             own,
             family: config.network.family,
             timeout: config.timeouts.dns,
@@ -109,6 +119,9 @@ impl Resolver {
     async fn answer(&self, name: &str) -> Answer {
         let inner = &self.0;
         inner.count(|stats| stats.asked += 1);
+        if inner.own.is_none() && inner.upstream.look((inner.clock)()) {
+            inner.cache.borrow_mut().forget_faults();
+        }
         if let Some(known) = inner.known(name) {
             return known;
         }
@@ -134,9 +147,9 @@ impl Resolver {
 
 impl Resolve for Resolver {
     fn resolve<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Result<Resolved, Failure>> + 'a>> {
-        let name = name.strip_suffix('.').unwrap_or(name);
+        let bare = name.strip_suffix('.').unwrap_or(name);
         Box::pin(async move {
-            match self.answer(name).await {
+            match self.answer(if self.0.keeps_dot() { name } else { bare }).await {
                 Ok((addresses, until)) => {
                     let left = until.since((self.0.clock)());
                     let valid_for = if left.is_zero() { self.0.stale_valid } else { left };
@@ -153,6 +166,11 @@ impl Inner {
         let mut stats = self.stats.get();
         add(&mut stats);
         self.stats.set(stats);
+    }
+
+    /// Whether a final dot makes a name another one: it keeps it from being searched for.
+    fn keeps_dot(&self) -> bool {
+        self.own.is_none() && self.upstream.live().searches()
     }
 
     /// The answer, when it takes no look-up.
@@ -207,7 +225,7 @@ impl Inner {
         // Boxed, so that those who wait for their turn do not carry the room that asking needs.
         let result = match &self.own {
             Some(own) => Box::pin(self.ask_own(own.as_ref(), name)).await,
-            None => Box::pin(self.ask_both(name, begun + self.timeout)).await,
+            None => Box::pin(self.search(name, begun + self.timeout)).await,
         };
         let took = (self.clock)().since(begun);
         self.count(|stats| {
@@ -237,16 +255,46 @@ impl Inner {
         }
     }
 
+    /// Asks for the name, and for those that the search list makes of it, until one has an address.
+    async fn search(&self, name: &Rc<str>, end: Time) -> Result<Found, Fault> {
+        let live = self.upstream.live();
+        let Some(family) = live.families(self.family) else {
+            let message = format!("'{name}' is not asked for: the machine's resolv.conf forbids IPv6 (no-aaaa)");
+            return Err(Fault::new(FailureKind::NoAddress, message));
+        };
+        let mut search = live.search(name);
+        let mut asked = 0;
+        while let Some(candidate) = search.next() {
+            asked += 1;
+            match self.ask_both(&live, name, &candidate, family, end).await {
+                Ok(found) => return Ok(found),
+                Err(fault) => search.failed(fault),
+            }
+        }
+        let fault = search.fault().unwrap_or_else(|| self.upstream.timed_out(&live, name));
+        if asked < 2 {
+            return Err(fault);
+        }
+        let message = format!("{} (and so for the search domains: {asked} names were asked for)", fault.message);
+        Err(Fault { message: message.into(), ..fault })
+    }
+
     /// Asks for both families, as far as they are used, and delivers the first when the second is late.
-    async fn ask_both(&self, name: &Rc<str>, end: Time) -> Result<Found, Fault> {
-        let mut families = Families::new(self.family, end);
-        let mut v6 = pin!(self.upstream.ask(name, Family::V6));
-        let mut v4 = pin!(self.upstream.ask(name, Family::V4));
+    async fn ask_both(
+        &self,
+        live: &Live,
+        name: &Rc<str>,
+        candidate: &str,
+        family: FamilyPreference,
+        end: Time,
+    ) -> Result<Found, Fault> {
+        let mut families = Families::new(family, end);
+        let mut v6 = pin!(self.upstream.ask(live, candidate, Family::V6, end, &self.clock));
+        let mut v4 = pin!(self.upstream.ask(live, candidate, Family::V4, end, &self.clock));
         loop {
             let until = match families.progress((self.clock)()) {
                 Progress::Whole(result) => {
-                    return result
-                        .map_err(|fault| fault.unwrap_or_else(|| self.upstream.timed_out(name, self.timeout)));
+                    return result.map_err(|fault| fault.unwrap_or_else(|| self.upstream.timed_out(live, candidate)));
                 }
                 Progress::Partial(found) => {
                     self.deliver(name, Ok(found));
@@ -255,9 +303,10 @@ impl Inner {
                 Progress::Wait(until) => until,
             };
             let wait = until.since((self.clock)());
+            let v6_too = families.awaits(Family::V6) && !(live.one_by_one() && families.awaits(Family::V4));
             tokio::select! {
                 biased;
-                answer = &mut v6, if families.awaits(Family::V6) => families.arrived(Family::V6, answer, (self.clock)()),
+                answer = &mut v6, if v6_too => families.arrived(Family::V6, answer, (self.clock)()),
                 answer = &mut v4, if families.awaits(Family::V4) => families.arrived(Family::V4, answer, (self.clock)()),
                 () = tokio::time::sleep(wait) => {}
             }

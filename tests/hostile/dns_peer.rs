@@ -19,6 +19,8 @@ pub(crate) struct Question {
     pub(crate) name: String,
     pub(crate) kind: u16,
     pub(crate) tcp: bool,
+    /// Whether it has an OPT record.
+    pub(crate) edns: bool,
     /// How many questions came before it.
     pub(crate) number: usize,
     /// The question section, as it stands in the message.
@@ -45,13 +47,15 @@ pub(crate) struct Answer {
     pub(crate) truncated: bool,
     section: Vec<u8>,
     records: Vec<Vec<u8>>,
+    /// What stands behind the answer, and how many records of each section it is.
+    rest: (u16, u16, Vec<u8>),
 }
 
 impl Answer {
     /// No records, no error.
     pub(crate) fn to(question: &Question) -> Self {
         let section = question.section.clone();
-        Self { id: question.id, code: 0, truncated: false, section, records: Vec::new() }
+        Self { id: question.id, code: 0, truncated: false, section, records: Vec::new(), rest: (0, 0, Vec::new()) }
     }
 
     pub(crate) fn code(mut self, code: u8) -> Self {
@@ -83,6 +87,12 @@ impl Answer {
         self
     }
 
+    /// The authority and additional sections, as they are.
+    pub(crate) fn rest(mut self, authorities: u16, additionals: u16, bytes: &[u8]) -> Self {
+        self.rest = (authorities, additionals, bytes.to_vec());
+        self
+    }
+
     pub(crate) fn address(self, name: &str, ttl: u32, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => self.record(name, A, ttl, &v4.octets()),
@@ -97,9 +107,10 @@ impl Answer {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let flags: u16 = 0x8180 | u16::from(self.code) | if self.truncated { 0x0200 } else { 0 };
         let count = u16::try_from(self.records.len()).expect("few");
-        let head = [self.id, flags, 1, count, 0, 0];
+        let (authorities, additionals, rest) = &self.rest;
+        let head = [self.id, flags, 1, count, *authorities, *additionals];
         let head: Vec<u8> = head.into_iter().flat_map(u16::to_be_bytes).collect();
-        [head, self.section.clone(), self.records.concat()].concat()
+        [&head[..], &self.section, &self.records.concat(), rest].concat()
     }
 
     pub(crate) fn said(&self) -> Vec<Deed> {
@@ -186,7 +197,8 @@ fn parse(message: &[u8], tcp: bool, number: usize) -> Option<Question> {
     }
     let section = message.get(12..at + 5)?.to_vec();
     let kind = u16::from_be_bytes(message.get(at + 1..at + 3)?.try_into().ok()?);
-    Some(Question { id, name: name.join("."), kind, tcp, number, section })
+    let edns = message.get(10..12)? != [0, 0];
+    Some(Question { id, name: name.join("."), kind, tcp, edns, number, section })
 }
 
 fn do_udp(udp: &UdpSocket, to: SocketAddr, deed: Deed) {

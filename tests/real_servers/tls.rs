@@ -1,6 +1,7 @@
 //! TLS: whom to trust, who we are, sessions used again.
 
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rcgen::{CertificateParams, date_time_ymd};
 
@@ -66,7 +67,7 @@ fn sessions_are_used_again() {
 }
 
 /// openssl with a certificate of `names` for whoever asks for `host` by SNI, and a fatal alert for all others.
-fn openssl(authority: &Authority, names: &[&str], host: &str, flags: &[&str]) -> Option<Server> {
+fn openssl_for(authority: &Authority, names: &[&str], host: &str, flags: &[&str]) -> Option<Server> {
     openssl_with(authority, names, host, flags, |_| {})
 }
 
@@ -105,7 +106,7 @@ fn a_host_that_browsers_connect_to_is_asked_for_by_its_name_and_checked_for_it()
     for host in ["my-site-.blogs.test", "-a-.blogs.test", "a_b.blogs.test", "a--b.blogs.test", "a!b.blogs.test"] {
         // TLS 1.3; 1.3 with a second ClientHello, for another group; 1.2.
         for flags in [&["-tls1_3"][..], &["-tls1_3", "-groups", "P-384"], &["-tls1_2"]] {
-            let Some(server) = openssl(&authority, &["*.blogs.test"], host, flags) else { return };
+            let Some(server) = openssl_for(&authority, &["*.blogs.test"], host, flags) else { return };
             of_host(&server, host, &trusted).all_have(200);
             of_host(&server, host, &["--insecure"]).all_have(200);
             of_host(&server, host, &[]).failed_in("tls", "certificate_untrusted");
@@ -119,12 +120,12 @@ fn a_certificate_for_another_name_is_not_one_for_an_odd_name() {
     let trusted = authority.file();
     let trusted = ["--cacert", path(&trusted)];
     let host = "my-site-.blogs.test";
-    let Some(server) = openssl(&authority, &[host], host, &[]) else { return };
+    let Some(server) = openssl_for(&authority, &[host], host, &[]) else { return };
     of_host(&server, host, &trusted).all_have(200);
     of_host(&server, host, &["--cacert", path(&Authority::new().file())]).failed_in("tls", "certificate_untrusted");
     // The second is how the name is spelt for rustls.
     for names in [&["*.other.test"][..], &["my-sitea.blogs.test"], &["my-site.blogs.test"], &["blogs.test"]] {
-        let Some(server) = openssl(&authority, names, host, &[]) else { return };
+        let Some(server) = openssl_for(&authority, names, host, &[]) else { return };
         of_host(&server, host, &trusted).failed_in("tls", "certificate_name");
         of_host(&server, host, &["--insecure"]).all_have(200);
     }
@@ -133,6 +134,76 @@ fn a_certificate_for_another_name_is_not_one_for_an_odd_name() {
         return;
     };
     of_host(&server, host, &trusted).failed_in("tls", "certificate_expired");
-    let Some(server) = openssl(&authority, &["*.blogs.test"], "another.blogs.test", &[]) else { return };
+    let Some(server) = openssl_for(&authority, &["*.blogs.test"], "another.blogs.test", &[]) else { return };
     of_host(&server, host, &trusted).failed_in("tls", "handshake");
+}
+
+/// OpenSSL's server with a certificate that OpenSSL made for it with `openssl req -x509` and these arguments, and the file of that.
+fn openssl(make: &[&str], serve: &[&str]) -> Option<(Server, PathBuf)> {
+    let mut made = PathBuf::new();
+    let server = Server::start("openssl", |program, directory, port| {
+        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        let mut req = Command::new(program);
+        req.args(["req", "-x509", "-nodes", "-days", "2", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .args(make);
+        assert!(req.stderr(Stdio::null()).status().expect("openssl runs").success(), "{make:?}");
+        let mut command = Command::new(program);
+        command.args(["s_server", "-www", "-accept", &format!("127.0.0.1:{port}")]);
+        command.arg("-cert").arg(&certificate).arg("-key").arg(&key).args(serve);
+        made = certificate;
+        command
+    })?;
+    Some((server, made))
+}
+
+const RSA: [&str; 6] = ["-newkey", "rsa:2048", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+
+#[test]
+fn what_openssl_req_makes_is_trusted_when_it_is_given() {
+    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-subj", "/CN=localhost"];
+    let usage = [&RSA[..], &["-addext", "basicConstraints=CA:FALSE", "-addext", "keyUsage=digitalSignature"]].concat();
+    let key_alone = ["-newkey", "ed25519", "-subj", "/CN=localhost"];
+    for (make, serve) in [
+        (&RSA[..], &[][..]),
+        (&usage[..], &[]),
+        (&key_alone[..], &[]),
+        (&ec[..], &[]),
+        (&RSA[..], &["-tls1_2"]),
+        (&RSA[..], &["-tls1_3", "-groups", "P-521"]),
+        (&RSA[..], &["-tls1_2", "-groups", "P-521"]),
+    ] {
+        let Some((server, certificate)) = openssl(make, serve) else { return };
+        let url = format!("https://localhost:{}/", server.address.port());
+        let run = get(&[&url, "--ipv4", "--retries", "0", "--cacert", path(&certificate)]);
+        assert_eq!(run.only()["status"], 200, "{make:?} {serve:?}: {}", run.only()["error"]);
+        get(&[&url, "--ipv4", "--retries", "0"]).failed_in("tls", "certificate_untrusted");
+    }
+}
+
+#[test]
+fn what_haul_does_not_speak_is_named() {
+    let ed448 = ["-newkey", "ed448", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    let short = [&["-newkey", "rsa:1024"], &RSA[2..]].concat();
+    let weak = &["-cipher", "DEFAULT@SECLEVEL=0"][..];
+    for (make, serve, kind, says) in [
+        (&RSA[..], &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"][..], "handshake", "CBC"),
+        (&RSA[..], &["-tls1_2", "-cipher", "AES128-GCM-SHA256"], "handshake", "RSA or DHE key exchange"),
+        (&RSA[..], &["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"], "handshake", "DHE"),
+        (&RSA[..], &["-tls1_3", "-groups", "X448"], "handshake", "curves"),
+        (&RSA[..], &["-tls1_2", "-Verify", "1"], "handshake", "a client certificate"),
+        (&RSA[..], &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], "handshake", "neither TLS 1.3 nor 1.2"),
+        (&ed448[..], &[], "handshake", "Ed448"),
+        (&short[..], weak, "certificate_untrusted", "fewer than 2048 bits"),
+    ] {
+        let Some((server, certificate)) = openssl(make, serve) else { return };
+        let url = format!("https://localhost:{}/", server.address.port());
+        let run = get(&[&url, "--ipv4", "--retries", "0", "--cacert", path(&certificate)]);
+        let error = &run.only()["error"];
+        assert_eq!((&error["phase"], &error["kind"]), (&"tls".into(), &kind.into()), "{serve:?}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains(says) && !message.contains("Failure"), "{serve:?}: {message}");
+    }
 }

@@ -1,0 +1,219 @@
+//! The messages of one question, sent and received as [`Tries`] says.
+//!
+//! Each question has a random number and, for each server, a socket of its own with a port that the system chooses at random;
+//! the socket is connected, so that nobody else is heard and a server that is not there says so at once.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::message::{Answer, Content, Question, Read, read};
+use super::servers::Servers;
+use super::tries::{Ask, Heard, Lack, Next, Over, Tries, Trouble};
+use crate::model::Time;
+
+/// More than the questions allow; a longer message counts as cut.
+const DATAGRAM: usize = 4096;
+/// Messages that are no answer, listened to on one socket: whoever sends more is not waited out.
+const MAX_STRANGERS: usize = 1000;
+
+/// How a question ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Answered(usize, Content),
+    NoName(usize),
+    /// What each server asked did, and what this machine lacked.
+    Failed(Vec<(usize, Trouble)>, Option<Lack>),
+}
+
+/// A server's word, and the socket it came over, if that may have more.
+type Word = (usize, Heard, Option<Rc<UdpSocket>>);
+type Listening<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Word> + 'a>>>;
+
+/// Asks `question` until `tries` says how it ended.
+pub(super) async fn ask(
+    question: &Question,
+    mut tries: Tries,
+    servers: &RefCell<Servers>,
+    clock: &dyn Fn() -> Time,
+) -> End {
+    let mut sockets = Vec::new();
+    let mut listening: Listening<'_> = FuturesUnordered::new();
+    loop {
+        let now = clock();
+        tries.overdue(now).for_each(|(server, asked)| servers.borrow_mut().silent(server, asked, now));
+        match tries.next(now) {
+            Next::Ask(ask) => {
+                if let Err(heard) = send(ask, question, &servers.borrow(), &mut sockets, &listening) {
+                    tries.heard(ask.server, heard, now);
+                }
+            }
+            Next::Wait(until) => tokio::select! {
+                biased;
+                Some((server, heard, socket)) = listening.next(), if !listening.is_empty() => {
+                    note(server, &heard, &mut servers.borrow_mut(), clock());
+                    tries.heard(server, heard, clock());
+                    listening.extend(socket.map(|socket| listen(server, socket, question)));
+                }
+                () = tokio::time::sleep(until.since(now)) => {}
+            },
+            Next::Answered(server, content) => return End::Answered(server, content),
+            Next::NoName(server) => return End::NoName(server),
+            Next::GiveUp => {
+                let (troubles, lack) = tries.troubles();
+                return End::Failed(troubles, lack.cloned());
+            }
+        }
+    }
+}
+
+/// What an answer tells of its server.
+fn note(server: usize, heard: &Heard, servers: &mut Servers, now: Time) {
+    let Heard::Answer(answer) = heard else { return };
+    servers.heard(server, answer.edns, now);
+    // It refused EDNS, or was silent until it was asked without.
+    if !answer.edns && (!answer.to_edns || matches!(answer.code, 1 | 4 | 16)) {
+        servers.no_edns(server);
+    }
+}
+
+/// Sends the question over the server's socket, which is listened to from then on.
+fn send<'a>(
+    ask: Ask,
+    question: &'a Question,
+    servers: &Servers,
+    sockets: &mut Vec<(usize, Rc<UdpSocket>)>,
+    listening: &Listening<'a>,
+) -> Result<(), Heard> {
+    let address = servers.address(ask.server);
+    let bytes = question.bytes(!ask.plain && servers.edns(ask.server, ask.repeated));
+    if ask.over == Over::Tcp {
+        listening.push(Box::pin(async move { (ask.server, over_tcp(address, bytes, question).await, None) }));
+        return Ok(());
+    }
+    let known = sockets.iter().find(|(server, _)| *server == ask.server).map(|(_, socket)| Rc::clone(socket));
+    let socket = match known {
+        Some(socket) => socket,
+        None => {
+            let socket = Rc::new(open(address).map_err(|error| failed(&error))?);
+            sockets.push((ask.server, Rc::clone(&socket)));
+            listening.push(listen(ask.server, Rc::clone(&socket), question));
+            socket
+        }
+    };
+    // Past tokio, which does not know yet whether the new socket can be written to: it can, or the machine lacks memory.
+    socket2::SockRef::from(&*socket).send(&bytes).map(drop).map_err(|error| failed(&error))
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr =
+        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = std::net::UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(address)?;
+    UdpSocket::from_std(socket)
+}
+
+fn listen(server: usize, socket: Rc<UdpSocket>, question: &Question) -> Pin<Box<dyn Future<Output = Word> + '_>> {
+    Box::pin(async move {
+        let heard = over_udp(&socket, question).await;
+        let more = matches!(heard, Heard::Answer(_) | Heard::Nonsense);
+        (server, heard, more.then_some(socket))
+    })
+}
+
+async fn over_udp(socket: &UdpSocket, question: &Question) -> Heard {
+    for _ in 0..MAX_STRANGERS {
+        // That nobody listens there is an error, and nothing to read.
+        let either = Interest::READABLE | Interest::ERROR;
+        let received = socket.async_io(either, || {
+            // Only when there is something to read does a look-up hold room for it.
+            let mut buffer = [0; DATAGRAM];
+            let length = (&*socket2::SockRef::from(socket)).read(&mut buffer)?;
+            Ok((read(&buffer[..length], question), length))
+        });
+        match received.await {
+            Ok((Read::Stranger, _)) => {}
+            Ok((Read::Nonsense, DATAGRAM)) => return Heard::Answer(Answer::cut()),
+            Ok((Read::Nonsense, _)) => return Heard::Nonsense,
+            Ok((Read::Answer(answer), _)) => return Heard::Answer(answer),
+            Err(error) => return failed(&error),
+        }
+    }
+    Heard::Unreachable("it sends what nobody asked for".into())
+}
+
+async fn over_tcp(address: SocketAddr, question_bytes: Vec<u8>, question: &Question) -> Heard {
+    let mut stream = match TcpStream::connect(address).await {
+        Ok(stream) => stream,
+        Err(error) => return failed(&error),
+    };
+    match exchange(&mut stream, &question_bytes).await {
+        Ok(message) => match read(&message, question) {
+            Read::Answer(answer) => Heard::Answer(answer),
+            Read::Stranger | Read::Nonsense => Heard::Nonsense,
+        },
+        Err(_) => Heard::Cut,
+    }
+}
+
+async fn exchange(stream: &mut TcpStream, question: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u16::try_from(question.len()).expect("a name has at most 255 bytes");
+    stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
+    let mut message = vec![0; stream.read_u16().await?.into()];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+/// Whose fault an error of a socket is: the server's, or this machine's.
+fn failed(error: &io::Error) -> Heard {
+    use io::ErrorKind as Kind;
+    if matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE)) {
+        return Heard::Lack(Lack::Descriptors);
+    }
+    match error.kind() {
+        Kind::ConnectionRefused => Heard::Unreachable("nobody listens at its port".into()),
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::TimedOut => {
+            Heard::Unreachable("it can't be reached over the network".into())
+        }
+        Kind::ConnectionReset | Kind::ConnectionAborted => Heard::Cut,
+        Kind::AddrInUse | Kind::AddrNotAvailable => Heard::Lack(Lack::Ports),
+        _ => {
+            let text = error.to_string();
+            Heard::Lack(Lack::Other(text.split(" (os error").next().unwrap_or_default().to_lowercase().into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+
+    use super::*;
+
+    #[test]
+    fn whose_fault_an_error_is() {
+        let of = |code| failed(&io::Error::from_raw_os_error(code));
+        for code in [libc::ECONNREFUSED, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENETDOWN] {
+            assert!(matches!(of(code), Heard::Unreachable(_)), "{code}");
+        }
+        for code in [libc::EMFILE, libc::ENFILE] {
+            assert!(matches!(of(code), Heard::Lack(Lack::Descriptors)), "{code}");
+        }
+        for code in [libc::EADDRINUSE, libc::EADDRNOTAVAIL] {
+            assert!(matches!(of(code), Heard::Lack(Lack::Ports)), "{code}");
+        }
+        // A full table of tracked connections says EPERM.
+        for code in [libc::ENOBUFS, libc::EAGAIN, libc::EPERM, libc::ENOMEM, libc::EINVAL] {
+            assert!(matches!(of(code), Heard::Lack(Lack::Other(_))), "{code}");
+        }
+    }
+}
