@@ -93,6 +93,8 @@ pub mod sink;
 #[cfg(feature = "net")]
 pub mod source;
 #[cfg(feature = "net")]
+mod text;
+#[cfg(feature = "net")]
 mod wait;
 
 #[cfg(feature = "net")]
