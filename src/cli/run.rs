@@ -191,10 +191,11 @@ fn log(quiet: bool, verbose: u8) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
+    let colours = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(|| console::Log)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(move || console::Log { colours })
+        .with_ansi(colours)
         .with_target(false)
         .init();
 }

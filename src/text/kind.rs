@@ -64,7 +64,7 @@ impl Kind {
             start.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
                 && matches!(start.get(with.len()), Some(b' ' | b'>'))
         };
-        if PAGE.iter().any(|with| begins(with)) {
+        if PAGE.iter().any(begins) {
             Self::Html
         } else if start.starts_with(b"<?xml") {
             Self::Xml
