@@ -47,6 +47,7 @@ use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
+    signals::outlive_large_files();
     match Cli::try_parse().unwrap_or_else(|error| refuse(&args::without_secrets(error))).command {
         Command::Get(args) => get(*args),
         Command::Bench(args) => bench::run(*args),
