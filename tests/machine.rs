@@ -78,3 +78,97 @@ fn a_size_that_files_may_have_is_an_error_of_the_write() {
         assert!(told.to_lowercase().contains("file too large"), "{arguments:?}: {told}");
     }
 }
+
+/// How a command ends that the machine refuses something: in its own words, soon, and without a trace of the inside.
+fn ends_well(before: &str, arguments: &[&str]) -> Option<i32> {
+    let mut child = shell(before, arguments).spawn().expect("a shell");
+    for _ in 0..1500 {
+        if child.try_wait().expect("our own child").is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    // If it hangs, this is what ends it, and no code comes of it.
+    child.kill().expect("our own child");
+    let output = child.wait_with_output().expect("it has ended");
+    let told = stderr(&output);
+    assert!(!told.contains("memory allocation of"), "{before}; {arguments:?}: {told}");
+    let code = output.status.code();
+    assert!(code.is_some(), "{before}; {arguments:?}: {:?}: {told}", output.status);
+    if code != Some(0) && code != Some(127) {
+        assert!(
+            told.contains("ulimit") || told.contains("Too many open files") || told.contains("failed"),
+            "{before}: {told}"
+        );
+    }
+    code
+}
+
+#[test]
+fn few_descriptors_are_refused_with_what_is_needed_or_enough() {
+    let origin = Origin::start().expect("free ports");
+    let url = origin.url("/bytes/1");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let list = directory.path().join("list");
+    std::fs::write(&list, format!("{url}\n")).expect("the directory is ours");
+    let list = list.to_str().expect("a plain path");
+    for limit in [4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 32, 64] {
+        let before = format!("ulimit -n {limit}");
+        let code = ends_well(&before, &["get", "-q", "--shards", "2", "-i", list, "-o", "/dev/null"]);
+        assert!(if limit < 12 { code != Some(0) } else { limit < 24 || code == Some(0) }, "{limit}: {code:?}");
+        ends_well(&before, &["plan", "-i", list]);
+        ends_well(&before, &["bench", "-q", "-d", "100ms", &url]);
+    }
+    for limit in [6, 12, 20] {
+        ends_well(&format!("ulimit -n {limit}"), &["demo", "--urls", "300"]);
+        ends_well(&format!("ulimit -n {limit}"), &["compare", "-q", "--rounds", "1", &url]);
+    }
+    let told = shell("ulimit -n 12", &["get", "--shards", "2", &url]).output().expect("a shell");
+    assert!(stderr(&told).contains("needs 14 file descriptors beside those in use"), "{}", stderr(&told));
+}
+
+#[test]
+fn little_address_space_is_refused_with_what_is_needed_or_enough() {
+    let origin = Origin::start().expect("free ports");
+    let url = origin.url("/bytes/1");
+    for megabytes in [64, 100, 200, 400, 600, 700, 800, 1000, 2000] {
+        let before = format!("ulimit -v {}", megabytes * 1024);
+        let code = ends_well(&before, &["get", "-q", "--shards", "2", "-o", "/dev/null", &url]);
+        assert_eq!(code, Some(if megabytes < 768 { 2 } else { 0 }), "{megabytes}");
+        ends_well(&before, &["bench", "-q", "-d", "100ms", &url]);
+        ends_well(&before, &["plan", &url]);
+        if megabytes < 600 {
+            ends_well(&before, &["demo", "--urls", "300"]);
+            ends_well(&before, &["compare", "-q", "--rounds", "1", &url]);
+            ends_well(&before, &["origin", "--port", "0", "--tls-port", "0"]);
+        }
+    }
+}
+
+#[test]
+fn few_processes_are_refused_with_what_is_needed() {
+    let origin = Origin::start().expect("free ports");
+    // Limits of processes are for users, and root has none.
+    let other = "exec prlimit --nproc=3 setpriv --reuid 54321 --clear-groups \"$@\"";
+    let output = shell(other, &["get", "-q", &origin.url("/bytes/1")]).output().expect("a shell");
+    let told = stderr(&output);
+    if ["setpriv", "prlimit", "not found"].iter().any(|word| told.contains(word)) || told.contains("ermission denied") {
+        println!("another user can't be had here: {told}");
+        return;
+    }
+    assert!(output.status.code() == Some(2) && told.contains("threads, and the system gives"), "{output:?}");
+}
+
+#[test]
+fn a_directory_for_temporary_files_that_can_t_be_written_is_told() {
+    let origin = Origin::start().expect("free ports");
+    for directory in ["/proc", "/no/such/directory"] {
+        let before = format!("export TMPDIR={directory}");
+        // Not needed here.
+        let output = shell(&before, &["get", "-q", &origin.url("/bytes/1")]).output().expect("a shell");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+        let output = shell(&before, &["demo", "--urls", "300"]).output().expect("a shell");
+        let told = stderr(&output);
+        assert!(output.status.code() == Some(2) && told.contains("can't write the certificate"), "{told}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
+mod address_space;
 mod allocator;
 mod args;
 mod bench;
@@ -47,6 +48,9 @@ use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
+    if !address_space::has_least() {
+        return Exit::Usage.into();
+    }
     signals::outlive_large_files();
     match Cli::try_parse().unwrap_or_else(|error| refuse(&args::without_secrets(error))).command {
         Command::Get(args) => get(*args),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::args::OriginArgs;
 use super::exit::Exit;
-use super::{console, signals};
+use super::{address_space, console, signals};
 
 /// Serves until the first signal.
 pub(super) fn run(args: &OriginArgs) -> Exit {
@@ -25,6 +25,7 @@ pub(super) fn run(args: &OriginArgs) -> Exit {
 }
 
 fn serve(args: &OriginArgs) -> Result<(), String> {
+    address_space::check(args.threads.get())?;
     // Caught before anyone is told that there is something to interrupt.
     let mut signals = Signals::new(signals::of_the_end()).map_err(|error| format!("can't catch signals: {error}"))?;
     let origin = Origin::start_with(&settings(args)).map_err(|error| why_not(args, &error))?;

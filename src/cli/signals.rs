@@ -68,7 +68,7 @@ pub(super) fn watch_current(
     grace: Duration,
 ) -> io::Result<()> {
     let mut signals = Signals::new(of_the_end())?;
-    thread::spawn(move || {
+    let watch = move || {
         let mut seen = 0;
         for _ in signals.forever() {
             seen += 1;
@@ -78,8 +78,8 @@ pub(super) fn watch_current(
                 _ => leave(),
             }
         }
-    });
-    Ok(())
+    };
+    thread::Builder::new().spawn(watch).map(drop)
 }
 
 fn begin_end(handle: &Handle, console: &Console, grace: Duration) {

@@ -69,17 +69,17 @@ struct Inner {
 }
 
 impl Disk {
-    pub(super) fn start() -> Self {
+    pub(super) fn start() -> io::Result<Self> {
         let (saved, on_failure) = (Arc::<AtomicU64>::default(), Arc::<OnceLock<OnFailure>>::default());
         let start = |number: usize| {
             let (sender, orders) = mpsc::channel();
             let (saved, on_failure) = (Arc::clone(&saved), Arc::clone(&on_failure));
             let worker = Worker { drafts: HashMap::new(), saved, on_failure };
             let thread = thread::Builder::new().name(format!("haul-save-{number}")).spawn(move || worker.run(&orders));
-            (sender, thread.expect("the system refused a thread"))
+            thread.map(|thread| (sender, thread))
         };
-        let threads = Mutex::new(Some((0..THREADS).map(start).collect()));
-        Self(Arc::new(Inner { threads, files: AtomicU64::new(0), saved, on_failure }))
+        let threads = Mutex::new(Some((0..THREADS).map(start).collect::<io::Result<_>>()?));
+        Ok(Self(Arc::new(Inner { threads, files: AtomicU64::new(0), saved, on_failure })))
     }
 
     pub(super) fn on_failure(&self, tell: OnFailure) {

@@ -67,7 +67,7 @@ impl SaveBodies {
         std::fs::create_dir_all(directory).map_err(explain)?;
         // Found out now rather than with the first response.
         tempfile::tempfile_in(directory).map_err(explain)?;
-        Ok(Self { directory: directory.to_owned(), naming, disk: Disk::start() })
+        Ok(Self { directory: directory.to_owned(), naming, disk: Disk::start().map_err(explain)? })
     }
 
     /// Calls `tell` with each error of writing a file, from the threads that write. Only the first call of this counts.
