@@ -8,8 +8,8 @@ use std::thread;
 /// What any command needs: 64 MiB for the first heap, and the program. (Below about 60 MiB the language's own start fails, before
 /// anything here is asked.)
 const LEAST: u64 = 128 << 20;
-/// What a run needs beside its shards.
-const RUN: u64 = 512 << 20;
+/// What a run needs beside its shards: the threads that read, write, watch and count have heaps, too.
+const RUN: u64 = 1 << 30;
 /// What each thread that fetches needs: a heap of mimalloc, which lies at a multiple of its 32 MiB, and one of the C library,
 /// which lies at a multiple of its 64 MiB. Measured (2 cores, 1 to 8 shards, the least limit that a fetch survived three times):
 /// 550 MiB, 650 with two, 1,400 with eight.
@@ -31,6 +31,14 @@ pub(super) fn has_least() -> bool {
         let _ = io::stderr().write_all(MESSAGE);
     }
     has_least
+}
+
+/// Limits below this are small: what the allocator reserves at once is a good part of them.
+const SMALL: u64 = 4 << 30;
+
+/// Whether there is a limit that a large reserve would use up.
+pub(super) fn is_small() -> bool {
+    limit().is_some_and(|limit| limit < SMALL)
 }
 
 /// Whether there is room for a run of so many shards; 0: one per core.
@@ -62,9 +70,9 @@ mod tests {
 
     #[test]
     fn more_shards_need_more() {
-        assert!(enough(640 << 20, 1).is_ok() && enough(1536 << 20, 8).is_ok());
+        assert!(enough(1152 << 20, 1).is_ok() && enough(2048 << 20, 8).is_ok());
         let message = enough(600 << 20, 2).expect_err("too little");
-        assert!(message.contains("reserve 768 MiB") && message.contains("is 600 MiB"), "{message}");
+        assert!(message.contains("reserve 1280 MiB") && message.contains("is 600 MiB"), "{message}");
         assert!(enough(u64::MAX - 1, usize::MAX).is_err());
     }
 }

@@ -51,6 +51,9 @@ pub(crate) fn main() -> ExitCode {
     if !address_space::has_least() {
         return Exit::Usage.into();
     }
+    if address_space::is_small() {
+        allocator::reserve_little();
+    }
     signals::outlive_large_files();
     match Cli::try_parse().unwrap_or_else(|error| refuse(&args::without_secrets(error))).command {
         Command::Get(args) => get(*args),
