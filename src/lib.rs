@@ -95,6 +95,8 @@ pub mod source;
 #[cfg(feature = "net")]
 mod spill;
 #[cfg(feature = "net")]
+mod text;
+#[cfg(feature = "net")]
 mod tls_words;
 #[cfg(feature = "net")]
 mod wait;

@@ -5,10 +5,15 @@ mod support {
     pub(crate) mod origin;
 }
 
+use std::collections::HashSet;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use support::haul::{get, get_lines};
 use support::origin::Origin;
 
@@ -66,6 +71,66 @@ fn what_is_not_whole_leaves_no_file() {
     assert!(files(directory.path()).is_empty());
     let cut = run.records.iter().find(|record| record["url"] == origin.url("/cutchunk")).expect("a record");
     assert_eq!(cut["attempts"], 2, "a file can be written anew");
+}
+
+/// A server whose every answer is another: `body N`, or a redirect to `/page.html` from `/to…`.
+fn counting() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        for (number, mut stream) in listener.incoming().flatten().enumerate() {
+            let lines = BufReader::new(stream.try_clone().expect("a descriptor")).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let answer = if head.first().is_some_and(|line| line.starts_with("GET /to")) {
+                "HTTP/1.1 302 Found\r\nLocation: /page.html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_owned()
+            } else {
+                let body = format!("body {number}");
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            };
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn each_record_s_file_has_its_body_however_often_a_url_is_asked() {
+    let address = counting();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let page = format!("http://{address}/page.html");
+    let mut urls = vec![page.clone(); 20];
+    urls.extend((0..5).map(|n| format!("http://{address}/to?{}", n % 2)));
+    urls.extend([format!("http://{address}/Page.html"), page.replace("http", "HTTP")]);
+    let arguments = ["--save-dir", text(directory.path())];
+    for way in ["request", "content"] {
+        let mut plain = Vec::new();
+        for run in 1..=2 {
+            let ran = get_lines(&urls, &[&arguments[..], &["--save-as", way, "--digest"]].concat());
+            ran.all_have(200);
+            let mut names = HashSet::new();
+            for record in &ran.records {
+                let path = record["saved"].as_str().expect("saved");
+                let digest = Sha256::digest(fs::read(path).expect("it is there"));
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!(record["body_sha256"], hex, "{way}, run {run}: {record}");
+                assert!(names.insert(path.to_ascii_lowercase()), "{way}, run {run}: {path} twice");
+            }
+            let mut unnumbered: Vec<_> = names.into_iter().filter(|name| !is_numbered(name)).collect();
+            unnumbered.sort();
+            if way == "request" {
+                assert_eq!(unnumbered.len(), 5, "one a request: {unnumbered:?}");
+                assert!(run == 1 || plain == unnumbered, "a new run's take the places of the old ones");
+            }
+            plain = unnumbered;
+        }
+    }
+}
+
+/// Whether a name ends with a number after its hash of 20 digits.
+fn is_numbered(path: &str) -> bool {
+    let stem = Path::new(path).file_stem().and_then(|stem| stem.to_str()).expect("text");
+    stem.rsplit('-').next().is_some_and(|last| last.len() < 20)
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn records_and_the_view_don_t_share_a_terminal() {
 
 #[test]
 fn signals_leave_the_terminal_as_it_was() {
-    for (signal, code) in [("-TERM", "130"), ("-QUIT", "131")] {
+    for (signal, code) in [("-TERM", "130"), ("-HUP", "130"), ("-QUIT", "131")] {
         let Some(terminal) = Terminal::start() else { return };
         let origin = Origin::start().expect("free ports");
         let urls = slow_urls(&terminal, &origin, 5000);

@@ -16,7 +16,20 @@ const SETTINGS: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "0"), ("MALLOC_MMA
 /// Nothing must have been read or written yet. What the user has chosen stays, and where the system does not let it it goes on:
 /// the budget then holds less well.
 pub(super) fn give_back_at_once() {
-    let lacking: Vec<_> = SETTINGS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
+    set(&SETTINGS);
+}
+
+/// The addresses that the allocator reserves at once, in KiB. It reads this when the process starts.
+const RESERVE: &str = "MIMALLOC_ARENA_RESERVE";
+
+/// Starts this command anew with an allocator that reserves 64 MiB of addresses at a time. It reserves 1 GiB otherwise: under a
+/// limit of a little more (`ulimit -v`), nothing would be left for the threads.
+pub(super) fn reserve_little() {
+    set(&[(RESERVE, "65536")]);
+}
+
+fn set(settings: &[(&str, &str)]) {
+    let lacking: Vec<_> = settings.iter().copied().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
     if !lacking.is_empty()
         && let Err(error) = anew(lacking)
     {

@@ -1,18 +1,70 @@
 //! Standard error: everything that is not a record. It may be closed; that harms nothing.
 //!
+//! Whatever goes to a terminal passes [`lines`], [`log_lines`] or [`Shown`] here, and with that
+//! [`printable`](haul::model::printable): no text of a stranger acts on it.
+//!
 //! While a view has the terminal, what is told is held back, and told when the view is over.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use haul::model::printable;
 use indicatif::ProgressBar;
+
+/// A text of several lines, each of them printable.
+pub(super) fn lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for a text with colours of its own, if `colours`: they stay.
+pub(super) fn log_lines(text: &str, colours: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, colour, after)) = colour(rest).filter(|_| colours) {
+        shown.push_str(&lines(before));
+        shown.push_str(colour);
+        rest = after;
+    }
+    shown + &lines(rest)
+}
+
+/// The first sequence that sets a colour, and what stands before and after it.
+fn colour(text: &str) -> Option<(&str, &str, &str)> {
+    const BEGIN: &str = "\x1b[";
+    let sequences = text.match_indices(BEGIN).filter_map(|(at, _)| {
+        let from = at + BEGIN.len();
+        let end = from + text[from..].find(|c: char| !c.is_ascii_digit() && c != ';')? + 1;
+        (text.as_bytes()[end - 1] == b'm').then(|| (&text[..at], &text[at..end], &text[end..]))
+    });
+    sequences.into_iter().next()
+}
+
+/// A terminal that records are written to: whole lines of JSON, which is the same JSON afterwards.
+#[derive(Debug)]
+pub(super) struct Shown<W>(pub(super) W);
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.write_all(lines(&String::from_utf8_lossy(text)).as_bytes())?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// Writes one message. Never fails: there is nowhere left to tell.
 pub(super) fn tell(message: &str) {
+    tell_shown(lines(message));
+}
+
+/// Writes what is printable already.
+pub(super) fn tell_shown(message: String) {
     match &mut *held() {
-        Some(held) => held.push(message.to_owned()),
-        None => write(message),
+        Some(held) => held.push(message),
+        None => write(&message),
     }
 }
 
@@ -67,14 +119,14 @@ pub(super) fn last_held() -> Option<String> {
 
 /// Standard error for those who write text instead of telling messages, such as the log: each write is one message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Log;
+pub(super) struct Log {
+    /// Whether the text has colours of its own.
+    pub(super) colours: bool,
+}
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        match &mut *held() {
-            Some(held) => held.push(String::from_utf8_lossy(text).trim_end().to_owned()),
-            None => return io::stderr().write(text),
-        }
+        tell_shown(log_lines(String::from_utf8_lossy(text).trim_end(), self.colours));
         Ok(text.len())
     }
 
@@ -122,6 +174,25 @@ fn progress_line() -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_acts_but_our_own_colours() {
+        assert_eq!(lines("a\nb\x1b[2J\u{202e}\n"), "a\nb\\u001b[2J\\u202e\n");
+        let log = "\x1b[32m INFO\x1b[0m got \x1b[2J\u{9b}m\x1b[\x1b[1;2m\x1b[3";
+        assert_eq!(log_lines(log, true), "\x1b[32m INFO\x1b[0m got \\u001b[2J\\u009bm\\u001b[\x1b[1;2m\\u001b[3");
+        assert!(!log_lines(log, false).contains('\x1b'));
+    }
+
+    #[test]
+    fn records_on_a_terminal_are_the_same_json() {
+        let line = serde_json::json!({ "url": "http://a/\u{9b}2J\u{202e}\x7f\u{e0041}é\n" }).to_string() + "\n";
+        let mut terminal = Shown(Vec::new());
+        terminal.write_all(line.as_bytes()).expect("memory");
+        let shown = String::from_utf8(terminal.0).expect("text");
+        assert!(shown.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}') && shown.contains('é'), "{shown}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(read(&shown), read(&line));
+    }
 
     #[test]
     fn what_is_held_back_is_bounded_and_the_last_are_kept() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use haul::config::{BodySettings, Config, DnsSettings, RequestSettings, RetrySettings};
-use haul::model::{Job, Rejected, Special, WebUrl};
+use haul::model::{Job, Rejected, Special, WebUrl, printable};
 use haul::source::InputSettings;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use nix::time::ClockId;
@@ -89,7 +89,7 @@ impl From<Job> for Target {
 
 /// The targets of an input's lines, all of which have to be good.
 pub(super) fn targets(lines: Vec<Result<Job, Rejected>>) -> Result<Vec<Target>, String> {
-    let message = |line: Rejected| format!("{}: {}", line.given, line.failure.message);
+    let message = |line: Rejected| format!("{}: {}", printable(&line.given), line.failure.message);
     lines.into_iter().map(|line| line.map(Target::from).map_err(message)).collect()
 }
 

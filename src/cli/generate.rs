@@ -45,7 +45,7 @@ pub(super) struct ManArgs {
 
 /// Writes the completion script of a shell to standard output.
 pub(super) fn completions(args: &CompletionsArgs) -> Exit {
-    page::show(&script(args.shell), Exit::Complete)
+    page::show_own(&script(args.shell), Exit::Complete)
 }
 
 /// Writes the manual pages to standard output, or to files.
@@ -53,7 +53,7 @@ pub(super) fn man(args: &ManArgs) -> Exit {
     let pages = pages();
     let Some(dir) = &args.dir else {
         let all: String = pages.into_iter().map(|(_, text)| text).collect();
-        return page::show(&all, Exit::Complete);
+        return page::show_own(&all, Exit::Complete);
     };
     match write(dir, &pages) {
         Ok(()) => Exit::Complete,

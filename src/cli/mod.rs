@@ -1,5 +1,6 @@
 //! The command: raw flags → checked plan → run → summary and exit code.
 
+mod address_space;
 mod allocator;
 mod args;
 mod bench;
@@ -47,7 +48,14 @@ use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
-    match Cli::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit()).command {
+    if !address_space::has_least() {
+        return Exit::Usage.into();
+    }
+    if address_space::is_small() {
+        allocator::reserve_little();
+    }
+    signals::outlive_large_files();
+    match Cli::try_parse().unwrap_or_else(|error| refuse(&args::without_secrets(error))).command {
         Command::Get(args) => get(*args),
         Command::Bench(args) => bench::run(*args),
         Command::Compare(args) => compare::run(*args),
@@ -59,6 +67,19 @@ pub(crate) fn main() -> ExitCode {
         Command::Man(args) => generate::man(&args),
     }
     .into()
+}
+
+/// Says what is wrong with the arguments, some of which may be a stranger's words, such as the names of files; or shows the
+/// help that was asked for.
+fn refuse(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let colours = ::console::colors_enabled_stderr();
+    let text = error.render();
+    let text = if colours { text.ansi().to_string() } else { text.to_string() };
+    console::tell_shown(console::log_lines(text.trim_end(), colours));
+    std::process::exit(error.exit_code())
 }
 
 /// Fetches.

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use haul::origin::{Origin, OriginSettings};
 use indicatif::HumanCount;
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use super::args::OriginArgs;
-use super::console;
 use super::exit::Exit;
+use super::{address_space, console, signals};
 
 /// Serves until the first signal.
 pub(super) fn run(args: &OriginArgs) -> Exit {
@@ -26,8 +25,9 @@ pub(super) fn run(args: &OriginArgs) -> Exit {
 }
 
 fn serve(args: &OriginArgs) -> Result<(), String> {
+    address_space::check(args.threads.get())?;
     // Caught before anyone is told that there is something to interrupt.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("can't catch signals: {error}"))?;
+    let mut signals = Signals::new(signals::of_the_end()).map_err(|error| format!("can't catch signals: {error}"))?;
     let origin = Origin::start_with(&settings(args)).map_err(|error| why_not(args, &error))?;
     let ca_file = CaFile::write(args.ca_file.as_deref(), origin.ca_pem())?;
     announce(args, &origin, &ca_file.path).map_err(|error| format!("can't write to standard output: {error}"))?;

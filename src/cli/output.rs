@@ -1,7 +1,7 @@
 //! Opens the output, and refuses to write into an input.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,6 +11,7 @@ use haul::sink::{InputOrder, Ndjson};
 use haul::source::Input;
 
 use super::args::Order;
+use super::console::Shown;
 use super::plan::Output;
 
 /// Bytes of records that `--order input` holds in memory before it uses temporary files, and the part of a memory budget
@@ -29,9 +30,11 @@ pub(super) fn open(output: Output, inputs: &[Input], budget: Option<u64>) -> io:
     };
     let part = budget.and_then(|budget| usize::try_from(budget / PART_OF_BUDGET).ok());
     let held = part.map_or(HELD_IN_MEMORY, |part| part.min(HELD_IN_MEMORY));
-    Ok(match output.order {
-        Order::Completion => Box::new(Ndjson::new(file, name, output.fields)),
-        Order::Input => Box::new(InputOrder::new(file, name, output.fields, held)),
+    Ok(match (output.order, file.is_terminal()) {
+        (Order::Completion, false) => Box::new(Ndjson::new(file, name, output.fields)),
+        (Order::Completion, true) => Box::new(Ndjson::new(Shown(file), name, output.fields)),
+        (Order::Input, false) => Box::new(InputOrder::new(file, name, output.fields, held)),
+        (Order::Input, true) => Box::new(InputOrder::new(Shown(file), name, output.fields, held)),
     })
 }
 

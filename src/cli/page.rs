@@ -6,8 +6,14 @@ use std::io::{self, Write};
 use super::console;
 use super::exit::Exit;
 
-/// Writes `text` to standard output and ends as `exit` says. A reader that closes early (`| head`) has what it wanted.
+/// Writes `text`, or JSON, to standard output and ends as `exit` says. A reader that closes early (`| head`) has what it
+/// wanted. Foreign words in it are made printable.
 pub(super) fn show(text: &str, exit: Exit) -> Exit {
+    show_own(&console::lines(text), exit)
+}
+
+/// Writes a text without a foreign word, as it is.
+pub(super) fn show_own(text: &str, exit: Exit) -> Exit {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

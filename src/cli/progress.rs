@@ -59,7 +59,8 @@ impl Progress {
                 let concurrency = handle.limits().concurrency;
                 match (show, console.line()) {
                     (Show::Line, Some(line)) => {
-                        line.set_message(status::line(&log.view(outlook.as_ref(), concurrency), console::width()));
+                        let text = status::line(&log.view(outlook.as_ref(), concurrency), console::width());
+                        line.set_message(console::lines(&text));
                     }
                     (Show::Messages, _) if log.is_due() => {
                         let text = status::line(&log.view(outlook.as_ref(), concurrency), UNBOUNDED);

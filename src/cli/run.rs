@@ -21,7 +21,7 @@ use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
 use super::since::Since;
 use super::view::{self, Ends, Subject, View};
-use super::{output, signals, summary, summary_json};
+use super::{address_space, output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
 struct Ready {
@@ -67,6 +67,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
     let budget = plan.config.limits.max_memory;
     let settings = plan.report.as_ref().map(|_| report::settings(&plan.config)).unwrap_or_default();
+    address_space::check(plan.config.limits.shards)?;
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;
     if plan.tui && io::stderr().is_terminal() && plan.output.file.is_none() && io::stdout().is_terminal() {
@@ -191,10 +192,11 @@ fn log(quiet: bool, verbose: u8) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
+    let colours = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(|| console::Log)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(move || console::Log { colours })
+        .with_ansi(colours)
         .with_target(false)
         .init();
 }

@@ -1,12 +1,17 @@
 //! Ctrl-C and its like: the first asks for an orderly end, the second ends at once.
+//!
+//! SIGQUIT and SIGUSR1 do what they do to every program; SIGPIPE is off, as in every program in Rust: a reader that has gone
+//! is an error of the write.
 
+use std::ffi::c_int;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use haul::engine::Handle;
 use indicatif::HumanCount;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::console::Console;
@@ -18,7 +23,34 @@ use super::view;
 /// have stopped reading, and then nothing that is written ever ends.
 const LAST_CALL: Duration = Duration::from_secs(2);
 
-/// Watches for SIGINT and SIGTERM until the process ends.
+/// The signals that ask for an end: of a user, of another program, of a terminal that is closed, and of the system when the
+/// processor time that it allows is used up (`ulimit -t`).
+pub(super) fn of_the_end() -> Vec<c_int> {
+    let mut signals = vec![SIGINT, SIGTERM, SIGXCPU];
+    // Who ignores it for us (nohup) wants us to go on without the terminal.
+    let ignored = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| is_ignored(&status, SIGHUP));
+    if ignored == Some(false) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+/// Whether a process ignores a signal, by its `/proc/…/status`. There is no safe call that tells it; where there is no such
+/// file, SIGHUP keeps doing what it did.
+fn is_ignored(status: &str, signal: c_int) -> Option<bool> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> (signal - 1) & 1 == 1)
+}
+
+/// Makes a write beyond the largest size that a file may have (`ulimit -f`) an error of that write, where it would end the
+/// process.
+pub(super) fn outlive_large_files() {
+    // Whether it came is of no interest. Where it can't be caught, it does what it did.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Watches for the signals that ask for an end until the process ends.
 ///
 /// # Errors
 /// The signals can't be caught.
@@ -35,8 +67,8 @@ pub(super) fn watch_current(
     console: Console,
     grace: Duration,
 ) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
+    let mut signals = Signals::new(of_the_end())?;
+    let watch = move || {
         let mut seen = 0;
         for _ in signals.forever() {
             seen += 1;
@@ -46,8 +78,8 @@ pub(super) fn watch_current(
                 _ => leave(),
             }
         }
-    });
-    Ok(())
+    };
+    thread::Builder::new().spawn(watch).map(drop)
 }
 
 fn begin_end(handle: &Handle, console: &Console, grace: Duration) {
@@ -71,4 +103,17 @@ fn end_now(handle: &Handle) {
 fn leave() -> ! {
     view::restore();
     std::process::exit(Exit::Interrupted.code().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_says_which_signals_are_ignored() {
+        let status = "Name:\thaul\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
+        assert_eq!(is_ignored(status, SIGHUP), Some(true));
+        assert_eq!(is_ignored(status, SIGINT), Some(false));
+        assert_eq!(is_ignored("Name:\thaul\n", SIGHUP), None);
+    }
 }

@@ -15,7 +15,6 @@ mod pipe;
 mod request;
 mod response;
 mod service;
-mod text;
 
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, StatusCode, Version};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
 use super::body::Body;
 use super::error::Error;
 use super::head::Head;
-use super::text;
 use crate::model::{Failure, FailureKind, Hop, Phase, Timings};
+use crate::text;
 
 /// A response whose head has come. Its body is read by [`Self::bytes`], [`Self::text`], [`Self::json`], piece by piece
 /// with [`Self::chunk`], or as an [`http_body::Body`] from [`Self::into_body`].
@@ -118,15 +118,16 @@ impl Response {
 
     /// The whole body as text.
     ///
-    /// The charset is that of a byte order mark, else of `content-type`, else of an HTML page's own declaration in its
-    /// first 1024 bytes, else UTF-8 if the bytes are UTF-8, else guessed from the bytes. What is no text in that charset
-    /// becomes U+FFFD.
+    /// It is the text that a browser would show. The charset is that of a byte order mark, else of `content-type`, else of the
+    /// document's own declaration (a page's `meta`, an XML declaration, a style sheet's `@charset`), else UTF-8 if the bytes
+    /// are UTF-8, else guessed from the bytes. JSON is UTF-8. What is no text in that charset becomes U+FFFD.
     ///
     /// # Errors
     /// As [`Self::bytes`].
     pub async fn text(self) -> Result<String, Error> {
         let bytes = self.body.bytes().await?;
-        Ok(text::decode(&bytes, &self.head.headers))
+        let content_types = self.head.headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+        Ok(text::read(&bytes, content_types, self.head.url.host()).text.into_owned())
     }
 
     /// The whole body, read as JSON into a type.

@@ -92,6 +92,18 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
     if let Some(TlsFault(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return tls_kind(tls);
     }
+    if error.raw_os_error().is_some() {
+        // What the system says of the way there, and no library of what came.
+        match error.kind() {
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput => return FailureKind::Unreachable,
+            io::ErrorKind::TimedOut => return FailureKind::Timeout,
+            _ => {}
+        }
+    }
     match error.kind() {
         // The system's own has its number; the one without is h2's word for a connection that was closed.
         io::ErrorKind::BrokenPipe if error.raw_os_error().is_none() => cut_off(phase),

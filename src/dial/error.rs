@@ -5,6 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use nix::libc;
+
 use super::clock::Bound;
 use super::{DialTimes, Target};
 use crate::model::{Failure, FailureKind, Phase};
@@ -49,7 +51,7 @@ impl From<Failure> for Cause {
 
 /// The system's error numbers that say "no descriptor left": for the process, for the machine.
 fn is_no_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// What an input/output error of a connect means. Least telling first: of several addresses' errors the last in this
@@ -68,6 +70,9 @@ pub(super) enum Telling {
 impl Telling {
     pub(super) fn of(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
+        if let Some((_, telling, _)) = by_number(error) {
+            return *telling;
+        }
         if is_no_descriptors(error) {
             return Self::NoDescriptors;
         }
@@ -91,6 +96,38 @@ impl Telling {
             Self::Refused => FailureKind::Refused,
         }
     }
+}
+
+/// What the system's error numbers say where a connection can't be opened, when that is not what their names say. Packets that
+/// can't be sent or come back as ICMP errors have one each (Linux: ip-route(8), net/ipv4/icmp.c, net/ipv6/icmp.c).
+const NUMBERS: &[(i32, Telling, &str)] = &[
+    // IPv4's word for a blackhole route; IPv6's for an address of the link without the interface.
+    (
+        libc::EINVAL,
+        Telling::Unreachable,
+        "can't be reached: a route of this machine discards what is sent there (blackhole), or the address lacks its interface",
+    ),
+    (libc::EACCES, Telling::Unreachable, "can't be reached: a route (prohibit) or a router forbids it"),
+    (libc::EPERM, Telling::Unreachable, "can't be reached: a firewall or a policy of this machine forbids it"),
+    (libc::ENETDOWN, Telling::Unreachable, "can't be reached: the network interface is down"),
+    (libc::ENODEV, Telling::Unreachable, "can't be reached: there is no such network interface"),
+    (libc::EHOSTDOWN, Telling::Unreachable, "can't be reached: the last router knows no such host, or it is down"),
+    #[cfg(target_os = "linux")]
+    (libc::ENONET, Telling::Unreachable, "can't be reached: the host is cut off from the network"),
+    (libc::ENOPROTOOPT, Telling::Unreachable, "can't be reached: the host or a firewall before it takes no TCP"),
+    (libc::EPROTO, Telling::Unreachable, "can't be reached: the host or a firewall before it takes no TCP"),
+    (libc::EOPNOTSUPP, Telling::Unreachable, "can't be reached: a router can't take the route asked for"),
+    (libc::EMSGSIZE, Telling::Unreachable, "can't be reached: packets are too large for the way"),
+    (libc::EAFNOSUPPORT, Telling::Unreachable, "can't be reached: this machine has no such protocol (IPv6 is off?)"),
+    (libc::ENOBUFS, Telling::Other, "not tried: the system has no memory left for connections"),
+    (libc::ENOMEM, Telling::Other, "not tried: the system has no memory left for connections"),
+    (libc::ETIMEDOUT, Telling::TimedOut, "no answer: the system gave up asking"),
+    (libc::ECONNABORTED, Telling::Reset, "connection aborted by this machine"),
+];
+
+fn by_number(error: &io::Error) -> Option<&'static (i32, Telling, &'static str)> {
+    let number = error.raw_os_error()?;
+    NUMBERS.iter().find(|(known, ..)| *known == number)
 }
 
 /// The most addresses named in a message.
@@ -142,8 +179,16 @@ impl Losses {
     }
 }
 
-/// The system's text for an error, without its number.
+/// What an error says: in our words, or the system's without its number.
 fn reason(error: &io::Error) -> String {
+    if let Some((.., text)) = by_number(error) {
+        return (*text).to_owned();
+    }
+    words(error)
+}
+
+/// The system's words for an error.
+fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.to_lowercase()
@@ -158,14 +203,18 @@ pub(super) fn no_answer(bound: Bound, who: &str) -> Failure {
 
 /// The failure to connect to a Unix socket.
 pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
-    let telling = Telling::of(error);
+    let telling = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => Telling::Other,
+        _ => Telling::of(error),
+    };
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "; no such file: check the path given with --unix-socket",
         io::ErrorKind::ConnectionRefused => "; the file is there but nothing listens on it",
         io::ErrorKind::PermissionDenied => "; this user may not write to it",
         _ => "",
     };
-    let message = format!("can't connect to socket {}: {}{hint}", path.display(), reason(error));
+    // The numbers mean other things for files.
+    let message = format!("can't connect to socket {}: {}{hint}", path.display(), words(error));
     let failure = Failure::new(Phase::Connect, telling.kind(), message);
     if telling == Telling::NoDescriptors { Cause::NoDescriptors(failure) } else { Cause::Peer(failure) }
 }
@@ -173,8 +222,6 @@ pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use nix::libc;
 
     use super::*;
     use crate::model::{Scheme, Time};
@@ -203,6 +250,45 @@ mod tests {
         ] {
             let Cause::Peer(failure) = losses(errors).into_cause(&TARGET, bound(Time::NEVER)) else { panic!() };
             assert_eq!(failure.kind, kind, "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn each_number_of_the_system_has_its_kind_and_words() {
+        for (number, kind, words) in [
+            (libc::EINVAL, FailureKind::Unreachable, "blackhole"),
+            (libc::EACCES, FailureKind::Unreachable, "prohibit"),
+            (libc::EPERM, FailureKind::Unreachable, "policy of this machine"),
+            (libc::ENETUNREACH, FailureKind::Unreachable, "network is unreachable"),
+            (libc::EHOSTUNREACH, FailureKind::Unreachable, "no route to host"),
+            (libc::ENETDOWN, FailureKind::Unreachable, "interface is down"),
+            (libc::ENODEV, FailureKind::Unreachable, "no such network interface"),
+            (libc::EHOSTDOWN, FailureKind::Unreachable, "it is down"),
+            #[cfg(target_os = "linux")]
+            (libc::ENONET, FailureKind::Unreachable, "cut off"),
+            (libc::ENOPROTOOPT, FailureKind::Unreachable, "takes no TCP"),
+            (libc::EPROTO, FailureKind::Unreachable, "takes no TCP"),
+            (libc::EOPNOTSUPP, FailureKind::Unreachable, "router"),
+            (libc::EMSGSIZE, FailureKind::Unreachable, "too large"),
+            (libc::EAFNOSUPPORT, FailureKind::Unreachable, "IPv6"),
+            (libc::ECONNREFUSED, FailureKind::Refused, "connection refused"),
+            (libc::ECONNRESET, FailureKind::Reset, "connection reset"),
+            (libc::ECONNABORTED, FailureKind::Reset, "aborted"),
+            (libc::ETIMEDOUT, FailureKind::Timeout, "no answer"),
+            (libc::EADDRNOTAVAIL, FailureKind::NoPorts, "local ports"),
+            (libc::EADDRINUSE, FailureKind::NoPorts, "local ports"),
+            (libc::EMFILE, FailureKind::Io, "ulimit -n"),
+            (libc::ENFILE, FailureKind::Io, "ulimit -n"),
+            (libc::ENOBUFS, FailureKind::Io, "memory"),
+            (libc::ENOMEM, FailureKind::Io, "memory"),
+        ] {
+            let failure = losses(&[Some(number)]).into_cause(&TARGET, bound(Time::NEVER)).into_failure();
+            assert_eq!((failure.phase, failure.kind), (Phase::Connect, kind), "{number}: {failure}");
+            assert!(failure.message.contains(words), "{number}: {failure}");
+            assert!(
+                !failure.message.contains("invalid argument") && !failure.message.contains("os error"),
+                "{failure}"
+            );
         }
     }
 

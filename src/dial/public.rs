@@ -1,7 +1,8 @@
 //! Is this address on the public internet? Pure.
 //!
 //! Owns the table of the addresses that are not, from IANA's registries of special-purpose addresses (RFC 6890 and its
-//! successors). IPv6 is refused unless it is assigned: outside `2000::/3` nothing is anybody's public address (RFC 4291
+//! successors), and of those that clouds have taken out of their public space for services to their own machines: metadata,
+//! name servers, the platform's interfaces. (Most of these are link-local, private or shared.) IPv6 is refused unless it is assigned: outside `2000::/3` nothing is anybody's public address (RFC 4291
 //! §2.4), but for the prefix of NAT64.
 //!
 //! Invariant: an address that a translator turns into an IPv4 address (NAT64) is public only if that one is. Networks with
@@ -31,15 +32,24 @@ const fn v6(head: [u16; 4], prefix: u32, what: &'static str, source: &'static st
     Range { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), prefix, what, source }
 }
 
+const PLATFORM: &str = "of a cloud's platform";
+
+const fn host(a: u8, b: u8, c: u8, d: u8, prefix: u32, source: &'static str) -> Range {
+    Range { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix, what: PLATFORM, source }
+}
+
 /// The first that holds an address counts.
 ///
 /// Some blocks have reachable pieces in the registries (anycast of PCP, TURN, AMT and AS112, ORCHIDv2). None of those
 /// serves HTTP to anyone; the whole block is refused.
-const REFUSED: [Range; 38] = [
+const REFUSED: [Range; 45] = [
     v4(0, 0, 0, 8, "of \"this network\"", "RFC 791 §3.2"),
     v4(10, 0, 0, 8, "private", "RFC 1918"),
     v4(100, 64, 0, 10, "shared behind a carrier's NAT", "RFC 6598"),
     v4(127, 0, 0, 8, "loopback", "RFC 1122 §3.2.1.3"),
+    v4(161, 26, 0, 16, PLATFORM, "IBM Cloud: services of the infrastructure"),
+    v4(166, 8, 0, 14, PLATFORM, "IBM Cloud: private service endpoints"),
+    host(168, 63, 129, 16, 32, "Azure: agents, name server and health probes of a virtual machine"),
     v4(169, 254, 0, 16, "link-local", "RFC 3927"),
     v4(172, 16, 0, 12, "private", "RFC 1918"),
     v4(192, 0, 0, 24, "reserved for protocols", "RFC 6890 §2.1"),
@@ -48,6 +58,8 @@ const REFUSED: [Range; 38] = [
     v4(192, 168, 0, 16, "private", "RFC 1918"),
     v4(198, 18, 0, 15, "for benchmarks", "RFC 2544"),
     v4(198, 51, 100, 24, "for documentation", "RFC 5737"),
+    host(199, 36, 153, 4, 30, "Google Cloud: restricted.googleapis.com"),
+    host(199, 36, 153, 8, 30, "Google Cloud: private.googleapis.com"),
     v4(203, 0, 113, 24, "for documentation", "RFC 5737"),
     v4(224, 0, 0, 4, "multicast", "RFC 5771"),
     Range { first: IpAddr::V4(Ipv4Addr::BROADCAST), prefix: 32, what: "broadcast", source: "RFC 919" },
@@ -70,6 +82,8 @@ const REFUSED: [Range; 38] = [
     v6([0x2001, 0, 0, 0], 23, "reserved for protocols", "RFC 2928"),
     v6([0x2001, 0xdb8, 0, 0], 32, "for documentation", "RFC 3849"),
     v6([0x2002, 0, 0, 0], 16, "IPv4 in a form given up (6to4)", "RFC 7526"),
+    v6([0x2600, 0x2d00, 2, 0x1000], 64, PLATFORM, "Google Cloud: restricted.googleapis.com"),
+    v6([0x2600, 0x2d00, 2, 0x2000], 64, PLATFORM, "Google Cloud: private.googleapis.com"),
     v6([0x3fff, 0, 0, 0], 20, "for documentation", "RFC 9637"),
     v6([0x5f00, 0, 0, 0], 16, "a segment's identifier (SRv6)", "RFC 9602"),
     v6([0xfc00, 0, 0, 0], 7, "private", "RFC 4193"),
@@ -162,6 +176,7 @@ mod tests {
         let v4_form = Some("IPv4 in a form given up");
         let orchid = Some("an identifier (ORCHID)");
         let private = Some("private");
+        let platform = Some(PLATFORM);
         for (addresses, first, inside, after) in [
             ("- 0.0.0.0 0.255.255.255 1.0.0.0", PUBLIC, Some("of \"this network\""), PUBLIC),
             ("9.255.255.255 10.0.0.0 10.255.255.255 11.0.0.0", PUBLIC, private, PUBLIC),
@@ -172,6 +187,23 @@ mod tests {
                 PUBLIC,
             ),
             ("126.255.255.255 127.0.0.0 127.255.255.255 128.0.0.0", PUBLIC, Some("loopback"), PUBLIC),
+            ("161.25.255.255 161.26.0.0 161.26.255.255 161.27.0.0", PUBLIC, platform, PUBLIC),
+            ("166.7.255.255 166.8.0.0 166.11.255.255 166.12.0.0", PUBLIC, platform, PUBLIC),
+            ("168.63.129.15 168.63.129.16 168.63.129.16 168.63.129.17", PUBLIC, platform, PUBLIC),
+            ("199.36.153.3 199.36.153.4 199.36.153.7 199.36.153.8", PUBLIC, platform, platform),
+            ("199.36.153.7 199.36.153.8 199.36.153.11 199.36.153.12", platform, platform, PUBLIC),
+            (
+                "2600:2d00:2:fff:ffff:: 2600:2d00:2:1000:: 2600:2d00:2:1000:ffff:ffff:ffff:ffff 2600:2d00:2:1001::",
+                PUBLIC,
+                platform,
+                PUBLIC,
+            ),
+            (
+                "2600:2d00:2:1fff:ffff:: 2600:2d00:2:2000:: 2600:2d00:2:2000:ffff:ffff:ffff:ffff 2600:2d00:2:2001::",
+                PUBLIC,
+                platform,
+                PUBLIC,
+            ),
             ("169.253.255.255 169.254.0.0 169.254.255.255 169.255.0.0", PUBLIC, Some("link-local"), PUBLIC),
             ("172.15.255.255 172.16.0.0 172.31.255.255 172.32.0.0", PUBLIC, private, PUBLIC),
             ("191.255.255.255 192.0.0.0 192.0.0.255 192.0.1.0", PUBLIC, protocols, PUBLIC),
@@ -357,6 +389,49 @@ mod tests {
     fn what_people_fetch_is_public() {
         for address in ["1.1.1.1", "93.184.215.14", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::65", "2400:cb00::"]
         {
+            assert!(is_public(ip(address)), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_metadata_services_of_clouds_are_not_public() {
+        for address in [
+            "169.254.169.254",      // AWS, Azure, Google, Oracle, DigitalOcean, Hetzner, OpenStack and others
+            "169.254.170.2",        // AWS: credentials of containers
+            "169.254.169.253",      // AWS: name server
+            "fd00:ec2::254",        // AWS
+            "fd00:ec2::23",         // AWS: credentials of pods
+            "fd20:ce::254",         // Google
+            "168.63.129.16",        // Azure
+            "64:ff9b::a83f:8110",   // the same behind NAT64
+            "::ffff:168.63.129.16", // and in IPv6's form
+            "100.100.100.200",      // Alibaba
+            "192.0.0.192",          // Oracle
+            "169.254.0.23",         // Tencent
+            "169.254.42.42",        // Scaleway
+            "fd00:42::42",          // Scaleway
+            "fe80::a9fe:a9fe",      // OpenStack
+        ] {
+            assert!(!is_public(ip(address)), "{address}");
+        }
+    }
+
+    /// What the registries call globally reachable stays so.
+    #[test]
+    fn what_is_reachable_from_everywhere_is_public() {
+        for address in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "168.63.129.15",
+            "192.31.196.1",
+            "192.52.193.1",
+            "192.175.48.1",
+            "199.36.153.12",
+            "2600::",
+            "2606:4700::1111",
+            "2620:4f:8000::1",
+            "2a00:1450::1",
+        ] {
             assert!(is_public(ip(address)), "{address}");
         }
     }

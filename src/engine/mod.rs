@@ -22,6 +22,7 @@ mod notable;
 mod outlet;
 mod outlook;
 mod ration;
+mod rehearsal;
 mod report;
 mod rules;
 mod shard;
@@ -92,7 +93,8 @@ impl Engine {
     /// Checks the settings, reads the TLS material, raises the descriptor limit.
     ///
     /// # Errors
-    /// When settings contradict each other or a certificate file can't be used; the message says what to change.
+    /// When settings contradict each other, a certificate file can't be used, or the machine refuses what every run needs; the
+    /// message says what to change.
     pub fn new(config: Config) -> Result<Self, StartError> {
         Self::with(config, Extensions::default())
     }
@@ -109,6 +111,8 @@ impl Engine {
             ));
         }
         template::check(&config.request).map_err(StartError::new)?;
+        let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
+        rehearsal::rehearse(shards)?;
         if config.tls.insecure && extensions.tls.is_none() {
             tracing::warn!(
                 "certificates are not checked: whoever is on the way can read and change everything fetched"
@@ -124,7 +128,6 @@ impl Engine {
             Some(own) => Tls::with(own, http1_only),
             None => Tls::new(&config.tls, http1_only).map_err(|error| StartError::new(error.to_string()))?,
         };
-        let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
         config.dns.max_lookups = sockets.lookups;
         let most = u32::try_from(sockets.sockets).unwrap_or(u32::MAX).max(1);
         let wanted = config.limits.concurrency.get();

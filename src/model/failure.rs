@@ -1,7 +1,10 @@
 //! What went wrong, where: a phase, a small stable kind, and a message for people.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+
+use super::printable::printable;
 
 macro_rules! named {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -161,9 +164,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with a message of its own.
+    /// A failure with a message of its own. Parts of it may be a stranger's words: it is made [`printable`].
     pub fn new(phase: Phase, kind: FailureKind, message: impl Into<Box<str>>) -> Self {
-        Self { phase, kind, message: message.into() }
+        let message = message.into();
+        let message = match printable(&message) {
+            Cow::Borrowed(_) => message,
+            Cow::Owned(shown) => shown.into(),
+        };
+        Self { phase, kind, message }
     }
 }
 

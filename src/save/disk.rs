@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::name;
+use super::taken::{Name, Taken};
 use super::writer::Progress;
 
 /// Threads: enough that one file's slow write does not hold up all others.
@@ -69,17 +70,18 @@ struct Inner {
 }
 
 impl Disk {
-    pub(super) fn start() -> Self {
+    pub(super) fn start() -> io::Result<Self> {
         let (saved, on_failure) = (Arc::<AtomicU64>::default(), Arc::<OnceLock<OnFailure>>::default());
+        let taken = Arc::new(Mutex::new(Taken::new()));
         let start = |number: usize| {
             let (sender, orders) = mpsc::channel();
             let (saved, on_failure) = (Arc::clone(&saved), Arc::clone(&on_failure));
-            let worker = Worker { drafts: HashMap::new(), saved, on_failure };
+            let worker = Worker { drafts: HashMap::new(), taken: Arc::clone(&taken), saved, on_failure };
             let thread = thread::Builder::new().name(format!("haul-save-{number}")).spawn(move || worker.run(&orders));
-            (sender, thread.expect("the system refused a thread"))
+            thread.map(|thread| (sender, thread))
         };
-        let threads = Mutex::new(Some((0..THREADS).map(start).collect()));
-        Self(Arc::new(Inner { threads, files: AtomicU64::new(0), saved, on_failure }))
+        let threads = Mutex::new(Some((0..THREADS).map(start).collect::<io::Result<_>>()?));
+        Ok(Self(Arc::new(Inner { threads, files: AtomicU64::new(0), saved, on_failure })))
     }
 
     pub(super) fn on_failure(&self, tell: OnFailure) {
@@ -113,6 +115,7 @@ impl Disk {
 struct Worker {
     /// The files that pieces have come for.
     drafts: HashMap<u64, Draft>,
+    taken: Arc<Mutex<Taken>>,
     saved: Arc<AtomicU64>,
     on_failure: Arc<OnceLock<OnFailure>>,
 }
@@ -162,8 +165,8 @@ impl Draft {
         Ok(self.file.as_mut().expect("it was just made"))
     }
 
-    /// Puts the file in its place, and says which.
-    fn finish(&mut self) -> io::Result<PathBuf> {
+    /// Puts the file in its place, and says which. `number`: of the file, in this run.
+    fn finish(&mut self, number: u64, taken: &Mutex<Taken>) -> io::Result<PathBuf> {
         let path = match (&self.place, self.digest.take()) {
             (Place::ByContent(directory), Some(digest)) => directory.join(name::of_content(&digest.finalize())),
             (Place::At(path) | Place::ByContent(path), _) => path.clone(),
@@ -176,6 +179,25 @@ impl Draft {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
+        if matches!(self.place, Place::ByContent(_)) {
+            file.persist(&path).map_err(|error| error.error)?;
+            return Ok(path);
+        }
+        let found = taken.lock().expect("no holder of this lock panics").take(&path);
+        let file = match found {
+            Name::New => {
+                file.persist(&path).map_err(|error| error.error)?;
+                return Ok(path);
+            }
+            Name::Taken => file,
+            Name::Unknown => match file.persist_noclobber(&path) {
+                Ok(_) => return Ok(path),
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => error.file,
+                Err(error) => return Err(error.error),
+            },
+        };
+        // What stands there under this number is an earlier run's.
+        let path = name::numbered(&path, number);
         file.persist(&path).map_err(|error| error.error)?;
         Ok(path)
     }
@@ -203,7 +225,8 @@ impl Worker {
                 }
                 What::Finish if file.has_ended() => drop(self.drafts.remove(&file.number)),
                 What::Finish => {
-                    let finished = self.draft(&file).finish();
+                    let taken = Arc::clone(&self.taken);
+                    let finished = self.draft(&file).finish(file.number, &taken);
                     self.drafts.remove(&file.number);
                     let counted = finished.map(|path| {
                         self.saved.fetch_add(1, Ordering::AcqRel);

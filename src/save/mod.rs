@@ -2,10 +2,12 @@
 //!
 //! Owns the names of the files and the threads that write them: a slow disk holds up the bodies that go to it, and not the
 //! thread that fetches. Invariant: a file stands under its name only when its body was whole; whatever happens before
-//! that, its temporary file is removed. Nothing here knows hosts, limits or the engine.
+//! that, its temporary file is removed. And no file of a run takes the place of another of the same run: where a record says its
+//! body is, there it is. Nothing here knows hosts, limits or the engine.
 
 mod disk;
 mod name;
+mod taken;
 mod writer;
 
 use std::io;
@@ -20,7 +22,8 @@ use crate::model::{BodyUse, Hooks, ResponseHead};
 #[non_exhaustive]
 pub enum Naming {
     /// After the request: `HOST/LAST-PART-OF-PATH-HASH.EXT`. The hash is over method, URL, own headers and body, so that
-    /// different requests have different files and the same one has the same in every run.
+    /// different requests have different files and the same one has the same in every run: a new run's body replaces it. A
+    /// request that is made more than once in a run has a file for each, the later ones with a number: `…-HASH-7.EXT`.
     #[default]
     Request,
     /// After the content: `AB/CDEF…`, its SHA-256. Equal bodies are kept once.
@@ -67,7 +70,7 @@ impl SaveBodies {
         std::fs::create_dir_all(directory).map_err(explain)?;
         // Found out now rather than with the first response.
         tempfile::tempfile_in(directory).map_err(explain)?;
-        Ok(Self { directory: directory.to_owned(), naming, disk: Disk::start() })
+        Ok(Self { directory: directory.to_owned(), naming, disk: Disk::start().map_err(explain)? })
     }
 
     /// Calls `tell` with each error of writing a file, from the threads that write. Only the first call of this counts.

@@ -1,7 +1,7 @@
 //! The names of saved files: safe on every file system, never outside their directory. Pure.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -50,7 +50,44 @@ pub(super) fn of_request(head: &ResponseHead<'_>) -> PathBuf {
         name.push('.');
         name.push_str(&extension);
     }
-    PathBuf::from(safe(url.authority(), LONGEST)).join(name)
+    PathBuf::from(directory(url.authority())).join(name)
+}
+
+/// The same name with a number before its extension.
+pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
+    let text =
+        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut name = format!("{}-{number}", text(path.file_stem()));
+    if path.extension().is_some() {
+        name.push('.');
+        name.push_str(&text(path.extension()));
+    }
+    path.with_file_name(name)
+}
+
+/// The directory for a host and port. Windows has no file whose name up to its first dot is that of a device, and no name that
+/// ends with a dot.
+fn directory(authority: &str) -> String {
+    let mut name = safe(authority, LONGEST);
+    if is_device(name.split('.').next().unwrap_or_default()) {
+        name.insert(0, '_');
+    }
+    if name.ends_with('.') {
+        name.pop();
+        name.push('_');
+    }
+    name
+}
+
+/// Whether Windows takes this for a device.
+fn is_device(name: &str) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    let port = |kind: &str| {
+        name.len() == 4
+            && name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(kind))
+            && name.ends_with(|last: char| last.is_ascii_digit())
+    };
+    ["con", "prn", "aux", "nul", "conin$", "conout$"].iter().any(|device| is(device)) || port("com") || port("lpt")
 }
 
 /// The file for a content: `AB/CDEF…`.
@@ -149,6 +186,42 @@ mod tests {
         assert_eq!(name("http://a.example/photo.JPG", ""), "a.example/photo-#.jpg");
         assert_eq!(name("http://[::1]:80/v1.2/items/", "application/json"), "___1_/items-#.json");
         assert_eq!(name("http://a.example/x", "application/x-unheard"), "a.example/x-#");
+    }
+
+    #[test]
+    fn no_host_has_a_directory_that_some_system_can_t_have() {
+        for (host, expected) in [
+            ("con", "_con"),
+            ("AUX", "_aux"),
+            ("nul", "_nul"),
+            ("prn.example", "_prn.example"),
+            ("con.tar.gz.example", "_con.tar.gz.example"),
+            ("com1", "_com1"),
+            ("lpt9.example", "_lpt9.example"),
+            ("com0", "_com0"),
+            ("con:8080", "con_8080"),
+            ("a.example.", "a.example_"),
+            ("a.example.:81", "a.example._81"),
+            ("console", "console"),
+            ("com10", "com10"),
+            ("com", "com"),
+            ("a.con", "a.con"),
+            ("xn--com-4na", "xn--com-4na"),
+        ] {
+            assert!(named(&job(&format!("http://{host}/x")), "").starts_with(&format!("{expected}/x-")), "{host}");
+        }
+        // File names have a hash, which no device has.
+        assert!(name("http://a.example/con.txt", "").ends_with("/con-#.txt"));
+        assert!(
+            named(&job(&format!("http://{}/x", "a.".repeat(120) + "b")), "").split('/').next().expect("a part").len()
+                <= 81
+        );
+    }
+
+    #[test]
+    fn a_number_comes_before_the_extension() {
+        assert_eq!(numbered(Path::new("d/h/page-ab.html"), 7), Path::new("d/h/page-ab-7.html"));
+        assert_eq!(numbered(Path::new("d.e/h.i/x-ab"), 12), Path::new("d.e/h.i/x-ab-12"));
     }
 
     #[test]

@@ -110,6 +110,10 @@ impl<W: Write> Lines<W> {
                     "{name} is full: {error}; {written} bytes of whole records are written, a cut-off one may follow"
                 )
             }
+            ErrorKind::FileTooLarge => format!(
+                "{name} is as large as a file may be here: {error}; raise the limit (ulimit -f) or write elsewhere; {written} \
+                 bytes of whole records are written, a cut-off one may follow"
+            ),
             _ => format!("can't write records to {name}: {error}; {written} bytes of whole records are written"),
         };
         io::Error::new(error.kind(), message)

@@ -1,22 +1,23 @@
 //! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
 //!
 //! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
-//! `body`, `body_lossy`, `body_sha256`, `saved`) and the three that mark a rarity (`body_complete_by_close`, `body_dropped`,
-//! `error.line`).
+//! `body`, `body_charset`, `body_lossy`, `body_sha256`, `saved`) and the three that mark a rarity (`body_complete_by_close`,
+//! `body_dropped`, `error.line`).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use http::Version;
+use http::{HeaderValue, Version, header};
 use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
 
 use super::json::{Drain, Object, address, key};
-use super::text::{body_text, header_text};
+use super::text::header_text;
 use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
+use crate::text::{self, Text};
 
 /// Which optional fields records have.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +35,7 @@ pub struct RecordFields {
 /// How a body stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {
-    /// As text, by the charset of its `content-type`, else as UTF-8.
+    /// As text, by the rule of [`Response::text`](crate::Response::text).
     Text,
     /// As base64 (RFC 4648, with padding).
     Base64,
@@ -74,7 +75,7 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     row.text(key!("final_url"), job.url.as_str());
     row.number_or_null(key!("status"), response.map(|response| response.status));
     row.text_or_null(key!("version"), response.map(|response| version_name(response.version)));
-    content(response, last.wire_bytes, fields, row);
+    content(response.map(|response| (response, job.url.host())), last.wire_bytes, fields, row);
     if extra.is_some_and(|extra| extra.body_dropped) {
         row.bool(key!("body_dropped"), true);
     }
@@ -112,15 +113,20 @@ fn rejected(rejected: &Rejected, fields: &RecordFields, row: &mut Object<'_>) {
 }
 
 /// Headers, body and what is known of the body; what a setting does not ask for is left out.
-fn content(response: Option<&Response>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
+///
+/// `from`: the response and the host that it came from.
+fn content(from: Option<(&Response, &str)>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
+    let response = from.map(|(response, _)| response);
     if fields.headers {
         row.any(key!("headers"), &response.and_then(|response| response.headers.as_ref()).map(Headers));
     }
     if let Some(form) = fields.body {
-        let body = response.and_then(|response| Body::of(response, form));
+        let body = from.and_then(|(response, host)| Body::of(response, host, form));
         row.any(key!("body"), &body);
         if form == BodyForm::Text {
-            row.any(key!("body_lossy"), &body.as_ref().and_then(Body::lossy));
+            let text = body.as_ref().and_then(Body::text);
+            row.text_or_null(key!("body_charset"), text.map(|text| text.charset));
+            row.any(key!("body_lossy"), &text.map(|text| text.lossy));
         }
     }
     row.number_or_null(key!("body_bytes"), response.map(|response| response.body_bytes));
@@ -195,29 +201,26 @@ impl Serialize for Headers<'_> {
 
 /// A body in the form asked for.
 enum Body<'a> {
-    Text {
-        text: Cow<'a, str>,
-        /// Whether bytes that are no text were replaced.
-        lossy: bool,
-    },
+    Text(Text<'a>),
     Base64(&'a [u8]),
 }
 
 impl<'a> Body<'a> {
-    fn of(response: &'a Response, form: BodyForm) -> Option<Self> {
+    fn of(response: &'a Response, host: &str, form: BodyForm) -> Option<Self> {
         let body = response.body.as_deref()?;
         Some(match form {
             BodyForm::Base64 => Self::Base64(body),
             BodyForm::Text => {
-                let (text, lossy) = body_text(body, response.headers.as_ref());
-                Self::Text { text, lossy }
+                let headers = response.headers.iter().flat_map(HeaderList::iter);
+                let content_types = headers.filter(|(name, _)| *name == header::CONTENT_TYPE).map(|(_, value)| value);
+                Self::Text(text::read(body, content_types.map(HeaderValue::as_bytes), host))
             }
         })
     }
 
-    const fn lossy(&self) -> Option<bool> {
+    const fn text(&self) -> Option<&Text<'a>> {
         match self {
-            Self::Text { lossy, .. } => Some(*lossy),
+            Self::Text(text) => Some(text),
             Self::Base64(_) => None,
         }
     }
@@ -226,7 +229,7 @@ impl<'a> Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Text { text, .. } => serializer.serialize_str(text),
+            Self::Text(Text { text, .. }) => serializer.serialize_str(text),
             Self::Base64(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
         }
     }
@@ -332,7 +335,10 @@ mod tests {
         assert!(!plain.contains("\"headers\"") && !plain.contains("\"body\":null,\"body_bytes\""), "{plain}");
         let all = RecordFields { headers: true, body: Some(BodyForm::Text), digest: true, saved: true };
         let full = line(&rejected(None), &all);
-        assert!(full.contains(r#""headers":null,"body":null,"body_lossy":null,"body_bytes":null"#), "{full}");
+        assert!(
+            full.contains(r#""headers":null,"body":null,"body_charset":null,"body_lossy":null,"body_bytes":null"#),
+            "{full}"
+        );
         assert!(full.contains(r#""body_sha256":null"#), "{full}");
         assert!(full.contains(r#""line":1"#), "{full}");
     }
@@ -351,7 +357,7 @@ mod tests {
         });
         let text =
             line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true, saved: false });
-        assert!(text.contains("\"body\":\"\u{fffd}\\u0000\",\"body_lossy\":true"), "{text}");
+        assert!(text.contains("\"body\":\"\u{fffd}\\u0000\",\"body_charset\":\"UTF-8\",\"body_lossy\":true"), "{text}");
         assert!(text.contains(&"ab".repeat(32)) && text.contains("\"body_complete_by_close\":true"), "{text}");
         assert!(text.contains("\"version\":\"HTTP/2\""), "{text}");
         let base64 = line(&record, &RecordFields { body: Some(BodyForm::Base64), ..RecordFields::default() });

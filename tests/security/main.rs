@@ -12,6 +12,7 @@ mod logs;
 mod page;
 mod public_only;
 mod sources;
+mod terminal;
 mod tls;
 
 use haul::Error;

@@ -55,7 +55,7 @@ use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
-use super::{page, signals};
+use super::{address_space, page, signals};
 
 pub(super) const HELP: &str = "\
 Without --rate a closed loop: each connection sends its next request when the last one is answered, so a server that stalls
@@ -183,6 +183,7 @@ fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
 /// What all loads have in common.
 fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Setup, String> {
     let shards = fetching_threads(&targets, args.load.shards.unwrap_or(0));
+    address_space::check(shards)?;
     let answer = &args.answer;
     let is_told = !answer.quiet && io::stderr().is_terminal();
     let has_view = is_told && answer.has_view() && io::stdout().is_terminal() && view::is_possible();

@@ -44,10 +44,10 @@ use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
-use super::page;
 use super::plan::{self, World};
 use super::report::{self as picture, ReportFile};
 use super::status::clock;
+use super::{address_space, page};
 
 /// Compares, and tells.
 pub(super) fn run(args: CompareArgs) -> Exit {
@@ -71,6 +71,7 @@ pub(super) fn run(args: CompareArgs) -> Exit {
 /// What came of it, and whether the page of `--report` could be written, if there was to be one.
 fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     args.check()?;
+    address_space::check(0)?;
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let CompareArgs { input, comparison, request, timeouts, network, tls, report, quiet, .. } = args;
     let inputs = input.inputs.clone();
@@ -141,11 +142,24 @@ fn progress(round: usize, rounds: usize, name: &str, elapsed: Duration) -> Strin
     format!("round {round} of {rounds}: {name}; less than {} left", clock(elapsed / done * left))
 }
 
+/// Descriptors of an engine of one shard with its connection, and those of the command itself. Several engines are there at
+/// once, each of which finds what it needs while the others have not begun.
+const DESCRIPTORS_AN_ENGINE: u64 = 6;
+const DESCRIPTORS: u64 = 20;
+
 /// gather with fewer at once than the list is long would not be what it is called.
 fn check_descriptors(modes: &[Mode], task: &Task) -> Result<(), String> {
     let urls = task.list.len();
     let config = Mode::Gather.config(&task.config, task.knobs, urls);
     let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(_, hard)| hard);
+    let engines = modes.iter().map(|mode| mode.engines(task.knobs) as u64).max().unwrap_or(1);
+    let needed = DESCRIPTORS + DESCRIPTORS_AN_ENGINE * engines;
+    if limit < needed {
+        return Err(format!(
+            "these modes need {needed} file descriptors, and the limit (ulimit -n) is {limit}; raise it, or name fewer modes \
+             with --modes"
+        ));
+    }
     let sockets = engine::socket_budget(&config, limit).map_err(|error| error.to_string())?.sockets;
     if modes.contains(&Mode::Gather) && sockets < urls {
         return Err(format!(

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
+use crate::cli::signals;
 
 /// How to end something.
 pub(super) type End = Box<dyn Fn() + Send>;
@@ -25,13 +25,13 @@ struct Inner {
 }
 
 impl Stop {
-    /// Watches for SIGINT and SIGTERM until the process ends: the first ends what goes on, the second the process. What goes on
+    /// Watches for the signals that ask for an end until the process ends: the first ends what goes on, the second the process. What goes on
     /// then has been ended with the first.
     ///
     /// # Errors
     /// The signals can't be caught.
     pub(super) fn watch(&self, console: Console) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new(signals::of_the_end())?;
         let stop = self.clone();
         thread::spawn(move || {
             for _ in signals.forever() {

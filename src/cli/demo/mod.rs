@@ -26,7 +26,7 @@ use self::tally::{Counting, Tally};
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::progress::Show;
-use super::{run, signals, summary, values};
+use super::{address_space, run, signals, summary, values};
 
 /// The end of the command's help.
 pub(super) const HELP: &str = "\
@@ -67,6 +67,7 @@ pub(super) fn run(args: &DemoArgs) -> Exit {
 }
 
 fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
+    address_space::check(0)?;
     let origin = Origin::start().map_err(|error| format!("can't start the demo's server: {error}"))?;
     let (nobody, closed) = closed_port().map_err(|error| format!("can't find a closed port: {error}"))?;
     let places = Places { plain: origin.addr(), tls: origin.tls_addr(), nobody };

@@ -15,7 +15,7 @@ use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+use signal_hook::consts::{SIGINT, SIGQUIT};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, raise};
 
@@ -73,10 +73,10 @@ fn first(scenes: &Receiver<Scene>) -> Option<Scene> {
     }
 }
 
-/// Takes the terminal, and sees to it that a panic or a signal gives it back. (SIGINT and SIGTERM end the run in good order,
-/// and the view with it.)
+/// Takes the terminal, and sees to it that a panic or a signal gives it back. (Those that ask for an end end the run in good
+/// order, and the view with it.)
 fn take() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
-    let mut signals = Signals::new([SIGHUP, SIGQUIT])?;
+    let mut signals = Signals::new([SIGQUIT])?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             restore();
