@@ -348,7 +348,13 @@ impl Frames {
                 && let Some(head) = self.head.take_if(|head| head.fragment_ends())
             {
                 self.hand_on(&head.first);
-                out.extend(head.into_frame());
+                let frame = head.into_frame();
+                // A large one is there once.
+                if out.is_empty() {
+                    *out = frame;
+                } else {
+                    out.extend(frame);
+                }
             }
         }
     }
