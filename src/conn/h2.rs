@@ -151,11 +151,16 @@ impl H2 {
         }
         drop(place);
         let answered = reached.has_head();
-        if let Err(error) = &mut outcome
-            && error.ended_ours
-            && (stream.get() == 0 || !state.server.suspects.include(stream.get(), answered))
-        {
-            error.failure = error::cut_off_by_another(error.failure.phase);
+        match &mut outcome {
+            Err(error) if error.ended_ours => {
+                // The others on the connection hear of its end in this same turn, and say whether theirs was good.
+                tokio::task::yield_now().await;
+                if stream.get() == 0 || !state.server.suspects.include(stream.get()) {
+                    error.failure = error::cut_off_by_another(error.failure.phase);
+                }
+            }
+            Ok(_) if state.closed.get() => state.server.suspects.acquit(stream.get(), true),
+            _ => {}
         }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
@@ -251,7 +256,11 @@ async fn send(
         let mapped = |error| ExchangeError::from(error::map_h2(&error, Phase::Head));
         Pin::new(&mut response).poll(cx).map_err(mapped)
     });
-    Ok(Incoming::of(response.await?))
+    let response = response.await?;
+    if state.closed.get() {
+        state.server.suspects.acquit(id.get(), false);
+    }
+    Ok(Incoming::of(response))
 }
 
 /// Sends what can be sent of the request's body, until it has been sent or the peer wants no more of it.
