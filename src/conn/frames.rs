@@ -86,10 +86,10 @@ impl Allowance {
 }
 
 /// The most heads of one read that are told apart.
-const MOST_SUSPECTS: usize = 16;
+const MOST_SUSPECTS: usize = 64;
 
 /// The heads that were handed on and that h2 may not have got through yet: all of the last read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Suspects {
     /// The streams, with [`ENDS`] where the head ends its stream.
     heads: [Cell<u32>; MOST_SUSPECTS],
@@ -100,6 +100,12 @@ pub(super) struct Suspects {
 
 /// The bit of a stream's number that means nothing.
 const ENDS: u32 = 1 << 31;
+
+impl Default for Suspects {
+    fn default() -> Self {
+        Self { heads: [const { Cell::new(0) }; MOST_SUSPECTS], count: Cell::new(0), opened: Cell::new(0) }
+    }
+}
 
 impl Suspects {
     /// A request went out on this stream.
@@ -123,13 +129,21 @@ impl Suspects {
         self.count.set(0);
     }
 
-    /// Whether an error of the connection can be the fault of this stream. `has_head`: its head is known to be good, but not its
-    /// trailers. Where no other stream is known to be suspect, it is.
-    pub(super) fn include(&self, stream: u32, has_head: bool) -> bool {
+    /// Once the connection has ended: this stream's head turned out good, and with `all` its trailers, too.
+    pub(super) fn acquit(&self, stream: u32, all: bool) {
+        for head in self.heads.iter().take(self.count.get()) {
+            if head.get() == stream || all && head.get() == stream | ENDS {
+                head.set(0);
+            }
+        }
+    }
+
+    /// Whether an error of the connection is the fault of this stream, once those whose heads were good are acquitted: h2 looks at
+    /// one head after another, and at none after a bad one. Where nobody else is suspect, it is.
+    pub(super) fn include(&self, stream: u32) -> bool {
         let Some(heads) = self.heads.get(..self.count.get()) else { return true };
-        let own = |head: u32| head & !ENDS == stream;
-        let suspect = |head: u32| own(head) && (!has_head || head & ENDS != 0);
-        heads.iter().any(|head| suspect(head.get())) || heads.iter().all(|head| own(head.get()))
+        let mut suspects = heads.iter().map(Cell::get).filter(|head| *head != 0);
+        suspects.next().is_none_or(|first| first & !ENDS == stream)
     }
 }
 
@@ -348,7 +362,13 @@ impl Frames {
                 && let Some(head) = self.head.take_if(|head| head.fragment_ends())
             {
                 self.hand_on(&head.first);
-                out.extend(head.into_frame());
+                let frame = head.into_frame();
+                // A large one is there once.
+                if out.is_empty() {
+                    *out = frame;
+                } else {
+                    out.extend(frame);
+                }
             }
         }
     }
@@ -623,41 +643,48 @@ mod tests {
     #[test]
     fn the_heads_of_the_last_read_are_suspect() {
         let server = Rc::new(Server::default());
-        server.suspects.opened(99);
+        server.suspects.opened(200);
         let mut kept = Frames::new(MOST, Rc::clone(&server));
         let mut suspects = |bytes: &[u8]| {
             kept.read_on();
             handed_on(&mut kept, [bytes]);
-            [1, 3, 5, 7].map(|stream| server.suspects.include(stream, false))
+            [1, 3, 5, 7].map(|stream| server.suspects.include(stream))
         };
         let (all, head) = ([true; 4], |stream| frame(HEADERS, END_HEADERS, stream, "head"));
         assert_eq!(suspects(&frame(PING, 0, 0, [0; 8])), all, "nobody is known to be");
-        assert_eq!(suspects(&[head(3), head(7), frame(DATA, 0, 5, "x")].concat()), [false, true, false, true]);
+        assert_eq!(suspects(&[head(3), head(7), frame(DATA, 0, 5, "x")].concat()), [false, true, false, false]);
         assert_eq!(suspects(&[frame(DATA, 0, 1, "x"), head(1)[..11].to_vec()].concat()), [true, false, false, false]);
         assert_eq!(suspects(&head(1)[11..12]), [true, false, false, false], "h2 has not seen all of it");
-        assert_eq!(suspects(&[&head(1)[12..], &head(5)].concat()), [true, false, true, false]);
+        assert_eq!(suspects(&[&head(1)[12..], &head(5)].concat()), [true, false, false, false]);
         assert_eq!(suspects(&frame(HEADERS, 0, 3, "he")), all, "h2 has seen nothing of it");
         assert_eq!(suspects(&frame(CONTINUATION, END_HEADERS, 3, "ad")), [false, true, false, false]);
         assert_eq!(
-            suspects(&(0..17).flat_map(|n| head(2 * n + 1)).collect::<Vec<_>>()),
+            suspects(&(0..65).flat_map(|n| head(2 * n + 1)).collect::<Vec<_>>()),
             all,
             "too many to be told apart"
         );
-        assert_eq!(suspects(&[head(0), head(2), head(101)].concat()), all, "nobody's");
+        assert_eq!(suspects(&[head(0), head(2), frame(HEADERS, END_HEADERS, 0xff, "x")].concat()), all, "nobody's");
         assert_eq!(suspects(&head(3)[..4]), all);
         assert_eq!(suspects(&head(3)[4..]), [false, true, false, false]);
     }
 
     #[test]
-    fn a_stream_with_a_good_head_is_suspect_for_its_trailers() {
+    fn the_first_that_is_not_acquitted_is_to_blame() {
         let suspects = Suspects::default();
         suspects.opened(9);
-        suspects.note([0, 0, 0, 1], END_HEADERS);
-        suspects.note([0x80, 0, 0, 3], END_HEADERS | END_STREAM);
-        assert_eq!([1, 3, 5].map(|stream| suspects.include(stream, false)), [true, true, false]);
-        assert_eq!([1, 3, 5].map(|stream| suspects.include(stream, true)), [false, true, false]);
-        suspects.clear();
-        suspects.note([0, 0, 0, 1], END_HEADERS);
-        assert_eq!([1, 3].map(|stream| suspects.include(stream, true)), [true, false], "there is no other");
+        let note = |stream, flags| suspects.note([0, 0, 0, stream], END_HEADERS | flags);
+        let blamed = || [1, 3, 5, 7].map(|stream| suspects.include(stream));
+        note(1, 0);
+        note(3, END_STREAM);
+        note(5, 0);
+        assert_eq!(blamed(), [true, false, false, false]);
+        suspects.acquit(1, false);
+        assert_eq!(blamed(), [false, true, false, false]);
+        suspects.acquit(3, false);
+        assert_eq!(blamed(), [false, true, false, false], "its trailers may be bad");
+        suspects.acquit(3, true);
+        assert_eq!(blamed(), [false, false, true, false]);
+        suspects.acquit(5, false);
+        assert_eq!(blamed(), [true; 4], "nobody is left");
     }
 }

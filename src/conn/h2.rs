@@ -153,11 +153,16 @@ impl H2 {
         }
         drop(place);
         let answered = reached.has_head();
-        if let Err(error) = &mut outcome
-            && error.ended_ours
-            && (stream.get() == 0 || !state.server.suspects.include(stream.get(), answered))
-        {
-            error.failure = error::cut_off_by_another(error.failure.phase);
+        match &mut outcome {
+            Err(error) if error.ended_ours => {
+                // The others on the connection hear of its end in this same turn, and say whether theirs was good.
+                tokio::task::yield_now().await;
+                if stream.get() == 0 || !state.server.suspects.include(stream.get()) {
+                    error.failure = error::cut_off_by_another(error.failure.phase);
+                }
+            }
+            Ok(_) if state.closed.get() => state.server.suspects.acquit(stream.get(), true),
+            _ => {}
         }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
@@ -252,7 +257,11 @@ async fn send(
         let mapped = |error| ExchangeError::from(error::map_h2(&error, Phase::Head));
         Pin::new(&mut response).poll(cx).map_err(mapped)
     });
-    Ok(Incoming::of(response.await?))
+    let response = response.await?;
+    if state.closed.get() {
+        state.server.suspects.acquit(id.get(), false);
+    }
+    Ok(Incoming::of(response))
 }
 
 /// Sends what can be sent of the request's body, until it has been sent or the peer wants no more of it.
@@ -301,3 +310,55 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 const HEADS_TAKEN: u32 = 4;
 /// One less than the protocol's largest, which then is one that h2 refuses (RFC 9113 §4.2).
 const LARGEST_FRAME: u32 = (1 << 24) - 2;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// The SETTINGS frame that a server gets after the preface: numbers and values.
+    async fn settings_said(body: &BodySettings) -> Vec<(u16, u32)> {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        let (_h2, driver) = H2::new(ours, body).await.expect("room");
+        let read = async {
+            let mut head = [0; 24 + 9];
+            theirs.read_exact(&mut head).await.expect("a preface and a frame's header");
+            assert_eq!((&head[..3], head[24 + 3]), (&b"PRI"[..], 4), "SETTINGS come first");
+            let mut payload = vec![0; u32::from_be_bytes([0, head[24], head[25], head[26]]) as usize];
+            theirs.read_exact(&mut payload).await.expect("the frame");
+            payload
+        };
+        let payload = tokio::select! {
+            payload = read => payload,
+            _ = driver => panic!("the connection is held"),
+        };
+        let entry = |entry: &[u8]| {
+            let value = entry[2..].try_into().expect("four bytes");
+            (u16::from_be_bytes([entry[0], entry[1]]), u32::from_be_bytes(value))
+        };
+        payload.chunks(6).map(entry).collect()
+    }
+
+    #[tokio::test]
+    async fn the_server_hears_of_the_frames_that_it_may_send_and_not_of_those_that_h2_takes() {
+        const ENABLE_PUSH: u16 = 2;
+        const MAX_FRAME_SIZE: u16 = 5;
+        const MAX_HEADER_LIST_SIZE: u16 = 6;
+        for max_head in [1 << 10, 64 << 10, 1 << 30] {
+            let said = settings_said(&BodySettings { max_head, ..BodySettings::default() }).await;
+            let value = |number| said.iter().find(|(is, _)| *is == number).map(|(_, value)| *value);
+            assert_eq!(value(ENABLE_PUSH), Some(0));
+            assert_eq!(value(MAX_FRAME_SIZE), Some(64 << 10), "{said:?}");
+            let heads = u32::try_from(max_head).unwrap_or(u32::MAX).saturating_mul(4);
+            assert_eq!(value(MAX_HEADER_LIST_SIZE), Some(heads), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_in_fragments_may_be_as_large_as_one_that_is_whole() {
+        let largest = |max_head| largest_block(&BodySettings { max_head, ..BodySettings::default() });
+        assert_eq!([1 << 10, 64 << 10, 1 << 20].map(largest), [64 << 10, 256 << 10, 4 << 20]);
+        assert_eq!(largest(usize::MAX), (1 << 24) - 2, "what fits a frame that h2 takes");
+    }
+}

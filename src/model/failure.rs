@@ -43,7 +43,7 @@ named! {
         Connect = "connect",
         /// The TLS handshake.
         Tls = "tls",
-        /// Sending the request.
+        /// Sending the request, or waiting for a connection that is there to take it.
         Send = "send",
         /// Waiting for and reading the response head, redirects included.
         Head = "head",

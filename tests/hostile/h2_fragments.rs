@@ -87,52 +87,66 @@ fn cut_heads() -> Vec<Case> {
     ]
 }
 
-/// Four URLs at once, of which the second's head h2 takes for the end of the connection. The verdict is the second's, if the
-/// others, which are asked again, come whole.
-fn beside(what: &str, head: Vec<u8>, apart: bool) -> Case {
-    let when = if apart { "before its neighbours' heads" } else { "between their heads and their ends" };
-    Case::new(
-        format!("{what} on one stream of four, {when}: the others are asked again"),
-        "RFC 9113 §8.1.1",
-        BAD,
-        move || {
-            let peer = serve(move |conn| {
-                conn.greet(&[])?;
-                if conn.number > 0 {
-                    loop {
-                        let stream = conn.request()?;
-                        conn.send(hello(stream))?;
-                    }
+/// Where the head that h2 takes for the end of the connection stands among those of its neighbours, all sent at once.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Before their heads.
+    First,
+    /// Between their heads and their ends.
+    Between,
+    /// After one that is whole, before one that is not there.
+    Amid,
+}
+
+/// Four URLs at once, of which the second's head is this. The verdict is the second's, if the others, which are asked again where
+/// they were cut off, come whole.
+fn beside(what: &str, head: Vec<u8>, place: Place) -> Case {
+    let when = match place {
+        Place::First => "before its neighbours' heads",
+        Place::Between => "between their heads and their ends",
+        Place::Amid => "after one whole response and before another",
+    };
+    let what = format!("{what} on one stream of four, {when}: the others are asked again");
+    Case::new(what, "RFC 9113 §8.1.1", BAD, move || {
+        let peer = serve(move |conn| {
+            conn.greet(&[])?;
+            if conn.number > 0 {
+                loop {
+                    let stream = conn.request()?;
+                    conn.send(hello(stream))?;
                 }
-                let first = conn.request()?;
-                conn.send(hello(first))?;
-                let three = [conn.request()?, conn.request()?, conn.request()?];
-                let bad = frame(HEADERS, END_HEADERS, three[0], &head);
-                let others = [ok(three[1], []), ok(three[2], [])].concat();
-                conn.send(if apart { bad } else { [others, bad].concat() })
-            });
-            let lab = lab().with(|config| {
-                config.limits.per_host = 4.try_into().expect("not zero");
-                config.retries.retries = 2;
-            });
-            let mut outcomes = lab.fetch_all((0..4).map(|n| peer.url(&format!("/{n}"))));
-            let bad = Verdict::of(&outcomes.remove(1));
-            match together(outcomes) {
-                Verdict::Complete { bytes: 15, .. } => bad,
-                other => other,
             }
-        },
-    )
+            let first = conn.request()?;
+            conn.send(hello(first))?;
+            let [bad, second, third] = [conn.request()?, conn.request()?, conn.request()?];
+            let bad = frame(HEADERS, END_HEADERS, bad, &head);
+            conn.send(match place {
+                Place::First => [bad, hello(second), hello(third)].concat(),
+                Place::Between => [ok(second, []), ok(third, []), bad, last(third, ""), last(second, "")].concat(),
+                Place::Amid => [hello(second), bad, hello(third)].concat(),
+            })
+        });
+        let lab = lab().with(|config| {
+            config.limits.per_host = 4.try_into().expect("not zero");
+            config.retries.retries = 2;
+        });
+        let mut outcomes = lab.fetch_all((0..4).map(|n| peer.url(&format!("/{n}"))));
+        let bad = Verdict::of(&outcomes.remove(1));
+        match together(outcomes) {
+            Verdict::Complete { bytes: 15, .. } => bad,
+            other => other,
+        }
+    })
 }
 
 fn neighbours() -> Vec<Case> {
     let with = |fields: Vec<u8>| [vec![STATUS_200], fields].concat();
     let mut cases = Vec::new();
-    for apart in [true, false] {
-        cases.push(beside("sends an upper-case name", with(field("Server", "x")), apart));
-        cases.push(beside("sends a value with NUL", with(field("a", "x\0y")), apart));
-        cases.push(beside("sends :status: abc", block([(":status", "abc")]), apart));
-        cases.push(beside("names an entry that is not in the table", with(vec![0x80 | 62]), apart));
+    for place in [Place::First, Place::Between, Place::Amid] {
+        cases.push(beside("sends an upper-case name", with(field("Server", "x")), place));
+        cases.push(beside("sends a value with NUL", with(field("a", "x\0y")), place));
+        cases.push(beside("sends :status: abc", block([(":status", "abc")]), place));
+        cases.push(beside("names an entry that is not in the table", with(vec![0x80 | 62]), place));
     }
     cases
 }
