@@ -142,7 +142,8 @@ impl Shard {
     /// What its connections are kept under, and what is known of them.
     fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
         let hosts = self.hosts.borrow();
-        let (serial, habits) = hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits));
+        let (serial, habits) =
+            hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits()));
         let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
         ((serial, egress), habits)
     }
