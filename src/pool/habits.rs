@@ -1,5 +1,5 @@
 //! What is known of how a host's server treats connections: how many requests it takes on one, and whether one that has been
-//! idle can be relied on. Twelve bytes a host.
+//! idle can be relied on. Twelve bytes a host of which there is more to say than of most.
 //!
 //! All of it is learnt from connections that the peer has ended, and tried again from time to time, because a server that is
 //! started anew ends connections, too.
@@ -75,6 +75,9 @@ impl Habits {
         trust: Trust::Unknown,
         http1: false,
     };
+
+    /// Nothing is known but that kept connections can be relied on: what most hosts come to.
+    pub const KEPT: Self = Self { trust: Trust::Kept, ..Self::NONE };
 
     /// Requests that a connection is known to take in all, `u32::MAX` while no end is known.
     #[must_use]

@@ -70,13 +70,16 @@ pub struct Demand {
     pub habits: Habits,
     /// The request may be sent only once: a kept connection has to be one that can be relied on.
     pub once: bool,
+    /// It has been refused before: no stream will do that is tried beyond what a connection was seen to take at once.
+    pub again: bool,
     /// Connections opened before this one won't do: a count that [`Pool::opened`] gave.
     pub not_before: u64,
 }
 
 impl Demand {
     /// One request, one connection, any.
-    pub const SINGLE: Self = Self { slots: 1, waiting: 0, habits: Habits::NONE, once: false, not_before: 0 };
+    pub const SINGLE: Self =
+        Self { slots: 1, waiting: 0, habits: Habits::NONE, once: false, again: false, not_before: 0 };
 
     /// Requests that a new connection will carry at once.
     fn carries(&self) -> u32 {
@@ -88,6 +91,7 @@ impl Demand {
         let idle = || now.since(conn.idle_since);
         now < conn.expires
             && conn.birth >= self.not_before
+            && (!self.again || conn.used < conn.proven)
             && (!self.once || conn.is_h2 || self.habits.is_safe(conn.served, idle()))
     }
 }
@@ -119,6 +123,8 @@ struct Conn<K> {
     slots: u32,
     allowed: u32,
     cap: u32,
+    /// How many it was seen to take of these.
+    proven: u32,
     /// Requests that ended well since `cap` last changed.
     calm: u32,
     used: u32,
@@ -151,7 +157,7 @@ impl<K> Conn<K> {
     fn grow(&mut self) {
         self.calm += 1;
         if self.calm >= self.cap.saturating_mul(CALM) {
-            (self.cap, self.calm) = (self.cap.saturating_add(1), 0);
+            (self.proven, self.cap, self.calm) = (self.cap, self.cap.saturating_add(1), 0);
             self.slots = self.allowed.min(self.cap);
         }
     }
@@ -365,7 +371,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// The connection is to carry no more than so many requests at once, for now.
     pub fn cap(&mut self, id: ConnId, streams: u32) {
         let Some(conn) = live_mut(&mut self.conns, id) else { return };
-        (conn.cap, conn.calm) = (conn.cap.min(streams.max(1)), 0);
+        let cap = conn.cap.min(streams.max(1));
+        (conn.cap, conn.proven, conn.calm) = (cap, cap, 0);
         let allowed = conn.allowed;
         self.set_slots(id, allowed);
     }
@@ -408,6 +415,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             allowed: slots.max(1),
             is_h2: slots > 1,
             cap: u32::MAX,
+            proven: u32::MAX,
             calm: 0,
             used: 1,
             served: 1,

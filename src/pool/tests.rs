@@ -363,6 +363,9 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
         pool.release(id, ms(2));
         assert!(!is_full(&mut pool));
     }
+    let again = Demand { again: true, ..Demand::SINGLE };
+    assert_eq!(pool.acquire(KEY, again, ms(2)), Acquired::Dial { evict: None }, "the fifth is a trial");
+    pool.dial_failed(KEY);
     assert!(!is_full(&mut pool) && is_full(&mut pool), "five");
     (0..4).for_each(|_| drop(pool.release(id, ms(3))));
     assert_eq!(pool.refused(id), None);

@@ -76,12 +76,14 @@ impl Shard {
             return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
         }
         let (key, habits) = self.place_of(&flight);
+        let repeats = flight.job.extra.as_ref().map(|extra| extra.repeats).unwrap_or_default();
         let demand = Demand {
             slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
             waiting: self.waiting_for(key),
             habits,
             once: self.is_once(&flight),
-            not_before: flight.job.extra.as_ref().map_or(0, |extra| extra.repeats.not_before),
+            again: repeats.made > 0,
+            not_before: repeats.not_before,
         };
         let acquired = self.pool.borrow_mut().acquire(key, demand, now);
         match acquired {
@@ -148,7 +150,8 @@ impl Shard {
     /// What its connections are kept under, and what is known of them.
     fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
         let hosts = self.hosts.borrow();
-        let (serial, habits) = hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits));
+        let (serial, habits) =
+            hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits()));
         let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
         ((serial, egress), habits)
     }

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Vers
 
 use super::Shard;
 use super::habits::{fault, is_timeout};
+use super::hosts::Host;
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
 use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody};
@@ -323,7 +324,7 @@ impl Shard {
     /// The failure of a job that was given up without an attempt of its own.
     fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
         let hosts = self.hosts.borrow();
-        let trouble = hosts.get(host).and_then(|host| host.trouble.as_ref());
+        let trouble = hosts.get(host).and_then(Host::trouble);
         match (trouble, reason) {
             // What is known of a name holds for every URL under it.
             (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Dns && trouble.kind == cause => {

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::hosts::Host;
 use super::lane::{Flight, Streams};
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, Sent};
@@ -13,11 +14,11 @@ use crate::sched::HostId;
 impl Shard {
     /// What is known of a host's connections.
     pub(super) fn habits(&self, host: HostId) -> Habits {
-        self.hosts.borrow().get(host).map(|host| host.habits).unwrap_or_default()
+        self.hosts.borrow().get(host).map(Host::habits).unwrap_or_default()
     }
 
     pub(super) fn with_habits<R>(&self, host: HostId, change: impl FnOnce(&mut Habits) -> R) -> Option<R> {
-        self.hosts.borrow_mut().get_mut(host).map(|host| change(&mut host.habits))
+        self.hosts.borrow_mut().get_mut(host).map(|host| host.learn(change))
     }
 
     /// Whether a request may be sent only once.

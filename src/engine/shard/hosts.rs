@@ -30,16 +30,53 @@ pub(super) struct Host {
     pub(super) serial: u64,
     /// How many microseconds the name's look-up took, until a connection has reported it.
     lookup: Option<NonZeroU32>,
-    /// The last failure of the host itself: what jobs that were never tried are told. Boxed, because most have none.
-    pub(super) trouble: Option<Box<Trouble>>,
+    /// What most hosts have nothing of.
+    rare: Option<Box<Rare>>,
     /// What became of its attempts.
     tally: Tally,
-    /// What is known of its connections.
-    pub(super) habits: Habits,
+    /// Whether that is all that is known of its connections: kept ones can be relied on.
+    keeps: bool,
     /// Jobs taken in, by arrival or by redirect, and not yet handed on: the host's part of the conservation law.
     open: Cell<u32>,
     /// The rule that holds for it.
     pub(super) rule: Option<RuleId>,
+}
+
+/// What few hosts have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The last failure of the host itself: what jobs that were never tried are told.
+    trouble: Option<Trouble>,
+    /// What is known of its connections, where they are not like most.
+    habits: Option<Habits>,
+}
+
+impl Host {
+    /// What is known of its connections.
+    pub(super) fn habits(&self) -> Habits {
+        match &self.rare {
+            None if self.keeps => Habits::KEPT,
+            None => Habits::default(),
+            Some(rare) => rare.habits.unwrap_or(if self.keeps { Habits::KEPT } else { Habits::default() }),
+        }
+    }
+
+    /// Changes what is known of its connections.
+    pub(super) fn learn<R>(&mut self, change: impl FnOnce(&mut Habits) -> R) -> R {
+        let mut habits = self.habits();
+        let result = change(&mut habits);
+        self.keeps = habits == Habits::KEPT;
+        let is_like_most = self.keeps || habits == Habits::default();
+        if !is_like_most || self.rare.is_some() {
+            self.rare.get_or_insert_default().habits = (!is_like_most).then_some(habits);
+        }
+        result
+    }
+
+    /// The last failure of the host itself.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.rare.as_ref()?.trouble.as_ref()
+    }
 }
 
 /// A failure of a host that other jobs of it are told about.
@@ -154,9 +191,9 @@ impl Shard {
             origin: job.url.origin().into(),
             serial: hosts.serials,
             lookup: None,
-            trouble: None,
+            rare: None,
             tally: Tally::default(),
-            habits: Habits::default(),
+            keeps: false,
             open: Cell::new(0),
             rule,
         };
@@ -228,8 +265,8 @@ impl Shard {
     pub(super) fn count_attempt(&self, id: HostId, took: Duration, failed: bool, reused: bool, now: Time) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.tally.attempt(took, failed, now);
-            if reused && !failed {
-                host.habits.kept();
+            if reused && !failed && !host.keeps {
+                host.learn(Habits::kept);
             }
         }
     }
@@ -242,7 +279,7 @@ impl Shard {
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
     pub(super) fn note_trouble(&self, id: HostId, failure: &Failure) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.trouble = Some(Box::new(Trouble::of(failure)));
+            host.rare.get_or_insert_default().trouble = Some(Trouble::of(failure));
         }
     }
 
@@ -250,7 +287,9 @@ impl Shard {
     pub(super) fn note_lookup(&self, id: HostId, took: Duration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.lookup = u32::try_from(took.as_micros()).ok().and_then(|micros| NonZeroU32::new(micros.max(1)));
-            host.trouble = None;
+            if let Some(rare) = &mut host.rare {
+                rare.trouble = None;
+            }
         }
     }
 

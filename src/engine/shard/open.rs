@@ -17,15 +17,7 @@ use crate::sched::{Event, HostId};
 impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
     pub(super) async fn open(self: Rc<Self>, key: PoolKey, mut flight: Flight) {
-        let dialed = match self.dial(key, &flight).await {
-            // What it wants has become known meanwhile.
-            Some(Ok(dialed)) if dialed.alpn_h2 && self.habits(flight.host).wants_http1() => {
-                drop(dialed);
-                self.dial(key, &flight).await
-            }
-            dialed => dialed,
-        };
-        match dialed {
+        match self.dial(key, &flight).await {
             Some(Ok(dialed)) => {
                 let mut times = dialed.times;
                 times.dns = self.lookup_time(flight.host).or(times.dns);
@@ -50,13 +42,17 @@ impl Shard {
     async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<Dialed, DialError>> {
         let budget = self.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
+        let wants_http1 = || self.habits(flight.host).wants_http1();
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
-        let http1 = self.habits(flight.host).wants_http1();
         let mut dialing = Box::pin(async {
-            match http1 {
-                true => self.dialer.dial_http1(&target, key.1, budget).await,
-                false => self.dialer.dial(&target, key.1, budget).await,
+            if !wants_http1() {
+                let dialed = self.dialer.dial(&target, key.1, budget).await;
+                // What it wants may have become known meanwhile.
+                if !(dialed.as_ref().is_ok_and(|dialed| dialed.alpn_h2) && wants_http1()) {
+                    return dialed;
+                }
             }
+            self.dialer.dial_http1(&target, key.1, budget).await
         });
         let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
             // Others wait for this connection too: it is theirs now.
