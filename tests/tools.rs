@@ -144,6 +144,24 @@ fn what_a_plan_can_t_read_is_named() {
 }
 
 #[test]
+fn a_url_where_none_is_meant_is_told_without_its_password() {
+    const URL: &str = "http://me:hunter2@a.example/x";
+    for arguments in [
+        &["plan", URL][..],
+        &["plan", "-", "--from", URL],
+        &["get", "-i", URL],
+        &["bench", "-i", URL],
+        &["compare", "-i", URL],
+        &["bench", "http://me:hunter2@a.example:x/"],
+        &["compare", "http://http://me:hunter2@a.example/"],
+    ] {
+        let ran = haul(arguments, b"");
+        assert!(ran.code != 0 && !ran.stderr.is_empty(), "{arguments:?}");
+        assert!(!ran.stderr.contains("hunter2"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_records_of_a_run_make_a_plan_of_the_next() {
     let origin = Origin::start();
     let directory = directory();

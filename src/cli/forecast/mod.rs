@@ -130,9 +130,9 @@ fn inputs(args: &PlanArgs, stdin_is_terminal: bool) -> Result<Vec<Input>, String
     if named().chain(&args.from).filter(|path| is_stdin(path)).count() > 1 {
         return Err("standard input can be read only once; give - once".to_owned());
     }
-    if let Some(url) = named().find(|path| path.to_string_lossy().contains("://")) {
-        let url = url.display();
-        return Err(format!("{url} is a URL, and haul plan takes files of URLs; write: echo {url} | haul plan"));
+    if named().chain(&args.from).any(|path| path.to_string_lossy().contains("://")) {
+        // Which one is not said: there may be a password in it.
+        return Err("a URL was given, and haul plan takes files of URLs; write: echo URL | haul plan".to_owned());
     }
     let inputs: Vec<_> =
         named().map(|path| if is_stdin(path) { Input::Stdin } else { Input::File(path.clone()) }).collect();
