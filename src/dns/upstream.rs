@@ -20,7 +20,7 @@ use super::families::{Family, Fault, Found};
 use super::hosts_file::HostsFile;
 use super::message::{self, Content, Question};
 use super::resolv_conf::ResolvConf;
-use super::search::Search;
+use super::search::{Search, Then};
 use super::servers::Servers;
 use super::tries::{Over, Tries};
 use super::words::Asked;
@@ -204,6 +204,10 @@ impl Upstream {
                 End::Answered(server, content) => {
                     let dangling = content == Content::Nothing { dangling: true } || longest < Duration::MAX;
                     return Err(asked.no_address(live.addresses[server], dangling));
+                }
+                // The name itself is there, and an alias of one that is not: that ends a search, as it does in glibc.
+                End::NoName(server) if longest < Duration::MAX => {
+                    return Err(Fault { then: Then::Stop, ..asked.no_name(live.addresses[server]) });
                 }
                 End::NoName(server) => return Err(asked.no_name(live.addresses[server])),
                 End::Failed(troubles, lack) => return Err(asked.failed(&troubles, lack.as_ref())),
