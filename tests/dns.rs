@@ -458,6 +458,22 @@ async fn a_failure_within_the_search_list_ends_it_as_in_glibc() {
 }
 
 #[tokio::test]
+async fn an_alias_of_nothing_ends_the_search() {
+    local(async {
+        let (address, asked) = fake_dns::start(|name, kind| match name {
+            "shop.a.test" => Reply::Alias("nowhere.test."),
+            "shop.b.test" => loopback(kind, 60),
+            _ => Reply::Code(ResponseCode::NXDomain),
+        })
+        .await;
+        let (config, _directory) = searching(address, "search a.test b.test");
+        assert_eq!(failure(&resolver(&config).0, "shop").await.kind, FailureKind::NameNotFound);
+        assert!(asked.borrow().iter().all(|(name, _)| name != "shop.b.test"), "{asked:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn resolv_conf_is_read_again_when_it_changes_and_failures_are_forgotten() {
     local(async {
         let (address, _) = knowing(&[("shop.b.test", RecordType::A)]).await;

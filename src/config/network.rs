@@ -156,8 +156,8 @@ pub struct DnsSettings {
     /// are not used beside [`Self::servers`]. Default none: `/etc/resolv.conf` where `servers` is empty, nothing where it is not.
     /// Read again when it changes.
     pub resolv_conf: Option<PathBuf>,
-    /// How long a server is given before the next one is asked, or the same one again; twice as long in the next round. Who was
-    /// asked is listened to until [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
+    /// How long a server is given before the next one is asked, or the same one again; twice as long in the next round. One that has
+    /// answered sooner so far is asked again sooner, for messages get lost. Who was asked is listened to until [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
     pub query_timeout: Duration,
     /// The shortest time an answer is used, whatever its TTL. Default 30 s.
     pub min_ttl: Duration,
@@ -165,7 +165,7 @@ pub struct DnsSettings {
     pub max_ttl: Duration,
     /// How long NXDOMAIN and "no address" are remembered. Default 60 s.
     pub negative_ttl: Duration,
-    /// How long SERVFAIL and time-outs are remembered. Default 5 s.
+    /// How long time-outs are remembered. Default 5 s. Failures that name servers say at once, for 0.2 s at most.
     pub failure_ttl: Duration,
     /// How long after its end an answer may still be used while a fresh one is fetched. Default 1 minute.
     pub stale_for: Duration,

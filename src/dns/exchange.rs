@@ -9,6 +9,7 @@ use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -59,8 +60,9 @@ pub(super) async fn ask(
             Next::Wait(until) => tokio::select! {
                 biased;
                 Some((server, heard, socket)) = listening.next(), if !listening.is_empty() => {
-                    note(server, &heard, &mut servers.borrow_mut(), clock());
-                    tries.heard(server, heard, clock());
+                    let now = clock();
+                    note(server, &heard, tries.took(server, now), &mut servers.borrow_mut(), now);
+                    tries.heard(server, heard, now);
                     listening.extend(socket.map(|socket| listen(server, socket, question)));
                 }
                 () = tokio::time::sleep(until.since(now)) => {}
@@ -76,9 +78,9 @@ pub(super) async fn ask(
 }
 
 /// What an answer tells of its server.
-fn note(server: usize, heard: &Heard, servers: &mut Servers, now: Time) {
+fn note(server: usize, heard: &Heard, took: Option<Duration>, servers: &mut Servers, now: Time) {
     let Heard::Answer(answer) = heard else { return };
-    servers.heard(server, answer.edns, now);
+    servers.heard(server, answer.edns, took, now);
     // It refused EDNS, or was silent until it was asked without.
     if !answer.edns && (!answer.to_edns || matches!(answer.code, 1 | 4 | 16)) {
         servers.no_edns(server);

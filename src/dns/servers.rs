@@ -10,6 +10,8 @@ use crate::model::Time;
 
 /// How long a silent server is asked last.
 const AVOIDED: Duration = Duration::from_secs(30);
+/// How soon a question may be sent again at the earliest.
+const LEAST_WAIT: Duration = Duration::from_millis(200);
 /// The others' time while one look-up finds out whether it is back.
 const PROBED: Duration = Duration::from_secs(2);
 
@@ -26,6 +28,8 @@ enum Edns {
 struct Server {
     address: SocketAddr,
     heard: Option<Time>,
+    /// How long its answers take, smoothed, and how far they are from that.
+    usual: Option<(Duration, Duration)>,
     avoided_until: Time,
     edns: Edns,
 }
@@ -40,7 +44,8 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn new(addresses: Vec<SocketAddr>, rotate: bool) -> Self {
-        let server = |address| Server { address, heard: None, avoided_until: Time::ZERO, edns: Edns::Unknown };
+        let server =
+            |address| Server { address, heard: None, usual: None, avoided_until: Time::ZERO, edns: Edns::Unknown };
         Self { all: addresses.into_iter().map(server).collect(), rotate, turn: 0 }
     }
 
@@ -74,9 +79,22 @@ impl Servers {
         }
     }
 
-    /// It has answered a question sent with (`asked`) and without EDNS; `edns` says whether the answer has it.
-    pub(super) fn heard(&mut self, server: usize, edns: bool, now: Time) {
+    /// How long after a question its answer is overdue, so that one of the two was lost (RFC 6298's time-out); `None` before
+    /// anything is known.
+    pub(super) fn overdue_after(&self, server: usize) -> Option<Duration> {
+        let (smooth, off) = self.all[server].usual?;
+        Some((smooth + off * 4).max(LEAST_WAIT))
+    }
+
+    /// It has answered; `edns` says whether with EDNS, `took` how long it took, if the question was sent only once.
+    pub(super) fn heard(&mut self, server: usize, edns: bool, took: Option<Duration>, now: Time) {
         let server = &mut self.all[server];
+        if let Some(took) = took {
+            server.usual = Some(match server.usual {
+                None => (took, took / 2),
+                Some((smooth, off)) => (smooth * 7 / 8 + took / 8, off * 3 / 4 + smooth.abs_diff(took) / 4),
+            });
+        }
         (server.heard, server.avoided_until) = (Some(now), Time::ZERO);
         if edns {
             server.edns = Edns::Spoken;
@@ -128,14 +146,14 @@ mod tests {
         assert_eq!(servers.order(at(31)), [1, 2, 0]);
         assert_eq!(servers.order(at(32)), [0, 1, 2], "one asks it");
         assert_eq!(servers.order(at(32)), [1, 2, 0], "the others don't wait for that");
-        servers.heard(0, false, at(33));
+        servers.heard(0, false, None, at(33));
         assert_eq!(servers.order(at(33)), [0, 1, 2]);
     }
 
     #[test]
     fn a_lost_packet_is_no_silence() {
         let mut servers = servers(false);
-        servers.heard(0, true, at(2));
+        servers.heard(0, true, None, at(2));
         servers.silent(0, at(1), at(3));
         assert_eq!(servers.order(at(3)), [0, 1, 2]);
         servers.silent(0, at(3), at(4));
@@ -148,8 +166,22 @@ mod tests {
         assert!(servers.edns(0, false) && !servers.edns(0, true));
         servers.no_edns(0);
         assert!(!servers.edns(0, false));
-        servers.heard(1, true, at(0));
+        servers.heard(1, true, None, at(0));
         servers.no_edns(1);
         assert!(servers.edns(1, false) && servers.edns(1, true), "it has spoken it");
+    }
+
+    #[test]
+    fn an_answer_is_overdue_by_what_is_usual() {
+        let mut servers = servers(false);
+        let mut heard = |millis: u64| {
+            servers.heard(0, false, Some(Duration::from_millis(millis)), at(0));
+            servers.overdue_after(0).unwrap().as_millis()
+        };
+        assert_eq!(heard(2), 200, "at the least");
+        assert_eq!(heard(2000), 2252, "2000 ms once among answers of 2 ms");
+        let later = (0..50).map(|_| heard(400)).last().unwrap();
+        assert!((400..450).contains(&later), "{later}");
+        assert_eq!(servers.overdue_after(1), None);
     }
 }

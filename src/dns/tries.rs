@@ -3,8 +3,11 @@
 //! Owns what one question knows of each server. Whoever has been asked is listened to until the end: asking again is for
 //! lost messages, not a verdict on the ones sent before, so a slow server is heard as long as the look-up may take.
 //!
-//! Invariant: [`Tries::next`] asks a bounded number of times: each server once a round over UDP, again without EDNS and over TCP
-//! once each, and after a lack of our own [`MAX_LACKS`] times in all.
+//! A server that usually answers sooner is asked again, in doubling intervals, before the next one has its turn: that a message was
+//! lost is no reason to ask another server, which may know other names.
+//!
+//! Invariant: [`Tries::next`] asks a bounded number of times: each server once a round over UDP and as often as the doubling leaves
+//! room for in its turn, again without EDNS and over TCP once each, and after a lack of our own [`MAX_LACKS`] times in all.
 
 use std::time::Duration;
 
@@ -88,6 +91,10 @@ pub(super) enum Next {
 struct Line {
     server: usize,
     asked: Option<Time>,
+    /// How long after it was asked it is asked again; doubles each time, up to the wait for the next server.
+    again_after: Duration,
+    /// How often it was asked.
+    times: u32,
     over: Over,
     /// It refused EDNS, and was asked without.
     plain: bool,
@@ -103,6 +110,8 @@ pub(super) struct Tries {
     lines: Vec<Line>,
     /// The line after the one asked last.
     at: usize,
+    /// Whose turn it is, and until when.
+    turn: Option<(usize, Time)>,
     /// Servers asked by turn so far.
     turns: u32,
     max_turns: u32,
@@ -119,15 +128,31 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// Asks these servers in turn, each given `wait` (doubled each round) before the next one is asked too, until `end`.
-    pub(super) fn new(order: &[usize], over: Over, wait: Duration, rounds: Option<u32>, end: Time) -> Self {
-        let line =
-            |server: &usize| Line { server: *server, asked: None, over, plain: false, out: None, doubtful: false };
+    /// Asks these servers in turn, each given `wait` (doubled each round) before the next one is asked too, until `end`. Beside each
+    /// stands after how long it is overdue.
+    pub(super) fn new(
+        order: &[(usize, Option<Duration>)],
+        over: Over,
+        wait: Duration,
+        rounds: Option<u32>,
+        end: Time,
+    ) -> Self {
+        let line = |&(server, overdue): &(usize, Option<Duration>)| Line {
+            server,
+            asked: None,
+            again_after: overdue.unwrap_or(Duration::MAX),
+            times: 0,
+            over,
+            plain: false,
+            out: None,
+            doubtful: false,
+        };
         let lines: Vec<_> = order.iter().map(line).collect();
         let max_turns = u32::try_from(lines.len()).unwrap_or(u32::MAX).saturating_mul(rounds.unwrap_or(ROUNDS));
         Self {
             lines,
             at: 0,
+            turn: None,
             turns: 0,
             max_turns,
             wait,
@@ -154,6 +179,9 @@ impl Tries {
         if now < self.next_at {
             return Next::Wait(self.next_at.min(self.end));
         }
+        if let Some(ask) = self.ask_again(now) {
+            return Next::Ask(ask);
+        }
         self.time_is_up_for_nonsense();
         if self.lines.iter().all(|line| line.out.is_some()) {
             return Next::GiveUp;
@@ -163,6 +191,19 @@ impl Tries {
             return Next::Wait(self.end);
         }
         self.ask_next(now)
+    }
+
+    /// Asks the server whose turn it is once more.
+    fn ask_again(&mut self, now: Time) -> Option<Ask> {
+        let (at, until) = self.turn?;
+        let line = &mut self.lines[at];
+        if now >= until || line.out.is_some() || line.doubtful || line.over == Over::Tcp || line.asked.is_none() {
+            return None;
+        }
+        line.times += 1;
+        line.again_after = line.again_after.saturating_mul(2).min(self.wait.max(line.again_after));
+        self.next_at = (now + line.again_after).min(until);
+        Some(Ask { server: line.server, over: line.over, repeated: true, plain: line.plain })
     }
 
     fn time_is_up_for_nonsense(&mut self) {
@@ -177,14 +218,18 @@ impl Tries {
         for _ in 0..self.lines.len() {
             let count = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
             let round = self.turns / count;
-            let line = &mut self.lines[self.at];
-            self.at = (self.at + 1) % count as usize;
+            let at = self.at;
+            let line = &mut self.lines[at];
+            self.at = (at + 1) % count as usize;
             self.turns += 1;
             if line.out.is_some() || line.doubtful || (line.over == Over::Tcp && line.asked.is_some()) {
                 continue;
             }
-            self.next_at = now + self.wait.saturating_mul(1 << round.min(16));
+            let until = now + self.wait.saturating_mul(1 << round.min(16));
+            self.next_at = until.min(now + line.again_after);
             let repeated = line.asked.replace(now).is_some();
+            line.times += 1;
+            self.turn = Some((at, until));
             return Next::Ask(Ask { server: line.server, over: line.over, repeated, plain: line.plain });
         }
         // All that are left have been asked and can only be waited for.
@@ -200,13 +245,13 @@ impl Tries {
             Heard::Nonsense => {
                 line.doubtful = true;
                 if self.lines.iter().any(|line| line.asked.is_none()) {
-                    self.next_at = now;
+                    (self.next_at, self.turn) = (now, None);
                 }
             }
             Heard::Unreachable(why) => self.out(server, Trouble::Unreachable(why), now),
             Heard::Cut => self.out(server, Trouble::Cut, now),
             Heard::Lack(lack) => {
-                line.asked = None;
+                (line.asked, line.times) = (None, 0);
                 self.at = self.lines.iter().position(|line| line.server == server).unwrap_or_default();
                 self.turns = self.turns.saturating_sub(1);
                 self.next_at = now + LACK_WAIT.saturating_mul(1 << self.lacks.min(MAX_LACKS));
@@ -232,6 +277,7 @@ impl Tries {
             }
             Answer { truncated: true, code: 0 | NXDOMAIN, .. } => {
                 line.over = Over::Tcp;
+                line.times += 1;
                 self.again = Some(Ask { server, over: Over::Tcp, repeated: false, plain: line.plain });
             }
             Answer { code: NXDOMAIN, .. } => self.done = Some(Next::NoName(server)),
@@ -239,6 +285,7 @@ impl Tries {
             Answer { code: 0, content, .. } => self.done = Some(Next::Answered(server, content)),
             Answer { code: FORMERR | NOTIMP | BADVERS, to_edns: true, .. } if !line.plain => {
                 line.plain = true;
+                line.times += 1;
                 self.again = Some(Ask { server, over: line.over, repeated: false, plain: true });
             }
             // Late answer to the question with EDNS: the one without is under way.
@@ -254,8 +301,14 @@ impl Tries {
         }
         let mut left = self.lines.iter().filter(|line| line.out.is_none()).peekable();
         if left.peek().is_none() || left.any(|line| line.asked.is_none()) {
-            self.next_at = now;
+            (self.next_at, self.turn) = (now, None);
         }
+    }
+
+    /// How long a server's answer that comes now took; `None` when it may be to any of several questions.
+    pub(super) fn took(&self, server: usize, now: Time) -> Option<Duration> {
+        let line = self.lines.iter().find(|line| line.server == server && line.times == 1)?;
+        line.asked.map(|asked| now.since(asked))
     }
 
     /// Servers that have been silent for longer than they are given, and since when.
@@ -290,7 +343,7 @@ mod tests {
     }
 
     fn tries(servers: usize) -> Tries {
-        let order: Vec<usize> = (0..servers).collect();
+        let order: Vec<_> = (0..servers).map(|server| (server, None)).collect();
         Tries::new(&order, Over::Udp, Duration::from_secs(1), None, at(20_000))
     }
 
@@ -329,8 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn who_usually_answers_sooner_is_asked_again_before_the_next_one() {
+        let order = [(0, Some(Duration::from_millis(200))), (1, None)];
+        let mut tries = Tries::new(&order, Over::Udp, Duration::from_secs(1), None, at(20_000));
+        assert_eq!(tries.next(at(0)), ask(0, false));
+        assert_eq!(tries.took(0, at(30)), Some(Duration::from_millis(30)));
+        for (wait, expected) in [(200, ask(0, true)), (600, ask(0, true)), (1000, ask(1, false)), (2000, ask(0, true))]
+        {
+            assert_eq!(tries.next(at(wait - 1)), Next::Wait(at(wait)));
+            assert_eq!(tries.next(at(wait)), expected);
+        }
+        assert_eq!(tries.took(0, at(2001)), None, "nobody knows to which question");
+        // Its interval goes on doubling.
+        assert_eq!(tries.next(at(2001)), Next::Wait(at(2800)));
+    }
+
+    #[test]
     fn time_and_rounds_are_bounded() {
-        let mut long = Tries::new(&[0], Over::Udp, Duration::from_secs(1), Some(2), at(60_000));
+        let mut long = Tries::new(&[(0, None)], Over::Udp, Duration::from_secs(1), Some(2), at(60_000));
         assert_eq!(long.next(at(0)), ask(0, false));
         assert_eq!(long.next(at(1000)), ask(0, true));
         assert_eq!(long.next(at(3000)), Next::Wait(at(60_000)));

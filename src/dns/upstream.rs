@@ -20,7 +20,7 @@ use super::families::{Family, Fault, Found};
 use super::hosts_file::HostsFile;
 use super::message::{self, Content, Question};
 use super::resolv_conf::ResolvConf;
-use super::search::Search;
+use super::search::{Search, Then};
 use super::servers::Servers;
 use super::tries::{Over, Tries};
 use super::words::Asked;
@@ -83,6 +83,15 @@ impl Live {
     /// Whether there are domains in which a name may be searched for.
     pub(super) fn searches(&self) -> bool {
         !self.conf.search.is_empty()
+    }
+
+    /// Whom to ask one question, and after how long each is overdue: up to twice as long as is usual, by a random number, so that
+    /// questions lost together are not lost together again.
+    fn order(&self, now: Time, random: u16) -> Vec<(usize, Option<Duration>)> {
+        let mut servers = self.servers.borrow_mut();
+        let order = servers.order(now);
+        let spread = |usual: Duration| usual + usual * u32::from(random >> 8) / 256;
+        order.into_iter().map(|server| (server, servers.overdue_after(server).map(spread))).collect()
     }
 
     /// The names to ask for instead of `name`.
@@ -182,7 +191,7 @@ impl Upstream {
         let mut longest = Duration::MAX;
         for _ in 0..=MAX_ALIASES {
             let question = Question { id: self.number(), name: current, family, trust_ad: options.trust_ad };
-            let order = live.servers.borrow_mut().order(clock());
+            let order = live.order(clock(), self.number());
             let tries = Tries::new(&order, over, wait, options.attempts, end);
             match exchange::ask(&question, tries, &live.servers, clock).await {
                 End::Answered(_, Content::Addresses(found)) => {
@@ -195,6 +204,10 @@ impl Upstream {
                 End::Answered(server, content) => {
                     let dangling = content == Content::Nothing { dangling: true } || longest < Duration::MAX;
                     return Err(asked.no_address(live.addresses[server], dangling));
+                }
+                // The name itself is there, and an alias of one that is not: that ends a search, as it does in glibc.
+                End::NoName(server) if longest < Duration::MAX => {
+                    return Err(Fault { then: Then::Stop, ..asked.no_name(live.addresses[server]) });
                 }
                 End::NoName(server) => return Err(asked.no_name(live.addresses[server])),
                 End::Failed(troubles, lack) => return Err(asked.failed(&troubles, lack.as_ref())),

@@ -23,7 +23,7 @@ pub enum Verdict {
 /// What an attempt's end says about its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Nothing: the cause lies with the input, with us, or with the certificate.
+    /// Nothing: the cause lies with the input or with us.
     Nobody,
     /// The host is there: it sent something, however useless.
     Alive,
@@ -39,8 +39,8 @@ impl Verdict {
     /// What this says about the host.
     ///
     /// Only what happens before a usable response counts towards a dead host. A response cut off or too slow proves
-    /// the host alive and asks for less load. A bad certificate is final for its job and says nothing about the
-    /// host's health: it answers promptly, and each record shall name the certificate, not a dead host. A time-out
+    /// the host alive and asks for less load. A bad certificate is final for its job and will hardly be another one the
+    /// next time: after a few in a row the host's other jobs are told of it without a handshake of their own. A time-out
     /// can't say whether the head or the body was late; it counts as unreachable, and a single response in between
     /// starts the count afresh.
     #[must_use]
@@ -59,7 +59,7 @@ const fn blame_of(kind: FailureKind) -> Blame {
         K::BadUrl | K::UnsupportedScheme | K::EmptyHost | K::BadPort | K::BadJson | K::BadRequest => Blame::Nobody,
         K::LineTooLong | K::InvalidUtf8 | K::HostDead | K::Cancelled | K::AddressRefused => Blame::Nobody,
         K::Unwanted | K::NotSaved | K::Status => Blame::Nobody,
-        K::CertificateExpired | K::CertificateName | K::CertificateUntrusted => Blame::Nobody,
+        K::CertificateExpired | K::CertificateName | K::CertificateUntrusted => Blame::Unreachable(kind),
         K::NameNotFound | K::NoAddress => Blame::Gone(kind),
         K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable | K::NoPorts => {
             Blame::Unreachable(kind)
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(
             named(|blame| blame == Blame::Nobody),
             "bad_url unsupported_scheme empty_host bad_port bad_json bad_request line_too_long invalid_utf8 host_dead \
-             cancelled unwanted not_saved status address_refused certificate_expired certificate_name certificate_untrusted"
+             cancelled unwanted not_saved status address_refused"
         );
         assert_eq!(
             named(|blame| blame == Blame::Alive),
@@ -99,7 +99,8 @@ mod tests {
         assert_eq!(named(|blame| blame == Blame::Overloaded), "too_slow truncated");
         assert_eq!(
             named(|blame| matches!(blame, Blame::Unreachable(_))),
-            "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol"
+            "servfail timeout total_timeout refused unreachable no_ports reset closed io certificate_expired \
+             certificate_name certificate_untrusted handshake protocol"
         );
         assert_eq!(named(|blame| matches!(blame, Blame::Gone(_))), "nxdomain no_address");
         assert_eq!(Verdict::Fine.blame(), Blame::Alive);

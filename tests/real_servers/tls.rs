@@ -32,6 +32,21 @@ fn a_certificate_is_trusted_by_its_authority() {
 }
 
 #[test]
+fn a_bad_certificate_is_looked_at_a_few_times_and_named_in_every_record() {
+    let Some(nginx) = Nginx::start(&Setup::default()) else { return };
+    let urls = (0..200).map(|n| nginx.tls_h1_url(&format!("/{n}")));
+    let run = get_lines(urls, &["--dead-after", "3"]);
+    assert_eq!(run.records.len(), 200);
+    let tried = run.records.iter().filter(|record| record["attempts"] == 1).count();
+    assert!((1..=40).contains(&tried), "{tried} handshakes");
+    for record in &run.records {
+        let error = &record["error"];
+        assert_eq!((&error["phase"], &error["kind"]), (&"tls".into(), &"certificate_untrusted".into()), "{record}");
+        assert!(error["message"].as_str().is_some_and(|message| message.contains("--cacert")), "{record}");
+    }
+}
+
+#[test]
 fn a_certificate_is_for_its_names() {
     let Some(nginx) = Nginx::start(&Setup::default()) else { return };
     let authority = nginx.authority.file();

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 /// What to do with a question.
@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Silence,
     /// This error code.
     Code(ResponseCode),
+    /// An alias of this name, and nothing else.
+    Alias(&'static str),
     /// This address, with this TTL in seconds, after a while.
     Address(IpAddr, u32, Duration),
 }
@@ -50,6 +52,10 @@ async fn answer(socket: Rc<UdpSocket>, to: SocketAddr, question: Message, reply:
     match reply {
         Reply::Silence => return,
         Reply::Code(code) => message.metadata.response_code = code,
+        Reply::Alias(of) => {
+            let of = Name::from_ascii(of).expect("a name");
+            message.add_answer(Record::from_rdata(query.name().clone(), 60, RData::CNAME(CNAME(of))));
+        }
         Reply::Address(ip, ttl, delay) => {
             tokio::time::sleep(delay).await;
             let data = match ip {

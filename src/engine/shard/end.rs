@@ -330,6 +330,11 @@ impl Shard {
             (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Dns && trouble.kind == cause => {
                 Failure::new(trouble.phase, trouble.kind, trouble.message.clone())
             }
+            // What is known of a certificate, too; but here something was tried, and may come out otherwise one day.
+            (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Tls && trouble.kind == cause => {
+                let message = format!("not tried, as the same came of the host's others in a row: {}", trouble.message);
+                Failure::new(trouble.phase, trouble.kind, message)
+            }
             (Some(trouble), _) => Failure::new(
                 Phase::Queue,
                 FailureKind::HostDead,

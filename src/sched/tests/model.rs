@@ -11,11 +11,10 @@ use crate::sched::{RetryFacts, Verdict};
 const AGAIN: &str = "servfail timeout total_timeout refused unreachable no_ports reset closed io too_slow truncated";
 /// Kinds that say nothing about the host.
 const OURS: &str = "bad_url unsupported_scheme empty_host bad_port bad_json bad_request line_too_long invalid_utf8 \
-                    host_dead cancelled unwanted not_saved status address_refused certificate_expired certificate_name \
-                    certificate_untrusted";
+                    host_dead cancelled unwanted not_saved status address_refused";
 /// Kinds after which the host gave no sign of life.
-pub(super) const SILENT: &str =
-    "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol";
+pub(super) const SILENT: &str = "servfail timeout total_timeout refused unreachable no_ports reset closed io handshake protocol certificate_expired \
+     certificate_name certificate_untrusted";
 
 pub(super) fn among(kind: FailureKind, names: &str) -> bool {
     names.split_whitespace().any(|name| name == kind.name())
