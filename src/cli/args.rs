@@ -20,7 +20,7 @@ use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
 use super::metrics;
-use super::values;
+use super::values::{self, Statuses};
 
 /// Fetches a great many URLs.
 #[derive(Debug, Parser)]
@@ -274,6 +274,21 @@ pub(super) struct RetryArgs {
     /// Give a host up after N failures in a row, for 5 minutes; 0 means never [default: 5]
     #[arg(long, value_name = "N")]
     pub(super) dead_after: Option<u32>,
+    /// How long a host that has answered well before may fail without an end before it is given up [default: 90s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(super) outage: Option<Duration>,
+    /// Statuses that are tried again; none means none [default: 408,429,502,503,504]
+    #[arg(long, value_name = "STATUS,…", value_parser = values::statuses)]
+    pub(super) retry_on: Option<Statuses>,
+    /// Statuses that ask for fewer requests, so that the whole host waits as Retry-After says [default: 429]
+    #[arg(long, value_name = "STATUS,…", value_parser = values::statuses)]
+    pub(super) hold_on: Option<Statuses>,
+    /// Waits before a retry, and of a host that fails: the first, and the longest they double to [default: 500ms..60s]
+    #[arg(long, value_name = "TIME..TIME", value_parser = values::back_off)]
+    pub(super) back_off: Option<(Duration, Duration)>,
+    /// The longest Retry-After that is waited for; who asks for more is not tried again [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(super) retry_after_max: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

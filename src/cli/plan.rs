@@ -288,6 +288,13 @@ fn retries(args: &RetryArgs) -> RetrySettings {
     let mut retries = RetrySettings { unsafe_methods: args.retry_unsafe, ..RetrySettings::default() };
     set(&mut retries.retries, args.retries);
     set(&mut retries.dead_after, args.dead_after);
+    set(&mut retries.outage, args.outage);
+    set(&mut retries.retry_statuses, args.retry_on.clone().map(|statuses| statuses.0));
+    set(&mut retries.hold_statuses, args.hold_on.clone().map(|statuses| statuses.0));
+    set(&mut retries.retry_after_max, args.retry_after_max);
+    if let Some((base, max)) = args.back_off {
+        (retries.backoff_base, retries.backoff_max) = (base, max);
+    }
     retries
 }
 

@@ -218,6 +218,7 @@ pub(super) mod tests {
             Cause::Concurrency,
             Cause::Connections,
             Cause::Adaptive,
+            Cause::Throttle,
             Cause::Probe,
             Cause::Group,
             Cause::Address,

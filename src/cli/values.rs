@@ -27,6 +27,28 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// HTTP statuses, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Statuses(pub(super) Vec<u16>);
+
+/// Statuses from 400 to 599 with commas between, or `none`.
+pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
+    if text == "none" {
+        return Ok(Statuses(Vec::new()));
+    }
+    let status = |text: &str| text.trim().parse().ok().filter(|status| (400..600).contains(status));
+    let statuses: Option<_> = text.split(',').map(status).collect();
+    statuses.map(Statuses).ok_or_else(|| "not statuses; write numbers from 400 to 599 like 429,503, or none".to_owned())
+}
+
+/// Two times, the first of which is not longer: `500ms..60s`.
+pub(super) fn back_off(text: &str) -> Result<(Duration, Duration), String> {
+    let (first, longest) =
+        text.split_once("..").ok_or("not two times; write them like 500ms..60s, or 0..0 for no wait")?;
+    let (first, longest) = (duration(first)?, duration(longest)?);
+    if first > longest { Err("the first wait is longer than the longest".to_owned()) } else { Ok((first, longest)) }
+}
+
 /// A size in bytes: `2MiB` (1,048,576 each), `64k` (1,000 each), `1_000_000`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     parse_size::parse_size(text).map_err(|_| "not a size; write it like 2MiB, 64k or 1_000_000".to_owned())

@@ -9,18 +9,29 @@ pub struct RetrySettings {
     pub retries: u32,
     /// Whether requests that are not idempotent (POST, PATCH) are repeated too. Default no: the peer may have acted.
     pub unsafe_methods: bool,
+    /// Statuses that are tried again. Default 408, 429, 502, 503 and 504.
+    pub retry_statuses: Vec<u16>,
+    /// Those of them that ask for fewer requests: all of the host's requests wait for as long as `Retry-After` says.
+    /// Default 429. After another status the job alone waits, unless nothing else comes back from the host.
+    pub hold_statuses: Vec<u16>,
     /// The first wait before a retry, and of a host's back-off. Default 500 ms. Doubles each time, with jitter.
     pub backoff_base: Duration,
-    /// The longest such wait. Default 60 s.
+    /// The longest such wait. Default 60 s. 0 turns all back-off off, what is learnt of a host's limits included.
     pub backoff_max: Duration,
-    /// The longest `Retry-After` that is obeyed. Default 1 hour; longer ones are cut to it.
+    /// The longest `Retry-After` that is waited for. Default 5 minutes. A job that is asked to wait for longer is not tried
+    /// again; a host that answers nothing else is dead.
     pub retry_after_max: Duration,
-    /// Retries a host's successes pay for: each finished job adds this share of one retry. Default 0.2.
+    /// Retries a host's successes pay for: each finished job adds this share of one retry. Default 1: at most half of what
+    /// a host is asked is asked again.
     pub budget_ratio: f64,
-    /// Retries every host may have regardless of its successes. Default 10.
+    /// Retries every host may have regardless of its successes. Default 50.
     pub budget_floor: u32,
-    /// Failure events in a row (concurrent ones count once) after which a host is dead. Default 5. 0: never.
+    /// Failure events in a row (concurrent ones count once, time-outs as much as half of these) after which a host is dead.
+    /// Default 5. 0: never.
     pub dead_after: u32,
+    /// How long a host that has answered well before may fail without an end before it is dead. Default 90 s: it may be
+    /// restarting. One that never has is dead after [`Self::dead_after`] alone.
+    pub outage: Duration,
     /// How long a dead host stays dead before one probe is let through. Default 5 minutes.
     pub dead_for: Duration,
     /// How long an idle host's state (pace, back-off, protocol) is remembered. Default 5 minutes. About 300 bytes a
@@ -36,12 +47,15 @@ impl Default for RetrySettings {
         Self {
             retries: 2,
             unsafe_methods: false,
+            retry_statuses: vec![408, 429, 502, 503, 504],
+            hold_statuses: vec![429],
             backoff_base: Duration::from_millis(500),
             backoff_max: Duration::from_secs(60),
-            retry_after_max: Duration::from_secs(3600),
-            budget_ratio: 0.2,
-            budget_floor: 10,
+            retry_after_max: Duration::from_secs(300),
+            budget_ratio: 1.0,
+            budget_floor: 50,
             dead_after: 5,
+            outage: Duration::from_secs(90),
             dead_for: Duration::from_secs(300),
             host_memory: Duration::from_secs(300),
             max_idle_hosts: 1_000_000,

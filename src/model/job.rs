@@ -12,6 +12,7 @@ use http::{HeaderMap, Method};
 
 use super::hooks::Reply;
 use super::outcome::Attempt;
+use super::reason::GiveUpReason;
 use super::time::Time;
 use super::url::WebUrl;
 use super::veil::Veiled;
@@ -98,6 +99,8 @@ pub struct Extra {
     pub repeats: Repeats,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
+    /// Why it was not tried again, once that is so.
+    pub gave_up: Option<GiveUpReason>,
     /// What the last attempt brought, kept until another has ended.
     pub last: Option<Box<Attempt>>,
     /// Where its URL, the one given and the redirects are while they wait outside of memory.

@@ -41,13 +41,15 @@ named! {
         Protocol = "protocol",
         /// Its minimum delay or start rate says "not yet".
         Pace = "pace",
-        /// It asked for a pause (429, 503, `Retry-After`) or failed.
+        /// It asked for a pause (`Retry-After`), or nothing of what it was asked lately came back well.
         BackOff = "back_off",
+        /// It takes only so many requests per second, as its refusals showed.
+        Throttle = "throttle",
         /// It is half-open: one probe is out.
         Probe = "probe",
         /// As many requests as allowed are in flight on the host.
         HostLimit = "host_limit",
-        /// As many as the adaptive limit allows are in flight on the host.
+        /// As many are in flight on the host as its answers showed that it takes.
         Adaptive = "adaptive",
         /// Its group is full.
         GroupLimit = "group_limit",
@@ -73,6 +75,8 @@ pub enum GiveUpReason {
     RetriesUsed,
     /// The host's retry budget is empty.
     BudgetEmpty,
+    /// `Retry-After` asks for a longer wait than the run is ready for.
+    RetryAfter,
     /// The host is dead, for this cause; the job may never have been tried.
     HostDead(FailureKind),
     /// The run was stopped.
@@ -88,6 +92,7 @@ impl GiveUpReason {
             Self::Unsafe => "unsafe",
             Self::RetriesUsed => "retries_used",
             Self::BudgetEmpty => "budget_empty",
+            Self::RetryAfter => "retry_after",
             Self::HostDead(_) => "host_dead",
             Self::Stopped => "stopped",
         }

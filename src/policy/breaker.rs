@@ -23,12 +23,18 @@ pub struct Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        // The cause is only read while open.
-        Self { until: Time::ZERO, failures: 0, opened: 0, cause: FailureKind::HostDead }
+        Self::new()
     }
 }
 
 impl Breaker {
+    /// Closed, and no failure counted.
+    #[must_use]
+    pub const fn new() -> Self {
+        // The cause is only read while open.
+        Self { until: Time::ZERO, failures: 0, opened: 0, cause: FailureKind::HostDead }
+    }
+
     /// The cause, while the host is dead.
     #[must_use]
     pub fn dead(&self, now: Time) -> Option<FailureKind> {
@@ -67,9 +73,10 @@ impl Breaker {
         self.until = Time::ZERO;
     }
 
-    /// One failure event. The `after`th in a row opens the breaker (0: never); while half-open the first does.
-    pub fn failed(&mut self, cause: FailureKind, after: u32, settings: &RetrySettings, now: Time) {
-        self.failures = self.failures.saturating_add(1);
+    /// A failure event that counts for `weight`. The `after`th in a row opens the breaker (0: never); while half-open the
+    /// first does.
+    pub fn failed(&mut self, cause: FailureKind, weight: u32, after: u32, settings: &RetrySettings, now: Time) {
+        self.failures = self.failures.saturating_add(weight);
         if self.opened > 0 || (after > 0 && self.failures >= after) {
             self.open(cause, settings, now);
         }
@@ -101,7 +108,7 @@ mod tests {
     }
 
     fn fail(breaker: &mut Breaker, now: Time) {
-        breaker.failed(FailureKind::Refused, settings().dead_after, &settings(), now);
+        breaker.failed(FailureKind::Refused, 1, settings().dead_after, &settings(), now);
     }
 
     #[test]
@@ -144,7 +151,7 @@ mod tests {
     fn zero_never_opens_by_count() {
         let mut breaker = Breaker::default();
         for second in 0..100 {
-            breaker.failed(FailureKind::Reset, 0, &settings(), at(second));
+            breaker.failed(FailureKind::Reset, 1, 0, &settings(), at(second));
         }
         assert_eq!(breaker.dead(at(100)), None);
     }

@@ -9,8 +9,10 @@ mod budget;
 mod concurrency;
 mod pace;
 pub mod redirect;
+mod retried;
 mod retry;
 pub mod retry_after;
+mod throttle;
 mod verdict;
 
 pub use backoff::{Backoff, Jitter};
@@ -18,5 +20,7 @@ pub use breaker::Breaker;
 pub use budget::Budget;
 pub use concurrency::Adaptive;
 pub use pace::Pace;
+pub use retried::Retried;
 pub use retry::{Decision, Fault, RetryFacts, decide};
+pub use throttle::{Allowance, Throttle};
 pub use verdict::{Blame, Verdict};

@@ -47,6 +47,12 @@ impl Pace {
         rested.max(self.due - Duration::from_nanos(SLACK))
     }
 
+    /// When the last start was made.
+    #[must_use]
+    pub fn last(&self) -> Option<Time> {
+        Some(self.last).filter(|last| *last != Time::NEVER)
+    }
+
     fn after_last(&self, nanos: u64) -> Time {
         self.last + Duration::from_nanos(nanos)
     }

@@ -129,7 +129,7 @@ const fn worth_repeating(verdict: Verdict) -> bool {
     use FailureKind as K;
     match verdict {
         Verdict::Fine => false,
-        Verdict::Troubled | Verdict::PushedBack(_) => true,
+        Verdict::Troubled(_) | Verdict::PushedBack(_) => true,
         Verdict::Failed(kind) => match kind {
             K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable | K::NoPorts => true,
             K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow => true,
@@ -168,7 +168,7 @@ mod tests {
             assert_eq!(decide(Verdict::Failed(*kind), PLAIN, &settings()), Decision::GiveUp(GiveUpReason::Final));
         }
         assert_eq!(decide(Verdict::Fine, PLAIN, &settings()), Decision::GiveUp(GiveUpReason::Final));
-        assert_eq!(decide(Verdict::Troubled, PLAIN, &settings()), Decision::Later);
+        assert_eq!(decide(Verdict::Troubled(None), PLAIN, &settings()), Decision::Later);
         assert_eq!(decide(Verdict::PushedBack(None), PLAIN, &settings()), Decision::Later);
     }
 

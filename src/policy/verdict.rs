@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::config::RetrySettings;
 use crate::model::FailureKind;
 
 /// What the peer made of an attempt.
@@ -12,9 +13,9 @@ use crate::model::FailureKind;
 pub enum Verdict {
     /// A response that says nothing against the host.
     Fine,
-    /// A response that asks for a retry (408, 502, 504) and is counted as a failure of the host.
-    Troubled,
-    /// 429 or 503: the host asks for less, for `Retry-After` if given.
+    /// A response that is tried again (408, 502, 503, 504), after `Retry-After` if given.
+    Troubled(Option<Duration>),
+    /// 429: the host asks for less, for `Retry-After` if given.
     PushedBack(Option<Duration>),
     /// No response, or none that can be used.
     Failed(FailureKind),
@@ -36,6 +37,27 @@ pub enum Blame {
 }
 
 impl Verdict {
+    /// What a status says about its host. `pause`: its `Retry-After`.
+    #[must_use]
+    pub fn of_status(status: u16, pause: impl FnOnce() -> Option<Duration>, settings: &RetrySettings) -> Self {
+        if status < 400 || !settings.retry_statuses.contains(&status) {
+            Self::Fine
+        } else if settings.hold_statuses.contains(&status) {
+            Self::PushedBack(pause())
+        } else {
+            Self::Troubled(pause())
+        }
+    }
+
+    /// The `Retry-After` that came with it.
+    #[must_use]
+    pub const fn pause(self) -> Option<Duration> {
+        match self {
+            Self::Troubled(pause) | Self::PushedBack(pause) => pause,
+            Self::Fine | Self::Failed(_) => None,
+        }
+    }
+
     /// What this says about the host.
     ///
     /// Only what happens before a usable response counts towards a dead host. A response cut off or too slow proves
@@ -47,7 +69,7 @@ impl Verdict {
     pub(crate) const fn blame(self) -> Blame {
         match self {
             Self::Fine => Blame::Alive,
-            Self::Troubled | Self::PushedBack(_) => Blame::Overloaded,
+            Self::Troubled(_) | Self::PushedBack(_) => Blame::Overloaded,
             Self::Failed(kind) => blame_of(kind),
         }
     }
@@ -104,7 +126,7 @@ mod tests {
         );
         assert_eq!(named(|blame| matches!(blame, Blame::Gone(_))), "nxdomain no_address");
         assert_eq!(Verdict::Fine.blame(), Blame::Alive);
-        assert_eq!(Verdict::Troubled.blame(), Blame::Overloaded);
+        assert_eq!(Verdict::Troubled(None).blame(), Blame::Overloaded);
         assert_eq!(Verdict::PushedBack(None).blame(), Blame::Overloaded);
     }
 }

@@ -24,6 +24,8 @@ pub struct Report {
     pub started: Time,
     /// What the peer made of it.
     pub verdict: Verdict,
+    /// Whether the job had failed here before: then a failure is the job's affair and says nothing new of the host.
+    pub again: bool,
 }
 
 /// Something happened.

@@ -1,16 +1,29 @@
-//! What the scheduler holds for and against a host: back-off, breaker, adaptive limit.
+//! What the scheduler holds for and against a host: back-off, breaker, throttle, adaptive limit.
 //!
-//! *Events* are counted, not responses: when eight requests fail together, the seven that were begun before the first
-//! failure was known belong to it and change neither the back-off's level nor the breaker's count nor the adaptive
-//! limit. This is the host's second clock; pacing is the first, and neither touches the other.
+//! Back-off is evidence about the *host*, never about a URL. A host rests when nothing of what it was asked lately came
+//! back well: one that has never answered well after its first failure, another after a run of failures. Any good answer
+//! ends the rest, so a host that serves one URL and fails another goes on. What a job's further attempts bring is the
+//! job's affair, unless such attempts mostly succeed on this host ([`Retried`]): then it was the host. Whether less load
+//! would help against the failures is the throttle's question ([`Throttle`]).
+//!
+//! *Events* are counted, not responses: attempts begun before the last event belong to it. This is the host's second
+//! clock; pacing is the first, and neither touches the other.
 
 use std::time::Duration;
 
+use crate::config::RetrySettings;
 use crate::model::{FailureKind, Time};
-use crate::policy::{Adaptive, Blame, Breaker, Verdict};
+use crate::policy::{Adaptive, Allowance, Blame, Breaker, Retried, Throttle, Verdict};
 
 use super::event::Report;
 use super::settings::SchedulerSettings;
+
+/// While a host that has answered well before fails, it is asked again after this part of the time that it has failed for:
+/// so the end of an outage is noticed when it has lasted for a quarter longer.
+const PATIENCE: u32 = 4;
+
+/// And at first, for so many failures in a row, after the shortest rest: it may be that hardly any of its URLs is served.
+const LONG_RUN: u8 = 32;
 
 #[derive(Debug)]
 pub(super) struct Health {
@@ -20,15 +33,25 @@ pub(super) struct Health {
 }
 
 /// What is held against a host. One that is well has none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Trouble {
     /// Nothing is started before this time.
     until: Time,
+    /// When the attempt was begun that asked for the pause: only the answer to a later one ends it early.
+    asked_at: Option<Time>,
     breaker: Breaker,
     /// When the last failure event was reported.
     last_event: Option<Time>,
-    /// Failure events that successes have not yet worn off.
+    /// When the first event was reported that no good answer has followed.
+    since: Time,
+    /// Events that no good answer has followed.
     level: u32,
+    /// Failures that no good answer has followed.
+    run: u8,
+    /// Requests at once after an event: one more with each good answer. 0: no such limit.
+    ramp: u32,
+    retried: Retried,
+    throttle: Throttle,
 }
 
 /// What judging needs from outside.
@@ -38,28 +61,38 @@ pub(super) struct Bench<'a> {
     pub(super) now: Time,
 }
 
+/// What the host itself knows.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// Its fixed limit on requests at once.
+    pub(super) max: u32,
+    /// Whether it has answered well before.
+    pub(super) has_served: bool,
+}
+
+/// A failure that its host is to blame for.
+#[derive(Clone, Copy)]
+struct Blow {
+    started: Time,
+    /// The cause, should the host be called dead.
+    cause: FailureKind,
+    /// What it counts for towards that. 0: nothing.
+    weight: u32,
+    /// The pause that was asked for, if that can be waited for.
+    pause: Option<Duration>,
+}
+
 impl Health {
     pub(super) fn new(max: u32) -> Self {
         Self { adaptive: Adaptive::new(max), trouble: None }
     }
 
-    /// Takes note of how an attempt ended. `max` is the host's fixed limit.
-    pub(super) fn note(&mut self, report: Report, max: u32, bench: Bench<'_>) {
+    /// Takes note of how an attempt ended.
+    pub(super) fn note(&mut self, report: Report, host: Known, bench: Bench<'_>) {
         match report.verdict.blame() {
             Blame::Nobody => {}
-            Blame::Alive => {
-                if let Some(trouble) = &mut self.trouble {
-                    trouble.breaker.answered();
-                }
-                if report.verdict == Verdict::Fine {
-                    self.succeeded(report.started, max);
-                }
-            }
-            Blame::Overloaded => self.overloaded(report, bench),
-            Blame::Unreachable(kind) => {
-                let after = bench.settings.retries.dead_after;
-                self.unreachable(kind, after, report.started, bench);
-            }
+            Blame::Alive => self.answered(report, host.max, bench.now),
+            Blame::Overloaded | Blame::Unreachable(_) => self.failed(report, host, bench),
             Blame::Gone(kind) => self.gone(kind, report.started, bench),
         }
     }
@@ -71,16 +104,37 @@ impl Health {
     pub(super) fn unresolved(&mut self, kind: FailureKind, bench: Bench<'_>) {
         let retries = &bench.settings.retries;
         let after = if retries.dead_after == 0 { retries.retries.saturating_add(1) } else { retries.dead_after };
-        self.trouble().last_event = None;
-        match Verdict::Failed(kind).blame() {
-            Blame::Gone(kind) => self.gone(kind, bench.now, bench),
-            _ => self.unreachable(kind, after, bench.now, bench),
+        if let Blame::Gone(kind) = Verdict::Failed(kind).blame() {
+            return self.gone(kind, bench.now, bench);
+        }
+        let trouble = self.trouble(bench.now);
+        if trouble.breaker.is_news(bench.now) {
+            let blow = Blow { started: bench.now, cause: kind, weight: 1, pause: None };
+            trouble.event(blow, after, Duration::MAX, bench);
         }
     }
 
-    /// Nothing is started before this time.
-    pub(super) fn until(&self) -> Time {
-        self.trouble.as_ref().map_or(Time::ZERO, |trouble| trouble.until)
+    /// Nothing is started before this time. `last`: when the host's last request was started, if one was.
+    pub(super) fn until(&self, last: Option<Time>) -> Time {
+        let Some(trouble) = &self.trouble else { return Time::ZERO };
+        let spacing = trouble.spacing();
+        let paced = last.filter(|_| !spacing.is_zero()).map_or(Time::ZERO, |last| last + spacing);
+        trouble.until.max(paced)
+    }
+
+    /// Whether the host is left alone at `now`, and not only paced.
+    pub(super) fn rests(&self, now: Time) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.until > now)
+    }
+
+    /// The least time between two starts that was learnt from the host.
+    pub(super) fn spacing(&self) -> Duration {
+        self.trouble.as_ref().map_or(Duration::ZERO, |trouble| trouble.spacing())
+    }
+
+    /// How many requests at once it is given after what its answers showed.
+    pub(super) fn allowed(&self) -> u32 {
+        self.trouble.as_ref().map_or(u32::MAX, |trouble| trouble.allowed())
     }
 
     /// Whether nothing is held against the host.
@@ -108,212 +162,196 @@ impl Health {
         self.trouble.take_if(|trouble| trouble.is_over(now));
     }
 
-    fn trouble(&mut self) -> &mut Trouble {
-        self.trouble.get_or_insert_default()
+    fn trouble(&mut self, now: Time) -> &mut Trouble {
+        self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now)))
     }
 
-    fn succeeded(&mut self, started: Time, max: u32) {
-        match &mut self.trouble {
-            Some(trouble) if !trouble.is_news(started) => return,
-            Some(trouble) => trouble.level = trouble.level.saturating_sub(1),
-            None => {}
+    fn answered(&mut self, report: Report, max: u32, now: Time) {
+        let is_good = report.verdict == Verdict::Fine;
+        if let Some(trouble) = &mut self.trouble {
+            trouble.breaker.answered();
+            if is_good {
+                trouble.served(report, max, now);
+            }
         }
-        self.adaptive.succeeded(max);
+        if is_good {
+            self.adaptive.succeeded(max);
+        }
     }
 
     // Cold, this and what follows: most attempts end well, and noting that should cost little.
     #[cold]
-    fn overloaded(&mut self, report: Report, bench: Bench<'_>) {
-        let asked = match report.verdict {
-            Verdict::PushedBack(Some(pause)) if !pause.is_zero() => {
-                Some(pause.min(bench.settings.retries.retry_after_max))
+    fn failed(&mut self, report: Report, Known { max, has_served }: Known, bench: Bench<'_>) {
+        let (now, retries) = (bench.now, &bench.settings.retries);
+        let (blow, asks_too_much) = Blow::of(report, retries);
+        let trouble = self.trouble(now);
+        if blow.weight == 0 {
+            trouble.breaker.answered();
+        }
+        if trouble.counts(report.again) {
+            trouble.run = trouble.run.saturating_add(1);
+            if !retries.backoff_max.is_zero() {
+                trouble.throttle.bad(report.started, now, max);
             }
-            _ => None,
+        }
+        if report.again {
+            trouble.retried.bad();
+        }
+        let is_trouble = trouble.run >= if has_served { trouble.throttle.telling_run() } else { 1 };
+        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && !trouble.throttle.expects_failures();
+        if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
+            trouble.until = trouble.until.max(now + pause);
+            trouble.asked_at = trouble.asked_at.max(Some(report.started));
+        }
+        if !is_trouble || !trouble.is_news(report.started) || !trouble.breaker.is_news(report.started) {
+            return;
+        }
+        let may_recover = has_served && (trouble.level == 0 || now.since(trouble.since) < retries.outage);
+        let after = if may_recover { 0 } else { retries.dead_after };
+        let mut blow = blow;
+        if asks_too_much && trouble.level > 0 && retries.dead_after > 0 {
+            trouble.breaker.open(blow.cause, retries, now);
+            blow.weight = 0;
+        }
+        let longest = match has_served {
+            // It answers at once, and no rest makes another certificate of it.
+            _ if is_certificate(blow.cause) => Duration::ZERO,
+            true if trouble.run < LONG_RUN => retries.backoff_base,
+            true => retries.backoff_base.max(trouble.lasted(now) / PATIENCE),
+            false => Duration::MAX,
         };
-        let trouble = self.trouble();
-        trouble.breaker.answered();
-        if trouble.is_news(report.started) {
-            self.event(asked, bench);
-        } else if let Some(pause) = asked {
-            // The same event, but a plain request for a pause all the same.
-            trouble.until = trouble.until.max(bench.now + pause);
+        if !retries.backoff_max.is_zero() {
+            trouble.throttle.rests(now, max);
+            // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
+            trouble.ramp = u32::from(has_served || !is_there(blow.cause));
         }
-    }
-
-    #[cold]
-    fn unreachable(&mut self, kind: FailureKind, after: u32, started: Time, mut bench: Bench<'_>) {
-        let trouble = self.trouble();
-        if trouble.is_news(started) && trouble.breaker.is_news(started) {
-            self.event(None, bench.again());
-            self.trouble().breaker.failed(kind, after, &bench.settings.retries, bench.now);
-        }
+        trouble.event(blow, after, longest, bench);
+        self.adaptive.overloaded();
     }
 
     #[cold]
     fn gone(&mut self, kind: FailureKind, started: Time, bench: Bench<'_>) {
-        let breaker = &mut self.trouble().breaker;
+        let breaker = &mut self.trouble(bench.now).breaker;
         if breaker.is_news(started) {
             breaker.open(kind, &bench.settings.retries, bench.now);
         }
     }
+}
 
-    fn event(&mut self, pause: Option<Duration>, bench: Bench<'_>) {
-        self.adaptive.overloaded();
-        let trouble = self.trouble();
-        trouble.last_event = Some(bench.now);
-        trouble.level = trouble.level.saturating_add(1);
-        let pause = pause.unwrap_or_else(|| bench.settings.host_backoff().wait(trouble.level, bench.rng));
-        trouble.until = trouble.until.max(bench.now + pause);
+/// Whether it is the certificate that fails.
+const fn is_certificate(kind: FailureKind) -> bool {
+    use FailureKind as K;
+    matches!(kind, K::CertificateExpired | K::CertificateName | K::CertificateUntrusted)
+}
+
+/// Whether who fails like this has been reached.
+const fn is_there(kind: FailureKind) -> bool {
+    use FailureKind as K;
+    matches!(kind, K::Status | K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow)
+}
+
+impl Blow {
+    /// What a failed attempt says, and whether it asks for a longer pause than is waited for.
+    fn of(report: Report, retries: &RetrySettings) -> (Self, bool) {
+        let (cause, weight) = match report.verdict {
+            // It said so itself, or by saying nothing for as long as we would wait.
+            Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
+                (kind, retries.dead_after.div_ceil(2).max(1))
+            }
+            // The head of the response came.
+            Verdict::Failed(kind @ (FailureKind::Truncated | FailureKind::TooSlow)) => (kind, 0),
+            Verdict::Failed(kind) => (kind, 1),
+            Verdict::Fine | Verdict::Troubled(_) | Verdict::PushedBack(_) => (FailureKind::Status, 1),
+        };
+        let asked = report.verdict.pause().filter(|pause| !pause.is_zero());
+        let pause = asked.filter(|pause| *pause <= retries.retry_after_max);
+        (Self { started: report.started, cause, weight, pause }, asked != pause)
     }
 }
 
 impl Trouble {
+    const fn new(now: Time) -> Self {
+        Self {
+            until: Time::ZERO,
+            asked_at: None,
+            breaker: Breaker::new(),
+            last_event: None,
+            since: now,
+            level: 0,
+            run: 0,
+            ramp: 0,
+            retried: Retried::new(),
+            throttle: Throttle::new(now),
+        }
+    }
+
     fn is_news(&self, started: Time) -> bool {
         self.last_event.is_none_or(|last| started > last)
     }
 
-    /// Whether nothing of it is left but the time of the last event.
+    /// Whether nothing of it is left that matters.
     fn is_over(&self, now: Time) -> bool {
-        self.level == 0 && self.until <= now && self.breaker.is_at_rest()
-    }
-}
-
-impl Bench<'_> {
-    const fn again(&mut self) -> Bench<'_> {
-        Bench { settings: self.settings, rng: self.rng, now: self.now }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Limits, RetrySettings};
-
-    struct Case {
-        settings: SchedulerSettings,
-        rng: fastrand::Rng,
-        health: Health,
+        self.run == 0
+            && self.level == 0
+            && self.until <= now
+            && self.breaker.is_at_rest()
+            && self.throttle.is_free()
+            && !self.throttle.expects_failures()
     }
 
-    impl Case {
-        fn new(retries: RetrySettings) -> Self {
-            let settings = SchedulerSettings::new(&Limits::default(), &retries);
-            Self { settings, rng: fastrand::Rng::with_seed(3), health: Health::new(8) }
-        }
+    /// Whether the end of an attempt says something of the host, and not only of its job.
+    const fn counts(&self, again: bool) -> bool {
+        !again || self.retried.help()
+    }
 
-        fn note(&mut self, started: u64, now: u64, verdict: Verdict) {
-            let report = Report { started: Time::from_millis(started), verdict };
-            let bench = Bench { settings: &self.settings, rng: &mut self.rng, now: Time::from_millis(now) };
-            self.health.note(report, 8, bench);
-        }
+    fn lasted(&self, now: Time) -> Duration {
+        if self.level == 0 { Duration::ZERO } else { now.since(self.since) }
+    }
 
-        fn rest(&self, now: u64) -> u128 {
-            self.health.until().since(Time::from_millis(now)).as_millis()
-        }
-
-        fn level(&self) -> u32 {
-            self.health.trouble.as_ref().map_or(0, |trouble| trouble.level)
-        }
-
-        fn is_forgiven(&mut self, now: u64) -> bool {
-            self.health.forgive(Time::from_millis(now));
-            self.health.trouble.is_none()
+    fn spacing(&self) -> Duration {
+        match self.throttle.allowance() {
+            Allowance::Every(nanos) => Duration::from_nanos(nanos),
+            Allowance::All | Allowance::AtOnce(_) => Duration::ZERO,
         }
     }
 
-    const PUSHED: Verdict = Verdict::PushedBack(None);
-    const REFUSED: Verdict = Verdict::Failed(FailureKind::Refused);
-
-    #[test]
-    fn concurrent_failures_are_one_event_and_successes_wear_it_off_step_by_step() {
-        let mut case = Case::new(RetrySettings::default());
-        case.note(10, 100, PUSHED);
-        let first = case.health.until();
-        for started in [10, 20, 99, 100] {
-            case.note(started, 101, PUSHED);
+    fn allowed(&self) -> u32 {
+        let ramp = if self.ramp == 0 { u32::MAX } else { self.ramp };
+        match self.throttle.allowance() {
+            Allowance::AtOnce(requests) => requests.min(ramp),
+            Allowance::All | Allowance::Every(_) => ramp,
         }
-        assert_eq!((case.level(), case.health.until()), (1, first));
-        case.note(101, 2000, PUSHED);
-        case.note(2001, 5000, Verdict::Troubled);
-        assert_eq!(case.level(), 3);
-        case.note(4000, 5001, Verdict::Fine);
-        assert_eq!(case.level(), 3);
-        case.note(5001, 5002, Verdict::Fine);
-        assert_eq!(case.level(), 2);
     }
 
-    #[test]
-    fn retry_after_is_obeyed_capped_and_zero_falls_through_to_backing_off() {
-        let seconds = |s| Verdict::PushedBack(Some(Duration::from_secs(s)));
-        let mut case =
-            Case::new(RetrySettings { retry_after_max: Duration::from_secs(60), ..RetrySettings::default() });
-        case.note(1, 2, seconds(7));
-        assert_eq!(case.rest(2), 7000);
-        case.note(1, 3, seconds(9));
-        assert_eq!((case.rest(3), case.level()), (9000, 1));
-        case.note(1, 4, seconds(2));
-        assert_eq!(case.rest(3), 9000);
-        case.note(20_000, 20_001, seconds(1_000_000));
-        assert_eq!(case.rest(20_001), 60_000);
-        case.note(90_000, 90_001, seconds(0));
-        assert!((1000..=2000).contains(&case.rest(90_001)), "{}", case.rest(90_001));
-    }
-
-    #[test]
-    fn answers_of_any_kind_keep_the_host_from_being_called_dead() {
-        let mut case = Case::new(RetrySettings { dead_after: 2, ..RetrySettings::default() });
-        let now = |case: &Case, at| case.health.dead(Time::from_millis(at)).is_some();
-        case.note(1, 2, REFUSED);
-        case.note(1000, 1001, Verdict::Failed(FailureKind::BadFraming));
-        case.note(2000, 2001, REFUSED);
-        assert!(!now(&case, 2001));
-        case.note(3000, 3001, REFUSED);
-        assert!(now(&case, 3001));
-        // Stragglers of the time before don't lengthen it, a late answer ends it.
-        let until = case.health.clear_at();
-        case.note(3000, 4000, REFUSED);
-        assert_eq!(case.health.clear_at(), until);
-        case.note(2999, 5000, Verdict::Fine);
-        assert!(!now(&case, 5000));
-    }
-
-    #[test]
-    fn look_ups_end_even_with_the_breaker_off() {
-        let mut case = Case::new(RetrySettings { dead_after: 0, retries: 2, ..RetrySettings::default() });
-        for step in 1..=3 {
-            let now = Time::from_millis(step);
-            assert_eq!(case.health.dead(now), None);
-            let bench = Bench { settings: &case.settings, rng: &mut case.rng, now };
-            case.health.unresolved(FailureKind::ServerFailure, bench);
+    /// A good answer came.
+    fn served(&mut self, report: Report, max: u32, now: Time) {
+        self.run = 0;
+        if self.asked_at.is_none_or(|asked| report.started >= asked) {
+            (self.until, self.asked_at) = (self.until.min(now), None);
         }
-        assert_eq!(case.health.dead(Time::from_millis(3)), Some(FailureKind::ServerFailure));
-    }
-
-    #[test]
-    fn pushing_back_halves_the_adaptive_limit_once_an_event() {
-        let mut case = Case::new(RetrySettings::default());
-        for at in 0..100 {
-            case.note(at, at + 1, Verdict::Fine);
+        self.level = 0;
+        self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
+        if report.again {
+            self.retried.good();
         }
-        assert_eq!(case.health.adaptive.limit(), 8);
-        (0..8).for_each(|_| case.note(150, 200, PUSHED));
-        assert_eq!(case.health.adaptive.limit(), 4);
+        if self.counts(report.again) {
+            self.throttle.good(report.started, now, max);
+        }
     }
 
-    #[test]
-    fn trouble_is_forgiven_when_successes_have_worn_it_off_and_no_clock_runs() {
-        let mut case = Case::new(RetrySettings { dead_after: 2, ..RetrySettings::default() });
-        case.note(0, 1, Verdict::Fine);
-        assert!(case.is_forgiven(1), "nothing to forgive");
-        case.note(2, 3, PUSHED);
-        case.note(2, 4, Verdict::Fine);
-        assert!(!case.is_forgiven(100_000), "time alone wears nothing off");
-        case.note(4, 5, Verdict::Fine);
-        assert!(!case.is_forgiven(5), "the back-off runs");
-        assert!(case.is_forgiven(100_000));
-        case.note(200_000, 200_001, Verdict::Failed(FailureKind::NameNotFound));
-        assert!(!case.is_forgiven(10_000_000), "it is half-open");
-        case.note(10_000_000, 10_000_001, Verdict::Fine);
-        assert!(case.is_forgiven(10_000_001));
+    /// One more event: a rest of `longest` at most, unless another was asked for. The breaker opens at `after` (0: never).
+    fn event(&mut self, blow: Blow, after: u32, longest: Duration, bench: Bench<'_>) {
+        let (now, settings) = (bench.now, bench.settings);
+        if self.level == 0 {
+            self.since = now;
+        }
+        self.level = self.level.saturating_add(1);
+        self.last_event = Some(now);
+        if blow.weight > 0 {
+            self.breaker.failed(blow.cause, blow.weight, after, &settings.retries, now);
+        }
+        // The time that the attempt took has been a rest already.
+        let rested = || blow.started + settings.host_backoff().wait(self.level, bench.rng).min(longest);
+        self.until = self.until.max(blow.pause.map_or_else(rested, |pause| now + pause));
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct Host<J> {
     pub(super) gate: Gate,
     /// Jobs it may still send before its turn is over.
     pub(super) stay: u8,
+    /// Whether it has ever answered well.
+    pub(super) has_served: bool,
     pub(super) place: Place,
     pub(super) pace: Pace,
     pub(super) health: Health,
@@ -91,6 +93,7 @@ impl<J> Host<J> {
             address: NONE,
             gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
             stay: 0,
+            has_served: false,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
             health: Health::new(concurrency),
@@ -134,7 +137,7 @@ impl<J> Host<J> {
             Some(DeferReason::HostLimit)
         } else if flying >= self.capacity {
             Some(DeferReason::Protocol)
-        } else if adaptive && flying >= self.health.adaptive.limit() {
+        } else if flying >= self.learnt(adaptive) {
             Some(DeferReason::Adaptive)
         } else {
             None
@@ -155,8 +158,23 @@ impl<J> Host<J> {
         if self.health.half_open(now) {
             return 1;
         }
-        let own = self.concurrency.min(self.capacity);
-        if adaptive { own.min(self.health.adaptive.limit()) } else { own }
+        self.concurrency.min(self.capacity).min(self.learnt(adaptive))
+    }
+
+    /// Requests at once by what the host's answers showed.
+    pub(super) fn learnt(&self, adaptive: bool) -> u32 {
+        let allowed = self.health.allowed();
+        if adaptive { allowed.min(self.health.adaptive.limit()) } else { allowed }
+    }
+
+    /// Nothing is started before this time, because of how attempts ended.
+    pub(super) fn held_until(&self) -> Time {
+        self.health.until(self.pace.last())
+    }
+
+    /// The mean nanoseconds between starts, as set or as learnt.
+    pub(super) fn spacing(&self) -> u64 {
+        self.pace.spacing().max(u64::try_from(self.health.spacing().as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// How many jobs a turn lets it send: to its end, if that is near. One, while nothing is known of it and much is to
@@ -172,7 +190,7 @@ impl<J> Host<J> {
     /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.
     pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
         let share = self.service_nanos(usual) / u64::from(self.allowed(adaptive, now));
-        let each = share.max(self.pace.spacing());
+        let each = share.max(self.spacing());
         (self.queue.len() as u64).saturating_mul(each)
     }
 

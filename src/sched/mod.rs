@@ -200,12 +200,9 @@ impl<J> Scheduler<J> {
     /// Something happened.
     pub fn handle(&mut self, event: Event<J>, now: Time) {
         match event {
-            Event::Arrived { host: HostId(id), job } => {
-                let host = self.host(HostId(id));
-                host.make_room();
-                host.queue.push_back(job);
-                self.queued += 1;
-                self.settle(id, now);
+            Event::Arrived { host, job } => {
+                self.host(host);
+                self.enqueue(host.0, job, now);
             }
             Event::Continued { host, job } => self.enqueue_first(host, job, now),
             Event::Done { host, report } => self.done(host, report, now),
@@ -262,6 +259,14 @@ impl<J> Scheduler<J> {
         let host = &mut self.hosts[id.0 as usize];
         assert!(host.is_live(), "{id:?} has been forgotten");
         host
+    }
+
+    fn enqueue(&mut self, id: u32, job: J, now: Time) {
+        let host = &mut self.hosts[id as usize];
+        host.make_room();
+        host.queue.push_back(job);
+        self.queued += 1;
+        self.settle(id, now);
     }
 
     fn enqueue_first(&mut self, id: HostId, job: J, now: Time) {

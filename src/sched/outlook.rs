@@ -61,7 +61,9 @@ pub enum Cause {
     Concurrency,
     /// What its connections can carry.
     Connections,
-    /// The adaptive limit.
+    /// The rate that it was seen to take.
+    Throttle,
+    /// The number of requests at once that it was seen to take.
     Adaptive,
     /// It is half-open: one probe at a time.
     Probe,
@@ -140,8 +142,8 @@ impl<J> Scheduler<J> {
         let (jobs, service) = (host.jobs_left(), host.service_nanos(self.usual_service));
         let allowed = host.allowed(self.settings.adaptive, now);
         let by_service = jobs.saturating_mul(service) / u64::from(allowed);
-        let by_pace = jobs.saturating_mul(host.pace.spacing());
-        let rest = if jobs > 0 { nanos(host.health.until().since(now)) } else { 0 };
+        let by_pace = jobs.saturating_mul(host.spacing());
+        let rest = if jobs > 0 { nanos(host.held_until().since(now)) } else { 0 };
         let work = by_service.max(by_pace);
         let cause = if jobs == 0 {
             Cause::Service
@@ -150,7 +152,7 @@ impl<J> Scheduler<J> {
         } else if rest > work || host.queue.is_empty() {
             Cause::BackOff
         } else if by_pace > by_service {
-            if host.pace.is_delay() { Cause::Delay } else { Cause::Rate }
+            host.slowest_pace()
         } else if jobs + u64::from(host.in_flight) <= u64::from(allowed) {
             Cause::Service
         } else {
@@ -207,6 +209,17 @@ impl<J> Host<J> {
         self.queue.len() as u64 + u64::from(self.retries.len())
     }
 
+    /// What spaces its starts.
+    fn slowest_pace(&self) -> Cause {
+        if self.spacing() > self.pace.spacing() {
+            Cause::Throttle
+        } else if self.pace.is_delay() {
+            Cause::Delay
+        } else {
+            Cause::Rate
+        }
+    }
+
     /// Which limit of the host's own is the lowest.
     fn narrowest(&self, adaptive: bool, now: Time) -> Cause {
         let allowed = self.allowed(adaptive, now);
@@ -214,7 +227,7 @@ impl<J> Host<J> {
             Cause::Probe
         } else if allowed == self.concurrency() {
             Cause::Concurrency
-        } else if adaptive && allowed == self.health.adaptive.limit() {
+        } else if allowed == self.learnt(adaptive) {
             Cause::Adaptive
         } else {
             Cause::Connections

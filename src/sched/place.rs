@@ -58,7 +58,7 @@ impl<J> Scheduler<J> {
     /// The place for a host with jobs that are given up, or that trouble keeps back. Most hosts are never asked.
     #[cold]
     fn kept_back(&self, host: &Host<J>, now: Time) -> Option<(Place, Time)> {
-        let (queued, until) = (!host.queue.is_empty(), host.health.until());
+        let (queued, until) = (!host.queue.is_empty(), host.held_until());
         let dead = self.stopped || host.health.dead(now).is_some();
         if dead && (queued || host.retries.len() > 0) {
             Some((Place::Dying, Time::NEVER))

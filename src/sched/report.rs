@@ -6,7 +6,7 @@ use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{Decision, Verdict, decide};
 
 use super::event::{HostId, Report};
-use super::health::Bench;
+use super::health::{Bench, Known};
 use super::host::{Gate, blend};
 use super::list::NONE;
 use super::{RetryFacts, Scheduler};
@@ -29,7 +29,8 @@ impl<J> Scheduler<J> {
         match self.fate(id, report, facts, now) {
             Ok(Decision::Free) => return self.enqueue_first(id, job, now),
             Ok(_) => {
-                let due = now + self.settings.job_backoff().wait(facts.attempt, &mut self.rng);
+                let wait = self.settings.job_backoff().wait(facts.attempt, &mut self.rng);
+                let due = now + report.verdict.pause().unwrap_or_default().max(wait);
                 let host = &mut self.hosts[id.0 as usize];
                 self.retries.insert(id.0, &mut host.retries, job, due);
             }
@@ -44,11 +45,13 @@ impl<J> Scheduler<J> {
         // A host that asks for less is already asked less by its back-off clock; charging its budget too would give up
         // on jobs that it has promised to serve later.
         let costs = !matches!(report.verdict, Verdict::PushedBack(_));
+        let asks_too_much = report.verdict.pause().is_some_and(|pause| pause > self.settings.retries.retry_after_max);
         match decide(report.verdict, facts, &self.settings.retries) {
             Decision::GiveUp(reason) => Err(reason),
             _ if self.stopped => Err(GiveUpReason::Stopped),
             decision => match (host.health.dead(now), decision) {
                 (Some(cause), _) => Err(GiveUpReason::HostDead(cause)),
+                (None, Decision::Later) if asks_too_much => Err(GiveUpReason::RetryAfter),
                 (None, Decision::Later) if costs && !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
                 (None, decision) => Ok(decision),
             },
@@ -74,8 +77,9 @@ impl<J> Scheduler<J> {
         self.usual_service = blend(self.usual_service, micros);
         let host = &mut self.hosts[id.0 as usize];
         host.served(micros);
-        let max = host.concurrency();
-        host.health.note(report, max, Bench { settings: &self.settings, rng: &mut self.rng, now });
+        let known = Known { max: host.concurrency(), has_served: host.has_served };
+        host.has_served |= report.verdict == Verdict::Fine;
+        host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
     }
 
     pub(super) fn resolved(&mut self, id: HostId, address: Option<IpAddr>, now: Time) {

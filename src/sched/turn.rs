@@ -35,7 +35,8 @@ impl<J> Scheduler<J> {
         let Some((_, id)) = self.retries.first().filter(|(due, _)| *due <= now) else { return false };
         let host = &mut self.hosts[id as usize];
         if let Some(job) = self.retries.take_first(&mut host.retries) {
-            self.enqueue_first(HostId(id), job, now);
+            // Behind those that have not been tried yet: it has failed, and they may not.
+            self.enqueue(id, job, now);
         }
         true
     }
@@ -180,7 +181,7 @@ impl<J> Scheduler<J> {
             let (at, id) = self.timers.first()?;
             let host = &self.hosts[id as usize];
             let (until, wake) = match host.place {
-                Place::Waiting(Wake::BackOff) => (host.health.until(), Wake::BackOff),
+                Place::Waiting(Wake::BackOff) => (host.held_until(), Wake::BackOff),
                 Place::Waiting(wake) => (host.pace.next(), wake),
                 Place::Resting => (host.clear_at(), Wake::Expiry),
                 _ => (Time::NEVER, Wake::Expiry),

@@ -113,8 +113,8 @@ impl<J> Scheduler<J> {
     }
 
     fn held_by_itself(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
-        if host.health.until() > now {
-            Some(DeferReason::BackOff)
+        if host.held_until() > now {
+            Some(if host.health.rests(now) { DeferReason::BackOff } else { DeferReason::Throttle })
         } else if host.gate != Gate::Open {
             Some(DeferReason::Address)
         } else {

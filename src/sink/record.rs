@@ -1,8 +1,8 @@
 //! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
 //!
 //! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
-//! `body`, `body_charset`, `body_lossy`, `body_sha256`, `saved`) and the three that mark a rarity (`body_complete_by_close`,
-//! `body_dropped`, `error.line`).
+//! `body`, `body_charset`, `body_lossy`, `body_sha256`, `saved`) and the four that mark a rarity (`body_complete_by_close`,
+//! `body_dropped`, `gave_up`, `error.line`).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::json::{Drain, Object, address, key};
 use super::text::header_text;
-use crate::model::{Failure, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
+use crate::model::{Failure, GiveUpReason, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 use crate::text::{self, Text};
 
 /// Which optional fields records have.
@@ -78,6 +78,9 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     content(response.map(|response| (response, job.url.host())), last.wire_bytes, fields, row);
     if extra.is_some_and(|extra| extra.body_dropped) {
         row.bool(key!("body_dropped"), true);
+    }
+    if let Some(reason) = extra.and_then(|extra| extra.gave_up).filter(|reason| *reason != GiveUpReason::Final) {
+        row.text(key!("gave_up"), reason.name());
     }
     match extra.map_or(&[][..], |extra| &extra.hops) {
         [] => row.key(key!("redirects")).extend_from_slice(b"[]"),

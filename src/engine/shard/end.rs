@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
 use super::Shard;
 use super::habits::{fault, is_timeout};
@@ -163,9 +163,10 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let verdict = verdict(&exchanged);
+        let again = flight.job.extra.as_ref().is_some_and(|extra| extra.hop_attempts > 0);
+        let verdict = self.verdict(&exchanged);
         let facts = self.facts(&mut flight, &exchanged, reused);
-        let report = Report { started: flight.dispatched, verdict };
+        let report = Report { started: flight.dispatched, verdict, again };
         let host = flight.host;
         let mut attempt = Attempt {
             timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
@@ -196,6 +197,9 @@ impl Shard {
             && !facts.is_free()
         {
             self.note_trouble(host, failure);
+        }
+        if let (Ok(response), Verdict::Troubled(pause) | Verdict::PushedBack(pause)) = (&attempt.result, verdict) {
+            self.note_trouble(host, &refusal(response.status, pause, self.shared.config.retries.retry_after_max));
         }
         // What its reader has seen a part of is over, however it ended.
         if (verdict == Verdict::Fine && !facts.is_free()) || flight.handed_over.get() {
@@ -243,10 +247,21 @@ impl Shard {
         }
     }
 
+    /// What an exchange says about its host.
+    fn verdict(&self, exchanged: &Exchanged) -> Verdict {
+        let status = exchanged.head.as_ref().filter(|_| says_all(&exchanged.result)).map(|head| head.status.as_u16());
+        let retries = &self.shared.config.retries;
+        let said = status.map(|status| Verdict::of_status(status, || retry_after(exchanged), retries));
+        match (&exchanged.result, said.unwrap_or(Verdict::Fine)) {
+            (Err(failure), Verdict::Fine) => Verdict::Failed(failure.kind),
+            (_, said) => said,
+        }
+    }
+
     /// What the job may still expect. Writes down in it what it has had.
     fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, reused: bool) -> RetryFacts {
         let fault = fault(exchanged, reused);
-        if fault.is_none() && verdict(exchanged) == Verdict::Fine {
+        if fault.is_none() && self.verdict(exchanged) == Verdict::Fine {
             return RetryFacts { attempt: 1, replayable: true, free: false };
         }
         let idempotent = self.template.method(&flight.job).is_idempotent() || self.shared.config.retries.unsafe_methods;
@@ -303,6 +318,9 @@ impl Shard {
     pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
         let attempts = job.attempts();
         self.leaves(host);
+        if let Some(extra) = &mut job.extra {
+            extra.gave_up = Some(reason);
+        }
         if let Err(failure) = self.unstow(&mut job) {
             return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
         }
@@ -361,25 +379,16 @@ fn says_all(result: &Result<Response, Failure>) -> bool {
     result.as_ref().err().is_none_or(|failure| of_body(failure.phase) && failure.kind != FailureKind::Cancelled)
 }
 
-/// What an exchange says about its host.
-fn verdict(exchanged: &Exchanged) -> Verdict {
-    let status = exchanged.head.as_ref().filter(|_| says_all(&exchanged.result)).map(|head| head.status.as_u16());
-    let said = status.map_or(Verdict::Fine, |status| of_status(status, Some(exchanged)));
-    match &exchanged.result {
-        Err(failure) if said == Verdict::Fine => Verdict::Failed(failure.kind),
-        _ => said,
-    }
-}
-
-/// What a status says about its host. Only a response that is here says how long to wait.
-pub(super) fn of_status(status: u16, exchanged: Option<&Exchanged>) -> Verdict {
-    match StatusCode::from_u16(status) {
-        Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
-            Verdict::PushedBack(exchanged.and_then(retry_after))
+/// A response that asks to come again, as what is wrong with its host.
+fn refusal(status: u16, pause: Option<Duration>, longest: Duration) -> Failure {
+    let message = match pause {
+        Some(pause) if pause > longest => {
+            format!("it answered {status} and asks to come again in {pause:?}, longer than is waited for ({longest:?})")
         }
-        Ok(StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => Verdict::Troubled,
-        _ => Verdict::Fine,
-    }
+        Some(pause) => format!("it answered {status} and asked to come again in {pause:?}"),
+        None => format!("it answered {status}"),
+    };
+    Failure::new(Phase::Head, FailureKind::Status, message)
 }
 
 /// How long the response asks to stay away. Headers that count milliseconds are more exact, where there is one (Azure, OpenAI).

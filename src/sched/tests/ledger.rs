@@ -69,7 +69,6 @@ pub(super) struct HostBook {
     address: Option<u8>,
     pub(super) lookups: u32,
     pub(super) history: History,
-    pub(super) pushed_until: Time,
     /// When the last of its work ended.
     busy_until: Time,
     /// Its limits were changed, or its address while it was idle: it may count as idle from later on than its work ended.
@@ -82,6 +81,13 @@ pub(super) struct HostBook {
 }
 
 impl HostBook {
+    /// Takes note if nothing is left to do.
+    pub(super) fn look(&mut self, now: Time) {
+        if !self.has_work() {
+            self.history.idle(now);
+        }
+    }
+
     const fn has_work(&self) -> bool {
         self.queued > 0 || self.in_flight > 0 || self.retrying > 0 || self.asked
     }
@@ -217,11 +223,11 @@ impl Ledger {
         assert!(!self.host_pace(host, now), "host {host} paces");
         assert!(!breaks_rate(&self.starts, self.interval, now), "the run paces");
         assert!(now >= self.not_before, "a start before it was allowed");
-        assert!(now >= self.hosts[host].pushed_until, "host {host} asked for a pause");
-        let retries = &self.plan.settings.retries;
-        assert_eq!(self.hosts[host].history.dead(retries, now), None, "host {host} is dead");
+        let standing = self.hosts[host].history.standing(&self.plan.settings.retries);
+        assert!(now >= standing.asked_until, "host {host} asked for a pause");
         let book = &mut self.hosts[host];
-        assert!(book.history.death(retries).is_none() || book.in_flight == 0, "host {host}: two probes");
+        assert!(standing.death.is_none_or(|death| now >= death.until), "host {host} is dead");
+        assert!(standing.death.is_none() || book.in_flight == 0, "host {host}: two probes");
         book.in_flight += 1;
         book.starts.push(now);
         self.starts.push(now);
@@ -298,8 +304,9 @@ impl Ledger {
         let (paced, retries) = (self.host_pace(host, now), &self.plan.settings.retries);
         let book = &self.hosts[host];
         assert!(!book.has_work(), "{book:?}");
-        assert!(!paced && now >= book.pushed_until, "host {host} forgotten while a clock runs");
-        assert_eq!(book.history.dead(retries, now), None);
+        let standing = book.history.standing(retries);
+        assert!(!paced && now >= standing.asked_until, "host {host} forgotten while a clock runs");
+        assert!(standing.death.is_none_or(|death| now >= death.until), "host {host} forgotten while dead");
         if now >= book.busy_until + retries.host_memory {
             self.seen.forgotten.insert("idle for long");
         } else {
@@ -422,10 +429,12 @@ impl Ledger {
             DeferReason::Address => book.asked,
             DeferReason::Protocol => book.in_flight >= book.capacity,
             DeferReason::Pace => self.host_pace(host, now),
-            DeferReason::BackOff => !book.history.is_clean(),
-            DeferReason::Probe => book.in_flight > 0 && book.history.death(&self.plan.settings.retries).is_some(),
+            DeferReason::BackOff | DeferReason::Throttle => !book.history.is_clean(),
+            DeferReason::Probe => {
+                book.in_flight > 0 && book.history.standing(&self.plan.settings.retries).death.is_some()
+            }
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
-            DeferReason::Adaptive => self.plan.settings.adaptive && book.in_flight > 0,
+            DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
             DeferReason::GroupLimit => self.group_full(host),
             DeferReason::AddressLimit => self.address_full(host),
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,

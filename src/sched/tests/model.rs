@@ -1,11 +1,13 @@
 //! What must become of a failed attempt's job: the slow and obvious version. It keeps every host's whole history and works
-//! out from it, from the beginning each time, whether the host is dead and what the budget holds.
+//! out from it whether the host is dead, until when it asked to be left alone, and what the budget holds.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::sched::{RetryFacts, Verdict};
+use crate::policy::{Retried, Throttle};
+use crate::sched::{Report, RetryFacts, Verdict};
 
 /// Kinds that may go away by trying again.
 const AGAIN: &str = "servfail timeout total_timeout refused unreachable no_ports reset closed io too_slow truncated";
@@ -29,7 +31,7 @@ pub(super) fn reason_of_its_own(
 ) -> Option<GiveUpReason> {
     let hopeless = match verdict {
         Verdict::Fine => true,
-        Verdict::Troubled | Verdict::PushedBack(_) => false,
+        Verdict::Troubled(_) | Verdict::PushedBack(_) => false,
         Verdict::Failed(kind) => !among(kind, AGAIN),
     };
     if hopeless {
@@ -47,22 +49,27 @@ pub(super) fn reason_of_its_own(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     Nothing,
-    Alive,
-    Overloaded,
-    Silent(FailureKind),
+    /// Alive; and whether the answer was a good one.
+    Alive(bool),
+    /// It failed: the cause, what that counts for, and the pause asked for.
+    Failing(FailureKind, u32, Option<Duration>),
     Gone(FailureKind),
 }
 
 impl Sign {
-    fn of(verdict: Verdict) -> Self {
+    fn of(verdict: Verdict, settings: &RetrySettings) -> Self {
+        let half = settings.dead_after.div_ceil(2).max(1);
         match verdict {
-            Verdict::Fine => Self::Alive,
-            Verdict::Troubled | Verdict::PushedBack(_) => Self::Overloaded,
-            Verdict::Failed(FailureKind::TooSlow | FailureKind::Truncated) => Self::Overloaded,
+            Verdict::Fine => Self::Alive(true),
+            Verdict::Troubled(pause) | Verdict::PushedBack(pause) => Self::Failing(FailureKind::Status, 1, pause),
+            Verdict::Failed(kind @ (FailureKind::TooSlow | FailureKind::Truncated)) => Self::Failing(kind, 0, None),
+            Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
+                Self::Failing(kind, half, None)
+            }
             Verdict::Failed(kind) if is_gone(kind) => Self::Gone(kind),
             Verdict::Failed(kind) if among(kind, OURS) => Self::Nothing,
-            Verdict::Failed(kind) if among(kind, SILENT) => Self::Silent(kind),
-            Verdict::Failed(_) => Self::Alive,
+            Verdict::Failed(kind) if among(kind, SILENT) => Self::Failing(kind, 1, None),
+            Verdict::Failed(_) => Self::Alive(false),
         }
     }
 }
@@ -72,12 +79,25 @@ pub(super) const fn is_gone(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress)
 }
 
+/// Something that happened to a host.
 #[derive(Clone, Copy, Debug)]
-struct Past {
-    /// `None`: a look-up, which is an event of its own.
-    started: Option<Time>,
-    at: Time,
-    sign: Sign,
+enum Past {
+    Reported {
+        started: Time,
+        at: Time,
+        verdict: Verdict,
+        again: bool,
+        max: u32,
+    },
+    /// A look-up failed, which is an event of its own.
+    Unresolved {
+        at: Time,
+        kind: FailureKind,
+    },
+    /// It had nothing left to do.
+    Idle {
+        at: Time,
+    },
 }
 
 /// What is known of a dead host, or of one that was dead and has not answered since.
@@ -88,10 +108,176 @@ pub(super) struct Death {
     times: u32,
 }
 
+/// What follows from a host's history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// The host's last death, unless it has answered since.
+    pub(super) death: Option<Death>,
+    /// It asked to be left alone until then.
+    pub(super) asked_until: Time,
+    asked_at: Option<Time>,
+    has_served: bool,
+    counted: u32,
+    last_event: Option<Time>,
+    level: u32,
+    since: Time,
+    run: u8,
+    retried: Retried,
+    /// Known from the first failure on.
+    throttle: Option<Throttle>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self::FRESH
+    }
+}
+
+impl Standing {
+    const FRESH: Self = Self {
+        death: None,
+        asked_until: Time::ZERO,
+        asked_at: None,
+        has_served: false,
+        counted: 0,
+        last_event: None,
+        level: 0,
+        since: Time::ZERO,
+        run: 0,
+        retried: Retried::new(),
+        throttle: None,
+    };
+
+    fn follow(&mut self, past: Past, settings: &RetrySettings) {
+        match past {
+            Past::Reported { started, at, verdict, again, max } => match Sign::of(verdict, settings) {
+                Sign::Nothing => {}
+                Sign::Alive(good) => self.alive(good, again, (started, at), max),
+                Sign::Gone(kind) => self.gone(kind, started, at, settings),
+                Sign::Failing(kind, weight, pause) => {
+                    let holds = matches!(verdict, Verdict::PushedBack(_));
+                    self.failing((kind, weight), pause, holds, again, (started, at), max, settings);
+                }
+            },
+            Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
+            Past::Unresolved { at, kind } => {
+                let after = if settings.dead_after == 0 { settings.retries + 1 } else { settings.dead_after };
+                self.throttle.get_or_insert_with(|| Throttle::new(at));
+                if self.death.is_none_or(|death| at >= death.until) {
+                    self.event((kind, 1), after, at, settings);
+                }
+            }
+            Past::Idle { at } => {
+                let free = self.throttle.is_some_and(|throttle| throttle.is_free() && !throttle.expects_failures());
+                let over = free && self.run == 0 && self.level == 0 && self.death.is_none() && self.counted == 0;
+                // A pause of its own may still run, which nobody can tell from outside; then what was learnt of it stays.
+                if over && self.asked_until <= at {
+                    *self = Self { has_served: self.has_served, ..Self::FRESH };
+                }
+            }
+        }
+    }
+
+    fn alive(&mut self, good: bool, again: bool, (started, at): (Time, Time), max: u32) {
+        (self.death, self.counted) = (None, 0);
+        if !good {
+            return;
+        }
+        self.has_served = true;
+        let Some(throttle) = &mut self.throttle else { return };
+        if again {
+            self.retried.good();
+        }
+        if !again || self.retried.help() {
+            throttle.good(started, at, max);
+        }
+        (self.run, self.level) = (0, 0);
+        if self.asked_at.is_none_or(|asked| started >= asked) {
+            (self.asked_until, self.asked_at) = (self.asked_until.min(at), None);
+        }
+    }
+
+    fn gone(&mut self, kind: FailureKind, started: Time, at: Time, settings: &RetrySettings) {
+        self.throttle.get_or_insert_with(|| Throttle::new(at));
+        if self.death.is_none_or(|death| started >= death.until) {
+            self.die(kind, at, settings);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a report says, laid out")]
+    fn failing(
+        &mut self,
+        (kind, weight): (FailureKind, u32),
+        pause: Option<Duration>,
+        holds: bool,
+        again: bool,
+        (started, at): (Time, Time),
+        max: u32,
+        settings: &RetrySettings,
+    ) {
+        let holding = !settings.backoff_max.is_zero();
+        let throttle = self.throttle.get_or_insert_with(|| Throttle::new(at));
+        if weight == 0 {
+            (self.death, self.counted) = (None, 0);
+        }
+        if !again || self.retried.help() {
+            self.run = self.run.saturating_add(1);
+            if holding {
+                throttle.bad(started, at, max);
+            }
+        }
+        if again {
+            self.retried.bad();
+        }
+        let in_trouble = self.run >= if self.has_served { throttle.telling_run() } else { 1 };
+        let holds = holds && !throttle.expects_failures();
+        let pause = pause.filter(|pause| !pause.is_zero());
+        let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
+        if let Some(pause) = pause.filter(|_| !too_long && (holds || in_trouble)) {
+            self.asked_until = self.asked_until.max(at + pause);
+            self.asked_at = self.asked_at.max(Some(started));
+        }
+        let of_before = self.last_event.is_some_and(|last| started <= last);
+        if !in_trouble || of_before || self.death.is_some_and(|death| started < death.until) {
+            return;
+        }
+        let may_recover = self.has_served && (self.level == 0 || at.since(self.since) < settings.outage);
+        let dies = too_long && self.level > 0 && settings.dead_after > 0;
+        if holding {
+            throttle.rests(at, max);
+        }
+        if dies {
+            self.die(kind, at, settings);
+        }
+        let after = if may_recover { 0 } else { settings.dead_after };
+        self.event((kind, if dies { 0 } else { weight }), after, at, settings);
+    }
+
+    fn event(&mut self, (kind, weight): (FailureKind, u32), after: u32, at: Time, settings: &RetrySettings) {
+        if self.level == 0 {
+            self.since = at;
+        }
+        self.level += 1;
+        self.last_event = Some(at);
+        self.counted += weight;
+        if weight > 0 && (self.death.is_some() || (after > 0 && self.counted >= after)) {
+            self.die(kind, at, settings);
+        }
+    }
+
+    fn die(&mut self, cause: FailureKind, at: Time, settings: &RetrySettings) {
+        let times = self.death.map_or(0, |death| death.times);
+        let span = settings.dead_for.saturating_mul(2_u32.pow(times.min(3)));
+        self.death = Some(Death { until: at + span.max(Duration::from_millis(1)), cause, times: times + 1 });
+    }
+}
+
 /// One host's history.
 #[derive(Debug, Default)]
 pub(super) struct History {
     past: Vec<Past>,
+    /// What follows from so many of it.
+    followed: Cell<(usize, Standing)>,
     /// Something went wrong once; else there is nothing to work out.
     blemished: bool,
     earned: u32,
@@ -99,14 +285,22 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn report(&mut self, started: Time, at: Time, verdict: Verdict) {
+    pub(super) fn report(&mut self, report: Report, at: Time, max: u32) {
+        let Report { started, verdict, again } = report;
         self.blemished |= verdict != Verdict::Fine;
-        self.past.push(Past { started: Some(started), at, sign: Sign::of(verdict) });
+        self.past.push(Past::Reported { started, at, verdict, again, max });
     }
 
     pub(super) fn unresolved(&mut self, at: Time, kind: FailureKind) {
         self.blemished = true;
-        self.past.push(Past { started: None, at, sign: Sign::of(Verdict::Failed(kind)) });
+        self.past.push(Past::Unresolved { at, kind });
+    }
+
+    /// The host has nothing left to do.
+    pub(super) fn idle(&mut self, at: Time) {
+        if self.blemished {
+            self.past.push(Past::Idle { at });
+        }
     }
 
     /// A job ended well.
@@ -119,54 +313,19 @@ impl History {
         !self.blemished
     }
 
-    /// The host's last death, unless it has answered since.
-    pub(super) fn death(&self, settings: &RetrySettings) -> Option<Death> {
+    pub(super) fn standing(&self, settings: &RetrySettings) -> Standing {
         if self.is_clean() {
-            return None;
+            return Standing::FRESH;
         }
-        let (mut death, mut in_a_row, mut last_event) = (None::<Death>, 0, None);
-        for Past { started, at, sign } in &self.past {
-            if started.is_none() {
-                last_event = None;
-            }
-            let of_before = started.is_some_and(|started| last_event.is_some_and(|last| started <= last));
-            let after = match started {
-                None if settings.dead_after == 0 => settings.retries + 1,
-                _ => settings.dead_after,
-            };
-            let started = started.unwrap_or(*at);
-            let (kind, gone) = match *sign {
-                Sign::Nothing => continue,
-                Sign::Alive | Sign::Overloaded => {
-                    (death, in_a_row) = (None, 0);
-                    if *sign == Sign::Overloaded && !of_before {
-                        last_event = Some(*at);
-                    }
-                    continue;
-                }
-                Sign::Silent(kind) => (kind, false),
-                Sign::Gone(kind) => (kind, true),
-            };
-            if death.is_some_and(|death| started < death.until) || (!gone && of_before) {
-                continue;
-            }
-            if !gone {
-                last_event = Some(*at);
-                in_a_row += 1;
-            }
-            if gone || death.is_some() || (after > 0 && in_a_row >= after) {
-                let times = death.map_or(0, |death| death.times);
-                let span = settings.dead_for.saturating_mul(2_u32.pow(times.min(3)));
-                let until = *at + span.max(Duration::from_millis(1));
-                death = Some(Death { until, cause: kind, times: times + 1 });
-            }
-        }
-        death
+        let (followed, mut standing) = self.followed.get();
+        self.past[followed..].iter().for_each(|past| standing.follow(*past, settings));
+        self.followed.set((self.past.len(), standing));
+        standing
     }
 
     /// The cause, if the host is dead at `now`.
     pub(super) fn dead(&self, settings: &RetrySettings, now: Time) -> Option<FailureKind> {
-        self.death(settings).filter(|death| now < death.until).map(|death| death.cause)
+        self.standing(settings).death.filter(|death| now < death.until).map(|death| death.cause)
     }
 
     /// What must become of a job whose attempt has just been reported (and recorded, unless it was free): the reason it
@@ -189,6 +348,9 @@ impl History {
         }
         if let Some(cause) = self.dead(settings, now) {
             return Err(GiveUpReason::HostDead(cause));
+        }
+        if !free && verdict.pause().is_some_and(|pause| pause > settings.retry_after_max) {
+            return Err(GiveUpReason::RetryAfter);
         }
         let charged = !free && !matches!(verdict, Verdict::PushedBack(_));
         let paid_in = if self.earned == 0 { 0.0 } else { settings.budget_ratio * f64::from(self.earned) };

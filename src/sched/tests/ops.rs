@@ -270,8 +270,10 @@ fn retries(dice: &mut Dice) -> RetrySettings {
         budget_floor: dice.0.u32(0..=10),
         dead_after: dice.pick(&[0, 1, 3, 5]),
         dead_for: dice.ms(0, 30_000),
+        outage: Duration::from_secs(dice.pick(&[0, 2, 90])),
         max_idle_hosts: dice.pick(&[0, 1, 2, 5, usize::MAX, usize::MAX]),
         host_memory: dice.pick(&[Duration::ZERO, Duration::from_secs(1), Duration::from_secs(300)]),
+        ..RetrySettings::default()
     }
 }
 
@@ -306,7 +308,7 @@ fn latency(dice: &mut Dice) -> Latency {
 
 fn verdict(dice: &mut Dice) -> Verdict {
     match dice.0.u8(..6) {
-        0 => Verdict::Troubled,
+        0 => Verdict::Troubled(None),
         1 => Verdict::PushedBack(None),
         2 => Verdict::PushedBack(Some(dice.pick(&[0, 1, 20, 5000].map(Duration::from_secs)))),
         _ => Verdict::Failed(dice.pick(FailureKind::ALL)),

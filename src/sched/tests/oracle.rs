@@ -116,6 +116,10 @@ impl<'a> Oracle<'a> {
         if let Some(reason) = reason_of_its_own(verdict, stage.attempt, replayable(key), retries) {
             return ends.push(End { how: How::GivenUp(reason), starts: stage.starts });
         }
+        if verdict.pause().is_some_and(|pause| pause > retries.retry_after_max) {
+            self.end_from_outside(stage, ends);
+            return ends.push(End { how: How::GivenUp(GiveUpReason::RetryAfter), starts: stage.starts });
+        }
         if self.poor[stage.host] && !matches!(verdict, Verdict::PushedBack(_)) {
             ends.push(End { how: How::GivenUp(GiveUpReason::BudgetEmpty), starts: stage.starts });
         }
@@ -139,7 +143,8 @@ fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
     let (script, retries) = (&plan.hosts[host], &plan.settings.retries);
     let kinds = script.bad_verdicts().into_iter().filter_map(|verdict| match verdict {
         Verdict::Failed(kind) => Some(kind),
-        _ => None,
+        Verdict::Troubled(_) | Verdict::PushedBack(_) => Some(FailureKind::Status),
+        Verdict::Fine => None,
     });
     let kinds: Vec<_> = kinds.collect();
     let of_name = match script.name {
@@ -154,7 +159,8 @@ fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
     };
     // A host that was dead once may be found dead again by a single failure, whatever the breaker's count.
     let opens = retries.dead_after > 0 || of_name.is_some() || kinds.iter().any(|kind| is_gone(*kind));
-    let may_kill = |kind: &FailureKind| is_gone(*kind) || (opens && among(*kind, SILENT));
+    let counts = |kind: FailureKind| kind == FailureKind::Status || among(kind, SILENT);
+    let may_kill = |kind: &FailureKind| is_gone(*kind) || (opens && counts(*kind));
     kinds.into_iter().filter(may_kill).chain(of_name).collect()
 }
 

@@ -92,7 +92,7 @@ fn the_invariants_hold_after_every_step_of_every_seed() {
     println!("{}", sums.tell());
     let deferrals: Vec<_> = DeferReason::ALL.iter().map(|reason| reason.name()).collect();
     assert_eq!(sums.seen.deferrals.len(), deferrals.len(), "of {deferrals:?} only {:?}", sums.seen.deferrals);
-    let reasons = ["budget_empty", "final", "host_dead", "retries_used", "stopped", "unsafe"];
+    let reasons = ["budget_empty", "final", "host_dead", "retries_used", "retry_after", "stopped", "unsafe"];
     assert_eq!(sums.seen.give_ups.iter().copied().collect::<Vec<_>>(), reasons);
     let wakes = ["BackOff", "Expiry", "GlobalPace", "HostPace", "Retry"];
     assert_eq!(sums.seen.wakes.iter().collect::<Vec<_>>(), wakes);

@@ -300,16 +300,16 @@ impl<'a> Sim<'a> {
             }
             Answer::Verdict(Verdict::Fine) => {
                 self.ledger.ended(host, ticket.job, How::Fine);
-                self.done(host, started, Verdict::Fine);
+                self.done(host, &ticket, started, Verdict::Fine);
             }
             Answer::Verdict(verdict) => self.failed(host, ticket, started, verdict, false),
             Answer::Shown(verdict) => {
                 self.ledger.ended(host, ticket.job, How::Shown);
-                self.done(host, started, verdict);
+                self.done(host, &ticket, started, verdict);
             }
             Answer::Redirect(to) => {
                 self.ledger.continued(host, to, ticket.job);
-                self.done(host, started, Verdict::Fine);
+                self.done(host, &ticket, started, Verdict::Fine);
                 let id = self.id(to);
                 let job = Ticket { attempt: 1, hops: ticket.hops + 1, ..ticket };
                 self.tell(Event::Continued { host: id, job });
@@ -327,29 +327,28 @@ impl<'a> Sim<'a> {
         self.tell(Event::Returned { host: id, job });
     }
 
-    fn done(&mut self, host: usize, started: Time, verdict: Verdict) {
-        self.note(host, started, verdict);
+    fn done(&mut self, host: usize, ticket: &Ticket, started: Time, verdict: Verdict) {
+        let report = Report { started, verdict, again: ticket.attempt > 1 };
+        self.note(host, report);
         if verdict == Verdict::Fine {
             self.ledger.hosts[host].history.earn();
         }
         let id = self.id(host);
-        self.tell(Event::Done { host: id, report: Report { started, verdict } });
+        self.tell(Event::Done { host: id, report });
+        self.ledger.hosts[host].look(self.now);
     }
 
-    fn note(&mut self, host: usize, started: Time, verdict: Verdict) {
-        let book = &mut self.ledger.hosts[host];
-        book.history.report(started, self.now, verdict);
-        if let Verdict::PushedBack(Some(pause)) = verdict {
-            let pause = pause.min(self.plan.settings.retries.retry_after_max);
-            book.pushed_until = book.pushed_until.max(self.now + pause);
-        }
+    fn note(&mut self, host: usize, report: Report) {
+        let max = self.ledger.plan.hosts[host].rules.concurrency.get();
+        self.ledger.hosts[host].history.report(report, self.now, max);
     }
 
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {
         let key = self.ledger.jobs[ticket.job as usize].key;
         let facts = RetryFacts { attempt: ticket.attempt, replayable: replayable(key), free };
+        let report = Report { started, verdict, again: ticket.attempt > 1 };
         if !facts.is_free() {
-            self.note(host, started, verdict);
+            self.note(host, report);
         }
         let settings = &self.plan.settings.retries;
         let book = &mut self.ledger.hosts[host];
@@ -365,7 +364,7 @@ impl<'a> Sim<'a> {
         let id = self.id(host);
         let used = u32::from(!facts.is_free());
         let job = Ticket { attempt: ticket.attempt + used, free: ticket.free + u8::from(facts.is_free()), ..ticket };
-        self.tell(Event::Failed { host: id, job, report: Report { started, verdict }, facts });
+        self.tell(Event::Failed { host: id, job, report, facts });
     }
 
     fn drain(&mut self) {
@@ -378,6 +377,7 @@ impl<'a> Sim<'a> {
                 Action::GiveUp { host, job, reason } => {
                     let host = self.host(host);
                     self.ledger.given_up(host, &job, reason, self.now);
+                    self.ledger.hosts[host].look(self.now);
                 }
                 Action::Forget { host } => self.forget(host),
             }

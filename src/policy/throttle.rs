@@ -1,0 +1,431 @@
+//! How much does a host take? Learnt from how attempts end while a part of them fails.
+//!
+//! A share of failing attempts says little by itself: some URLs of a host may always fail, or it may be asked for more
+//! than it takes. So slowing down is a *trial*. When more attempts fail than is usual for the host, it is given a little
+//! less than it was seen to serve: by Little's law the mean number of requests that it served at once, or, where that is
+//! less than one, the rate at which it served. If the share of failing attempts falls to a third, the limit was real and
+//! stays: it rises step by step while little fails and falls back to what is served when more does. If the share does not
+//! fall, slowing down does not help: the host gets everything again, and that share counts as usual for it.
+//!
+//! Judges in windows of attempts begun under one and the same allowance. Knows no queue, no pause and no breaker.
+
+use std::time::Duration;
+
+use crate::model::Time;
+
+/// Attempts that a window needs, and good ones among them, before it is judged: fewer say too little.
+const WINDOW: u32 = 16;
+const SHORTEST_WINDOW: f32 = 8.0;
+const LONGEST_WINDOW: f32 = 64.0;
+const GOOD: u32 = 4;
+
+/// Good answers after a rest that show that the host has recovered.
+const RECOVERED: u32 = 32;
+
+/// A window with a rest in it tells a rate by a single good answer when it lasted for so long.
+const LONG: Duration = Duration::from_millis(250);
+
+/// Failing attempts beyond the usual share that start a trial.
+const SUSPECT: f32 = 0.19;
+
+/// Failing attempts beyond the usual share at which a limit that was found is too high.
+const TOO_MANY: f32 = 0.0625;
+
+/// A trial has helped when no more than this part of the share of before still fails.
+const HELPED: f32 = 1.0 / 3.0;
+
+/// And it has moved something, so that less may help, when no more than this part of it does.
+const MOVED: f32 = 0.75;
+
+/// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
+const TRIES: u8 = 2;
+
+/// How much of what a host was seen to serve it is given.
+const HEADROOM: f32 = 0.9;
+
+/// The weight of one more window in what is usual.
+const DRIFT: f32 = 0.1;
+
+/// Windows until the next trial after one that did not help, at first; twice as many each time.
+const REST: u16 = 4;
+const LONGEST_REST: u16 = 1024;
+
+/// Windows that a limit is kept at most before the next step up is tried.
+const LONGEST_WAIT: u16 = 32;
+
+/// Failures in a row that say that the host is in trouble.
+const SHORTEST_RUN: u8 = 8;
+const LONGEST_RUN: u8 = 64;
+
+/// What a host is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// All that its other limits allow.
+    All,
+    /// So many requests at once, at least 1.
+    AtOnce(u32),
+    /// One start in so many nanoseconds.
+    Every(u64),
+}
+
+/// What has been learnt of a host.
+#[derive(Clone, Copy, Debug)]
+pub struct Throttle {
+    allowance: Allowance,
+    stage: Stage,
+    window: Window,
+    /// The share of attempts that fails however slowly the host is asked.
+    usual: f32,
+    /// Windows to pass before the next trial, and after the next one that does not help.
+    rest: u16,
+    next_rest: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Nothing is known that would help.
+    Free,
+    /// It is being tried whether less helps: the share that failed before, and how often less has been tried.
+    Trial(f32, u8),
+    /// A limit was found.
+    Limited(Search),
+}
+
+/// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
+/// times at the limit below it.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    /// The highest that has held.
+    floor: Allowance,
+    /// Steps in a row that have held.
+    steps: u8,
+    /// Windows to pass before the next step, and after the next one that does not hold.
+    wait: u16,
+    next_wait: u16,
+    /// The floor itself did not hold in the window before.
+    is_shaken: bool,
+}
+
+impl Search {
+    const fn new(floor: Allowance) -> Self {
+        Self { floor, steps: 1, wait: 0, next_wait: 1, is_shaken: false }
+    }
+}
+
+/// What came since a point in time.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    since: Time,
+    /// How attempts ended that were begun in it.
+    good: u32,
+    bad: u32,
+    /// The time that the good ones took together, in nanoseconds.
+    busy: u64,
+    /// It began with a rest.
+    rested: bool,
+}
+
+impl Window {
+    const fn new(since: Time) -> Self {
+        Self { since, good: 0, bad: 0, busy: 0, rested: false }
+    }
+
+    fn share(&self) -> f32 {
+        self.bad as f32 / (self.good + self.bad) as f32
+    }
+
+    /// Whether it lasted for long enough, or saw enough, to say what is served.
+    fn says_what_is_served(&self, now: Time) -> bool {
+        self.good >= GOOD || (self.good > 0 && now.since(self.since) >= LONG)
+    }
+
+    /// A little less than was served in this window.
+    fn what_is_served(&self, now: Time, max: u32) -> Allowance {
+        let elapsed = nanos(now.since(self.since)).max(1);
+        let at_once = self.busy as f32 / elapsed as f32 * HEADROOM;
+        if at_once < 0.75 {
+            Allowance::Every((elapsed as f32 / (self.good as f32 * HEADROOM)) as u64)
+        } else {
+            Allowance::AtOnce((at_once.round() as u32).clamp(1, max.saturating_sub(1).max(1)))
+        }
+    }
+}
+
+impl Throttle {
+    /// Nothing is known yet.
+    #[must_use]
+    pub const fn new(now: Time) -> Self {
+        Self {
+            allowance: Allowance::All,
+            stage: Stage::Free,
+            window: Window::new(now),
+            usual: 0.0,
+            rest: 0,
+            next_rest: REST,
+        }
+    }
+
+    /// What the host is given now.
+    #[must_use]
+    pub const fn allowance(&self) -> Allowance {
+        self.allowance
+    }
+
+    /// Whether the host gets everything.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        matches!(self.stage, Stage::Free)
+    }
+
+    /// Whether a share of its attempts fails however slowly it is asked.
+    #[must_use]
+    pub fn expects_failures(&self) -> bool {
+        self.usual > 0.0
+    }
+
+    /// Failures in a row that are no chance: one run in a thousand is as long by the share that is usual, between 8 and 64.
+    #[must_use]
+    pub fn telling_run(&self) -> u8 {
+        let run = 0.001_f32.ln() / self.usual.clamp(0.01, 0.99).ln();
+        (run.ceil() as u8).clamp(SHORTEST_RUN, LONGEST_RUN)
+    }
+
+    /// An attempt ended well. `max`: the host's limit on requests at once.
+    pub fn good(&mut self, started: Time, now: Time, max: u32) {
+        if started > self.window.since {
+            self.window.good += 1;
+            self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
+            self.judge(now, max);
+        }
+    }
+
+    /// An attempt failed in a way that less might help against.
+    pub fn bad(&mut self, started: Time, now: Time, max: u32) {
+        if started > self.window.since {
+            self.window.bad += 1;
+            self.judge(now, max);
+        }
+    }
+
+    /// Nothing has come back well of late, and the host will be left alone for a while. What it served since the first
+    /// such time, the rests included, is what it takes, once that says enough.
+    pub fn rests(&mut self, now: Time, max: u32) {
+        let window = self.window;
+        if matches!(self.stage, Stage::Trial(..)) {
+            return;
+        }
+        if !window.rested {
+            self.window = Window { rested: true, ..Window::new(now) };
+            return;
+        }
+        if !window.says_what_is_served(now) {
+            return;
+        }
+        match self.stage {
+            Stage::Free if self.rest == 0 && window.share() > self.usual + SUSPECT => self.slow_down(now, max),
+            Stage::Limited(search) => self.step_back(search, now, max),
+            Stage::Free | Stage::Trial(..) => {}
+        }
+    }
+
+    /// A limit did not hold: back to the one that did, or, if it is that one for the second time in a row, less.
+    fn step_back(&mut self, search: Search, now: Time, max: u32) {
+        if search.floor != self.allowance {
+            let next_wait = (search.next_wait * 2).min(LONGEST_WAIT);
+            self.stage = Stage::Limited(Search { steps: 0, wait: search.next_wait, next_wait, ..search });
+            self.allowance = search.floor;
+        } else if !search.is_shaken {
+            self.stage = Stage::Limited(Search { is_shaken: true, ..search });
+        } else {
+            return self.slow_down(now, max);
+        }
+        self.window = Window::new(now);
+    }
+
+    /// Less from now on, and it is looked whether that helps.
+    fn slow_down(&mut self, now: Time, max: u32) {
+        let (before, tries) = match self.stage {
+            Stage::Trial(before, tries) => (f32::midpoint(before, self.window.share()), tries + 1),
+            Stage::Free | Stage::Limited(_) => (self.window.share(), 1),
+        };
+        (self.stage, self.allowance) = (Stage::Trial(before, tries), self.window.what_is_served(now, max));
+        self.window = Window::new(now);
+    }
+
+    fn judge(&mut self, now: Time, max: u32) {
+        let window = self.window;
+        if window.rested {
+            // It ends with the next rest, or is of no use when none comes.
+            if window.good >= RECOVERED {
+                self.window = Window::new(now);
+            }
+            return;
+        }
+        let enough = if matches!(self.stage, Stage::Trial(..)) { 1 } else { GOOD };
+        if window.good + window.bad < self.wanted() || window.good < enough {
+            return;
+        }
+        let share = window.share();
+        match self.stage {
+            // What looks bad is looked at twice as long: chance alone seldom lasts.
+            Stage::Free if self.is_too_much(share) && window.good + window.bad < 2 * WINDOW => return,
+            Stage::Free if self.is_too_much(share) => return self.slow_down(now, max),
+            Stage::Limited(search) if self.is_too_much(share) => return self.step_back(search, now, max),
+            Stage::Free => {
+                self.rest = self.rest.saturating_sub(1);
+                if self.usual > 0.0 {
+                    self.usual += (share - self.usual) * DRIFT;
+                }
+            }
+            Stage::Trial(before, _) if share <= before * HELPED => {
+                self.stage = Stage::Limited(Search::new(self.allowance));
+                self.next_rest = REST;
+            }
+            Stage::Trial(before, tries) if tries < TRIES && share <= before * MOVED => return self.slow_down(now, max),
+            Stage::Trial(before, _) => self.release(f32::midpoint(before, share)),
+            Stage::Limited(search) => self.raise(search, max),
+        }
+        self.window = Window::new(now);
+    }
+
+    fn is_too_much(&self, share: f32) -> bool {
+        match self.stage {
+            Stage::Free => self.rest == 0 && share > self.usual + SUSPECT,
+            Stage::Limited(_) => share > self.usual + TOO_MANY,
+            Stage::Trial(..) => false,
+        }
+    }
+
+    /// Attempts that the present window needs. A trial must see some five of those that failed before.
+    fn wanted(&self) -> u32 {
+        match self.stage {
+            Stage::Trial(before, _) => (5.0 / before).clamp(SHORTEST_WINDOW, LONGEST_WINDOW) as u32,
+            Stage::Limited(_) if matches!(self.allowance, Allowance::Every(_)) => SHORTEST_WINDOW as u32,
+            Stage::Free | Stage::Limited(_) => WINDOW,
+        }
+    }
+
+    /// Less did not help: everything again.
+    fn release(&mut self, usual: f32) {
+        (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+        self.usual = usual;
+        self.rest = self.next_rest;
+        self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
+    }
+
+    /// The limit held once more: a step up, when it is time for one.
+    fn raise(&mut self, mut search: Search, max: u32) {
+        if matches!(self.allowance, Allowance::AtOnce(requests) if requests >= max) {
+            (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+            return;
+        }
+        (search.floor, search.is_shaken) = (self.allowance, false);
+        if search.wait > 0 {
+            search.wait -= 1;
+            self.stage = Stage::Limited(search);
+            return;
+        }
+        let step = 1_u32 << search.steps.min(3);
+        search.steps = search.steps.saturating_add(1);
+        self.allowance = match self.allowance {
+            Allowance::Every(nanos) => {
+                let nanos = (nanos as f32 / (1.0 + 0.1 * step as f32)) as u64;
+                let service = self.window.busy / u64::from(self.window.good.max(1));
+                if nanos <= service { Allowance::AtOnce(1) } else { Allowance::Every(nanos) }
+            }
+            Allowance::AtOnce(requests) => Allowance::AtOnce(requests.saturating_add(step.min(requests)).min(max)),
+            Allowance::All => Allowance::All,
+        };
+        self.stage = Stage::Limited(search);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: u32 = 8;
+
+    /// Attempts of 10 ms in rounds of as many as are allowed, at most 8; `fails` says of each, by its number and how many
+    /// are at once, whether it fails. Returns the allowance after each round.
+    fn rounds(throttle: &mut Throttle, count: u32, fails: impl Fn(u32, u32) -> bool) -> Vec<Allowance> {
+        let (mut now, mut number, mut seen) = (Time::from_millis(1), 0, Vec::new());
+        for _ in 0..count {
+            let (at_once, apart) = match throttle.allowance() {
+                Allowance::All => (MAX, 0),
+                Allowance::AtOnce(requests) => (requests, 0),
+                Allowance::Every(nanos) => (1, nanos),
+            };
+            let started = now;
+            now = now + Duration::from_millis(10).max(Duration::from_nanos(apart));
+            for _ in 0..at_once {
+                let ended = started + Duration::from_millis(10);
+                if fails(number, at_once) {
+                    throttle.bad(started, ended, MAX);
+                } else {
+                    throttle.good(started, ended, MAX);
+                }
+                number += 1;
+            }
+            seen.push(throttle.allowance());
+        }
+        seen
+    }
+
+    #[test]
+    fn urls_that_always_fail_cost_a_short_trial_and_are_then_expected() {
+        let mut throttle = Throttle::new(Time::ZERO);
+        let seen = rounds(&mut throttle, 200, |number, _| number % 4 == 0);
+        let slowed = seen.iter().filter(|allowance| **allowance != Allowance::All).count();
+        assert!((1..40).contains(&slowed), "{slowed} rounds of 200");
+        assert!(throttle.is_free() && throttle.expects_failures());
+    }
+
+    #[test]
+    fn a_few_failures_start_no_trial() {
+        let mut throttle = Throttle::new(Time::ZERO);
+        let seen = rounds(&mut throttle, 200, |number, _| number % 50 == 0);
+        assert!(seen.iter().all(|allowance| *allowance == Allowance::All));
+    }
+
+    #[test]
+    fn a_host_that_takes_four_at_once_is_given_about_four() {
+        let mut throttle = Throttle::new(Time::ZERO);
+        let seen = rounds(&mut throttle, 400, |number, at_once| at_once > 4 && number % at_once >= 4);
+        let given = |allowance: &Allowance| matches!(allowance, Allowance::AtOnce(3..=5));
+        let fitting = seen.iter().skip(20).filter(|allowance| given(allowance)).count();
+        assert!(fitting > 250, "{fitting} of 380: {seen:?}");
+    }
+
+    #[test]
+    fn a_limit_that_is_gone_is_forgotten() {
+        let mut throttle = Throttle::new(Time::ZERO);
+        rounds(&mut throttle, 40, |number, at_once| at_once > 2 && number % at_once >= 2);
+        assert_ne!(throttle.allowance(), Allowance::All);
+        throttle.window = Window::new(Time::ZERO);
+        rounds(&mut throttle, 100, |_, _| false);
+        assert_eq!(throttle.allowance(), Allowance::All);
+    }
+
+    #[test]
+    fn attempts_begun_before_the_allowance_changed_say_nothing_of_it() {
+        let mut throttle = Throttle::new(Time::from_millis(100));
+        for _ in 0..100 {
+            throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX);
+            throttle.good(Time::from_millis(99), Time::from_millis(200), MAX);
+        }
+        assert_eq!(throttle.allowance(), Allowance::All);
+    }
+
+    #[test]
+    fn less_than_one_at_once_is_a_rate() {
+        let window = Window { good: 4, busy: 8_000_000, ..Window::new(Time::ZERO) };
+        assert_eq!(window.what_is_served(Time::from_millis(360), MAX), Allowance::Every(100_000_000));
+        assert_eq!(window.what_is_served(Time::from_millis(2), MAX), Allowance::AtOnce(4));
+        assert_eq!(window.what_is_served(Time::from_millis(8), 1), Allowance::AtOnce(1));
+    }
+}
