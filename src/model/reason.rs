@@ -51,6 +51,8 @@ named! {
         HostLimit = "host_limit",
         /// As many are in flight on the host as its answers showed that it takes.
         Adaptive = "adaptive",
+        /// It has not answered yet, and of all places hosts that have not hold as many as they may.
+        Unanswered = "unanswered",
         /// Its group is full.
         GroupLimit = "group_limit",
         /// Its address is full.

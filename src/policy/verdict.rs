@@ -49,6 +49,16 @@ impl Verdict {
         }
     }
 
+    /// Whether the host answers, as far as this says so.
+    #[must_use]
+    pub(crate) const fn answers(self) -> Option<bool> {
+        match self.blame() {
+            Blame::Alive | Blame::Overloaded => Some(true),
+            Blame::Unreachable(FailureKind::Timeout | FailureKind::TotalTimeout) => Some(false),
+            Blame::Unreachable(_) | Blame::Gone(_) | Blame::Nobody => None,
+        }
+    }
+
     /// The `Retry-After` that came with it.
     #[must_use]
     pub const fn pause(self) -> Option<Duration> {

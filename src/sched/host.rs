@@ -36,6 +36,8 @@ pub(super) enum Place {
     InGroup,
     /// In the waiting list of its address.
     OnAddress,
+    /// In the waiting list of those that have not answered.
+    Unanswered,
     /// In the ready lists, under this bucket, with a permit of its group and its address reserved.
     Ready(u8),
     /// In the list of hosts whose jobs are given up.
@@ -71,6 +73,10 @@ pub(super) struct Host<J> {
     pub(super) stay: u8,
     /// Whether it has ever answered well.
     pub(super) has_served: bool,
+    /// Whether it has answered anything, and its last end was no time-out.
+    pub(super) answers: bool,
+    /// Whether it counts among the hosts that answer and have work.
+    pub(super) works: bool,
     pub(super) place: Place,
     pub(super) pace: Pace,
     pub(super) health: Health,
@@ -94,11 +100,23 @@ impl<J> Host<J> {
             gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
             stay: 0,
             has_served: false,
+            answers: false,
+            works: false,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
             health: Health::new(concurrency),
             idle_since: Time::ZERO,
         }
+    }
+
+    /// Whether it has not answered and wants one more place than it has.
+    pub(super) const fn wants_more(&self) -> bool {
+        !self.answers && self.in_flight > 0
+    }
+
+    /// Whether anything is left to do.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty() || self.in_flight > 0 || self.retries.len() > 0
     }
 
     pub(super) const fn is_live(&self) -> bool {

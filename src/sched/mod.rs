@@ -16,6 +16,7 @@ mod limit;
 mod list;
 mod outlook;
 mod place;
+mod places;
 mod ready;
 mod report;
 mod retries;
@@ -42,6 +43,7 @@ pub use settings::{HostLimits, HostRules, SchedulerSettings};
 use host::Host;
 use limit::Limits;
 use list::{Links, List};
+use places::Places;
 use ready::Ready;
 use retries::Retries;
 use wait::Timers;
@@ -112,6 +114,7 @@ pub struct Scheduler<J> {
     idling: usize,
     ready: Ready,
     limits: Limits,
+    places_held: Places,
     timers: Timers,
     retries: Retries<J>,
     /// Jobs given up while an event was handled.
@@ -146,6 +149,7 @@ impl<J> Scheduler<J> {
             idling: 0,
             ready: Ready::new(),
             limits: Limits::default(),
+            places_held: Places::new(settings.places.get()),
             timers: Timers::default(),
             retries: Retries::new(),
             given_up: VecDeque::new(),

@@ -11,13 +11,14 @@ use super::{Host, Scheduler};
 impl<J> Scheduler<J> {
     /// Moves the host to where it belongs. To be called after every change of a host; calling it once more does nothing.
     pub(super) fn settle(&mut self, id: u32, now: Time) {
+        self.note_work(id);
         let from = self.hosts[id as usize].place;
         let (to, until) = self.belongs(id, now);
         match (from, to) {
             (Place::Waiting(_) | Place::Resting, _) if from == to => self.timers.arm(id, until),
             _ if from == to => {}
             (Place::Ready(old), Place::Ready(new)) => {
-                self.ready.refile(&mut self.places, id, old, new);
+                self.ready.refile(&mut self.places, id, old, new, !self.hosts[id as usize].answers);
                 self.hosts[id as usize].place = to;
             }
             _ => {
@@ -25,8 +26,19 @@ impl<J> Scheduler<J> {
                 self.enter(id, to, until, now);
                 if matches!(from, Place::Ready(_)) {
                     self.rouse_limits_of(id, now);
+                    self.rouse_unanswered(now);
                 }
             }
+        }
+    }
+
+    /// Keeps count of the hosts that answer and have work.
+    fn note_work(&mut self, id: u32) {
+        let host = &mut self.hosts[id as usize];
+        let works = host.answers && host.has_work();
+        if works != host.works {
+            host.works = works;
+            self.places_held.set_working(works);
         }
     }
 
@@ -89,7 +101,9 @@ impl<J> Scheduler<J> {
     /// The place for a host that could start a job as far as it alone is concerned.
     fn among_others(&self, host: &Host<J>, now: Time) -> Place {
         let reserved = matches!(host.place, Place::Ready(_));
-        if !reserved && !self.limits.has_room(host.group) {
+        if !reserved && host.wants_more() && !self.places_held.has_room() {
+            Place::Unanswered
+        } else if !reserved && !self.limits.has_room(host.group) {
             Place::InGroup
         } else if !reserved && !self.limits.has_room(host.address) {
             Place::OnAddress
@@ -112,8 +126,12 @@ impl<J> Scheduler<J> {
             Place::Dying => self.dying.remove(&mut self.places, id),
             Place::InGroup => self.limits.unpark(&mut self.places, host.group, id),
             Place::OnAddress => self.limits.unpark(&mut self.places, host.address, id),
+            Place::Unanswered => self.places_held.unpark(&mut self.places, id),
             Place::Ready(bucket) => {
-                self.ready.remove(&mut self.places, id, bucket);
+                if host.wants_more() {
+                    self.places_held.set_ready(false);
+                }
+                self.ready.remove(&mut self.places, id, bucket, !host.answers);
                 self.limits.unreserve(host.group);
                 self.limits.unreserve(host.address);
             }
@@ -143,10 +161,14 @@ impl<J> Scheduler<J> {
             Place::Waiting(_) => self.timers.arm(id, until),
             Place::InGroup => self.limits.park(&mut self.places, host.group, id),
             Place::OnAddress => self.limits.park(&mut self.places, host.address, id),
+            Place::Unanswered => self.places_held.park(&mut self.places, id),
             Place::Ready(bucket) => {
+                if host.wants_more() {
+                    self.places_held.set_ready(true);
+                }
                 self.limits.reserve(host.group);
                 self.limits.reserve(host.address);
-                self.ready.insert(&mut self.places, id, bucket);
+                self.ready.insert(&mut self.places, id, bucket, !host.answers);
             }
         }
         self.count_deferral(id, now);
@@ -172,12 +194,53 @@ impl<J> Scheduler<J> {
         }
     }
 
+    /// A ready newcomer that has been taken out finds that others were quicker.
+    pub(super) fn wait_unanswered(&mut self, id: u32, now: Time) {
+        self.enter(id, Place::Unanswered, Time::NEVER, now);
+        self.rouse_limits_of(id, now);
+    }
+
+    /// Hosts that have not answered take the places that have become free for them, longest-waiting first. Ends as
+    /// [`Self::rouse`] does.
+    pub(super) fn rouse_unanswered(&mut self, now: Time) {
+        while let Some(waiter) = self.places_held.next_waiter(&mut self.places) {
+            self.hosts[waiter as usize].place = Place::Busy;
+            self.settle(waiter, now);
+        }
+    }
+
+    /// The host has answered, or has stopped to.
+    pub(super) fn set_answers(&mut self, id: u32, answers: bool, now: Time) {
+        if self.hosts[id as usize].answers == answers {
+            return;
+        }
+        let host = &mut self.hosts[id as usize];
+        let (wanted_more, in_flight) = (host.wants_more(), host.in_flight);
+        host.answers = answers;
+        if let Place::Ready(bucket) = host.place {
+            match (wanted_more, host.wants_more()) {
+                (true, false) => self.places_held.set_ready(false),
+                (false, true) => self.places_held.set_ready(true),
+                _ => {}
+            }
+            self.ready.remove(&mut self.places, id, bucket, answers);
+            self.ready.insert(&mut self.places, id, bucket, !answers);
+        }
+        if answers {
+            self.places_held.answer(in_flight);
+            self.rouse_unanswered(now);
+        } else {
+            self.places_held.fall_silent(in_flight);
+        }
+    }
+
     fn count_deferral(&mut self, id: u32, now: Time) {
         let host = &self.hosts[id as usize];
         let reason = match host.place {
             Place::Waiting(Wake::BackOff) => DeferReason::BackOff,
             Place::Waiting(_) => DeferReason::Pace,
             Place::Asking => DeferReason::Address,
+            Place::Unanswered => DeferReason::Unanswered,
             Place::InGroup => DeferReason::GroupLimit,
             Place::OnAddress => DeferReason::AddressLimit,
             Place::Busy if !host.queue.is_empty() => match host.full(self.settings.adaptive, now) {

@@ -63,8 +63,12 @@ impl<J> Scheduler<J> {
         let host = self.host(id);
         assert!(host.in_flight > 0, "{id:?} has nothing in flight that could end");
         host.in_flight -= 1;
-        let (group, address) = (host.group, host.address);
+        let (group, address, answers) = (host.group, host.address, host.answers);
         self.in_flight -= 1;
+        if !answers {
+            self.places_held.answer(1);
+            self.rouse_unanswered(now);
+        }
         self.freed = Some(id.0);
         self.limits.release(group);
         self.limits.release(address);
@@ -80,6 +84,9 @@ impl<J> Scheduler<J> {
         let known = Known { max: host.concurrency(), has_served: host.has_served };
         host.has_served |= report.verdict == Verdict::Fine;
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
+        if let Some(answers) = report.verdict.answers() {
+            self.set_answers(id.0, answers, now);
+        }
     }
 
     pub(super) fn resolved(&mut self, id: HostId, address: Option<IpAddr>, now: Time) {

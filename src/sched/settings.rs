@@ -13,6 +13,9 @@ use super::event::GroupId;
 pub struct SchedulerSettings {
     /// Requests in flight over all hosts, to begin with: [`super::Event::Concurrency`] changes it.
     pub concurrency: NonZeroU32,
+    /// Of the run's places, the part that hosts of this scheduler have by right: what hosts that have not answered may hold is
+    /// measured by it, while [`Self::concurrency`] may be lent and borrowed.
+    pub places: NonZeroU32,
     /// The mean time between two starts over all hosts; `None`: no limit, or one that the caller keeps
     /// ([`super::Event::NotBefore`]).
     pub interval: Option<Duration>,
@@ -31,6 +34,7 @@ impl SchedulerSettings {
     pub fn new(limits: &Limits, retries: &RetrySettings) -> Self {
         Self {
             concurrency: limits.concurrency,
+            places: limits.concurrency,
             interval: limits.rate.map(Rate::interval),
             adaptive: limits.adaptive,
             retries: retries.clone(),

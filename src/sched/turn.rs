@@ -84,13 +84,19 @@ impl<J> Scheduler<J> {
     }
 
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {
-        while let Some(pick) = self.ready.next(self.freed()) {
+        while let Some(pick) = self.ready.next(self.freed(), self.places_held.may_start(true)) {
             let id = pick.id;
             if let Some(reason) = self.held_by_the_run(now) {
                 self.deferred[reason as usize] += 1;
                 return None;
             }
             let host = &self.hosts[id as usize];
+            if host.wants_more() && !self.places_held.may_start(false) {
+                // Others that have not answered were quicker.
+                self.leave(id);
+                self.wait_unanswered(id, now);
+                continue;
+            }
             if self.limits.is_full(host.group) || self.limits.is_full(host.address) {
                 // Another host moved to its address with requests in flight and took what was reserved.
                 self.leave(id);
@@ -126,7 +132,7 @@ impl<J> Scheduler<J> {
         let id = self.freed?;
         let host = &self.hosts[id as usize];
         match host.place {
-            Place::Ready(bucket) => Some(Freed { id, bucket, stays: host.stay > 0 }),
+            Place::Ready(bucket) if host.answers => Some(Freed { id, bucket, stays: host.stay > 0 }),
             _ => None,
         }
     }
@@ -137,9 +143,13 @@ impl<J> Scheduler<J> {
         let job = host.queue.pop_front()?;
         if let Place::Ready(bucket) = host.place {
             host.stay = if pick.in_turn { host.turn() } else { host.stay.max(1) };
-            self.ready.dispatched(id, host.stay);
+            self.ready.dispatched(pick, host.stay);
             host.stay -= 1;
-            self.ready.remove(&mut self.places, id, bucket);
+            self.ready.remove(&mut self.places, id, bucket, !host.answers);
+            if host.wants_more() {
+                self.places_held.set_ready(false);
+            }
+            self.places_held.fall_silent(u32::from(!host.answers));
             self.limits.commit(host.group);
             self.limits.commit(host.address);
         }

@@ -2,7 +2,7 @@
 
 use crate::model::{DeferReason, Time};
 
-use super::host::{Gate, Host};
+use super::host::{Gate, Host, Place};
 use super::{HostId, Scheduler};
 
 impl<J> Scheduler<J> {
@@ -44,20 +44,25 @@ impl<J> Scheduler<J> {
 
     /// Whether it is the global limit that holds work back: a larger share of it would be used at once.
     #[must_use]
-    pub const fn wants_more(&self) -> bool {
-        !self.ready.is_empty() && self.in_flight >= self.limit && !self.paused
+    pub fn wants_more(&self) -> bool {
+        self.has_startable() && self.in_flight >= self.limit && !self.paused
     }
 
     /// Whether a job would start as soon as the global pace and [`super::Event::NotBefore`] allow.
     #[must_use]
-    pub const fn could_start(&self) -> bool {
-        !self.ready.is_empty() && self.in_flight < self.limit && !self.paused
+    pub fn could_start(&self) -> bool {
+        self.has_startable() && self.in_flight < self.limit && !self.paused
     }
 
     /// How much of the global limit is not in use and wanted by nobody here now.
     #[must_use]
-    pub const fn spare(&self) -> u32 {
-        if self.ready.is_empty() { self.limit.saturating_sub(self.in_flight) } else { 0 }
+    pub fn spare(&self) -> u32 {
+        if self.has_startable() { 0 } else { self.limit.saturating_sub(self.in_flight) }
+    }
+
+    /// Whether a host could start a job but for the limits of the whole run.
+    fn has_startable(&self) -> bool {
+        self.ready.has_any(self.places_held.may_start(true))
     }
 
     /// Jobs in the host's queue, not counting retries whose time has not come.
@@ -123,7 +128,10 @@ impl<J> Scheduler<J> {
     }
 
     fn held_by_others(&self, host: &Host<J>) -> Option<DeferReason> {
-        if self.limits.is_full(host.group) {
+        let is_first = !host.wants_more();
+        if !host.answers && (host.place == Place::Unanswered || !self.places_held.may_start(is_first)) {
+            Some(DeferReason::Unanswered)
+        } else if self.limits.is_full(host.group) {
             Some(DeferReason::GroupLimit)
         } else if self.limits.is_full(host.address) {
             Some(DeferReason::AddressLimit)

@@ -23,6 +23,7 @@ mod trade;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -142,6 +143,9 @@ impl Shard {
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
         // The rate of the run is kept by the lease.
         settings.interval = None;
+        // A shard's part of the places, whatever it lends or borrows.
+        let part = config.limits.concurrency.get() / u32::try_from(shared.shards).unwrap_or(u32::MAX);
+        settings.places = NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN);
         let live = *shared.steering.limits();
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {

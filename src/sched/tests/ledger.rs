@@ -66,6 +66,8 @@ pub(super) struct HostBook {
     pub(super) asked: bool,
     pub(super) resolved: bool,
     pub(super) capacity: u32,
+    /// It has answered, and its last end was no time-out.
+    pub(super) answers: bool,
     address: Option<u8>,
     pub(super) lookups: u32,
     pub(super) history: History,
@@ -217,6 +219,7 @@ impl Ledger {
         }
         assert!(!self.paused && !self.stopped, "a start while paused or stopped");
         assert!(self.in_flight() < self.limit, "global limit");
+        self.check_silent(host);
         assert_eq!(self.own_limit(host), None, "host {host}'s own limit");
         assert!(!self.group_full(host) && !self.address_full(host), "shared limit of host {host}");
         assert!(self.hosts[host].resolved, "host {host} has no address yet");
@@ -231,6 +234,21 @@ impl Ledger {
         book.in_flight += 1;
         book.starts.push(now);
         self.starts.push(now);
+    }
+
+    /// Hosts that have not answered leave the others their part.
+    fn check_silent(&self, host: usize) {
+        let (book, places) = (&self.hosts[host], self.plan.settings.places.get());
+        if book.answers {
+            return;
+        }
+        let silent: u32 = self.hosts.iter().filter(|book| !book.answers).map(|book| book.in_flight).sum();
+        assert!(book.in_flight == 0 || silent < (places / 4).max(8), "host {host} has not answered and takes one more");
+        let others = self
+            .hosts
+            .iter()
+            .any(|book| book.answers && (book.queued + book.retrying as usize > 0 || book.in_flight > 0));
+        assert!(!others || silent < places - places / 8, "hosts that have not answered take the part of others");
     }
 
     /// A job handed back.
@@ -435,6 +453,7 @@ impl Ledger {
             }
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
             DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
+            DeferReason::Unanswered => !book.answers,
             DeferReason::GroupLimit => self.group_full(host),
             DeferReason::AddressLimit => self.address_full(host),
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,

@@ -340,7 +340,9 @@ impl<'a> Sim<'a> {
 
     fn note(&mut self, host: usize, report: Report) {
         let max = self.ledger.plan.hosts[host].rules.concurrency.get();
-        self.ledger.hosts[host].history.report(report, self.now, max);
+        let book = &mut self.ledger.hosts[host];
+        book.history.report(report, self.now, max);
+        book.answers = report.verdict.answers().unwrap_or(book.answers);
     }
 
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {

@@ -28,7 +28,12 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new(limits: Limits, retries: RetrySettings) -> Self {
-        let settings = SchedulerSettings::new(&limits, &retries);
+        // Places enough for hosts that have not answered, except where a story is about them.
+        let settings = SchedulerSettings { places: NonZeroU32::MAX, ..SchedulerSettings::new(&limits, &retries) };
+        Self::with(settings)
+    }
+
+    fn with(settings: SchedulerSettings) -> Self {
         let rules = HostRules { needs_address: false, ..settings.host.clone() };
         Self { scheduler: Scheduler::new(settings, 1), now: Time::ZERO, rules }
     }
@@ -352,6 +357,29 @@ fn a_dead_host_gives_up_its_queue_and_its_retries_then_probes_once() {
     // The straggler's answer shows it alive again.
     story.done(host);
     assert_eq!(starts(&story.arrive(host, 7..9)), [7, 8]);
+}
+
+#[test]
+fn hosts_that_never_answer_leave_places_to_those_that_do() {
+    let limits = Limits { concurrency: some(64), ..Limits::default() };
+    let mut story = Story::with(SchedulerSettings::new(&limits, &RetrySettings::default()));
+    let good = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(good, 0..1000)).len(), 8);
+    let silent: Vec<_> = (0..200).map(|_| story.host(|_| {})).collect();
+    let started: Vec<_> = silent.iter().map(|host| starts(&story.arrive(*host, 0..100)).len()).collect();
+    assert_eq!((started[0], started[1], started[100]), (8, 1, 0), "eight more are few; beyond that one each");
+    assert_eq!(started.iter().sum::<usize>(), 56, "nobody who answers wants the rest");
+    // It answers, and has its places for as long as it has work; not one of the silent gets one of them.
+    for _ in 0..992 {
+        assert_eq!(starts(&story.done(good)).len(), 1);
+    }
+    assert_eq!(story.scheduler.why_deferred(silent[199], story.now), Some(DeferReason::Unanswered));
+    let late = story.host(|_| {});
+    story.arrive(late, 0..8);
+    for _ in 0..7 {
+        assert_eq!(starts(&story.done(good)).len(), 0, "the part of hosts that answer");
+    }
+    assert_eq!(starts(&story.done(good)).len(), 8, "and now none of them has work");
 }
 
 #[test]

@@ -111,7 +111,7 @@ macro_rules! parts {
     };
 }
 
-parts!(SchedulerSettings { concurrency, interval, adaptive });
+parts!(SchedulerSettings { concurrency, places, interval, adaptive });
 parts!(RetrySettings {
     retries,
     unsafe_methods,
