@@ -4,12 +4,10 @@
 //! head with a forbidden field would pass; where it ends with a field, the rest has nobody to belong to and the connection
 //! falls ([h2#37](https://github.com/hyperium/h2/issues/37)). Here the fragments become one frame, which h2 judges as a whole.
 //! All other frames pass where they are, after a look at their nine bytes of header.
-//!
-//! What h2 calls an error of the connection ends all that is on it, also where one head is to blame (a field's name in upper
-//! case). So it is noted which heads h2 can have come upon: the others were cut off, and are worth another try.
 
-use std::cell::Cell;
 use std::rc::Rc;
+
+use super::h2_server::{Allowance, Server};
 
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 pub(super) const FRAME_SIZE: u32 = 64 << 10;
@@ -29,130 +27,8 @@ const PRIORITY: u8 = 0x20;
 
 /// More fragments of one head than h2 takes, which here get no further than that.
 const FRAGMENTS_REFUSED: usize = 6;
-/// Frames that bring nothing which a connection takes beyond what it has been paid for. More than the informational heads
-/// that one response may have, which have a bound of their own; few enough for a flood to end within milliseconds.
-const MOST_IDLE: u32 = 16 << 10;
-/// As many more for each request: its heads, the end of its stream, what a server likes to say beside (PRIORITY, ALTSVC).
-const IDLE_A_REQUEST: u32 = 64;
 /// A frame's payload that costs as much as a frame.
 const IDLE_BYTES: u32 = 256;
-
-/// How many frames without a use the server may still send, paid for by what it does (RFC 9113 §10.5).
-#[derive(Debug)]
-pub(super) struct Allowance {
-    /// Of any type.
-    frames: Cell<u32>,
-    /// WINDOW_UPDATEs: no byte can be given back that was not sent, but each one alone, to its stream and to the connection.
-    updates: Cell<u64>,
-}
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self { frames: Cell::new(MOST_IDLE), updates: Cell::new(0) }
-    }
-}
-
-impl Allowance {
-    /// A request goes out.
-    pub(super) fn request(&self) {
-        self.earn(IDLE_A_REQUEST);
-    }
-
-    /// So many bytes of a request's body go out.
-    pub(super) fn upload(&self, bytes: usize) {
-        self.updates.set(self.updates.get().saturating_add(2 * bytes as u64));
-    }
-
-    fn earn(&self, frames: u32) {
-        self.frames.set(self.frames.get().saturating_add(frames).min(MOST_IDLE));
-    }
-
-    /// False: there is nothing left to spend.
-    fn spend(&self, frames: u32) -> bool {
-        let left = self.frames.get().checked_sub(frames);
-        self.frames.set(left.unwrap_or_default());
-        left.is_some()
-    }
-
-    fn spend_update(&self) -> bool {
-        match self.updates.get().checked_sub(1) {
-            Some(left) => {
-                self.updates.set(left);
-                true
-            }
-            None => self.spend(1),
-        }
-    }
-}
-
-/// The most heads of one read that are told apart.
-const MOST_SUSPECTS: usize = 64;
-
-/// The heads that were handed on and that h2 may not have got through yet: all of the last read.
-#[derive(Debug)]
-pub(super) struct Suspects {
-    /// The streams, with [`ENDS`] where the head ends its stream.
-    heads: [Cell<u32>; MOST_SUSPECTS],
-    count: Cell<usize>,
-    /// The last stream that was opened. A head on a later one is nobody's.
-    opened: Cell<u32>,
-}
-
-/// The bit of a stream's number that means nothing.
-const ENDS: u32 = 1 << 31;
-
-impl Default for Suspects {
-    fn default() -> Self {
-        Self { heads: [const { Cell::new(0) }; MOST_SUSPECTS], count: Cell::new(0), opened: Cell::new(0) }
-    }
-}
-
-impl Suspects {
-    /// A request went out on this stream.
-    pub(super) fn opened(&self, stream: u32) {
-        self.opened.set(self.opened.get().max(stream));
-    }
-
-    fn note(&self, stream: [u8; 4], flags: u8) {
-        let stream = u32::from_be_bytes(stream) & !ENDS;
-        if stream.is_multiple_of(2) || stream > self.opened.get() {
-            return;
-        }
-        let count = self.count.get();
-        if let Some(place) = self.heads.get(count) {
-            place.set(if flags & END_STREAM == 0 { stream } else { stream | ENDS });
-        }
-        self.count.set(count + 1);
-    }
-
-    fn clear(&self) {
-        self.count.set(0);
-    }
-
-    /// Once the connection has ended: this stream's head turned out good, and with `all` its trailers, too.
-    pub(super) fn acquit(&self, stream: u32, all: bool) {
-        for head in self.heads.iter().take(self.count.get()) {
-            if head.get() == stream || all && head.get() == stream | ENDS {
-                head.set(0);
-            }
-        }
-    }
-
-    /// Whether an error of the connection is the fault of this stream, once those whose heads were good are acquitted: h2 looks at
-    /// one head after another, and at none after a bad one. Where nobody else is suspect, it is.
-    pub(super) fn include(&self, stream: u32) -> bool {
-        let Some(heads) = self.heads.get(..self.count.get()) else { return true };
-        let mut suspects = heads.iter().map(Cell::get).filter(|head| *head != 0);
-        suspects.next().is_none_or(|first| first & !ENDS == stream)
-    }
-}
-
-/// What is known of a server, for its stream and the exchanges on it.
-#[derive(Debug, Default)]
-pub(super) struct Server {
-    pub(super) allowance: Allowance,
-    pub(super) suspects: Suspects,
-}
 
 /// A frame's header, and how much of its payload is padding, where that matters.
 #[derive(Clone, Copy, Debug)]
@@ -287,8 +163,8 @@ pub(super) struct Frames {
     /// The most bytes that a head in fragments may have.
     most: usize,
     server: Rc<Server>,
-    /// The head whose payload is under way: its stream and flags.
-    passing: Option<([u8; 4], u8)>,
+    /// The head whose payload is under way: its stream, and whether it ends it.
+    passing: Option<([u8; 4], bool)>,
     /// The server has used it up: nothing of it is handed on any more.
     over: bool,
 }
@@ -302,16 +178,16 @@ impl Frames {
     /// More is about to be read: h2 has got through all heads that were handed on whole.
     pub(super) fn read_on(&mut self) {
         self.server.suspects.clear();
-        if let (Some((stream, flags)), true) = (self.passing, self.left > 0) {
-            self.server.suspects.note(stream, flags);
+        if let (Some((stream, ends)), true) = (self.passing, self.left > 0) {
+            self.server.suspects.note(stream, ends);
         }
     }
 
     /// A frame is handed on.
     fn hand_on(&mut self, header: &Header) {
-        self.passing = (header.kind == HEADERS).then_some((header.stream, header.flags));
-        if let Some((stream, flags)) = self.passing {
-            self.server.suspects.note(stream, flags);
+        self.passing = (header.kind == HEADERS).then_some((header.stream, header.flags & END_STREAM != 0));
+        if let Some((stream, ends)) = self.passing {
+            self.server.suspects.note(stream, ends);
         }
     }
 
@@ -430,6 +306,7 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
+    use super::super::h2_server::MOST_IDLE;
     use super::*;
 
     const MOST: usize = 1000;
@@ -666,25 +543,5 @@ mod tests {
         assert_eq!(suspects(&[head(0), head(2), frame(HEADERS, END_HEADERS, 0xff, "x")].concat()), all, "nobody's");
         assert_eq!(suspects(&head(3)[..4]), all);
         assert_eq!(suspects(&head(3)[4..]), [false, true, false, false]);
-    }
-
-    #[test]
-    fn the_first_that_is_not_acquitted_is_to_blame() {
-        let suspects = Suspects::default();
-        suspects.opened(9);
-        let note = |stream, flags| suspects.note([0, 0, 0, stream], END_HEADERS | flags);
-        let blamed = || [1, 3, 5, 7].map(|stream| suspects.include(stream));
-        note(1, 0);
-        note(3, END_STREAM);
-        note(5, 0);
-        assert_eq!(blamed(), [true, false, false, false]);
-        suspects.acquit(1, false);
-        assert_eq!(blamed(), [false, true, false, false]);
-        suspects.acquit(3, false);
-        assert_eq!(blamed(), [false, true, false, false], "its trailers may be bad");
-        suspects.acquit(3, true);
-        assert_eq!(blamed(), [false, false, true, false]);
-        suspects.acquit(5, false);
-        assert_eq!(blamed(), [true; 4], "nobody is left");
     }
 }

@@ -20,7 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
-use super::frames::{FRAME_SIZE, Server};
+use super::frames::FRAME_SIZE;
+use super::h2_server::Server;
 use super::h2_wire::H2Wire;
 use super::places::Places;
 use super::streams::{Incoming, Upload, Uploads};
@@ -173,7 +174,7 @@ fn settings(body: &BodySettings) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
-        // Until the peer has said how many streams it allows, more than one may be refused; the rest waits in h2.
+        // Until the peer has said how many streams it allows, more than one may be refused; the rest waits (`Places`).
         .initial_max_send_streams(1)
         .initial_window_size(body.h2_stream_window)
         .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))

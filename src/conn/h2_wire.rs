@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Frames, Server};
+use super::frames::Frames;
+use super::h2_server::Server;
 use super::preface::{Greeting, Opening};
 
 /// Bytes read at once where they can't be handed on as they are.

@@ -15,6 +15,7 @@ mod framing;
 mod h1;
 mod h2;
 mod h2_request;
+mod h2_server;
 mod h2_wire;
 mod head;
 mod payload;

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::error::{self, Mapped};
-use super::frames::Server;
+use super::h2_server::Server;
 use super::portion::Portion;
 use crate::model::Phase;
 

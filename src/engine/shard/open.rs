@@ -92,7 +92,7 @@ impl Shard {
         });
         match opened {
             Ok((h2, driver)) => {
-                // What the peer allows is known with the first response; until then h2 holds back what is too much.
+                // What the peer allows is known with the first response; until then what is too much waits for its turn.
                 let slots = self.streams(usize::MAX);
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, slots, now);

@@ -1,0 +1,155 @@
+//! What is known of an HTTP/2 server, for its stream and the exchanges on it: what it may still send that brings nothing, and which
+//! of its heads h2 can have come upon last. Pure.
+//!
+//! What h2 calls an error of the connection ends all that is on it, also where one head is to blame (a field's name in upper
+//! case). The others were cut off, and are worth another try.
+
+use std::cell::Cell;
+
+/// Frames that bring nothing which a connection takes beyond what it has been paid for. More than the informational heads
+/// that one response may have, which have a bound of their own; few enough for a flood to end within milliseconds.
+pub(super) const MOST_IDLE: u32 = 16 << 10;
+/// As many more for each request: its heads, the end of its stream, what a server likes to say beside (PRIORITY, ALTSVC).
+const IDLE_A_REQUEST: u32 = 64;
+
+/// How many frames without a use the server may still send, paid for by what it does (RFC 9113 §10.5).
+#[derive(Debug)]
+pub(super) struct Allowance {
+    /// Of any type.
+    frames: Cell<u32>,
+    /// WINDOW_UPDATEs: no byte can be given back that was not sent, but each one alone, to its stream and to the connection.
+    updates: Cell<u64>,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { frames: Cell::new(MOST_IDLE), updates: Cell::new(0) }
+    }
+}
+
+impl Allowance {
+    /// A request goes out.
+    pub(super) fn request(&self) {
+        self.earn(IDLE_A_REQUEST);
+    }
+
+    /// So many bytes of a request's body go out.
+    pub(super) fn upload(&self, bytes: usize) {
+        self.updates.set(self.updates.get().saturating_add(2 * bytes as u64));
+    }
+
+    pub(super) fn earn(&self, frames: u32) {
+        self.frames.set(self.frames.get().saturating_add(frames).min(MOST_IDLE));
+    }
+
+    /// False: there is nothing left to spend.
+    pub(super) fn spend(&self, frames: u32) -> bool {
+        let left = self.frames.get().checked_sub(frames);
+        self.frames.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
+    pub(super) fn spend_update(&self) -> bool {
+        match self.updates.get().checked_sub(1) {
+            Some(left) => {
+                self.updates.set(left);
+                true
+            }
+            None => self.spend(1),
+        }
+    }
+}
+
+/// The most heads of one read that are told apart.
+const MOST_SUSPECTS: usize = 64;
+
+/// The heads that were handed on and that h2 may not have got through yet: all of the last read.
+#[derive(Debug)]
+pub(super) struct Suspects {
+    /// The streams, with [`ENDS`] where the head ends its stream.
+    heads: [Cell<u32>; MOST_SUSPECTS],
+    count: Cell<usize>,
+    /// The last stream that was opened. A head on a later one is nobody's.
+    opened: Cell<u32>,
+}
+
+/// The bit of a stream's number that means nothing.
+const ENDS: u32 = 1 << 31;
+
+impl Default for Suspects {
+    fn default() -> Self {
+        Self { heads: [const { Cell::new(0) }; MOST_SUSPECTS], count: Cell::new(0), opened: Cell::new(0) }
+    }
+}
+
+impl Suspects {
+    /// A request went out on this stream.
+    pub(super) fn opened(&self, stream: u32) {
+        self.opened.set(self.opened.get().max(stream));
+    }
+
+    pub(super) fn note(&self, stream: [u8; 4], ends: bool) {
+        let stream = u32::from_be_bytes(stream) & !ENDS;
+        if stream.is_multiple_of(2) || stream > self.opened.get() {
+            return;
+        }
+        let count = self.count.get();
+        if let Some(place) = self.heads.get(count) {
+            place.set(if ends { stream | ENDS } else { stream });
+        }
+        self.count.set(count + 1);
+    }
+
+    pub(super) fn clear(&self) {
+        self.count.set(0);
+    }
+
+    /// Once the connection has ended: this stream's head turned out good, and with `all` its trailers, too.
+    pub(super) fn acquit(&self, stream: u32, all: bool) {
+        for head in self.heads.iter().take(self.count.get()) {
+            if head.get() == stream || all && head.get() == stream | ENDS {
+                head.set(0);
+            }
+        }
+    }
+
+    /// Whether an error of the connection is the fault of this stream, once those whose heads were good are acquitted: h2 looks at
+    /// one head after another, and at none after a bad one. Where nobody else is suspect, it is.
+    pub(super) fn include(&self, stream: u32) -> bool {
+        let Some(heads) = self.heads.get(..self.count.get()) else { return true };
+        let mut suspects = heads.iter().map(Cell::get).filter(|head| *head != 0);
+        suspects.next().is_none_or(|first| first & !ENDS == stream)
+    }
+}
+
+/// What is known of a server, for its stream and the exchanges on it.
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    pub(super) allowance: Allowance,
+    pub(super) suspects: Suspects,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_not_acquitted_is_to_blame() {
+        let suspects = Suspects::default();
+        suspects.opened(9);
+        let note = |stream, ends| suspects.note([0, 0, 0, stream], ends);
+        let blamed = || [1, 3, 5, 7].map(|stream| suspects.include(stream));
+        note(1, false);
+        note(3, true);
+        note(5, false);
+        assert_eq!(blamed(), [true, false, false, false]);
+        suspects.acquit(1, false);
+        assert_eq!(blamed(), [false, true, false, false]);
+        suspects.acquit(3, false);
+        assert_eq!(blamed(), [false, true, false, false], "its trailers may be bad");
+        suspects.acquit(3, true);
+        assert_eq!(blamed(), [false, false, true, false]);
+        suspects.acquit(5, false);
+        assert_eq!(blamed(), [true; 4], "nobody is left");
+    }
+}
