@@ -127,14 +127,15 @@ impl Shard {
 
     /// A stream was not processed: the connection has ended, after as many as it took; or it takes no more at once.
     #[cold]
-    pub(super) fn note_unprocessed(&self, id: ConnId, host: HostId, streams: &mut Streams, ended: bool) {
+    pub(super) fn note_unprocessed(&self, id: ConnId, flight: &Flight, streams: &mut Streams, ended: bool) {
         streams.refused += 1;
         if ended {
             let served = streams.carried.saturating_sub(streams.refused);
-            self.with_habits(host, |habits| habits.ended_after(served));
-        } else {
-            let served = self.pool.borrow_mut().refused(id);
-            self.with_habits(host, |habits| served.map(|served| habits.refused(served)));
+            flight.crowded.set(streams.answered);
+            self.with_habits(flight.host, |habits| habits.ended_after(served));
+        } else if let Some(served) = self.pool.borrow_mut().refused(id) {
+            flight.crowded.set(true);
+            self.with_habits(flight.host, |habits| habits.refused(served));
         }
     }
 
