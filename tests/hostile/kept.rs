@@ -51,7 +51,7 @@ fn dead() -> Vec<Case> {
             cases.push(Case::new(what, RETRYING, FINE, move || of_many(kept, death, Method::GET)));
         }
     }
-    cases.push(Case::new("the same of some over HTTP/2, which swallow it", RETRYING, FINE, || of_many_h2()));
+    cases.push(Case::new("the same of some over HTTP/2, which swallow it", RETRYING, FINE, of_many_h2));
     // It may have been acted on, and nobody but the user can say.
     cases.push(Case::new("of 8 kept connections all end at a POST", RETRYING, CLOSED, || {
         of_many(8, Death::Ends, Method::POST)
@@ -210,7 +210,7 @@ fn hasty() -> Vec<Case> {
                 config.limits.per_host = 8.try_into().expect("not zero");
                 config.retries.dead_after = 0;
             });
-            let url = |n: usize| peer.url(&if n % 20 == 0 { "/bad".to_owned() } else { format!("/{n}") });
+            let url = |n: usize| peer.url(&if n.is_multiple_of(20) { "/bad".to_owned() } else { format!("/{n}") });
             let outcomes = lab.fetch_all((1..=200).map(url));
             let (bad, good) =
                 outcomes.into_iter().partition::<Vec<_>, _>(|outcome| outcome.job.url.as_str().ends_with("/bad"));
@@ -252,6 +252,16 @@ fn wrong_place() -> Vec<Case> {
             complete(421, 5),
             Method::GET,
             vec![kept(), vec![Step::Request, send(WRONG)]],
+        ),
+        Case::new(
+            "421 to all but the first request of each connection, of 100 URLs",
+            MISDIRECTED,
+            complete(200, 500),
+            || {
+                let wrong = (0..100).flat_map(|_| [Step::Request, send(WRONG)]);
+                let script = [Step::Request, send(OK)].into_iter().chain(wrong).collect();
+                all_with(100 + 15, Lab::new(), &Peer::playing(script), 100)
+            },
         ),
         Case::new("421 on a new connection", MISDIRECTED, complete(421, 5), move || {
             let peer = Peer::playing(vec![Step::Request, send(WRONG), Step::Request, send(OK)]);
@@ -378,7 +388,7 @@ fn taking(requests: usize, after: Duration, code: u32) -> Peer {
         let line = Arc::new(Mutex::new(conn.tcp().try_clone()?));
         let answers = (0..requests).map(|taken| {
             let stream = conn.request()?;
-            let last = (taken + 1 == requests).then(|| goaway(stream, code)).unwrap_or_default();
+            let last = if taken + 1 == requests { goaway(stream, code) } else { Vec::new() };
             line.lock().expect("lock").write_all(&last)?;
             let line = Arc::clone(&line);
             Ok(thread::spawn(move || {

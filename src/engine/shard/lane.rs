@@ -170,7 +170,7 @@ impl Shard {
                     } else if flight.dial.is_some() {
                         self.note_promise(flight.host, &exchanged);
                     } else if fault(&exchanged, true) == Some(Fault::Misdirected) {
-                        self.note_misdirected(id, flight.host);
+                        self.note_misdirected(id, flight.host, true);
                     }
                     let next = self.release(id, &flight, sound, &exchanged, now);
                     self.ended(next, remote, flight, exchanged, mailbox, now)
@@ -287,6 +287,8 @@ impl Shard {
                         self.note_unprocessed(id, &flight, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
                         self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
+                    } else if fault(&exchanged, flight.dial.is_none()) == Some(Fault::Misdirected) {
+                        self.note_misdirected(id, flight.host, false);
                     }
                     let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);
                     let next = self.ended(next, remote, flight, exchanged, &mailbox, now);
