@@ -126,7 +126,8 @@ pub struct PoolSettings {
     pub max_age: Duration,
     /// Open sockets over all hosts. Default 0: derived from the descriptor limit.
     pub max_sockets: usize,
-    /// HTTP/2 connections per origin, not counting those that take nothing new. Default 4.
+    /// HTTP/2 connections per origin, not counting those that take nothing new. Default 4. A server that takes fewer requests on a
+    /// connection than streams at once is given as many as its requests need.
     pub max_h2_connections: u32,
     /// HTTP/2 streams in use per connection, whatever the peer allows. Default 100.
     pub max_h2_streams: u32,

@@ -45,21 +45,21 @@ impl Fault {
     }
 
     /// Whether one more repeat is free, of a job with these behind it whose host has by now `answered` so many requests: what
-    /// the job has behind it then.
+    /// the job has behind it then. `crowded`: the connection took other requests in its stead.
     ///
     /// Such repeats need no pause and no budget, because it is progress that bounds them: between two of them the host has
-    /// answered a request, but for three at most in a row, so that a host which never answers is asked four times and then
-    /// treated like any other that fails. Who is still refused after 64 of them has to see twice as much progress each time:
-    /// at most 64 + log₂(requests the host has answered) in all. One is free for a 421: the second is an answer.
+    /// answered a request or taken another, but for three at most in a row, so that a host which takes nothing is asked four
+    /// times and then treated like any other that fails. Who is still refused after 64 of them has to see twice as many answers
+    /// each time: at most 64 + log₂(requests the host has answered) in all. One is free for a 421: the second is an answer.
     #[must_use]
-    pub const fn repeats(self, mut before: Repeats, answered: u32) -> Option<Repeats> {
+    pub const fn repeats(self, mut before: Repeats, answered: u32, crowded: bool) -> Option<Repeats> {
         let progress = answered.wrapping_sub(before.answered);
         let owed = match before.made.checked_sub(PLENTY) {
             None => 1,
             Some(over) if over < 31 => 2 << over,
             Some(_) => return None,
         };
-        if before.made == 0 || progress >= owed {
+        if before.made == 0 || progress >= owed || (crowded && before.made < PLENTY) {
             before.barren = 0;
         } else if before.barren >= BARREN || before.made >= PLENTY {
             return None;
@@ -210,7 +210,7 @@ mod tests {
         let (mut repeats, mut answered) = (Repeats::default(), u32::MAX - 1);
         loop {
             answered = answered.wrapping_add(answers(repeats.made));
-            match fault.repeats(repeats, answered) {
+            match fault.repeats(repeats, answered, false) {
                 Some(more) => repeats = more,
                 None => return repeats.made,
             }
@@ -229,12 +229,15 @@ mod tests {
 
     #[test]
     fn the_first_is_free_whatever_the_host_has_done_and_each_of_a_mixture_counts() {
-        let first = Fault::Stale.repeats(Repeats::default(), 0).expect("the first");
+        let first = Fault::Stale.repeats(Repeats::default(), 0, false).expect("the first");
         assert_eq!(first, Repeats { made: 1, barren: 1, answered: 0, ..Repeats::default() });
-        let second = Fault::Misdirected.repeats(first, 0).expect("the second");
-        let third = Fault::Unprocessed.repeats(second, 0).expect("the third");
-        assert!(Fault::Unsent.repeats(third, 0).is_none());
-        let fourth = Fault::Unsent.repeats(third, 1).expect("the host has answered");
-        assert!(Fault::Misdirected.repeats(fourth, 2).is_none(), "once");
+        let second = Fault::Misdirected.repeats(first, 0, false).expect("the second");
+        let third = Fault::Unprocessed.repeats(second, 0, false).expect("the third");
+        assert!(Fault::Unsent.repeats(third, 0, false).is_none());
+        let fourth = Fault::Unsent.repeats(third, 1, false).expect("the host has answered");
+        assert!(Fault::Misdirected.repeats(fourth, 2, false).is_none(), "once");
+        assert!(Fault::Unprocessed.repeats(third, 0, true).is_some(), "others were taken");
+        let many = Repeats { made: 64, ..third };
+        assert!(Fault::Unprocessed.repeats(many, 1, true).is_none(), "in the end answers alone count");
     }
 }

@@ -367,7 +367,9 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
     assert_eq!(pool.acquire(KEY, again, ms(2)), Acquired::Dial { evict: None }, "the fifth is a trial");
     pool.dial_failed(KEY);
     assert!(!is_full(&mut pool) && is_full(&mut pool), "five");
-    (0..4).for_each(|_| drop(pool.release(id, ms(3))));
+    for _ in 0..4 {
+        assert_eq!(pool.release(id, ms(3)), Released::Shared);
+    }
     assert_eq!(pool.refused(id), None);
     pool.release(id, ms(3));
     assert!(!is_full(&mut pool) && !is_full(&mut pool), "one that is refused alone says nothing of how many");

@@ -51,7 +51,7 @@ fn dead() -> Vec<Case> {
             cases.push(Case::new(what, RETRYING, FINE, move || of_many(kept, death, Method::GET)));
         }
     }
-    cases.push(Case::new("the same of 4 over HTTP/2, which swallow it", RETRYING, FINE, || of_many_h2()));
+    cases.push(Case::new("the same of some over HTTP/2, which swallow it", RETRYING, FINE, of_many_h2));
     // It may have been acted on, and nobody but the user can say.
     cases.push(Case::new("of 8 kept connections all end at a POST", RETRYING, CLOSED, || {
         of_many(8, Death::Ends, Method::POST)
@@ -75,38 +75,45 @@ fn of_many(kept: usize, death: Death, method: Method) -> Verdict {
         };
         play(&mut stream, &[vec![Step::Request, Step::Meet(Arc::clone(&met)), send(OK)], died].concat());
     });
-    then_once_more(&peer, kept, &method, |config| config.timeouts.first_byte = SOON * 2)
+    then_once_more(&peer, kept, &method, || {}, |config| config.timeouts.first_byte = SOON * 2)
 }
 
+/// The same over HTTP/2: all connections that there are before the last request swallow it.
 fn of_many_h2() -> Verdict {
-    let kept = 4;
-    let met = Arc::new(Barrier::new(kept));
-    let peer = h2::serve(move |conn| {
-        conn.greet(&[(MAX_CONCURRENT_STREAMS, 1)])?;
-        if conn.number >= kept {
+    let old = Arc::new(AtomicUsize::new(0));
+    let peer = {
+        let old = Arc::clone(&old);
+        h2::serve(move |conn| {
+            conn.greet(&[(MAX_CONCURRENT_STREAMS, 1)])?;
             loop {
                 let stream = conn.request()?;
+                if conn.number < old.load(Ordering::SeqCst) {
+                    return conn.stall();
+                }
+                thread::sleep(Duration::from_millis(20));
                 conn.send(hello(stream))?;
             }
-        }
-        // The first finds out how many streams there may be, and has one more.
-        for _ in usize::from(conn.number > 0)..2 {
-            let stream = conn.request()?;
-            if conn.number > 0 || stream > 1 {
-                met.wait();
-            }
-            conn.send(hello(stream))?;
-        }
-        conn.stall()
-    });
-    then_once_more(&peer, kept + 1, &Method::GET, |config| {
+        })
+    };
+    let grow_old = || {
+        assert!(peer.connections() > 1, "several are kept");
+        old.store(peer.connections(), Ordering::SeqCst);
+    };
+    then_once_more(&peer, 8, &Method::GET, grow_old, |config| {
         config.network.http2_prior_knowledge = true;
+        config.pool.max_h2_streams = 1;
         config.timeouts.first_byte = SOON * 2;
     })
 }
 
 /// What the last request comes to, if no more than one connection was opened for it.
-fn then_once_more(peer: &Peer, first: usize, method: &Method, change: impl FnOnce(&mut Config)) -> Verdict {
+fn then_once_more(
+    peer: &Peer,
+    first: usize,
+    method: &Method,
+    grow_old: impl FnOnce(),
+    change: impl FnOnce(&mut Config),
+) -> Verdict {
     let client = Client::builder().concurrency(1000).per_host(100).retries(1).config(|config| {
         config.limits.shards = 1;
         config.retries.backoff_base = Duration::from_millis(1);
@@ -121,6 +128,7 @@ fn then_once_more(peer: &Peer, first: usize, method: &Method, change: impl FnOnc
         }
         // Long enough that a connection is not taken for one that a server closes after each response.
         tokio::time::sleep(Duration::from_millis(150)).await;
+        grow_old();
         let before = peer.connections();
         let verdict = match client.request(method.clone(), peer.url("/")).send().await {
             Ok(response) => {
@@ -131,10 +139,12 @@ fn then_once_more(peer: &Peer, first: usize, method: &Method, change: impl FnOnc
         };
         if method.is_idempotent() {
             // Those that were as old as the dead one are not asked any more.
-            let next = client.get(peer.url("/")).send().await.expect("fine");
-            assert_eq!(next.attempts(), 1, "a sibling was asked, and is as dead");
+            assert!(peer.connections() <= before + 1, "one that is new is enough");
+            let both = [(); 2].map(|()| client.get(peer.url("/")).send());
+            for next in futures::future::join_all(both).await {
+                assert_eq!(next.expect("fine").attempts(), 1, "a sibling was asked, and is as dead");
+            }
         }
-        assert!(peer.connections() <= before + 1, "one that is new is enough");
         verdict
     })
 }
@@ -181,6 +191,13 @@ fn hasty() -> Vec<Case> {
             assert!(peer.connections() < 150, "{} connections", peer.connections());
             verdict
         }),
+        Case::new("the same, and it promises to", "RFC 9112 §9.3", complete(200, 1500), || {
+            let promise = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
+            let peer = Peer::playing((0..400).flat_map(|_| [Step::Request, send(promise)]).collect());
+            let verdict = all_of(Lab::new().with(posts), &peer, 300);
+            assert!(peer.connections() <= 8, "{} connections", peer.connections());
+            verdict
+        }),
         Case::new("closes at every 20th URL, and keeps connections otherwise", RETRYING, complete(200, 950), || {
             let peer = Peer::serving(|mut stream, _| {
                 while let Ok(Some(head)) = read_head(&mut stream) {
@@ -193,7 +210,7 @@ fn hasty() -> Vec<Case> {
                 config.limits.per_host = 8.try_into().expect("not zero");
                 config.retries.dead_after = 0;
             });
-            let url = |n: usize| peer.url(&if n % 20 == 0 { "/bad".to_owned() } else { format!("/{n}") });
+            let url = |n: usize| peer.url(&if n.is_multiple_of(20) { "/bad".to_owned() } else { format!("/{n}") });
             let outcomes = lab.fetch_all((1..=200).map(url));
             let (bad, good) =
                 outcomes.into_iter().partition::<Vec<_>, _>(|outcome| outcome.job.url.as_str().ends_with("/bad"));
@@ -235,6 +252,16 @@ fn wrong_place() -> Vec<Case> {
             complete(421, 5),
             Method::GET,
             vec![kept(), vec![Step::Request, send(WRONG)]],
+        ),
+        Case::new(
+            "421 to all but the first request of each connection, of 100 URLs",
+            MISDIRECTED,
+            complete(200, 500),
+            || {
+                let wrong = (0..100).flat_map(|_| [Step::Request, send(WRONG)]);
+                let script = [Step::Request, send(OK)].into_iter().chain(wrong).collect();
+                all_with(100 + 15, Lab::new(), &Peer::playing(script), 100)
+            },
         ),
         Case::new("421 on a new connection", MISDIRECTED, complete(421, 5), move || {
             let peer = Peer::playing(vec![Step::Request, send(WRONG), Step::Request, send(OK)]);
@@ -361,7 +388,7 @@ fn taking(requests: usize, after: Duration, code: u32) -> Peer {
         let line = Arc::new(Mutex::new(conn.tcp().try_clone()?));
         let answers = (0..requests).map(|taken| {
             let stream = conn.request()?;
-            let last = (taken + 1 == requests).then(|| goaway(stream, code)).unwrap_or_default();
+            let last = if taken + 1 == requests { goaway(stream, code) } else { Vec::new() };
             line.lock().expect("lock").write_all(&last)?;
             let line = Arc::clone(&line);
             Ok(thread::spawn(move || {

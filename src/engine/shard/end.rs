@@ -271,7 +271,7 @@ impl Shard {
             self.go_to_http1(self.pool_key(flight), flight.host);
         }
         let extra = flight.job.extra_mut();
-        let repeats = fault.map(|fault| fault.repeats(extra.repeats, self.answered(flight.host)));
+        let repeats = fault.map(|fault| fault.repeats(extra.repeats, self.answered(flight.host), flight.crowded.get()));
         if fault.is_some_and(Fault::wants_new) || timed_out {
             extra.repeats.not_before = self.pool.borrow().opened();
         }

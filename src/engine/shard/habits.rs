@@ -57,11 +57,15 @@ impl Shard {
         }
     }
 
-    /// A kept connection was the wrong one for a request (421): the requests before are all that it is good for.
+    /// A kept connection was the wrong one for a request (421): it takes no more, and over HTTP/1.1 the requests before are all
+    /// that one is good for.
     #[cold]
-    pub(super) fn note_misdirected(&self, id: ConnId, host: HostId) {
+    pub(super) fn note_misdirected(&self, id: ConnId, host: HostId, is_h1: bool) {
         let served = u32::try_from(self.pool.borrow().served(id)).unwrap_or(u32::MAX);
-        self.with_habits(host, |habits| habits.ended_after(served.saturating_sub(1)));
+        self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+        if is_h1 {
+            self.with_habits(host, |habits| habits.ended_after(served.saturating_sub(1)));
+        }
     }
 
     /// The peer ended an idle connection, or it was found so when its turn came.
@@ -127,14 +131,15 @@ impl Shard {
 
     /// A stream was not processed: the connection has ended, after as many as it took; or it takes no more at once.
     #[cold]
-    pub(super) fn note_unprocessed(&self, id: ConnId, host: HostId, streams: &mut Streams, ended: bool) {
+    pub(super) fn note_unprocessed(&self, id: ConnId, flight: &Flight, streams: &mut Streams, ended: bool) {
         streams.refused += 1;
         if ended {
             let served = streams.carried.saturating_sub(streams.refused);
-            self.with_habits(host, |habits| habits.ended_after(served));
-        } else {
-            let served = self.pool.borrow_mut().refused(id);
-            self.with_habits(host, |habits| served.map(|served| habits.refused(served)));
+            flight.crowded.set(streams.answered);
+            self.with_habits(flight.host, |habits| habits.ended_after(served));
+        } else if let Some(served) = self.pool.borrow_mut().refused(id) {
+            flight.crowded.set(true);
+            self.with_habits(flight.host, |habits| habits.refused(served));
         }
     }
 

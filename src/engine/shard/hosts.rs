@@ -54,11 +54,8 @@ struct Rare {
 impl Host {
     /// What is known of its connections.
     pub(super) fn habits(&self) -> Habits {
-        match &self.rare {
-            None if self.keeps => Habits::KEPT,
-            None => Habits::default(),
-            Some(rare) => rare.habits.unwrap_or(if self.keeps { Habits::KEPT } else { Habits::default() }),
-        }
+        let usual = if self.keeps { Habits::KEPT } else { Habits::default() };
+        self.rare.as_ref().and_then(|rare| rare.habits).unwrap_or(usual)
     }
 
     /// Changes what is known of its connections.

@@ -29,13 +29,16 @@ pub(super) struct Flight {
     pub(super) dial: Option<DialTimes>,
     /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
     pub(super) handed_over: Cell<bool>,
+    /// Whether its connection took other requests and not this one.
+    pub(super) crowded: Cell<bool>,
     /// Where its body is put when memory is rationed.
     pub(super) shelf: RefCell<Option<Shelf>>,
 }
 
 impl Flight {
     pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
-        Self { host, job, dispatched, dial: None, handed_over: Cell::new(false), shelf: RefCell::new(None) }
+        let (handed_over, crowded) = (Cell::new(false), Cell::new(false));
+        Self { host, job, dispatched, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
     }
 }
 
@@ -75,6 +78,8 @@ pub(super) struct Streams {
     /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
     pub(super) carried: u32,
     pub(super) fell_idle: Option<Time>,
+    /// Whether it has brought an answer.
+    pub(super) answered: bool,
     /// How many of them the peer has not processed, or not answered when it ended.
     pub(super) refused: u32,
     idle: Vec<Rc<Mailbox<Parcel>>>,
@@ -82,7 +87,7 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>) -> Self {
-        Self { h2, remote, carried: 0, fell_idle: None, refused: 0, idle: Vec::new() }
+        Self { h2, remote, carried: 0, fell_idle: None, answered: false, refused: 0, idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
@@ -165,7 +170,7 @@ impl Shard {
                     } else if flight.dial.is_some() {
                         self.note_promise(flight.host, &exchanged);
                     } else if fault(&exchanged, true) == Some(Fault::Misdirected) {
-                        self.note_misdirected(id, flight.host);
+                        self.note_misdirected(id, flight.host, true);
                     }
                     let next = self.release(id, &flight, sound, &exchanged, now);
                     self.ended(next, remote, flight, exchanged, mailbox, now)
@@ -273,11 +278,17 @@ impl Shard {
                     // Others may have told the scheduler of a later time than that of the exchange's end.
                     let now = self.clock.now();
                     self.update_streams(id, h2.streams_allowed(), flight.host, now);
-                    streams.borrow_mut().idle.push(Rc::clone(&mailbox));
+                    {
+                        let mut streams = streams.borrow_mut();
+                        streams.answered |= exchanged.head.is_some();
+                        streams.idle.push(Rc::clone(&mailbox));
+                    }
                     if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
-                        self.note_unprocessed(id, flight.host, &mut streams.borrow_mut(), h2.is_closed());
+                        self.note_unprocessed(id, &flight, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
                         self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
+                    } else if fault(&exchanged, flight.dial.is_none()) == Some(Fault::Misdirected) {
+                        self.note_misdirected(id, flight.host, false);
                     }
                     let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);
                     let next = self.ended(next, remote, flight, exchanged, &mailbox, now);

@@ -308,6 +308,17 @@ fn a_free_retry_is_immediate_and_blames_nobody() {
 }
 
 #[test]
+fn the_connections_fault_blames_nobody_where_it_can_not_be_repeated_either() {
+    let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
+    let host = story.host(|_| {});
+    story.arrive(host, 0..2);
+    let lost = RetryFacts { free: true, replayable: false, ..ONCE };
+    let gone = story.fail(host, 0, FailureKind::Closed, lost);
+    assert_eq!(gone[0], Action::GiveUp { host, job: 0, reason: GiveUpReason::Unsafe });
+    assert_eq!(starts(&gone), [1], "the host is not left alone");
+}
+
+#[test]
 fn retries_stop_when_the_hosts_account_is_empty() {
     let retries = RetrySettings { budget_floor: 1, budget_ratio: 0.5, dead_after: 0, ..RetrySettings::default() };
     let mut story = Story::new(Limits::default(), retries);
