@@ -344,6 +344,31 @@ fn hooks_see_requests_heads_and_ends_and_may_refuse() {
     assert!(client.handle().progress().wire_bytes < 10_000_000, "refused unread");
 }
 
+#[test]
+fn a_post_without_content_says_so_whatever_hooks_do() {
+    let origin = Origin::start();
+    let hooked = Client::builder().hooks(Shared(Arc::default())).build().expect("valid settings");
+    let url = origin.url("/echo");
+    let told = |request: Request<Client>| {
+        let text = block_on(block_on(request.send()).expect("answered").text()).expect("whole");
+        text.lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned))
+    };
+    for client in [client(), hooked] {
+        let patch = client.request(http::Method::PATCH, &url);
+        for request in [client.post(&url), client.put(&url), patch, client.delete(&url).body("")] {
+            assert_eq!(told(request.clone()).as_deref(), Some("0"), "{request:?}");
+        }
+        assert_eq!(told(client.post(&url).body("four")).as_deref(), Some("4"));
+        assert_eq!(told(client.post(origin.url("/redirect/307?/echo"))).as_deref(), Some("0"));
+        for request in [client.get(&url), client.delete(&url), client.post(origin.url("/redirect/303?/echo"))] {
+            assert_eq!(told(request.clone()), None, "{request:?}");
+        }
+        let other = http::Request::post(&url).body(bytes::Bytes::new()).expect("valid");
+        let echoed = block_on(client.execute(other.into())).expect("answered");
+        assert!(block_on(echoed.text()).expect("whole").contains("content-length: 0\n"));
+    }
+}
+
 /// One name, one address.
 struct OneName(AtomicUsize);
 

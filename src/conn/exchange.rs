@@ -14,6 +14,7 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, Method, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
 
+use super::chunks::{Chunks, NoChunks};
 use super::error::Mapped;
 use super::framing::End;
 use super::watch::Watch;
@@ -309,7 +310,8 @@ where
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
     let left = if let End::After(length) = end { Some(length) } else { None };
-    let metered = Metered { incoming, watch, h2, bodiless, left };
+    let chunks = (end == End::Chunks).then_some((Chunks::START, Bytes::new()));
+    let metered = Metered { incoming, watch, h2, bodiless, left, chunks };
     let room = plan.decodes().then(|| context.recipient.room()).flatten();
     let room = room.map(|inner| Box::new(Held { inner, watch, clock: context.clock }) as Box<dyn Room + '_>);
     let received =
@@ -318,7 +320,7 @@ where
             BodyError::Transport(Cut::Short) => {
                 let message = match h2 {
                     true => "the stream ended without saying that the body was complete",
-                    false => "the connection ended before as many bytes had come as content-length says",
+                    false => "the connection ended before the body did, by its length or its last chunk",
                 };
                 Failure::new(Phase::Body, FailureKind::Truncated, message).into()
             }
@@ -393,6 +395,8 @@ struct Metered<'a, B> {
     bodiless: bool,
     /// How many bytes are still to come, where hyper does not know it.
     left: Option<u64>,
+    /// Where hyper hands on chunks as they are: how far they have come, and what has been received of them beyond that.
+    chunks: Option<(Chunks, Bytes)>,
 }
 
 /// Why a body ended before its end.
@@ -400,7 +404,7 @@ enum Cut {
     /// By an error.
     Broken(Mapped),
     /// An HTTP/2 body stopped before END_STREAM: a stream that is reset with NO_ERROR looks like one that has ended. Or the
-    /// connection ended before the length was reached.
+    /// connection ended before the length was reached, or the last chunk.
     Short,
     /// There is one where there must be none (RFC 9113 §8.1.1).
     Extraneous,
@@ -413,6 +417,9 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if self.left == Some(0) {
             return Poll::Ready(None);
+        }
+        if self.chunks.is_some() {
+            return self.poll_chunk(cx);
         }
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => {
@@ -442,7 +449,32 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     }
 }
 
-impl<B> Metered<'_, B> {
+impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Metered<'_, B> {
+    /// The next data of chunks that hyper has handed on as they are.
+    fn poll_chunk(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Some((chunks, input)) = &mut self.chunks else { return Poll::Ready(None) };
+        loop {
+            match chunks.next(input) {
+                Ok(Some(data)) => {
+                    self.watch.progress();
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Ok(None) if *chunks == Chunks::Over => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(NoChunks) => {
+                    let message = "the body is said to be in chunks, and is not";
+                    let failure = Failure::new(Phase::Body, FailureKind::Malformed, message);
+                    return Poll::Ready(Some(Err(Cut::Broken(Mapped { failure, unprocessed: false }))));
+                }
+            }
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => *input = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(Cut::Broken(error)))),
+                None => return Poll::Ready(Some(Err(Cut::Short))),
+            }
+        }
+    }
+
     /// A frame without what comes after the body's end.
     fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         let Some(left) = &mut self.left else { return frame };

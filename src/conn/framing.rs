@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
 use crate::config::BodySettings;
 use crate::model::{Failure, FailureKind, Phase};
@@ -38,13 +38,16 @@ impl Framing {
         if is_bodiless(head, method) {
             return Ok(End::Known);
         }
-        if self.coded {
-            let uncoded = !is_chunked(&head.headers) && is_uncoded(&head.headers)?;
-            return match (uncoded, self.sized) {
-                (false, _) => Ok(End::Known),
-                (true, true) => length(&head.headers).map(End::After),
-                (true, false) => Ok(End::Close),
+        if self.coded && !is_chunked(&head.headers) {
+            return match coding(&head.headers)? {
+                Coding::Chunked { hyper: true } => Ok(End::Known),
+                Coding::Chunked { hyper: false } => Ok(End::Chunks),
+                Coding::None if self.sized => length(&head.headers).map(End::After),
+                Coding::None => Ok(End::Close),
             };
+        }
+        if self.coded {
+            return Ok(End::Known);
         }
         Ok(if self.sized || head.version >= Version::HTTP_2 { End::Known } else { End::Close })
     }
@@ -65,6 +68,8 @@ pub(super) enum End {
     Close,
     /// After so many bytes, though hyper reads until close.
     After(u64),
+    /// After its last chunk, though hyper hands the chunks on as they are.
+    Chunks,
 }
 
 /// Whether the transfer codings are one `chunked` and nothing else.
@@ -74,27 +79,36 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     first && codings.next().is_none()
 }
 
-/// Whether a `Transfer-Encoding` other than `chunked` names no coding at all: it is empty, or says `identity`, which RFC 2616 had
-/// for that. Otherwise it comes down to `chunked`, said more than once or after `identity`: curl and browsers undo that once.
+/// What a `Transfer-Encoding` of more words than `chunked` comes down to.
+enum Coding {
+    /// It is empty, or says `identity`, which RFC 2616 had for no coding.
+    None,
+    /// `chunked`, said more than once or among empty elements or after `identity`: curl and browsers undo that once. Whether hyper
+    /// does, who looks at what stands behind the last comma.
+    Chunked { hyper: bool },
+}
+
+/// Reads a `Transfer-Encoding` that is not `chunked` alone.
 ///
 /// # Errors
-/// Any other coding, or `chunked` before another one: the body's end is unknown, or what it is.
-fn is_uncoded(headers: &HeaderMap) -> Result<bool, Failure> {
-    let lines = || headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+/// Any other coding, or `chunked` before `identity`: the body's end is unknown, or what it is.
+fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
+    let all = headers.get_all(TRANSFER_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let is = |coding: &[u8], name: &[u8]| trim(coding).eq_ignore_ascii_case(name);
     // RFC 9110 §5.6.1: empty elements of a list do not count.
-    let codings = || lines().flat_map(|line| line.split(|byte| *byte == b',')).map(trim).filter(|it| !it.is_empty());
-    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
-    if codings().all(|coding| is(coding, b"identity")) {
-        return Ok(true);
+    let mut last = Coding::None;
+    for element in all {
+        last = match last {
+            _ if is(element, b"chunked") => Coding::Chunked { hyper: true },
+            Coding::None if is(element, b"identity") || is(element, b"") => Coding::None,
+            Coding::Chunked { .. } if is(element, b"") => Coding::Chunked { hyper: false },
+            _ => {
+                let message = "transfer-encoding is neither 'chunked' nor 'identity', so the body's end is unknown";
+                return Err(Failure::new(Phase::Head, FailureKind::BadFraming, message));
+            }
+        };
     }
-    let known = codings().all(|coding| is(coding, b"identity") || is(coding, b"chunked"));
-    // hyper looks at what stands behind the last comma.
-    let last = lines().next_back().and_then(|line| line.rsplit(|byte| *byte == b',').next());
-    if known && last.is_some_and(|last| is(trim(last), b"chunked")) {
-        return Ok(false);
-    }
-    let message = "transfer-encoding is neither 'chunked' nor 'identity', so the body's end is unknown";
-    Err(Failure::new(Phase::Head, FailureKind::BadFraming, message))
+    Ok(last)
 }
 
 /// Without the white space that HTTP has around an element of a list.
@@ -227,6 +241,12 @@ mod tests {
         assert_eq!(of(&[(CODED, "chunked"), (CODED, "Chunked")]), Ok(End::Known));
         assert_eq!(of(&[(CODED, "identity"), (CODED, "chunked")]), Ok(End::Known));
         assert_eq!(end(&head(101, &[]), &Method::GET), Err(FailureKind::Protocol));
+        for good in ["chunked,", "chunked ,\t, ", "identity, chunked,"] {
+            assert_eq!(of(&[(CODED, good)]), Ok(End::Chunks), "{good}");
+            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(End::Chunks), "{good}: the chunks hold");
+        }
+        assert_eq!(of(&[(CODED, "chunked"), (CODED, "")]), Ok(End::Chunks));
+        assert_eq!(of(&[(CODED, "chunked,"), (CODED, "chunked")]), Ok(End::Known));
     }
 
     #[test]
@@ -250,6 +270,8 @@ mod tests {
             "gzip, chunked",
             "chunked, gzip",
             "chunked, identity",
+            "chunked,, gzip",
+            "chunked, chunked;",
             "chunked;q=1",
             "identity;q=1",
             "identity gzip",

@@ -7,6 +7,7 @@
 //! Owns: the settings of hyper (HTTP/1.1) and h2, the phase time-outs of an exchange, the mapping of their errors to failures,
 //! the framing rules they leave to us. Must not know: the scheduler, the pool, which request comes next.
 
+mod chunks;
 mod drive;
 mod error;
 mod exchange;

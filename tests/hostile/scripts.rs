@@ -126,6 +126,11 @@ pub(crate) fn whole() -> Vec<Script> {
             complete(200, 2),
             format!("{OK}Transfer-Encoding: chunked, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
         ),
+        script(
+            "`chunked,`",
+            complete(200, 2),
+            format!("{OK}Transfer-Encoding: chunked,\r\n\r\n2;a\r\nhi\r\n0\r\nX: 1\r\n\r\n"),
+        ),
         script("HTTP/1.0 with a length", complete(200, 5), "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
         script(
             "two informational heads before",

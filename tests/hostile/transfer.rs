@@ -38,7 +38,6 @@ fn codings() -> Vec<Case> {
         "xchunked",
         "chunkedx",
         "\"chunked\"",
-        "chunked,",
         "chunked\u{a0}",
         "trailers",
     ];
@@ -58,8 +57,12 @@ fn codings() -> Vec<Case> {
         ),
     ];
     cases.extend(refused);
-    cases.extend(["chunked, chunked", "identity, chunked", ", chunked"].map(|value| coded(value, WHOLE)));
+    cases.extend(
+        ["chunked, chunked", "identity, chunked", ", chunked", "chunked,", "chunked, , "]
+            .map(|value| coded(value, WHOLE)),
+    );
     cases.extend(uncoded());
+    cases.extend(with_a_comma());
     cases.extend([
         lines(
             "`Transfer-Encoding: chunked` twice",
@@ -99,6 +102,39 @@ fn codings() -> Vec<Case> {
         ),
     ]);
     cases
+}
+
+/// `chunked,`, which hyper does not take for `chunked`.
+fn with_a_comma() -> Vec<Case> {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\n\r\n";
+    let with = |what: &str, expected, body: &str| {
+        answer(format!("`chunked,` and {what}"), CODINGS, expected, format!("{head}{body}"))
+    };
+    let script = |what: &str, expected, body: &str, then: Step| {
+        let answer = send(format!("{head}{body}"));
+        Case::new(format!("`chunked,` and {what}"), CODINGS, expected, move || {
+            Lab::new().fetch(Peer::playing(vec![Step::Request, answer, then]).url("/"))
+        })
+    };
+    vec![
+        script("chunks, and the connection stays open", WHOLE, CHUNKS, Step::Stall),
+        with("chunks, and more", WHOLE, &format!("{CHUNKS}HTTP/1.1 404 X\r\n\r\n")),
+        with("no last chunk, then closes", TRUNCATED, "5\r\nhello\r\n"),
+        with("half a chunk, then closes", TRUNCATED, "5\r\nhe"),
+        script("half a chunk, then resets", RESET, "5\r\nhe", Step::Reset),
+        with("no chunks", failed(Phase::Body, FailureKind::Malformed), "hello"),
+        with("a bare LF after a size", failed(Phase::Body, FailureKind::Malformed), "5\nhello\r\n0\r\n\r\n"),
+        Case::new(
+            "`chunked,` and zeros before a chunk's size",
+            CODINGS,
+            failed(Phase::Body, FailureKind::Malformed),
+            {
+                let script = vec![Step::Request, send(head), Step::Flood(vec![b'0'; 16 << 10])];
+                move || Lab::new().fetch(Peer::playing(script).url("/"))
+            },
+        ),
+        then_next("`chunked,`, then the next request", CODINGS, OTHER_CONNECTION, format!("{head}{CHUNKS}")),
+    ]
 }
 
 /// No transfer coding, said in a header.
