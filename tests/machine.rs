@@ -146,6 +146,16 @@ fn little_address_space_is_refused_with_what_is_needed_or_enough() {
 }
 
 #[test]
+fn a_small_stack_is_refused_or_enough() {
+    for kilobytes in [32, 64, 128, 256, 512, 1024] {
+        let before = format!("ulimit -s {kilobytes}");
+        for arguments in [&["get", "http://127.0.0.1:9/"][..], &["plan", "-i", "/dev/null"], &["--help"]] {
+            assert_eq!(ends_well(&before, arguments) == Some(2), kilobytes < 512, "{kilobytes}: {arguments:?}");
+        }
+    }
+}
+
+#[test]
 fn few_processes_are_refused_with_what_is_needed() {
     let origin = Origin::start().expect("free ports");
     // Limits of processes are for users, and root has none.
