@@ -137,6 +137,9 @@ fn little_address_space_is_refused_with_what_is_needed_or_enough() {
         assert_eq!(code, Some(if megabytes < 1280 { 2 } else { 0 }), "{megabytes}");
         ends_well(&before, &["bench", "-q", "-d", "100ms", &url]);
         ends_well(&before, &["plan", "-i", "/dev/null"]);
+        if megabytes > 1000 {
+            ends_well(&before, &["compare", "-q", "--rounds", "1", &url]);
+        }
         if megabytes < 600 {
             ends_well(&before, &["demo", "--urls", "300"]);
             ends_well(&before, &["compare", "-q", "--rounds", "1", &url]);

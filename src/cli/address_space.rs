@@ -69,7 +69,7 @@ fn enough(limit: u64, shards: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{shards} threads that fetch reserve {} MiB of address space, and the limit (ulimit -v) is {} MiB; raise it, or lower \
+        "the threads of this run reserve {} MiB of address space, and the limit (ulimit -v) is {} MiB; raise it, or lower \
          --shards where the command has it; to bound the memory used, --max-memory is better",
         needed >> 20,
         limit >> 20
