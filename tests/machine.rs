@@ -137,10 +137,23 @@ fn little_address_space_is_refused_with_what_is_needed_or_enough() {
         assert_eq!(code, Some(if megabytes < 1280 { 2 } else { 0 }), "{megabytes}");
         ends_well(&before, &["bench", "-q", "-d", "100ms", &url]);
         ends_well(&before, &["plan", "-i", "/dev/null"]);
+        if megabytes > 1000 {
+            ends_well(&before, &["compare", "-q", "--rounds", "1", &url]);
+        }
         if megabytes < 600 {
             ends_well(&before, &["demo", "--urls", "300"]);
             ends_well(&before, &["compare", "-q", "--rounds", "1", &url]);
             ends_well(&before, &["origin", "--port", "0", "--tls-port", "0"]);
+        }
+    }
+}
+
+#[test]
+fn a_small_stack_is_refused_or_enough() {
+    for kilobytes in [32, 64, 128, 256, 512, 1024] {
+        let before = format!("ulimit -s {kilobytes}");
+        for arguments in [&["get", "http://127.0.0.1:9/"][..], &["plan", "-i", "/dev/null"], &["--help"]] {
+            assert_eq!(ends_well(&before, arguments) == Some(2), kilobytes < 512, "{kilobytes}: {arguments:?}");
         }
     }
 }

@@ -59,6 +59,9 @@ fn cases() -> Vec<Case> {
             ("{\"page\": \"<meta charset=koi8-r>é\"}", "UTF-8", false),
         ),
         case(&["application/json"], b"\"\xe9\"", ("\"\u{fffd}\"", "UTF-8", true)),
+        case(&["application/json"], "\u{feff}{\"a\": \"é\"}", ("{\"a\": \"é\"}", "UTF-8", false)),
+        case(&["application/json"], b"\xff\xfe[\x001\0]\0", ("[1]", "UTF-16LE", false)),
+        case(&["application/json; charset=windows-1251"], b"[\"\xcf\"]", ("[\"П\"]", "windows-1251", false)),
         case(&["text/plain"], b"\x1b$B$3$l$OF|K\\8l\x1b(B", ("これは日本語", "ISO-2022-JP", false)),
         case(
             &[],
@@ -106,6 +109,11 @@ fn command_and_library_read_the_same_text() {
             (&case.charset.into(), &case.lossy.into()),
             "{shown}"
         );
+        if case.content_types.iter().any(|line| line.contains("json")) {
+            let json = client.get(url).send().and_then(|response| response.json::<serde_json::Value>());
+            let expected = serde_json::from_str(&case.text).ok().filter(|_| !case.lossy);
+            assert_eq!(json.ok(), expected, "{shown}");
+        }
         let text = client.get(url).send().and_then(|response| response.text()).expect("an answer");
         assert_eq!(text, case.text, "{shown}");
     }

@@ -1,4 +1,4 @@
-//! Room for the allocators: each thread's reserves more addresses than it ever uses, and under a limit of these
+//! Room for the stack and the allocators: each thread's reserves more addresses than it ever uses, and under a limit of these
 //! (`ulimit -v`) a refusal ends the process in the middle of its work.
 
 use std::io::{self, Write};
@@ -30,7 +30,19 @@ pub(super) fn has_least() -> bool {
             b"haul: less than 128 MiB of address space (ulimit -v) is too little to start; raise that limit\n";
         let _ = io::stderr().write_all(MESSAGE);
     }
-    has_least
+    has_least && has_stack()
+}
+
+/// What the main thread's stack needs: reading the command line takes more than 128 KiB in a build without optimisation.
+const STACK: u64 = 512 << 10;
+
+fn has_stack() -> bool {
+    let has_stack = rlimit::Resource::STACK.get_soft().map_or(true, |limit| limit >= STACK);
+    if !has_stack {
+        let _ = io::stderr()
+            .write_all(b"haul: less than 512 KiB of stack (ulimit -s) is too little to start; raise that limit\n");
+    }
+    has_stack
 }
 
 /// Limits below this are small: what the allocator reserves at once is a good part of them.
@@ -57,7 +69,7 @@ fn enough(limit: u64, shards: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{shards} threads that fetch reserve {} MiB of address space, and the limit (ulimit -v) is {} MiB; raise it, or lower \
+        "the threads of this run reserve {} MiB of address space, and the limit (ulimit -v) is {} MiB; raise it, or lower \
          --shards where the command has it; to bound the memory used, --max-memory is better",
         needed >> 20,
         limit >> 20

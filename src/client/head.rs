@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Version};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use serde::de::DeserializeOwned;
 
 use crate::model::{Failure, Hop, Outcome, ResponseHead, Timings, WebUrl};
+use crate::text::{self, Text};
 
 /// What is known of a response before its body.
 #[derive(Debug)]
@@ -37,6 +40,26 @@ impl Head {
             attempts: head.job.attempts() + 1,
             timings: head.timings,
             saved: None,
+        }
+    }
+
+    /// The body as text.
+    pub(super) fn text<'b>(&self, body: &'b [u8]) -> Text<'b> {
+        let content_types = self.headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+        text::read(body, content_types, self.url.host())
+    }
+
+    /// The body as JSON. Nearly every one is what JSON has to be, and is read at once.
+    pub(super) fn json<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, serde_json::Error> {
+        // What begins a byte order mark begins no JSON.
+        let is_marked = matches!(body.first(), Some(0xef | 0xfe | 0xff));
+        match serde_json::from_slice(body) {
+            Err(error) if is_marked || std::str::from_utf8(body).is_err() => match self.text(body) {
+                // With what was replaced it would be another's words.
+                Text { lossy: true, .. } => Err(error),
+                Text { text, .. } => serde_json::from_str(&text),
+            },
+            result => result,
         }
     }
 

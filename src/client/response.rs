@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
 use super::body::Body;
 use super::error::Error;
 use super::head::Head;
 use crate::model::{Failure, FailureKind, Hop, Phase, Timings};
-use crate::text;
 
 /// A response whose head has come. Its body is read by [`Self::bytes`], [`Self::text`], [`Self::json`], piece by piece
 /// with [`Self::chunk`], or as an [`http_body::Body`] from [`Self::into_body`].
@@ -126,20 +125,21 @@ impl Response {
     /// As [`Self::bytes`].
     pub async fn text(self) -> Result<String, Error> {
         let bytes = self.body.bytes().await?;
-        let content_types = self.head.headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
-        Ok(text::read(&bytes, content_types, self.head.url.host()).text.into_owned())
+        Ok(self.head.text(&bytes).text.into_owned())
     }
 
     /// The whole body, read as JSON into a type.
     ///
+    /// JSON is UTF-8, and may have a byte order mark. A body that is not is read by the charset that it says it has.
+    ///
     /// # Errors
     /// As [`Self::bytes`]; and kind `corrupt` (phase `decode`) when it is not the JSON that the type wants.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let (url, attempts) = (self.head.url, self.head.attempts);
         let bytes = self.body.bytes().await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+        self.head.json(&bytes).map_err(|error| {
             let message = format!("the body is not the JSON expected: {error}");
-            Error::new(Failure::new(Phase::Decode, FailureKind::Corrupt, message), url.as_str(), attempts)
+            let failure = Failure::new(Phase::Decode, FailureKind::Corrupt, message);
+            Error::new(failure, self.head.url.as_str(), self.head.attempts)
         })
     }
 

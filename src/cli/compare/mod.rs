@@ -71,7 +71,6 @@ pub(super) fn run(args: CompareArgs) -> Exit {
 /// What came of it, and whether the page of `--report` could be written, if there was to be one.
 fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     args.check()?;
-    address_space::check(0)?;
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let CompareArgs { input, comparison, request, timeouts, network, tls, report, quiet, .. } = args;
     let inputs = input.inputs.clone();
@@ -82,7 +81,7 @@ fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     let trusted = site.as_ref().map(|site| site.trusted.path());
     let config = args::config(request, &timeouts, network, tls, trusted, &world)?;
     let task = Task { list: list.into(), config, knobs: comparison.knobs() };
-    check_descriptors(&modes, &task)?;
+    check_machine(&modes, &task)?;
     let console = Console::new(!quiet && io::stderr().is_terminal());
     let stop = Stop::default();
     stop.watch(console.clone()).map_err(|error| format!("can't catch signals: {error}"))?;
@@ -147,12 +146,15 @@ fn progress(round: usize, rounds: usize, name: &str, elapsed: Duration) -> Strin
 const DESCRIPTORS_AN_ENGINE: u64 = 6;
 const DESCRIPTORS: u64 = 20;
 
-/// gather with fewer at once than the list is long would not be what it is called.
-fn check_descriptors(modes: &[Mode], task: &Task) -> Result<(), String> {
+/// Whether the machine lets all modes begin. gather with fewer at once than the list is long would not be what it is called.
+fn check_machine(modes: &[Mode], task: &Task) -> Result<(), String> {
     let urls = task.list.len();
     let config = Mode::Gather.config(&task.config, task.knobs, urls);
     let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(_, hard)| hard);
     let engines = modes.iter().map(|mode| mode.engines(task.knobs) as u64).max().unwrap_or(1);
+    // Each has a thread that fetches and others beside; in the mode of haul's own there are as many as cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    address_space::check(cores.max(2 * usize::try_from(engines).unwrap_or(1)))?;
     let needed = DESCRIPTORS + DESCRIPTORS_AN_ENGINE * engines;
     if limit < needed {
         return Err(format!(

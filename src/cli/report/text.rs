@@ -1,21 +1,18 @@
 //! Numbers and foreign text as a page shows them. Pure.
 
-use std::fmt::Write;
+use haul::model::printable;
 
 /// `text` as it can stand in an element or a quoted attribute.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
+    // What is invisible, or turns the text around it, is written out first.
+    for character in printable(text).chars() {
         match character {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // Invisible, and some turn the text around them.
-            control if control.is_control() || matches!(control, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(control));
-            }
             other => safe.push(other),
         }
     }
