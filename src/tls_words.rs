@@ -192,7 +192,9 @@ fn days(from: UnixTime, to: UnixTime) -> String {
 
 fn pki(error: &PkiError) -> String {
     let what = match error {
-        PkiError::CaUsedAsEndEntity => "is one for issuing certificates, not for a server (CA:TRUE)",
+        PkiError::CaUsedAsEndEntity => {
+            "is one for issuing certificates (CA:TRUE), as self-signed ones often are: it is trusted only where it is given itself"
+        }
         PkiError::EndEntityUsedAsCa => "was issued by one that may not issue any (CA:FALSE)",
         PkiError::CertDistrusted => "has a key that is not trusted",
         PkiError::EmptyEkuExtension | PkiError::RequiredEkuNotFoundContext(_) => {

@@ -574,6 +574,8 @@ async fn localhost_is_this_machine_and_asks_nobody() {
         let (both, _) = resolver(&config);
         assert_eq!(addresses(&both, "localhost").await, [ip("127.0.0.1"), ip("::1")]);
         assert_eq!(addresses(&both, "a.localhost.").await, [ip("127.0.0.1"), ip("::1")]);
+        let (searching, _directory) = searching(address, "search a.test");
+        assert_eq!(addresses(&resolver(&searching).0, "localhost.").await, [ip("127.0.0.1"), ip("::1")]);
         config.network.family = FamilyPreference::Ipv6Only;
         let (v6, _) = resolver(&config);
         assert_eq!(addresses(&v6, "localhost").await, [ip("::1")]);

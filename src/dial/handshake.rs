@@ -80,7 +80,7 @@ const fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static 
         Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
             (FailureKind::CertificateName, "; --insecure accepts it")
         }
-        Reason::UnknownIssuer => (
+        Reason::UnknownIssuer | Reason::Other(_) => (
             FailureKind::CertificateUntrusted,
             "; name its root, or the certificate itself, with --cacert FILE, or use --insecure",
         ),

@@ -326,6 +326,7 @@ impl Inner {
 
 /// Names that mean this machine without asking anyone (RFC 6761 §6.3).
 fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
 }
 
