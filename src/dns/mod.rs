@@ -120,7 +120,7 @@ impl Resolver {
         let inner = &self.0;
         inner.count(|stats| stats.asked += 1);
         if inner.own.is_none() && inner.upstream.look((inner.clock)()) {
-            inner.cache.borrow_mut().forget_faults();
+            inner.cache.borrow_mut().clear();
         }
         if let Some(known) = inner.known(name) {
             return known;

@@ -271,3 +271,28 @@ fn interface(name: &str) -> Option<u32> {
 fn hostname() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_file_is_read_again_when_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut upstream = Upstream::new(&DnsSettings::default(), Duration::from_secs(1));
+        upstream.hosts_file = directory.path().join("hosts");
+        upstream.resolv_conf = None;
+        let known = |upstream: &Upstream, name: &str| {
+            upstream.known_locally(name, FamilyPreference::Both).map(|found| found.addresses.len()).unwrap_or_default()
+        };
+        assert_eq!(known(&upstream, "a.test"), 0, "there is no file");
+        fs::write(&upstream.hosts_file, "10.0.0.1 a.test").unwrap();
+        assert!(upstream.look(Time::ZERO));
+        assert_eq!((known(&upstream, "a.test"), known(&upstream, "a.test.")), (1, 1));
+        fs::write(&upstream.hosts_file, "10.0.0.1 a.test\n::1 a.test\n").unwrap();
+        assert!(!upstream.look(Time::from_millis(2999)), "not each time");
+        assert!(upstream.look(Time::from_millis(3000)));
+        assert_eq!(known(&upstream, "a.test"), 2);
+        assert!(!upstream.look(Time::from_millis(6000)), "nothing has changed");
+    }
+}
