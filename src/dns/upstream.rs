@@ -41,6 +41,8 @@ pub(super) struct Upstream {
     given: Vec<SocketAddr>,
     /// Where search domains and options are read from, and name servers if none are given. `None`: nowhere.
     resolv_conf: Option<PathBuf>,
+    search: Vec<String>,
+    options: String,
     hosts_file: PathBuf,
     query_timeout: Duration,
     /// All of a look-up.
@@ -106,6 +108,8 @@ impl Upstream {
         Self {
             given: settings.servers.clone(),
             resolv_conf: settings.resolv_conf.clone().or(default),
+            search: settings.search.clone(),
+            options: settings.options.clone(),
             hosts_file: HOSTS.into(),
             query_timeout: settings.query_timeout,
             timeout,
@@ -150,6 +154,7 @@ impl Upstream {
             Some(path) => ResolvConf::parse(&contents(path).unwrap_or_default(), &hostname(), interface),
             None => ResolvConf::default(),
         };
+        let conf = conf.with(&self.search, &self.options);
         let (addresses, unnamed) = match self.given.is_empty() {
             true => (conf.asked(), conf.servers.is_empty()),
             false => (self.given.clone(), false),
