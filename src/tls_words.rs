@@ -207,7 +207,9 @@ fn pki(error: &PkiError) -> String {
         PkiError::MaximumNameConstraintComparisonsExceeded
         | PkiError::MaximumPathBuildCallsExceeded
         | PkiError::MaximumSignatureChecksExceeded => "comes with so many others that checking them takes too long",
-        PkiError::UnsupportedCertVersion => "is of X.509 version 1 or 2; only version 3 can be checked",
+        PkiError::UnsupportedCertVersion => {
+            "is of X.509 version 1, and only version 3 can be checked; openssl req -x509 makes such a one"
+        }
         PkiError::UnsupportedCriticalExtension => "makes a condition that haul does not know (a critical extension)",
         PkiError::SignatureAlgorithmMismatch => "names two different algorithms for its signature",
         PkiError::InvalidSerialNumber => "has a serial number that is not allowed",
