@@ -87,15 +87,6 @@ impl Live {
         !self.conf.search.is_empty()
     }
 
-    /// Whom to ask one question, and after how long each is overdue: up to twice as long as is usual, by a random number, so that
-    /// questions lost together are not lost together again.
-    fn order(&self, now: Time, random: u16) -> Vec<(usize, Option<Duration>)> {
-        let mut servers = self.servers.borrow_mut();
-        let order = servers.order(now);
-        let spread = |usual: Duration| usual + usual * u32::from(random >> 8) / 256;
-        order.into_iter().map(|server| (server, servers.overdue_after(server).map(spread))).collect()
-    }
-
     /// The names to ask for instead of `name`.
     pub(super) fn search<'a>(&'a self, name: &'a str) -> Search<'a> {
         Search::new(name, &self.conf.search, &self.conf.options)
@@ -196,7 +187,7 @@ impl Upstream {
         let mut longest = Duration::MAX;
         for _ in 0..=MAX_ALIASES {
             let question = Question { id: self.number(), name: current, family, trust_ad: options.trust_ad };
-            let order = live.order(clock(), self.number());
+            let order = live.servers.borrow_mut().order(clock());
             let tries = Tries::new(&order, over, wait, options.attempts, end);
             match exchange::ask(&question, tries, &live.servers, clock).await {
                 End::Answered(_, Content::Addresses(found)) => {
