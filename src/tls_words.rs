@@ -192,7 +192,9 @@ fn days(from: UnixTime, to: UnixTime) -> String {
 
 fn pki(error: &PkiError) -> String {
     let what = match error {
-        PkiError::CaUsedAsEndEntity => "is one for issuing certificates, not for a server (CA:TRUE)",
+        PkiError::CaUsedAsEndEntity => {
+            "is one for issuing certificates (CA:TRUE), as self-signed ones often are: it is trusted only where it is given itself"
+        }
         PkiError::EndEntityUsedAsCa => "was issued by one that may not issue any (CA:FALSE)",
         PkiError::CertDistrusted => "has a key that is not trusted",
         PkiError::EmptyEkuExtension | PkiError::RequiredEkuNotFoundContext(_) => {
@@ -205,7 +207,9 @@ fn pki(error: &PkiError) -> String {
         PkiError::MaximumNameConstraintComparisonsExceeded
         | PkiError::MaximumPathBuildCallsExceeded
         | PkiError::MaximumSignatureChecksExceeded => "comes with so many others that checking them takes too long",
-        PkiError::UnsupportedCertVersion => "is of X.509 version 1 or 2; only version 3 can be checked",
+        PkiError::UnsupportedCertVersion => {
+            "is of X.509 version 1, and only version 3 can be checked; openssl req -x509 makes such a one"
+        }
         PkiError::UnsupportedCriticalExtension => "makes a condition that haul does not know (a critical extension)",
         PkiError::SignatureAlgorithmMismatch => "names two different algorithms for its signature",
         PkiError::InvalidSerialNumber => "has a serial number that is not allowed",

@@ -474,7 +474,7 @@ async fn an_alias_of_nothing_ends_the_search() {
 }
 
 #[tokio::test]
-async fn resolv_conf_is_read_again_when_it_changes_and_failures_are_forgotten() {
+async fn resolv_conf_is_read_again_when_it_changes_and_what_it_gave_is_forgotten() {
     local(async {
         let (address, _) = knowing(&[("shop.b.test", RecordType::A)]).await;
         let (config, _directory) = searching(address, "search a.test");
@@ -484,6 +484,34 @@ async fn resolv_conf_is_read_again_when_it_changes_and_failures_are_forgotten() 
         assert_eq!(failure(&resolver, "shop").await.kind, FailureKind::NameNotFound, "not looked at each time");
         clock.skip(Duration::from_secs(4));
         assert_eq!(addresses(&resolver, "shop").await, [ip("127.0.0.1")]);
+        // Addresses, too: the name may be another machine's where it is asked for now.
+        std::fs::remove_file(config.dns.resolv_conf.as_ref().unwrap()).unwrap();
+        clock.skip(Duration::from_secs(4));
+        assert_eq!(failure(&resolver, "shop").await.kind, FailureKind::NameNotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_drops_one_kind_of_question_does_not_hold_the_others_up() {
+    local(async {
+        let (address, _) = fake_dns::start(|_, kind| match kind {
+            RecordType::AAAA => Reply::Silence,
+            _ => loopback(kind, 60),
+        })
+        .await;
+        let mut config = config(address);
+        config.dns.max_lookups = 10;
+        let (resolver, clock) = resolver(&config);
+        let before = clock.now();
+        let ask = |n: u32| {
+            let resolver = resolver.clone();
+            tokio::task::spawn_local(async move { addresses(&resolver, &format!("n{n}.test")).await.len() })
+        };
+        for task in (0..30).map(ask).collect::<Vec<_>>() {
+            assert_eq!(task.await.unwrap(), 1);
+        }
+        assert!(clock.now().since(before) < Duration::from_secs(5), "three rounds of a second each");
     })
     .await;
 }
@@ -574,6 +602,8 @@ async fn localhost_is_this_machine_and_asks_nobody() {
         let (both, _) = resolver(&config);
         assert_eq!(addresses(&both, "localhost").await, [ip("127.0.0.1"), ip("::1")]);
         assert_eq!(addresses(&both, "a.localhost.").await, [ip("127.0.0.1"), ip("::1")]);
+        let (searching, _directory) = searching(address, "search a.test");
+        assert_eq!(addresses(&resolver(&searching).0, "localhost.").await, [ip("127.0.0.1"), ip("::1")]);
         config.network.family = FamilyPreference::Ipv6Only;
         let (v6, _) = resolver(&config);
         assert_eq!(addresses(&v6, "localhost").await, [ip("::1")]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use haul::config::{BodySettings, Config, DnsSettings, RequestSettings, RetrySettings};
+use haul::config::{BodySettings, Config, RequestSettings, RetrySettings};
 use haul::model::{Job, Rejected, Special, WebUrl, printable};
 use haul::source::InputSettings;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -54,7 +54,7 @@ pub(super) fn config(
         retries: never_again(),
         body: BodySettings { decode: false, max_wire: u64::MAX, max_decoded: u64::MAX, ..BodySettings::default() },
         timeouts: plan::timeouts(timeouts),
-        dns: DnsSettings { servers: network.dns_server.clone(), ..DnsSettings::default() },
+        dns: plan::names(&network.dns_server),
         network: plan::network(network),
         tls: plan::tls(tls),
         ..Config::default()

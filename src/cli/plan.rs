@@ -83,7 +83,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
             request: request(args.request, world)?,
             body: bodies(&args.bodies, &args.output),
             pool: PoolSettings { reuse: !args.network.no_reuse, ..PoolSettings::default() },
-            dns: DnsSettings { servers: args.network.dns_server.clone(), ..DnsSettings::default() },
+            dns: names(&args.network.dns_server),
             network: network(args.network),
             tls: tls(args.tls),
             ..Config::default()
@@ -327,6 +327,20 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     set(&mut bodies.max_head, args.max_head.map(to_usize));
     set(&mut bodies.max_headers, args.max_headers.map(|count| to_usize(count.get().into())));
     bodies
+}
+
+/// How names are looked up. The variables that say it to glibc say it of the machine's own name servers, not of others.
+pub(super) fn names(servers: &[SocketAddr]) -> DnsSettings {
+    let variable = |name: &str| {
+        let value = std::env::var_os(name).filter(|_| servers.is_empty());
+        value.and_then(|value| value.into_string().ok()).unwrap_or_default()
+    };
+    DnsSettings {
+        servers: servers.to_vec(),
+        search: variable("LOCALDOMAIN").split_ascii_whitespace().map(str::to_owned).collect(),
+        options: variable("RES_OPTIONS"),
+        ..DnsSettings::default()
+    }
 }
 
 /// The network these flags ask for.

@@ -157,6 +157,12 @@ pub struct DnsSettings {
     /// are not used beside [`Self::servers`]. Default none: `/etc/resolv.conf` where `servers` is empty, nothing where it is not.
     /// Read again when it changes.
     pub resolv_conf: Option<PathBuf>,
+    /// Search domains instead of those of the file, as `LOCALDOMAIN` gives them to glibc (the command takes that variable).
+    /// Default empty: the file's.
+    pub search: Vec<String>,
+    /// Options beside those of the file and in its form (`ndots:2 rotate`), as `RES_OPTIONS` gives them to glibc (the command takes
+    /// that variable). Default empty.
+    pub options: String,
     /// How long a server is given before the next one is asked, or the same one again; twice as long in the next round. One that has
     /// answered sooner so far is asked again sooner, for messages get lost. Who was asked is listened to until [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
     pub query_timeout: Duration,
@@ -182,6 +188,8 @@ impl Default for DnsSettings {
         Self {
             servers: Vec::new(),
             resolv_conf: None,
+            search: Vec::new(),
+            options: String::new(),
             query_timeout: Duration::from_secs(1),
             min_ttl: Duration::from_secs(30),
             max_ttl: Duration::from_secs(3600),

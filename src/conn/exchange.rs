@@ -464,7 +464,7 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Metered<'_, B> {
                 Err(NoChunks) => {
                     let message = "the body is said to be in chunks, and is not";
                     let failure = Failure::new(Phase::Body, FailureKind::Malformed, message);
-                    return Poll::Ready(Some(Err(Cut::Broken(Mapped { failure, unprocessed: false }))));
+                    return Poll::Ready(Some(Err(Cut::Broken(Mapped { failure, sent: None, ended_ours: false }))));
                 }
             }
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {

@@ -93,7 +93,10 @@ fn tls_error(error: &Error) -> (FailureKind, String) {
     (kind, format!("{}{hint}", tls_words::words(error)))
 }
 
-const fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static str) {
+/// What helps where nobody who is trusted has issued a certificate.
+const GIVE_IT: &str = "; name its root, or the certificate itself, with --cacert FILE, or use --insecure";
+
+fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static str) {
     use CertificateError as Reason;
     match reason {
         Reason::Expired | Reason::ExpiredContext { .. } => (FailureKind::CertificateExpired, "; --insecure accepts it"),
@@ -103,10 +106,38 @@ const fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static 
         Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
             (FailureKind::CertificateName, "; --insecure accepts it")
         }
-        Reason::UnknownIssuer => (
-            FailureKind::CertificateUntrusted,
-            "; name its root, or the certificate itself, with --cacert FILE, or use --insecure",
-        ),
+        Reason::UnknownIssuer => (FailureKind::CertificateUntrusted, GIVE_IT),
+        Reason::Other(other) if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) => {
+            (FailureKind::CertificateUntrusted, GIVE_IT)
+        }
         _ => (FailureKind::CertificateUntrusted, "; --insecure accepts it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_certificate_has_its_kind_and_what_helps() {
+        let other = |error: webpki::Error| CertificateError::Other(OtherError(Arc::new(error)));
+        for (reason, kind, hint) in [
+            (CertificateError::Expired, FailureKind::CertificateExpired, "--insecure"),
+            (CertificateError::NotValidYet, FailureKind::CertificateExpired, "clock"),
+            (CertificateError::NotValidForName, FailureKind::CertificateName, "--insecure"),
+            (CertificateError::UnknownIssuer, FailureKind::CertificateUntrusted, "--cacert"),
+            (CertificateError::BadSignature, FailureKind::CertificateUntrusted, "--insecure"),
+            (other(webpki::Error::CaUsedAsEndEntity), FailureKind::CertificateUntrusted, "--cacert"),
+            (other(webpki::Error::UnsupportedCertVersion), FailureKind::CertificateUntrusted, "--insecure"),
+        ] {
+            let (told, text) = tls_error(&Error::InvalidCertificate(reason));
+            assert!(told == kind && text.contains(hint), "{text}");
+        }
+        let (_, version) = tls_error(&Error::InvalidCertificate(other(webpki::Error::UnsupportedCertVersion)));
+        assert!(!version.contains("--cacert"), "it helps nothing to give it: {version}");
     }
 }

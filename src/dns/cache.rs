@@ -145,16 +145,10 @@ impl Cache {
         }
     }
 
-    /// Forgets every failure: whom to ask has changed. Addresses keep their time.
-    pub(super) fn forget_faults(&mut self) {
-        let by_end = &mut self.by_end;
-        self.entries.retain(|_, entry| {
-            let keep = entry.value.is_ok();
-            if !keep {
-                by_end.remove(&entry.end);
-            }
-            keep
-        });
+    /// Forgets everything: whom to ask, or what stands in files, has changed.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.by_end.clear();
     }
 
     fn insert(&mut self, name: Rc<str>, value: Result<Arc<[IpAddr]>, Fault>, fresh_until: Time, end: Time, now: Time) {
@@ -283,17 +277,6 @@ mod tests {
         let mut cache = Cache::new(&settings());
         cache.put("a".into(), fault(FailureKind::Io), at(0)).unwrap_err();
         assert_eq!(says(&mut cache, "a", 0), "missing");
-    }
-
-    #[test]
-    fn failures_are_forgotten_and_addresses_are_not() {
-        let mut cache = Cache::new(&settings());
-        cache.put("a".into(), found(50), at(0)).unwrap();
-        cache.put("b".into(), fault(FailureKind::NameNotFound), at(0)).unwrap_err();
-        cache.put("c".into(), fault(FailureKind::Timeout), at(0)).unwrap_err();
-        cache.forget_faults();
-        assert_eq!(["a", "b", "c"].map(|name| says(&mut cache, name, 1)), ["fresh", "missing", "missing"]);
-        assert_eq!((cache.entries.len(), cache.by_end.len()), (1, 1));
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) async fn ask(
     loop {
         let now = clock();
         tries.overdue(now).for_each(|(server, asked)| servers.borrow_mut().silent(server, asked, now));
+        tries.learn(|server| servers.borrow().overdue_after(server).map(|usual| spread(usual, question.id)));
         match tries.next(now) {
             Next::Ask(ask) => {
                 if let Err(heard) = send(ask, question, &servers.borrow(), &mut sockets, &listening) {
@@ -75,6 +76,11 @@ pub(super) async fn ask(
             }
         }
     }
+}
+
+/// Up to twice as long as is usual, by a random number, so that questions lost together are not lost together again.
+fn spread(usual: Duration, random: u16) -> Duration {
+    usual + usual * u32::from(random >> 8) / 256
 }
 
 /// What an answer tells of its server.

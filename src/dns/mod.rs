@@ -120,7 +120,7 @@ impl Resolver {
         let inner = &self.0;
         inner.count(|stats| stats.asked += 1);
         if inner.own.is_none() && inner.upstream.look((inner.clock)()) {
-            inner.cache.borrow_mut().forget_faults();
+            inner.cache.borrow_mut().clear();
         }
         if let Some(known) = inner.known(name) {
             return known;
@@ -326,6 +326,7 @@ impl Inner {
 
 /// Names that mean this machine without asking anyone (RFC 6761 §6.3).
 fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
 }
 

@@ -103,6 +103,15 @@ impl ResolvConf {
         conf
     }
 
+    /// The same, with these domains in the place of the file's, if there are any, and these options beside the file's.
+    pub(super) fn with(mut self, search: &[String], options: &str) -> Self {
+        if !search.is_empty() {
+            self.search = search.iter().take(MAX_DOMAINS).map(|word| domain(word)).collect();
+        }
+        options.split_ascii_whitespace().for_each(|word| self.options.set(word));
+        self
+    }
+
     /// The servers that are asked: this machine's when the file names none.
     pub(super) fn asked(&self) -> Vec<SocketAddr> {
         if self.servers.is_empty() { vec![(Ipv4Addr::LOCALHOST, 53).into()] } else { self.servers.clone() }
@@ -316,5 +325,13 @@ mod tests {
         ] {
             assert_eq!(options(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_the_environment_says_comes_before_the_file() {
+        let conf = parse("search a.test\noptions ndots:2 rotate").with(&["b.test.".to_owned()], "ndots:5 no-aaaa");
+        assert_eq!(conf.search, [Box::from("b.test")]);
+        assert_eq!((conf.options.ndots, conf.options.rotate, conf.options.no_aaaa), (5, true, true));
+        assert_eq!(parse("search a.test").with(&[], ""), parse("search a.test"));
     }
 }

@@ -128,19 +128,12 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// Asks these servers in turn, each given `wait` (doubled each round) before the next one is asked too, until `end`. Beside each
-    /// stands after how long it is overdue.
-    pub(super) fn new(
-        order: &[(usize, Option<Duration>)],
-        over: Over,
-        wait: Duration,
-        rounds: Option<u32>,
-        end: Time,
-    ) -> Self {
-        let line = |&(server, overdue): &(usize, Option<Duration>)| Line {
-            server,
+    /// Asks these servers in turn, each given `wait` (doubled each round) before the next one is asked too, until `end`.
+    pub(super) fn new(order: &[usize], over: Over, wait: Duration, rounds: Option<u32>, end: Time) -> Self {
+        let line = |server: &usize| Line {
+            server: *server,
             asked: None,
-            again_after: overdue.unwrap_or(Duration::MAX),
+            again_after: Duration::MAX,
             times: 0,
             over,
             plain: false,
@@ -162,6 +155,14 @@ impl Tries {
             lacks: 0,
             lack: None,
             done: None,
+        }
+    }
+
+    /// What has become known since of how soon a server's answer is overdue. The first questions of a run are asked together, before
+    /// anything is known.
+    pub(super) fn learn(&mut self, overdue: impl Fn(usize) -> Option<Duration>) {
+        for line in self.lines.iter_mut().filter(|line| line.again_after == Duration::MAX) {
+            line.again_after = overdue(line.server).unwrap_or(Duration::MAX);
         }
     }
 
@@ -343,7 +344,7 @@ mod tests {
     }
 
     fn tries(servers: usize) -> Tries {
-        let order: Vec<_> = (0..servers).map(|server| (server, None)).collect();
+        let order: Vec<usize> = (0..servers).collect();
         Tries::new(&order, Over::Udp, Duration::from_secs(1), None, at(20_000))
     }
 
@@ -383,8 +384,8 @@ mod tests {
 
     #[test]
     fn who_usually_answers_sooner_is_asked_again_before_the_next_one() {
-        let order = [(0, Some(Duration::from_millis(200))), (1, None)];
-        let mut tries = Tries::new(&order, Over::Udp, Duration::from_secs(1), None, at(20_000));
+        let mut tries = tries(2);
+        tries.learn(|server| (server == 0).then_some(Duration::from_millis(200)));
         assert_eq!(tries.next(at(0)), ask(0, false));
         assert_eq!(tries.took(0, at(30)), Some(Duration::from_millis(30)));
         for (wait, expected) in [(200, ask(0, true)), (600, ask(0, true)), (1000, ask(1, false)), (2000, ask(0, true))]
@@ -398,8 +399,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learnt_of_a_server_holds_for_questions_under_way() {
+        let mut tries = tries(1);
+        assert_eq!(tries.next(at(0)), ask(0, false));
+        tries.learn(|_| None);
+        assert_eq!(tries.next(at(0)), Next::Wait(at(1000)));
+        tries.learn(|_| Some(Duration::from_millis(200)));
+        tries.learn(|_| Some(Duration::from_millis(900)));
+        assert_eq!(tries.next(at(1000)), ask(0, true));
+        assert_eq!(tries.next(at(1000)), Next::Wait(at(1200)));
+    }
+
+    #[test]
     fn time_and_rounds_are_bounded() {
-        let mut long = Tries::new(&[(0, None)], Over::Udp, Duration::from_secs(1), Some(2), at(60_000));
+        let mut long = Tries::new(&[0], Over::Udp, Duration::from_secs(1), Some(2), at(60_000));
         assert_eq!(long.next(at(0)), ask(0, false));
         assert_eq!(long.next(at(1000)), ask(0, true));
         assert_eq!(long.next(at(3000)), Next::Wait(at(60_000)));

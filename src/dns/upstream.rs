@@ -41,6 +41,8 @@ pub(super) struct Upstream {
     given: Vec<SocketAddr>,
     /// Where search domains and options are read from, and name servers if none are given. `None`: nowhere.
     resolv_conf: Option<PathBuf>,
+    search: Vec<String>,
+    options: String,
     hosts_file: PathBuf,
     query_timeout: Duration,
     /// All of a look-up.
@@ -85,15 +87,6 @@ impl Live {
         !self.conf.search.is_empty()
     }
 
-    /// Whom to ask one question, and after how long each is overdue: up to twice as long as is usual, by a random number, so that
-    /// questions lost together are not lost together again.
-    fn order(&self, now: Time, random: u16) -> Vec<(usize, Option<Duration>)> {
-        let mut servers = self.servers.borrow_mut();
-        let order = servers.order(now);
-        let spread = |usual: Duration| usual + usual * u32::from(random >> 8) / 256;
-        order.into_iter().map(|server| (server, servers.overdue_after(server).map(spread))).collect()
-    }
-
     /// The names to ask for instead of `name`.
     pub(super) fn search<'a>(&'a self, name: &'a str) -> Search<'a> {
         Search::new(name, &self.conf.search, &self.conf.options)
@@ -106,6 +99,8 @@ impl Upstream {
         Self {
             given: settings.servers.clone(),
             resolv_conf: settings.resolv_conf.clone().or(default),
+            search: settings.search.clone(),
+            options: settings.options.clone(),
             hosts_file: HOSTS.into(),
             query_timeout: settings.query_timeout,
             timeout,
@@ -150,6 +145,7 @@ impl Upstream {
             Some(path) => ResolvConf::parse(&contents(path).unwrap_or_default(), &hostname(), interface),
             None => ResolvConf::default(),
         };
+        let conf = conf.with(&self.search, &self.options);
         let (addresses, unnamed) = match self.given.is_empty() {
             true => (conf.asked(), conf.servers.is_empty()),
             false => (self.given.clone(), false),
@@ -191,7 +187,7 @@ impl Upstream {
         let mut longest = Duration::MAX;
         for _ in 0..=MAX_ALIASES {
             let question = Question { id: self.number(), name: current, family, trust_ad: options.trust_ad };
-            let order = live.order(clock(), self.number());
+            let order = live.servers.borrow_mut().order(clock());
             let tries = Tries::new(&order, over, wait, options.attempts, end);
             match exchange::ask(&question, tries, &live.servers, clock).await {
                 End::Answered(_, Content::Addresses(found)) => {
@@ -270,4 +266,29 @@ fn interface(name: &str) -> Option<u32> {
 /// The host's name, as far as the system says it in a file.
 fn hostname() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_file_is_read_again_when_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut upstream = Upstream::new(&DnsSettings::default(), Duration::from_secs(1));
+        upstream.hosts_file = directory.path().join("hosts");
+        upstream.resolv_conf = None;
+        let known = |upstream: &Upstream, name: &str| {
+            upstream.known_locally(name, FamilyPreference::Both).map(|found| found.addresses.len()).unwrap_or_default()
+        };
+        assert_eq!(known(&upstream, "a.test"), 0, "there is no file");
+        fs::write(&upstream.hosts_file, "10.0.0.1 a.test").unwrap();
+        assert!(upstream.look(Time::ZERO));
+        assert_eq!((known(&upstream, "a.test"), known(&upstream, "a.test.")), (1, 1));
+        fs::write(&upstream.hosts_file, "10.0.0.1 a.test\n::1 a.test\n").unwrap();
+        assert!(!upstream.look(Time::from_millis(2999)), "not each time");
+        assert!(upstream.look(Time::from_millis(3000)));
+        assert_eq!(known(&upstream, "a.test"), 2);
+        assert!(!upstream.look(Time::from_millis(6000)), "nothing has changed");
+    }
 }

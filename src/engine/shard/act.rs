@@ -1,6 +1,7 @@
 //! A turn: do what the scheduler says until it has nothing more to say.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::lane::{Carrier, Flight, Parcel};
 use super::recipient::abandoned;
@@ -8,13 +9,16 @@ use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
 use crate::engine::message::Message;
-use crate::model::{Clock, Job, Resolve, Time, WebUrl};
+use crate::model::{Clock, Failure, FailureKind, Job, Resolve, Resolved, Time, WebUrl};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Action, Event, HostId};
 
 /// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
 /// so even while a dead host's queue of a million is handed back.
 const MAX_ACTIONS: usize = 512;
+
+/// The waits before a look-up is begun again that this machine had nothing for. Each has tried for seconds before.
+const LACKING: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 impl Shard {
     /// Carries out the scheduler's actions, then sees that it is woken in time.
@@ -173,12 +177,23 @@ impl Shard {
         }
     }
 
+    /// Looks a name up. What this machine lacks for that is no fact about the host: it is asked again, a few times.
+    async fn look_up(&self, name: &str) -> Result<Resolved, Failure> {
+        for wait in LACKING {
+            match self.resolver.resolve(name).await {
+                Err(failure) if failure.kind == FailureKind::Io => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+        }
+        self.resolver.resolve(name).await
+    }
+
     /// Finds a host's address, so that its first connection finds it cached.
     async fn resolve(self: Rc<Self>, host: HostId) {
         let Some(url) = self.hosts.borrow().get(host).map(|host| WebUrl::root_of(&host.origin)) else { return };
         let started = self.clock.now();
         let answer = match self.dialer.route(&Target::of(&url)) {
-            Route::Name { host: name, .. } => self.resolver.resolve(name).await,
+            Route::Name { host: name, .. } => self.look_up(name).await,
             _ => return,
         };
         let now = self.clock.now();
