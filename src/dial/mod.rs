@@ -19,6 +19,7 @@ mod public;
 mod race;
 mod roots;
 mod route;
+mod sessions;
 mod tcp;
 mod tls;
 mod verifier;

@@ -15,12 +15,9 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::roots;
+use super::sessions::Sessions;
 use super::verifier::AcceptAny;
 use crate::config::TlsSettings;
-
-/// The TLS 1.3 tickets the session store may keep per server name. Its size is given in tickets, so names have to be
-/// multiplied by this.
-const TICKETS_PER_NAME: usize = 8;
 
 /// The TLS settings, checked, and the configuration made of them.
 #[derive(Debug)]
@@ -28,6 +25,7 @@ pub struct Tls {
     trust: Trust,
     identity: Option<Identity>,
     session_hosts: usize,
+    session_tickets: usize,
     http1_only: bool,
     config: OnceLock<Arc<ClientConfig>>,
 }
@@ -59,7 +57,8 @@ impl Tls {
             TlsSettings { ca_files, .. } => Trust::Roots(Arc::new(roots::from_files(ca_files)?)),
         };
         let identity = Identity::read(settings)?;
-        Ok(Self { trust, identity, session_hosts: settings.session_hosts, http1_only, config: OnceLock::new() })
+        let TlsSettings { session_hosts, session_tickets, .. } = *settings;
+        Ok(Self { trust, identity, session_hosts, session_tickets, http1_only, config: OnceLock::new() })
     }
 
     /// A configuration that the user has made, but for its ALPN protocols.
@@ -71,6 +70,7 @@ impl Tls {
             trust: Trust::Platform,
             identity: None,
             session_hosts: 0,
+            session_tickets: 0,
             http1_only,
             config: OnceLock::from(Arc::new(config)),
         }
@@ -100,7 +100,10 @@ impl Tls {
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .expect("the key was found to fit the certificate when it was read"),
         };
-        config.resumption = Resumption::in_memory_sessions(self.session_hosts.saturating_mul(TICKETS_PER_NAME));
+        config.resumption = match self.session_hosts {
+            0 => Resumption::in_memory_sessions(0),
+            names => Resumption::store(Arc::new(Sessions::new(names, self.session_tickets))),
+        };
         config.alpn_protocols = alpn(self.http1_only);
         config
     }
