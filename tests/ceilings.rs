@@ -220,8 +220,9 @@ fn noise(length: usize) -> Vec<u8> {
 
 #[test]
 fn the_windows_of_brotli_stay_within_the_budget() {
-    // A window of 16 MiB, and a metablock that fills it, not compressed: 24 bits of its length less one from the seventh on.
-    let mut stream = (0b10_0_1111_u64 | 0xff_ffff << 7 | 1 << 31).to_le_bytes()[..4].to_vec();
+    // A window of 16 MiB (1111) and a metablock, not the last one (0), whose length less one has six nibbles (10) and is all ones,
+    // not compressed (1).
+    let mut stream = (0b100_1111_u64 | 0xff_ffff << 7 | 1 << 31).to_le_bytes()[..4].to_vec();
     stream.extend(noise(16 << 20));
     stream.push(3);
     let answer = coded("br", &stream);
