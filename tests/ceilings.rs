@@ -319,3 +319,19 @@ fn lines_of_many_times_their_body_stay_within_the_budget() {
         assert!(run.records().all(|record| record["body"].as_str().is_some_and(|text| text.len() == 2_200_000)));
     }
 }
+
+#[test]
+fn small_frames_stay_within_the_budget() {
+    let arguments = ["--max-memory", "64M", "--body", "base64", "--http2-prior-knowledge", "-c", "256"];
+    let each =
+        |stub: &Stub| hosts(stub, 60, "/").iter().flat_map(|url| (0..8).map(move |n| format!("{url}{n}"))).collect();
+    let stub = Stub::of_frames(600, 100);
+    let lines: Vec<_> = each(&stub);
+    Run::new(&lines, &arguments, None, false).has_answers(480).within(64, "HTTP/2, frames of 100 bytes");
+    // What no server does ends the connection.
+    let stub = Stub::of_frames(60_000, 1);
+    let lines: Vec<_> = each(&stub);
+    let run = Run::new(&lines, &arguments, None, false);
+    assert_eq!(run.records().count(), 480, "{}", run.stderr);
+    run.within(64, "HTTP/2, frames of a byte");
+}

@@ -16,6 +16,9 @@ const JOB: u64 = 480;
 const CONNECTION: u64 = 128 * KIB;
 /// What an HTTP/2 stream may send ahead under a budget.
 const STREAM_WINDOW: u32 = 64 << 10;
+/// What unread frames of an HTTP/2 connection may take beside their bytes: as much as those of eight streams' whole windows in
+/// frames of 100 bytes, which is more than servers send at once. h2 takes about as much for them.
+const FRAME_OVERHEAD: usize = 768 << 10;
 /// A name's addresses in a cache: a long name, and as many addresses of both families as are kept.
 const NAME: u64 = KIB;
 /// The TLS session of a host: its ticket and the chain of certificates, each as large as TLS allows.
@@ -88,6 +91,7 @@ impl Shares {
         }
         lower(&mut pool.max_sockets, connections);
         config.body.h2_stream_window = config.body.h2_stream_window.min(STREAM_WINDOW);
+        config.body.h2_frame_overhead.get_or_insert(FRAME_OVERHEAD);
         config.body.max_kept = config.body.max_kept.min(self.largest_body);
         lower(&mut config.dns.max_entries, self.memory * 3 / 10 / NAME / shards);
         lower(&mut config.tls.session_hosts, self.memory * 3 / 10 / SESSIONS);
