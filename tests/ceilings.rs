@@ -220,8 +220,9 @@ fn noise(length: usize) -> Vec<u8> {
 
 #[test]
 fn the_windows_of_brotli_stay_within_the_budget() {
-    // A window of 16 MiB, and a metablock that fills it, not compressed: 24 bits of its length less one from the seventh on.
-    let mut stream = (0b10_0_1111_u64 | 0xff_ffff << 7 | 1 << 31).to_le_bytes()[..4].to_vec();
+    // A window of 16 MiB (1111) and a metablock, not the last one (0), whose length less one has six nibbles (10) and is all ones,
+    // not compressed (1).
+    let mut stream = (0b100_1111_u64 | 0xff_ffff << 7 | 1 << 31).to_le_bytes()[..4].to_vec();
     stream.extend(noise(16 << 20));
     stream.push(3);
     let answer = coded("br", &stream);
@@ -312,9 +313,26 @@ fn lines_of_many_times_their_body_stay_within_the_budget() {
     let stub = Stub::start(move |_| answer.clone().into());
     let lines = hosts(&stub, 40, "/");
     for order in ["completion", "input"] {
-        let arguments = ["--max-memory", "64M", "--body", "text", "--order", order];
+        // Few at once, so that the lines are what counts: written whole they took 53 to 62 MB.
+        let arguments = ["--max-memory", "64M", "--body", "text", "-c", "6", "--order", order];
         let run = Run::new(&lines, &arguments, None, false);
-        run.has_answers(40).within(64, "text of control characters");
+        run.has_answers(40).within(47, "text of control characters");
         assert!(run.records().all(|record| record["body"].as_str().is_some_and(|text| text.len() == 2_200_000)));
     }
+}
+
+#[test]
+fn small_frames_stay_within_the_budget() {
+    let arguments = ["--max-memory", "64M", "--body", "base64", "--http2-prior-knowledge", "-c", "256"];
+    let each =
+        |stub: &Stub| hosts(stub, 60, "/").iter().flat_map(|url| (0..8).map(move |n| format!("{url}{n}"))).collect();
+    let stub = Stub::of_frames(600, 100);
+    let lines: Vec<_> = each(&stub);
+    Run::new(&lines, &arguments, None, false).has_answers(480).within(64, "HTTP/2, frames of 100 bytes");
+    // What no server does ends the connection.
+    let stub = Stub::of_frames(60_000, 1);
+    let lines: Vec<_> = each(&stub);
+    let run = Run::new(&lines, &arguments, None, false);
+    assert_eq!(run.records().count(), 480, "{}", run.stderr);
+    run.within(64, "HTTP/2, frames of a byte");
 }

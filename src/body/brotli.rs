@@ -243,11 +243,9 @@ mod tests {
 
     #[test]
     fn a_window_that_is_announced_and_not_filled_takes_no_memory() {
-        // A window of 16 MiB, and a metablock that would have 16 MiB.
-        let mut bits: u32 = 0b1111;
-        bits |= 0 << 4; // not the last
-        bits |= 0b10 << 5; // six nibbles
-        let header = u64::from(bits) | (0xff_ffff << 7) | (1 << 31); // uncompressed
+        // A window of 16 MiB (1111) and a metablock, not the last one (0), whose length less one has six nibbles (10) and is all
+        // ones, not compressed (1).
+        let header = 0b100_1111_u64 | 0xff_ffff << 7 | 1 << 31;
         let mut decoder = Brotli::new();
         let mut coded = header.to_le_bytes()[..4].to_vec();
         coded.extend_from_slice(&[b'x'; 100]);

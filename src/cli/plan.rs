@@ -72,6 +72,10 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
     let max_line = args.input.max_line;
     let body_method = args.request.method.is_none().then_some(Method::POST);
     let mut input_settings = InputSettings { body_method, ..InputSettings::default() };
+    if args.limits.max_memory.is_some() {
+        // A window of 8 MiB.
+        input_settings.max_window_log = 23;
+    }
     set(&mut input_settings.max_line, max_line.map(to_usize));
     Ok(Plan {
         inputs: inputs(args.input, world, EXAMPLE)?,

@@ -24,6 +24,9 @@ pub struct BodySettings {
     /// Bytes that an HTTP/2 peer may send of a body before they are read; a connection's window is 128 times that. Default
     /// 1 MiB: a page of ordinary size without a stall.
     pub h2_stream_window: u32,
+    /// What the frames of an HTTP/2 connection that have not been read may take beside their bytes: each of less than 256 bytes
+    /// counts as what it lacks. Then the connection ends. Default `None`: half of the connection's window.
+    pub h2_frame_overhead: Option<usize>,
     /// The largest response head in bytes. Default 64 KiB.
     pub max_head: usize,
     /// The most response headers. Default 100: with more than that hyper takes 8 KiB of memory for each response.
@@ -42,6 +45,7 @@ impl Default for BodySettings {
             max_kept: 64 << 20,
             max_ratio: 200,
             h2_stream_window: 1 << 20,
+            h2_frame_overhead: None,
             max_head: 64 << 10,
             max_headers: 100,
         }

@@ -16,10 +16,13 @@ const JOB: u64 = 480;
 const CONNECTION: u64 = 128 * KIB;
 /// What an HTTP/2 stream may send ahead under a budget.
 const STREAM_WINDOW: u32 = 64 << 10;
-/// A name's addresses in a cache.
-const NAME: u64 = 300;
-/// The TLS sessions of a host.
-const SESSIONS: u64 = 7 * KIB;
+/// What unread frames of an HTTP/2 connection may take beside their bytes: as much as those of eight streams' whole windows in
+/// frames of 100 bytes, which is more than servers send at once. h2 takes about as much for them.
+const FRAME_OVERHEAD: usize = 768 << 10;
+/// A name's addresses in a cache: a long name, and as many addresses of both families as are kept.
+const NAME: u64 = KIB;
+/// The TLS session of a host: its ticket and the chain of certificates, each as large as TLS allows.
+const SESSIONS: u64 = 128 * KIB;
 /// A host with nothing to do, in all tables.
 const HOST: u64 = 900;
 
@@ -88,9 +91,11 @@ impl Shares {
         }
         lower(&mut pool.max_sockets, connections);
         config.body.h2_stream_window = config.body.h2_stream_window.min(STREAM_WINDOW);
+        config.body.h2_frame_overhead.get_or_insert(FRAME_OVERHEAD);
         config.body.max_kept = config.body.max_kept.min(self.largest_body);
-        lower(&mut config.dns.max_entries, self.memory / 5 / NAME / shards);
-        lower(&mut config.tls.session_hosts, self.memory * 2 / 5 / SESSIONS);
+        lower(&mut config.dns.max_entries, self.memory * 3 / 10 / NAME / shards);
+        lower(&mut config.tls.session_hosts, self.memory * 3 / 10 / SESSIONS);
+        lower(&mut config.tls.session_tickets, 1);
         lower(&mut config.retries.max_idle_hosts, self.memory * 2 / 5 / HOST / shards);
     }
 }

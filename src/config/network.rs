@@ -218,6 +218,9 @@ pub struct TlsSettings {
     /// connection to a server that gives two tickets, 7 KiB at the most (eight tickets), and the size of the chain
     /// above the leaf. Over the limit the name that was remembered first is forgotten. 0 remembers none.
     pub session_hosts: usize,
+    /// TLS 1.3 tickets remembered of each name; every new connection takes one. Default 8. A server may make a ticket, and the
+    /// chain that is kept with it, up to 64 KiB each.
+    pub session_tickets: usize,
 }
 
 impl Default for TlsSettings {
@@ -228,6 +231,7 @@ impl Default for TlsSettings {
             client_key: None,
             insecure: false,
             session_hosts: 10_000,
+            session_tickets: 8,
         }
     }
 }

@@ -184,6 +184,9 @@ fn settings(body: &BodySettings) -> Builder {
         // Cancelled exchanges leave streams that the peer still writes to; too few places for them would turn late frames
         // into connection errors.
         .max_concurrent_reset_streams(1024);
+    if let Some(bytes) = body.h2_frame_overhead {
+        builder.data_frame_budget(bytes);
+    }
     builder
 }
 

@@ -47,8 +47,10 @@ pub(super) struct Tap {
     head: RefCell<Vec<u8>>,
     /// The lines of what has been collected, where that is one head and nothing else.
     lines: Cell<Option<usize>>,
-    /// Bytes collected at the most.
+    /// Bytes collected at the most, those that were dropped again among them.
     most: Cell<usize>,
+    /// Bytes of informational heads that were dropped again.
+    passed: Cell<usize>,
     /// Once so many are collected, informational heads among them are dropped.
     look_at: Cell<usize>,
     /// How far the response's status line has come.
@@ -80,6 +82,7 @@ impl Tap {
     /// Collects what comes from now on, `most` bytes of it.
     pub(super) fn collect_head(&self, most: usize) {
         self.most.set(most);
+        self.passed.set(0);
         self.look_at.set(LOOK_FROM);
         self.collects.set(true);
         self.status_line.set(StatusLine::AWAITED);
@@ -91,7 +94,7 @@ impl Tap {
     pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<Seen<'_>>) -> R) -> R {
         self.collects.set(false);
         let mut head = self.head.borrow_mut();
-        let whole = head.len() < self.most.get();
+        let whole = head.len() + self.passed.get() < self.most.get();
         let told = look(whole.then_some(Seen { bytes: &head, lines: self.lines.get() }));
         if head.capacity() > MOST_KEPT {
             *head = Vec::new();
@@ -102,7 +105,9 @@ impl Tap {
     /// Drops the informational heads at the beginning: they may have several times the bytes of the one that counts. Not at
     /// each read, or a head that comes byte by byte would be looked through as often.
     fn forget_informational(&self, head: &mut Vec<u8>) {
-        head.drain(..head::informational(head));
+        let passed = head::informational(head);
+        head.drain(..passed);
+        self.passed.set(self.passed.get() + passed);
         self.look_at.set(LOOK_FROM.max(2 * head.len()));
     }
 
@@ -123,7 +128,7 @@ impl Tap {
             let mut head = self.head.borrow_mut();
             let (wanted, lines) = if head.is_empty() { extent(bytes) } else { (bytes.len(), None) };
             self.lines.set(lines);
-            let room = self.most.get().saturating_sub(head.len());
+            let room = self.most.get().saturating_sub(head.len() + self.passed.get());
             head.extend_from_slice(&bytes[..wanted.min(room)]);
             if head.len() >= self.look_at.get() {
                 self.forget_informational(&mut head);

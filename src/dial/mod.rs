@@ -23,6 +23,7 @@ mod public;
 mod race;
 mod roots;
 mod route;
+mod sessions;
 mod tcp;
 mod tls;
 mod verifier;

@@ -16,13 +16,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use super::odd_name::{self, ForHost};
 use super::p521::P521;
 use super::roots::{self, Roots};
+use super::sessions::Sessions;
 use super::verifier::{AcceptAny, RootsAndThemselves};
 use crate::config::TlsSettings;
 use crate::tls_words;
-
-/// The TLS 1.3 tickets the session store may keep per server name. Its size is given in tickets, so names have to be
-/// multiplied by this.
-const TICKETS_PER_NAME: usize = 8;
 
 /// The TLS settings, checked, and the configuration made of them.
 #[derive(Debug)]
@@ -30,6 +27,7 @@ pub struct Tls {
     trust: Trust,
     identity: Option<Identity>,
     session_hosts: usize,
+    session_tickets: usize,
     http1_only: bool,
     config: OnceLock<Arc<ClientConfig>>,
     /// The same that offers HTTP/1.1 alone, for the few hosts that have asked for that.
@@ -65,9 +63,9 @@ impl Tls {
             TlsSettings { ca_files, .. } => Trust::Given(roots::from_files(ca_files)?),
         };
         let identity = Identity::read(settings)?;
-        let session_hosts = settings.session_hosts;
+        let TlsSettings { session_hosts, session_tickets, .. } = *settings;
         let (config, http1_config, odd) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { trust, identity, session_hosts, http1_only, config, http1_config, odd })
+        Ok(Self { trust, identity, session_hosts, session_tickets, http1_only, config, http1_config, odd })
     }
 
     /// A configuration that the user has made, but for its ALPN protocols.
@@ -79,6 +77,7 @@ impl Tls {
             trust: Trust::Platform,
             identity: None,
             session_hosts: 0,
+            session_tickets: 0,
             http1_only,
             config: OnceLock::from(Arc::new(config)),
             http1_config: OnceLock::new(),
@@ -139,9 +138,10 @@ impl Tls {
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .expect("the key was found to fit the certificate when it was read"),
         };
-        config.resumption = match odd {
-            false => Resumption::in_memory_sessions(self.session_hosts.saturating_mul(TICKETS_PER_NAME)),
-            true => Resumption::disabled(),
+        config.resumption = match self.session_hosts {
+            _ if odd => Resumption::disabled(),
+            0 => Resumption::in_memory_sessions(0),
+            names => Resumption::store(Arc::new(Sessions::new(names, self.session_tickets))),
         };
         config.alpn_protocols = alpn(self.http1_only);
         config

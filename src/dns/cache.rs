@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_thousands_keeps_a_few_of_each_family() {
+        let v6 = (0..2000_u128).map(|n| IpAddr::from(n.to_be_bytes()));
+        let v4 = (0..2000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
+        let all = Found { addresses: v6.chain(v4).collect(), ttl: Duration::from_secs(50) };
+        let (kept, _) = Cache::new(&settings()).put("a".into(), Ok(all), at(0)).expect("found");
+        let of_v4 = kept.iter().filter(|ip| ip.is_ipv4()).count();
+        assert_eq!((kept.len(), of_v4), (2 * MOST_ADDRESSES, MOST_ADDRESSES));
+        assert_eq!(kept[0], IpAddr::from([0_u8; 16]), "the first ones");
+    }
+
+    #[test]
     fn a_floor_above_the_ceiling_is_no_panic() {
         let mut cache = Cache::new(&DnsSettings { min_ttl: Duration::from_secs(500), ..settings() });
         cache.put("a".into(), found(1), at(0)).unwrap();

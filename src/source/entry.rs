@@ -25,13 +25,16 @@ const SEARCHED: usize = 4096;
 pub struct InputSettings {
     /// The longest line, in bytes. Default 1 MiB. A longer one is rejected. It bounds the memory that reading takes.
     pub max_line: usize,
+    /// The largest window of an input that zstd has compressed, as the logarithm of its bytes. Default 27: 128 MiB, as the `zstd`
+    /// command takes it. An input with a larger one is not read.
+    pub max_window_log: u32,
     /// The method of a JSON line that has a body and names no method. Default POST. `None`: the run's own method.
     pub body_method: Option<Method>,
 }
 
 impl Default for InputSettings {
     fn default() -> Self {
-        Self { max_line: 1 << 20, body_method: Some(Method::POST) }
+        Self { max_line: 1 << 20, max_window_log: 27, body_method: Some(Method::POST) }
     }
 }
 

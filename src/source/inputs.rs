@@ -66,8 +66,10 @@ impl Inputs {
                 self.next_seq += 1;
                 return Ok(());
             }
-            Input::Stdin => (open::stdin(&io::stdin())?, "stdin".into()),
-            Input::File(path) => (open::file(&path)?, path.display().to_string().into_boxed_str()),
+            Input::Stdin => (open::stdin(&io::stdin(), self.settings.max_window_log)?, "stdin".into()),
+            Input::File(path) => {
+                (open::file(&path, self.settings.max_window_log)?, path.display().to_string().into_boxed_str())
+            }
         };
         self.reading = Some(Reading { name, lines: Lines::new(opened, self.settings.max_line) });
         Ok(())

@@ -22,19 +22,19 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// It can't be opened or read, or is in a format haul does not read.
-pub(super) fn file(path: &Path) -> io::Result<Opened> {
+pub(super) fn file(path: &Path, max_window_log: u32) -> io::Result<Opened> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| cannot_open(&name, &error))?;
-    reader(file, &name)
+    reader(file, &name, max_window_log)
 }
 
 /// Opens standard input, past the standard library's own small buffer.
 ///
 /// # Errors
 /// As [`file()`].
-pub(super) fn stdin(stdin: &Stdin) -> io::Result<Opened> {
+pub(super) fn stdin(stdin: &Stdin, max_window_log: u32) -> io::Result<Opened> {
     let file = stdin.as_fd().try_clone_to_owned().map_err(|error| cannot_open("standard input", &error))?;
-    reader(File::from(file), "standard input")
+    reader(File::from(file), "standard input", max_window_log)
 }
 
 /// Checks that a file can be opened, without reading from it: a pipe's bytes stay in it.
@@ -62,7 +62,7 @@ fn cannot_open(name: &str, error: &io::Error) -> io::Error {
 }
 
 /// Wraps `inner` in the decoder that its first bytes ask for.
-fn reader(inner: impl Read + Send + 'static, name: &str) -> io::Result<Opened> {
+fn reader(inner: impl Read + Send + 'static, name: &str, max_window_log: u32) -> io::Result<Opened> {
     let consumed = Arc::new(AtomicU64::new(0));
     let mut counted = Counted { inner, consumed: Arc::clone(&consumed) };
     let (start, format) = peek(&mut counted).map_err(|error| cannot_open(name, &error))?;
@@ -70,7 +70,11 @@ fn reader(inner: impl Read + Send + 'static, name: &str) -> io::Result<Opened> {
     let reader: Box<dyn Read + Send> = match format {
         Format::Plain => Box::new(whole),
         Format::Gzip => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        Format::Zstd => Box::new(zstd::Decoder::new(whole)?),
+        Format::Zstd => {
+            let mut decoder = zstd::Decoder::new(whole)?;
+            decoder.window_log_max(max_window_log)?;
+            Box::new(decoder)
+        }
         Format::Foreign(advice) => {
             return Err(io::Error::new(ErrorKind::InvalidData, format!("can't read input: {name} {advice}")));
         }
@@ -106,6 +110,10 @@ impl Opened {
     fn broken(&self, error: &io::Error) -> String {
         let (name, consumed) = (&self.name, self.consumed.load(Ordering::Relaxed));
         match self.format {
+            Format::Zstd if error.to_string().contains(TOO_LARGE) => format!(
+                "can't read input {name}: to decompress it takes more memory than allowed; compress it without --long or --ultra, \
+                 or pipe it through zstdcat"
+            ),
             Format::Gzip | Format::Zstd => {
                 let format = if self.format == Format::Gzip { "gzip" } else { "zstd" };
                 format!(
@@ -117,6 +125,9 @@ impl Opened {
         }
     }
 }
+
+/// What zstd says of a window over the limit; it has no kind of its own.
+const TOO_LARGE: &str = "too much memory";
 
 /// Counts the bytes that pass.
 struct Counted<R> {
@@ -146,7 +157,7 @@ mod tests {
 
     fn read(bytes: Vec<u8>) -> io::Result<String> {
         let mut text = String::new();
-        reader(Cursor::new(bytes), "list")?.read_to_string(&mut text)?;
+        reader(Cursor::new(bytes), "list", 27)?.read_to_string(&mut text)?;
         Ok(text)
     }
 
@@ -170,12 +181,25 @@ mod tests {
         for mut bytes in [gzip(&text), zstd::encode_all(&*text, 1).expect("memory")] {
             bytes.truncate(50_000);
             let mut sink = Vec::new();
-            let error = reader(Cursor::new(bytes), "list").expect("opens").read_to_end(&mut sink).expect_err("cut off");
+            let error =
+                reader(Cursor::new(bytes), "list", 27).expect("opens").read_to_end(&mut sink).expect_err("cut off");
             assert!(!sink.is_empty(), "what came before is read");
             let message = error.to_string();
             assert!(message.contains("input list further"), "{message}");
             assert!(message.contains("within its first 50000 bytes"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_window_over_the_limit_is_refused() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("a level");
+        encoder.window_log(25).expect("a window");
+        encoder.write_all(b"http://a.example/\n").expect("memory");
+        let list = encoder.finish().expect("memory");
+        assert_eq!(read(list.clone()).expect("within the limit"), "http://a.example/\n");
+        let refused = reader(Cursor::new(list), "list", 23).expect("opens").read_to_end(&mut Vec::new());
+        let message = refused.expect_err("over the limit").to_string();
+        assert!(message.contains("more memory than allowed") && message.contains("zstdcat"), "{message}");
     }
 
     #[test]

@@ -43,13 +43,24 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(move |stream, port| serve(stream, port, &answer))
+    }
+
+    /// Speaks HTTP/2 and answers each request with a body of so many DATA frames of so many bytes.
+    pub(crate) fn of_frames(count: usize, size: usize) -> Self {
+        let body = frame(0, 0, 0, &vec![b'x'; size]).repeat(count);
+        Self::with(move |stream, _| serve_frames(stream, &body, 9 + size))
+    }
+
+    fn with(serve: impl Fn(TcpStream, u16) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let answer = Arc::new(answer);
+        let serve = Arc::new(serve);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let answer = Arc::clone(&answer);
-                let serving = move || drop(serve(stream, port, &*answer));
+                let serve = Arc::clone(&serve);
+                // It ends when its client goes.
+                let serving = move || drop(serve(stream, port));
                 thread::Builder::new().stack_size(128 << 10).spawn(serving).expect("a thread");
             }
         });
@@ -82,5 +93,32 @@ fn serve(stream: TcpStream, port: u16, answer: &dyn Fn(&Request) -> Answer) -> i
         let answer = answer(&Request { line, port });
         thread::sleep(answer.after);
         to.write_all(&answer.bytes)?;
+    }
+}
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Answers all requests on a connection. `body`: DATA frames of `each` bytes, without their stream.
+fn serve_frames(mut stream: TcpStream, body: &[u8], each: usize) -> io::Result<()> {
+    stream.read_exact(&mut [0; 24])?;
+    stream.write_all(&frame(4, 0, 0, &[]))?;
+    loop {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header)?;
+        let [a, b, c, kind, flags, number @ ..] = header;
+        io::copy(&mut (&stream).take(u32::from_be_bytes([0, a, b, c]).into()), &mut io::sink())?;
+        if kind == 4 && flags & 1 == 0 {
+            stream.write_all(&frame(4, 1, 0, &[]))?;
+        }
+        if kind == 1 {
+            let id = u32::from_be_bytes(number);
+            let mut own = body.to_vec();
+            own.chunks_mut(each).for_each(|frame| frame[5..9].copy_from_slice(&number));
+            stream.write_all(&[frame(1, 4, id, &[0x88]), own, frame(0, 1, id, &[])].concat())?;
+        }
     }
 }
