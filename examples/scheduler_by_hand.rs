@@ -47,7 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(&Reverse((end, host, started))) if end <= due => {
                 now = end;
                 in_flight.pop();
-                scheduler.handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine } }, now);
+                scheduler.handle(
+                    Event::Done { host, report: Report { started, verdict: Verdict::Fine, again: false } },
+                    now,
+                );
             }
             _ => now = due,
         }

@@ -194,11 +194,13 @@ impl Health {
                 trouble.throttle.bad(report.started, now, max);
             }
         }
+        let is_trouble = trouble.run >= if has_served { trouble.throttle.telling_run() } else { 1 };
+        // Not the whole host for a URL that is always answered like this.
+        let counts = trouble.counts(report.again) && !trouble.throttle.expects_failures();
+        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts;
         if report.again {
             trouble.retried.bad();
         }
-        let is_trouble = trouble.run >= if has_served { trouble.throttle.telling_run() } else { 1 };
-        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && !trouble.throttle.expects_failures();
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
             trouble.until = trouble.until.max(now + pause);
             trouble.asked_at = trouble.asked_at.max(Some(report.started));

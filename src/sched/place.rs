@@ -11,7 +11,7 @@ use super::{Host, Scheduler};
 impl<J> Scheduler<J> {
     /// Moves the host to where it belongs. To be called after every change of a host; calling it once more does nothing.
     pub(super) fn settle(&mut self, id: u32, now: Time) {
-        self.note_work(id);
+        self.note_work(id, now);
         let from = self.hosts[id as usize].place;
         let (to, until) = self.belongs(id, now);
         match (from, to) {
@@ -33,12 +33,15 @@ impl<J> Scheduler<J> {
     }
 
     /// Keeps count of the hosts that answer and have work.
-    fn note_work(&mut self, id: u32) {
+    fn note_work(&mut self, id: u32, now: Time) {
         let host = &mut self.hosts[id as usize];
         let works = host.answers && host.has_work();
         if works != host.works {
             host.works = works;
             self.places_held.set_working(works);
+            if !works {
+                self.rouse_unanswered(now);
+            }
         }
     }
 

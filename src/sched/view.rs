@@ -114,7 +114,10 @@ impl<J> Scheduler<J> {
         if host.queue.is_empty() {
             return None;
         }
-        self.held_by_itself(host, now).or_else(|| self.held_by_others(host)).or_else(|| self.held_by_the_run(now))
+        self.held_by_itself(host, now)
+            .or_else(|| self.held_by_others(host))
+            .or_else(|| self.held_by_the_run(now))
+            .or_else(|| kept_for_another(host.place))
     }
 
     fn held_by_itself(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
@@ -142,5 +145,15 @@ impl<J> Scheduler<J> {
 
     fn view(&self, host: HostId) -> &Host<J> {
         &self.hosts[host.0 as usize]
+    }
+}
+
+/// The last permit of the host's group or address is kept for another host, which is ready and has not answered, and can't start
+/// before silent requests leave it a place.
+const fn kept_for_another(place: Place) -> Option<DeferReason> {
+    match place {
+        Place::InGroup => Some(DeferReason::GroupLimit),
+        Place::OnAddress => Some(DeferReason::AddressLimit),
+        _ => None,
     }
 }

@@ -13,7 +13,7 @@ use super::model::History;
 use super::ops::Plan;
 use super::oracle::{How, Oracle};
 use super::sim::Ticket;
-use super::world::Name;
+use super::world::{Name, Script};
 
 /// The slack that rates may take.
 const SLACK: Duration = Duration::from_millis(4);
@@ -138,7 +138,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(plan: Plan) -> Self {
-        let host = |script: &super::world::Script| HostBook {
+        let host = |script: &Script| HostBook {
             resolved: !script.rules.needs_address,
             capacity: script.rules.capacity,
             ..HostBook::default()
@@ -454,8 +454,10 @@ impl Ledger {
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
             DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
             DeferReason::Unanswered => !book.answers,
-            DeferReason::GroupLimit => self.group_full(host),
-            DeferReason::AddressLimit => self.address_full(host),
+            DeferReason::GroupLimit => self.group_full(host) || self.is_kept(host, |script| script.group),
+            DeferReason::AddressLimit => {
+                self.address_full(host) || self.is_kept(host, |script| script.address.map(usize::from))
+            }
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,
             DeferReason::GlobalPace => now < self.not_before || breaks_rate(&self.starts, self.interval, now),
             DeferReason::Paused => self.paused,
@@ -509,6 +511,13 @@ impl Ledger {
     pub(super) fn of_group(&self, group: usize) -> impl Iterator<Item = &HostBook> {
         let books = self.hosts.iter().zip(&self.plan.hosts);
         books.filter(move |(_, script)| script.group == Some(group)).map(|(book, _)| book)
+    }
+
+    /// A host under the same limit has not answered and is ready: it keeps a permit until silent requests leave it a place.
+    fn is_kept(&self, host: usize, limit: impl Fn(&Script) -> Option<usize>) -> bool {
+        let books = self.hosts.iter().zip(&self.plan.hosts);
+        let mut same = books.filter(|(_, script)| limit(script) == limit(&self.plan.hosts[host]));
+        same.any(|(book, _)| !book.answers && book.queued > 0)
     }
 
     fn address_full(&self, host: usize) -> bool {

@@ -220,7 +220,8 @@ impl Standing {
         if weight == 0 {
             (self.death, self.counted) = (None, 0);
         }
-        if !again || self.retried.help() {
+        let counts = !again || self.retried.help();
+        if counts {
             self.run = self.run.saturating_add(1);
             if holding {
                 throttle.bad(started, at, max);
@@ -230,7 +231,7 @@ impl Standing {
             self.retried.bad();
         }
         let in_trouble = self.run >= if self.has_served { throttle.telling_run() } else { 1 };
-        let holds = holds && !throttle.expects_failures();
+        let holds = holds && counts && !throttle.expects_failures();
         let pause = pause.filter(|pause| !pause.is_zero());
         let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
         if let Some(pause) = pause.filter(|_| !too_long && (holds || in_trouble)) {
