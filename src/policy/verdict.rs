@@ -49,6 +49,12 @@ impl Verdict {
         }
     }
 
+    /// Whether nothing came for as long as it was waited for. That time has been a rest for the host, and for the job.
+    #[must_use]
+    pub(crate) const fn is_timeout(self) -> bool {
+        matches!(self, Self::Failed(FailureKind::Timeout | FailureKind::TotalTimeout))
+    }
+
     /// Whether the host answers, as far as this says so.
     #[must_use]
     pub(crate) const fn answers(self) -> Option<bool> {

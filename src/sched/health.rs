@@ -205,7 +205,7 @@ impl Health {
             trouble.until = trouble.until.max(now + pause);
             trouble.asked_at = trouble.asked_at.max(Some(report.started));
         }
-        if !is_trouble || !trouble.is_news(report.started) || !trouble.breaker.is_news(report.started) {
+        if !is_trouble || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
             return;
         }
         let may_recover = has_served && (trouble.level == 0 || now.since(trouble.since) < retries.outage);
@@ -287,8 +287,10 @@ impl Trouble {
         }
     }
 
-    fn is_news(&self, started: Time) -> bool {
-        self.last_event.is_none_or(|last| started > last)
+    /// Whether the end of an attempt tells something that the last event did not. Silence does, too, when most of it came after.
+    fn is_news(&self, report: Report, now: Time) -> bool {
+        let silent = |last: Time| report.verdict.is_timeout() && now.since(last) > now.since(report.started) / 2;
+        self.last_event.is_none_or(|last| report.started > last || silent(last))
     }
 
     /// Whether nothing of it is left that matters.

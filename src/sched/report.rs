@@ -30,7 +30,8 @@ impl<J> Scheduler<J> {
             Ok(Decision::Free) => return self.enqueue_first(id, job, now),
             Ok(_) => {
                 let wait = self.settings.job_backoff().wait(facts.attempt, &mut self.rng);
-                let due = now + report.verdict.pause().unwrap_or_default().max(wait);
+                let wait = report.verdict.pause().unwrap_or_default().max(wait);
+                let due = if report.verdict.is_timeout() { now.max(report.started + wait) } else { now + wait };
                 let host = &mut self.hosts[id.0 as usize];
                 self.retries.insert(id.0, &mut host.retries, job, due);
             }

@@ -238,7 +238,9 @@ impl Standing {
             self.asked_until = self.asked_until.max(at + pause);
             self.asked_at = self.asked_at.max(Some(started));
         }
-        let of_before = self.last_event.is_some_and(|last| started <= last);
+        let silence = matches!(kind, FailureKind::Timeout | FailureKind::TotalTimeout);
+        let told = |last: Time| !silence || at.since(last) <= at.since(started) / 2;
+        let of_before = self.last_event.is_some_and(|last| started <= last && told(last));
         if !in_trouble || of_before || self.death.is_some_and(|death| started < death.until) {
             return;
         }
