@@ -329,13 +329,16 @@ impl Play {
             DeferReason::Pace => self.breaks_pace(host),
             DeferReason::HostLimit => book.in_flight >= self.limits(host).concurrency.get(),
             DeferReason::Adaptive | DeferReason::Probe => book.in_flight > 0,
-            DeferReason::GroupLimit => self.group_is_full(host),
-            DeferReason::AddressLimit => self.address_is_full(host),
+            DeferReason::GroupLimit => self.group_is_full(host) || self.is_kept(host, |at| at < 2),
+            DeferReason::AddressLimit => {
+                let address = self.hosts[host].address;
+                self.address_is_full(host) || self.is_kept(host, |at| self.hosts[at].address == address)
+            }
             DeferReason::GlobalLimit => self.flights.len() as u32 >= self.limit,
             DeferReason::GlobalPace => self.now < self.not_before,
             DeferReason::Paused => self.paused,
             // What failures lead to is not kept in these books; the crate's own simulator does that.
-            DeferReason::BackOff => true,
+            DeferReason::BackOff | DeferReason::Throttle | DeferReason::Unanswered => true,
         }
     }
 
@@ -350,6 +353,12 @@ impl Play {
 
     fn group_is_full(&self, host: usize) -> bool {
         host < 2 && self.flying(|at| at < 2) >= PER_GROUP
+    }
+
+    /// A permit that the host shares is kept for another, which has not answered yet.
+    fn is_kept(&self, host: usize, shares: impl Fn(usize) -> bool) -> bool {
+        let waits = |id| self.scheduler.why_deferred(id, self.now) == Some(DeferReason::Unanswered);
+        (0..HOSTS).any(|at| at != host && shares(at) && self.hosts[at].id.is_some_and(waits))
     }
 
     fn address_is_full(&self, host: usize) -> bool {
