@@ -15,12 +15,15 @@ pub(super) enum Kind {
     Limited,
     /// Answers 500, 503 or with a reset now and then.
     Failing,
+    /// Answers 503 to one URL in ten, whenever it is asked.
+    Partly,
     /// Refuses connections.
     Down,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [Self::Fast, Self::Tls, Self::Slow, Self::Limited, Self::Failing, Self::Down];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Fast, Self::Tls, Self::Slow, Self::Limited, Self::Failing, Self::Partly, Self::Down];
 
     /// How many hosts of the kind there are.
     pub(super) const fn hosts(self) -> u32 {
@@ -28,7 +31,9 @@ impl Kind {
             Self::Fast => 180,
             Self::Tls => 60,
             Self::Slow => 30,
-            Self::Limited | Self::Failing => 15,
+            Self::Limited => 15,
+            Self::Failing => 10,
+            Self::Partly => 5,
             Self::Down => 3,
         }
     }
@@ -40,7 +45,8 @@ impl Kind {
             Self::Tls => 220,
             Self::Slow => 60,
             Self::Limited => 30,
-            Self::Failing => 100,
+            Self::Failing => 60,
+            Self::Partly => 40,
             Self::Down => 10,
         }
     }
@@ -51,6 +57,7 @@ impl Kind {
             Self::Slow => "slow",
             Self::Limited => "limited",
             Self::Failing => "failing",
+            Self::Partly => "partly",
             Self::Down => "down",
         }
     }
@@ -63,6 +70,7 @@ impl Kind {
             Self::Slow => "slow (200-800 ms)",
             Self::Limited => "limited (20/s)",
             Self::Failing => "failing (20 %)",
+            Self::Partly => "1 URL in 10 fails",
             Self::Down => "down",
         }
     }
@@ -104,6 +112,7 @@ fn path(kind: Kind, n: u64) -> String {
         (Kind::Fast | Kind::Tls, 2) => format!("/chunked/10000?n={n}"),
         (Kind::Fast | Kind::Tls, 3) => format!("/redirect/1?n={n}"),
         (Kind::Fast | Kind::Tls, 4) => format!("/json/20?n={n}"),
+        (Kind::Partly, 0) => format!("/status/503?n={n}"),
         (_, 5) => format!("/html/{n}"),
         _ => format!("/bytes/1024?n={n}"),
     }

@@ -24,6 +24,7 @@ pub(super) fn story(tally: &Tally, totals: &Snapshot, per_host: u32) -> String {
         slow(of(Kind::Slow), of(Kind::Fast), per_host),
         limited(of(Kind::Limited)),
         failing(of(Kind::Failing)),
+        partly(of(Kind::Partly)),
         down(of(Kind::Down)),
         connections(totals),
     ];
@@ -108,6 +109,18 @@ fn failing(seen: &OfKind) -> Option<String> {
     })
 }
 
+fn partly(seen: &OfKind) -> Option<String> {
+    (seen.server_errors > 0).then(|| {
+        format!(
+            "On some hosts one URL in ten always answers 503. They held up nobody: {} of {} URLs were fetched, and those that \
+             fail were tried again behind the others ({} retries), until each had used up its own.",
+            HumanCount(seen.responses - seen.server_errors),
+            HumanCount(seen.responses + seen.failed),
+            HumanCount(seen.retries)
+        )
+    })
+}
+
 fn down(seen: &OfKind) -> Option<String> {
     (seen.untried > 0).then(|| {
         format!(
@@ -149,6 +162,7 @@ mod tests {
             (Kind::Slow, seen(1800, 0, 500)),
             (Kind::Limited, OfKind { retries: 70, ..seen(900, 0, 3) }),
             (Kind::Failing, OfKind { retries: 210, server_errors: 300, ..seen(2990, 10, 4) }),
+            (Kind::Partly, OfKind { retries: 240, server_errors: 120, ..seen(1200, 0, 4) }),
             (Kind::Down, OfKind { untried: 285, ..seen(0, 300, 0) }),
         ]);
         let totals = Snapshot {
@@ -166,8 +180,9 @@ mod tests {
         }
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
-            "take 15m54s",
-            "159 times less",
+            "take 15m59s",
+            "160 times less",
+            "1,080 of 1,200 URLs",
             "answered 429 to 70 requests",
             "900 of 900 URLs",
             "(300 of them, with the last 503s)",
