@@ -80,10 +80,13 @@ const fn name_of(cause: Cause) -> &'static str {
 }
 
 fn host(longest: &LongestHost, alike: u64, room: usize) -> String {
-    let cause = cause(longest);
     if alike > 1 {
-        return format!("{cause} on {} hosts", HumanCount(alike));
+        return format!("{} on {} hosts", cause(longest), HumanCount(alike));
     }
+    let cause = match longest.cause {
+        Cause::BackOff => format!("back-off, {} left", super::summary::short(longest.left)),
+        _ => cause(longest),
+    };
     let name = longest.origin.split_once("//").map_or(&*longest.origin, |(_, name)| name);
     format!("host {} ({cause})", cut(name, room))
 }
@@ -98,7 +101,6 @@ fn cause(longest: &LongestHost) -> String {
         (Cause::Connections, _) => format!("{at_once} HTTP/2 streams"),
         (Cause::Delay, None) => "--delay".to_owned(),
         (Cause::Rate, None) => "--host-rate".to_owned(),
-        (Cause::BackOff, _) => format!("backs off, {} left", super::summary::short(longest.left)),
         (Cause::Adaptive, _) => format!("takes {at_once} at once"),
         (Cause::Group, _) => format!("--per-site {at_once}"),
         (Cause::Address, _) => format!("{at_once} per address"),

@@ -42,6 +42,25 @@ pub struct RetrySettings {
     pub max_idle_hosts: usize,
 }
 
+impl RetrySettings {
+    /// How long a host that fails from the start, at once, is asked again before it is dead: at least and at most. A host that
+    /// names its pauses itself (`Retry-After`) takes as many of those instead. `None`: for ever.
+    ///
+    /// ```
+    /// let (least, most) = haul::config::RetrySettings::default().until_dead().expect("hosts may die");
+    /// assert_eq!((least.as_millis(), most.as_millis()), (3750, 7500));
+    /// ```
+    #[must_use]
+    pub fn until_dead(&self) -> Option<(Duration, Duration)> {
+        let rests = self.dead_after.checked_sub(1)?;
+        let rest = |nth: u32| self.backoff_base.saturating_mul(1 << nth.min(31)).min(self.backoff_max);
+        // All rests from the 32nd on are the longest.
+        let doubling = (0..rests.min(32)).map(rest).fold(Duration::ZERO, Duration::saturating_add);
+        let most = doubling.saturating_add(rest(31).saturating_mul(rests.saturating_sub(32)));
+        Some((most / 2, most))
+    }
+}
+
 impl Default for RetrySettings {
     fn default() -> Self {
         Self {

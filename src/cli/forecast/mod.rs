@@ -178,7 +178,7 @@ mod tests {
         assert!(inputs_of("", true).expect_err("nothing").contains("haul plan urls.txt"));
         assert!(inputs_of("--from -", false).expect_err("no list").contains("haul plan urls.txt"));
         assert!(inputs_of("- --from -", false).expect_err("twice").contains("only once"));
-        assert!(inputs_of("https://a.example/", true).expect_err("a URL").contains("echo https://a.example/ |"));
+        assert!(inputs_of("https://a.example/", true).expect_err("a URL").contains("echo URL |"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use haul::config::RetrySettings;
 use haul::sched::bound::Cause;
 use indicatif::HumanCount;
 
@@ -267,10 +268,25 @@ fn notes(page: &mut String, estimate: &Estimate<'_>) {
                 .to_owned(),
         ),
     ];
-    for (_, note) in notes.iter().filter(|(applies, _)| *applies) {
+    let notes = notes.into_iter().chain(end_of_refusers().map(|note| (estimate.tally.urls > 0, note)));
+    for (_, note) in notes.filter(|(applies, _)| *applies) {
         page.push('\n');
-        wrap(page, note, 0);
+        wrap(page, &note, 0);
     }
+}
+
+/// When a host that gives nothing but refusals is given up.
+fn end_of_refusers() -> Option<String> {
+    let retries = RetrySettings::default();
+    let (least, most) = retries.until_dead()?;
+    Some(format!(
+        "Left out are hosts that fail: one that refuses everything is given up after {} to {}, or after {} of the times that its \
+         Retry-After names, of {} each at most.",
+        short(least),
+        short(most),
+        retries.dead_after - 1,
+        short(retries.retry_after_max)
+    ))
 }
 
 #[cfg(test)]
@@ -312,6 +328,10 @@ No difference: -c 512.
 
 Looser limits help only while the hosts answer as quickly as before, and should
 be theirs to grant.
+
+Left out are hosts that fail: one that refuses everything is given up after 3.7s
+to 7.5s, or after 4 of the times that its Retry-After names, of 5m00s each at
+most.
 ";
         assert_eq!(page(&estimate), expected);
     }
