@@ -43,6 +43,9 @@ const TRIES: u8 = 2;
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
 
+/// The longest time between two starts that is tried, in nanoseconds: to find out that it is no help would take a minute.
+const SLOWEST: f32 = 5e9;
+
 /// The weight of one more window in what is usual.
 const DRIFT: f32 = 0.1;
 
@@ -144,7 +147,7 @@ impl Window {
         let elapsed = nanos(now.since(self.since)).max(1);
         let at_once = self.busy as f32 / elapsed as f32 * HEADROOM;
         if at_once < 0.75 {
-            Allowance::Every((elapsed as f32 / (self.good as f32 * HEADROOM)) as u64)
+            Allowance::Every((elapsed as f32 / (self.good as f32 * HEADROOM)).min(SLOWEST) as u64)
         } else {
             Allowance::AtOnce((at_once.round() as u32).clamp(1, max.saturating_sub(1).max(1)))
         }
@@ -427,5 +430,6 @@ mod tests {
         assert_eq!(window.what_is_served(Time::from_millis(360), MAX), Allowance::Every(100_000_000));
         assert_eq!(window.what_is_served(Time::from_millis(2), MAX), Allowance::AtOnce(4));
         assert_eq!(window.what_is_served(Time::from_millis(8), 1), Allowance::AtOnce(1));
+        assert_eq!(window.what_is_served(Time::from_millis(3_600_000), MAX), Allowance::Every(5_000_000_000));
     }
 }
