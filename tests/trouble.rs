@@ -77,7 +77,10 @@ fn a_wait_longer_than_allowed_is_not_waited_for_and_the_record_says_so() {
 #[test]
 fn a_host_that_refuses_everything_comes_to_an_end() {
     let origin = Origin::start();
-    let run = get_lines((0..400).map(|n| origin.url(&format!("/status/503?n={n}"))), &["--back-off", "10ms..50ms"]);
+    let run = get_lines(
+        (0..400).map(|n| origin.url(&format!("/status/503?n={n}"))),
+        &["--back-off", "10ms..50ms", "--outage", "0s"],
+    );
     assert_eq!(run.records.len(), 400);
     let untried = run.records.iter().filter(|record| attempts(record) == 0).count();
     // Five times as many as are asked at once, and what was in flight when it was found out.

@@ -274,7 +274,7 @@ pub(super) struct RetryArgs {
     /// Give a host up after N failures in a row, for 5 minutes; 0 means never [default: 5]
     #[arg(long, value_name = "N")]
     pub(super) dead_after: Option<u32>,
-    /// How long a host that has answered well before may fail without an end before it is given up [default: 90s]
+    /// How long a host that has answered well may fail without an end before it is given up; one that never has, a third [default: 90s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(super) outage: Option<Duration>,
     /// Statuses that are tried again; none means none [default: 408,429,502,503,504]

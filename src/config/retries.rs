@@ -30,7 +30,8 @@ pub struct RetrySettings {
     /// Default 5. 0: never.
     pub dead_after: u32,
     /// How long a host that has answered well before may fail without an end before it is dead. Default 90 s: it may be
-    /// restarting. One that never has is dead after [`Self::dead_after`] alone.
+    /// restarting. One that has answered, but never well, has a third of it; one that could not be reached is dead after
+    /// [`Self::dead_after`] alone.
     pub outage: Duration,
     /// How long a dead host stays dead before one probe is let through. Default 5 minutes.
     pub dead_for: Duration,
@@ -43,8 +44,8 @@ pub struct RetrySettings {
 }
 
 impl RetrySettings {
-    /// How long a host that fails from the start, at once, is asked again before it is dead: at least and at most. A host that
-    /// names its pauses itself (`Retry-After`) takes as many of those instead. `None`: for ever.
+    /// How long a host that can't be reached is asked again before it is dead, if each attempt fails at once: at least and at
+    /// most. `None`: for ever.
     ///
     /// ```
     /// let (least, most) = haul::config::RetrySettings::default().until_dead().expect("hosts may die");

@@ -22,6 +22,9 @@ use super::settings::SchedulerSettings;
 /// so the end of an outage is noticed when it has lasted for a quarter longer.
 const PATIENCE: u32 = 4;
 
+/// A host that is there and has never answered well is waited for during this part of the time that one is which has.
+const SO_FAR_NEVER_WELL: u32 = 3;
+
 /// And at first, for so many failures in a row, after the shortest rest: it may be that hardly any of its URLs is served.
 const LONG_RUN: u8 = 32;
 
@@ -208,7 +211,12 @@ impl Health {
         if !is_trouble || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
             return;
         }
-        let may_recover = has_served && (trouble.level == 0 || now.since(trouble.since) < retries.outage);
+        let patience = match (has_served, is_there(blow.cause)) {
+            (true, _) => retries.outage,
+            (false, true) => retries.outage / SO_FAR_NEVER_WELL,
+            (false, false) => Duration::ZERO,
+        };
+        let may_recover = !patience.is_zero() && trouble.lasted(now) < patience;
         let after = if may_recover { 0 } else { retries.dead_after };
         let mut blow = blow;
         if asks_too_much && trouble.level > 0 && retries.dead_after > 0 {

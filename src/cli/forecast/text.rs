@@ -280,12 +280,12 @@ fn end_of_refusers() -> Option<String> {
     let retries = RetrySettings::default();
     let (least, most) = retries.until_dead()?;
     Some(format!(
-        "Left out are hosts that fail: one that refuses everything is given up after {} to {}, or after {} of the times that its \
-         Retry-After names, of {} each at most.",
+        "Left out are hosts that fail: one that can't be reached is given up after {} to {}, one that answers nothing but errors \
+         after {}, and after {} of them in a row at least, apart by what its Retry-After says.",
         short(least),
         short(most),
-        retries.dead_after - 1,
-        short(retries.retry_after_max)
+        short(retries.outage / 3),
+        retries.dead_after
     ))
 }
 
@@ -329,9 +329,9 @@ No difference: -c 512.
 Looser limits help only while the hosts answer as quickly as before, and should
 be theirs to grant.
 
-Left out are hosts that fail: one that refuses everything is given up after 3.7s
-to 7.5s, or after 4 of the times that its Retry-After names, of 5m00s each at
-most.
+Left out are hosts that fail: one that can't be reached is given up after 3.7s to
+7.5s, one that answers nothing but errors after 30.0s, and after 5 of them in a
+row at least, apart by what its Retry-After says.
 ";
         assert_eq!(page(&estimate), expected);
     }

@@ -244,7 +244,14 @@ impl Standing {
         if !in_trouble || of_before || self.death.is_some_and(|death| started < death.until) {
             return;
         }
-        let may_recover = self.has_served && (self.level == 0 || at.since(self.since) < settings.outage);
+        let patience = match kind {
+            _ if self.has_served => settings.outage,
+            FailureKind::Status | FailureKind::Reset | FailureKind::Closed | FailureKind::Io => settings.outage / 3,
+            FailureKind::Truncated | FailureKind::TooSlow => settings.outage / 3,
+            _ => Duration::ZERO,
+        };
+        let lasted = if self.level == 0 { Duration::ZERO } else { at.since(self.since) };
+        let may_recover = lasted < patience;
         let dies = too_long && self.level > 0 && settings.dead_after > 0;
         if holding {
             throttle.rests(at, max);
