@@ -329,9 +329,9 @@ No difference: -c 512.
 Looser limits help only while the hosts answer as quickly as before, and should
 be theirs to grant.
 
-Left out are hosts that fail: one that can't be reached is given up after 3.7s to
-7.5s, one that answers nothing but errors after 30.0s, and after 5 of them in a
-row at least, apart by what its Retry-After says.
+Left out are hosts that fail: one that can't be reached is given up after 3.7s
+to 7.5s, one that answers nothing but errors after 30.0s, and after 5 of them in
+a row at least, apart by what its Retry-After says.
 ";
         assert_eq!(page(&estimate), expected);
     }
