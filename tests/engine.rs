@@ -169,6 +169,7 @@ fn each_misbehaviour_has_its_phase_and_kind() {
     let origin = Origin::start();
     let mut config = config();
     config.retries.retries = 0;
+    config.retries.dead_after = 0;
     config.timeouts.first_byte = Duration::from_millis(300);
     config.timeouts.idle = Duration::from_millis(300);
     config.body.max_wire = 5000;

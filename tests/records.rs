@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul::model::{
-    Attempt, Failure, FailureKind, HeaderList, Hop, Job, Outcome, Phase, Record, Rejected, Response, Time, Timings,
-    WebUrl,
+    Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Hop, Job, Outcome, Phase, Record, Rejected, Response,
+    Time, Timings, WebUrl,
 };
 use haul::sink::{BodyForm, RecordFields, append_line};
 use http::{HeaderMap, HeaderValue, Method, Version, header};
@@ -84,6 +84,7 @@ fn records() -> Vec<Record> {
 
     let mut waited = Job::new(6, url("http://example.com/6"), Time::ZERO);
     waited.extra_mut().body_dropped = true;
+    waited.extra_mut().gave_up = Some(GiveUpReason::RetryAfter);
     let busy = Response { status: 503, body: None, saved: None, ..response() };
     let seventh = Attempt { result: Ok(busy), timings: timings(), remote, reused: false, wire_bytes: 17 };
 
@@ -191,11 +192,13 @@ fn fields_that_are_always_there_are_there_in_every_record() {
     for mut keys in fields(&lines(&RecordFields::default())) {
         keys.remove("body_complete_by_close");
         keys.remove("body_dropped");
+        keys.remove("gave_up");
         assert_eq!(keys.len(), 14, "{keys:?}");
     }
     for mut keys in fields(&lines(&all_fields(BodyForm::Text))) {
         keys.remove("body_complete_by_close");
         keys.remove("body_dropped");
+        keys.remove("gave_up");
         assert_eq!(keys.len(), 20, "{keys:?}");
     }
 }

@@ -75,7 +75,8 @@ pub(super) struct Host<J> {
     pub(super) has_served: bool,
     /// Whether it has answered anything, and its last end was no time-out.
     pub(super) answers: bool,
-    /// Whether it counts among the hosts that answer and have work.
+    /// Whether it counts among the hosts that have work, and among those of them that answer.
+    pub(super) busy: bool,
     pub(super) works: bool,
     pub(super) place: Place,
     pub(super) pace: Pace,
@@ -101,6 +102,7 @@ impl<J> Host<J> {
             stay: 0,
             has_served: false,
             answers: false,
+            busy: false,
             works: false,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),

@@ -32,17 +32,21 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// Keeps count of the hosts that answer and have work.
+    /// Keeps count of the hosts that have work, and of those of them that answer.
     fn note_work(&mut self, id: u32, now: Time) {
         let host = &mut self.hosts[id as usize];
-        let works = host.answers && host.has_work();
-        if works != host.works {
-            host.works = works;
-            self.places_held.set_working(works);
-            if !works {
-                self.rouse_unanswered(now);
-            }
+        let busy = host.has_work();
+        let works = busy && host.answers;
+        if (busy, works) == (host.busy, host.works) {
+            return;
         }
+        if busy != std::mem::replace(&mut host.busy, busy) {
+            self.places_held.set_busy(busy);
+        }
+        if works != std::mem::replace(&mut host.works, works) {
+            self.places_held.set_working(works);
+        }
+        self.rouse_unanswered(now);
     }
 
     /// The place for a host as it is now, and until when, for places that have an end.

@@ -2,8 +2,8 @@
 //! answer nothing can't hold them all until their time-outs.
 //!
 //! A request of a host that has not answered, a newcomer, is *silent*. While few places are held by silent requests, any host may
-//! have as many as its limits allow: a run of a few hosts is as quick as it would be without this. Beyond that a newcomer has one
-//! place until its first answer, and waits here for more. And a part of all places is never taken by silent requests while a host
+//! have as many as its limits allow, and so may one that is alone: a run of a few hosts is as quick as it would be without this.
+//! Beyond that a newcomer has one place until its first answer, and waits here for more. And a part of all places is never taken by silent requests while a host
 //! that does answer has work.
 //!
 //! The invariant that rules out lost wake-ups is that of [`super::limit`]: hosts wait ⇒ as many places are held by silent requests,
@@ -22,19 +22,20 @@ pub(super) struct Places {
     silent: u32,
     /// Ready newcomers that want one more place: each will start one.
     ready: u32,
-    /// Hosts that answer and have work.
+    /// Hosts that have work, and those of them that answer.
+    busy: u32,
     working: u32,
     waiters: List,
 }
 
 impl Places {
     pub(super) const fn new(all: u32) -> Self {
-        Self { all, silent: 0, ready: 0, working: 0, waiters: List::EMPTY }
+        Self { all, silent: 0, ready: 0, busy: 0, working: 0, waiters: List::EMPTY }
     }
 
     /// Silent requests beyond which newcomers have one each.
     fn few(&self) -> u32 {
-        (self.all / 4).max(FEW).min(self.most())
+        if self.busy > 1 { (self.all / 4).max(FEW).min(self.most()) } else { u32::MAX }
     }
 
     /// Silent requests beyond which there are none.
@@ -67,6 +68,11 @@ impl Places {
         if is_ready { self.ready += 1 } else { self.ready -= 1 }
     }
 
+    /// A host has work, or has none any more.
+    pub(super) const fn set_busy(&mut self, is_busy: bool) {
+        if is_busy { self.busy += 1 } else { self.busy -= 1 }
+    }
+
     /// A host that answers has work, or has none any more.
     pub(super) const fn set_working(&mut self, works: bool) {
         if works { self.working += 1 } else { self.working -= 1 }
@@ -95,6 +101,7 @@ mod tests {
     #[test]
     fn many_silent_requests_leave_a_host_one_place_and_hosts_that_answer_their_part() {
         let mut places = Places::new(256);
+        (0..2).for_each(|_| places.set_busy(true));
         places.fall_silent(63);
         assert!(places.has_room() && places.may_start(false));
         places.set_ready(true);
@@ -111,15 +118,25 @@ mod tests {
     fn few_silent_requests_are_allowed_however_few_places_there_are() {
         for all in 1..=32 {
             let mut places = Places::new(all);
+            (0..2).for_each(|_| places.set_busy(true));
             places.fall_silent(7);
             assert!(places.has_room(), "{all}");
         }
     }
 
     #[test]
+    fn who_is_alone_has_all_places() {
+        let mut places = Places::new(256);
+        places.set_busy(true);
+        places.fall_silent(255);
+        assert!(places.has_room() && places.may_start(false));
+    }
+
+    #[test]
     fn who_waited_longest_is_let_in_first() {
         let (mut places, mut links) = (Places::new(32), Links::default());
         (0..2).for_each(|_| links.grow());
+        (0..2).for_each(|_| places.set_busy(true));
         places.fall_silent(9);
         places.park(&mut links, 1);
         places.park(&mut links, 0);

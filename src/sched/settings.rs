@@ -34,7 +34,8 @@ impl SchedulerSettings {
     pub fn new(limits: &Limits, retries: &RetrySettings) -> Self {
         Self {
             concurrency: limits.concurrency,
-            places: limits.concurrency,
+            // Who has turned back-off off wants what is asked for, whatever the host is like.
+            places: if retries.backoff_max.is_zero() { NonZeroU32::MAX } else { limits.concurrency },
             interval: limits.rate.map(Rate::interval),
             adaptive: limits.adaptive,
             retries: retries.clone(),

@@ -144,7 +144,7 @@ impl Shard {
         // The rate of the run is kept by the lease.
         settings.interval = None;
         // A shard's part of the places, whatever it lends or borrows.
-        let part = config.limits.concurrency.get() / u32::try_from(shared.shards).unwrap_or(u32::MAX);
+        let part = settings.places.get() / u32::try_from(shared.shards).unwrap_or(u32::MAX);
         settings.places = NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN);
         let live = *shared.steering.limits();
         let seed = config.seed.wrapping_add(index as u64);
