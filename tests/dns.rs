@@ -109,7 +109,9 @@ async fn an_answer_too_long_for_udp_is_fetched_over_tcp() {
     let Some((_server, address)) = unbound::start() else { return };
     local(async {
         let (resolver, _) = resolver(&config(address));
-        assert_eq!(addresses(&resolver, "large.test").await.len(), unbound::LARGE);
+        // Of so many, the first are used.
+        assert!(unbound::LARGE > 16);
+        assert_eq!(addresses(&resolver, "large.test").await.len(), 16);
     })
     .await;
 }

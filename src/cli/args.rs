@@ -278,10 +278,10 @@ pub(super) struct RetryArgs {
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(super) outage: Option<Duration>,
     /// Statuses that are tried again; none means none [default: 408,429,502,503,504]
-    #[arg(long, value_name = "STATUS,…", value_parser = values::statuses)]
+    #[arg(long, value_name = "STATUSES", value_parser = values::statuses)]
     pub(super) retry_on: Option<Statuses>,
     /// Statuses that ask for fewer requests, so that the whole host waits as Retry-After says [default: 429]
-    #[arg(long, value_name = "STATUS,…", value_parser = values::statuses)]
+    #[arg(long, value_name = "STATUSES", value_parser = values::statuses)]
     pub(super) hold_on: Option<Statuses>,
     /// Waits before a retry, and of a host that fails: the first, and the longest they double to [default: 500ms..60s]
     #[arg(long, value_name = "TIME..TIME", value_parser = values::back_off)]

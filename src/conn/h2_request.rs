@@ -8,10 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 pub(super) fn fit(request: &mut Request<()>, body: usize) {
     let expects_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let headers = request.headers_mut();
+    // An empty body that was given is stated, whatever the method.
+    let is_stated = headers.contains_key(CONTENT_LENGTH);
     if headers.keys().any(|name| is_misplaced(name.as_str())) {
         remove_misplaced(headers);
     }
-    if body > 0 || expects_body {
+    if body > 0 || expects_body || is_stated {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body));
     }
 }

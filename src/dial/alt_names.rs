@@ -22,9 +22,9 @@ fn is_for(name: &[u8], host: &str) -> bool {
 const SEQUENCE: u8 = 0x30;
 const OCTETS: u8 = 0x04;
 const OBJECT: u8 = 0x06;
-/// [3] of a TBSCertificate: its extensions (RFC 5280 §4.1).
+/// `[3]` of a TBSCertificate: its extensions (RFC 5280 §4.1).
 const EXTENSIONS: u8 = 0xa3;
-/// [2] of a GeneralName (RFC 5280 §4.2.1.6).
+/// `[2]` of a GeneralName (RFC 5280 §4.2.1.6).
 const DNS_NAME: u8 = 0x82;
 /// id-ce-subjectAltName, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];

@@ -111,8 +111,6 @@ impl Engine {
             ));
         }
         template::check(&config.request).map_err(StartError::new)?;
-        let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
-        rehearsal::rehearse(shards)?;
         if config.tls.insecure && extensions.tls.is_none() {
             tracing::warn!(
                 "certificates are not checked: whoever is on the way can read and change everything fetched"
@@ -122,6 +120,9 @@ impl Engine {
         if let Some(shares) = &budget {
             shares.apply(&mut config, shards);
         }
+        // A budget has lowered what is claimed; and to claim it is to raise the limit that the rehearsal is up against.
+        let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
+        rehearsal::rehearse(shards)?;
         let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
         let http1_only = config.network.http1_only;
         let tls = match &extensions.tls {

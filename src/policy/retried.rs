@@ -7,7 +7,7 @@ const MEMORY: u16 = 64;
 const OUTWEIGHS: u16 = 3;
 
 /// How further attempts of jobs ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Retried {
     good: u16,
     bad: u16,

@@ -33,7 +33,10 @@ impl<J> Scheduler<J> {
                 let wait = report.verdict.pause().unwrap_or_default().max(wait);
                 let due = if report.verdict.is_timeout() { now.max(report.started + wait) } else { now + wait };
                 let host = &mut self.hosts[id.0 as usize];
-                self.retries.insert(id.0, &mut host.retries, job, due);
+                // Behind those that have not been tried yet: it has failed, and they may not. But who was asked to wait, with all of
+                // the host, has done so.
+                let goes_first = matches!(report.verdict, Verdict::PushedBack(Some(_)));
+                self.retries.insert(id.0, &mut host.retries, job, due, goes_first);
             }
             Err(reason) => self.given_up.push_back((id, job, reason)),
         }

@@ -31,6 +31,8 @@ impl OfHost {
 
 #[derive(Debug)]
 struct Slot<J> {
+    /// It comes back before those not yet tried.
+    goes_first: bool,
     /// Empty while the slot is free.
     job: Option<J>,
     host: u32,
@@ -60,9 +62,9 @@ impl<J> Retries<J> {
     }
 
     /// Keeps `job` until `due`. `list` is the list of `host`.
-    pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time) {
+    pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time, goes_first: bool) {
         self.stamps += 1;
-        let slot = Slot { job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
+        let slot = Slot { goes_first, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
         let id = self.place(slot);
         if let Some(next) = self.slots.get_mut(list.head as usize) {
             next.prev = id;
@@ -86,11 +88,12 @@ impl<J> Retries<J> {
         None
     }
 
-    /// Takes the next job. `list` is the list of the host that [`Self::first`] named.
-    pub(super) fn take_first(&mut self, list: &mut OfHost) -> Option<J> {
+    /// Takes the next job, and whether it comes back before those not yet tried. `list` is the list of the host that [`Self::first`] named.
+    pub(super) fn take_first(&mut self, list: &mut OfHost) -> Option<(J, bool)> {
         self.first()?;
         let Reverse((_, _, id)) = self.heap.pop()?;
-        self.take(id, list)
+        let goes_first = self.slots[id as usize].goes_first;
+        self.take(id, list).map(|job| (job, goes_first))
     }
 
     /// Takes any job of a host.
@@ -150,11 +153,11 @@ mod tests {
         let mut retries = Retries::new();
         let mut list = OfHost::NONE;
         for (job, due) in [("late", 9), ("first", 3), ("second", 3)] {
-            retries.insert(7, &mut list, job, ms(due));
+            retries.insert(7, &mut list, job, ms(due), false);
         }
         assert_eq!(retries.first(), Some((ms(3), 7)));
         let mut seen = Vec::new();
-        while let Some(job) = retries.take_first(&mut list) {
+        while let Some((job, _)) = retries.take_first(&mut list) {
             seen.push(job);
         }
         assert_eq!(seen, ["first", "second", "late"]);
@@ -166,11 +169,11 @@ mod tests {
         let mut retries = Retries::new();
         let (mut dead, mut alive) = (OfHost::NONE, OfHost::NONE);
         for round in 0..10_000 {
-            retries.insert(0, &mut dead, round, ms(round));
-            retries.insert(1, &mut alive, round, ms(round));
+            retries.insert(0, &mut dead, round, ms(round), false);
+            retries.insert(1, &mut alive, round, ms(round), false);
             assert_eq!(retries.take_of_host(&mut dead), Some(round));
             assert_eq!(retries.take_of_host(&mut dead), None);
-            assert_eq!(retries.take_first(&mut alive), Some(round));
+            assert_eq!(retries.take_first(&mut alive), Some((round, false)));
             assert!(retries.entries() <= TOLERATED + 2);
         }
         assert_eq!(retries.first(), None);
@@ -181,8 +184,8 @@ mod tests {
         for taken in 0..3_u64 {
             let mut retries = Retries::new();
             let mut list = OfHost::NONE;
-            (0..3).for_each(|job| retries.insert(0, &mut list, job, ms(if job == taken { 1 } else { 5 })));
-            assert_eq!(retries.take_first(&mut list), Some(taken));
+            (0..3).for_each(|job| retries.insert(0, &mut list, job, ms(if job == taken { 1 } else { 5 }), true));
+            assert_eq!(retries.take_first(&mut list), Some((taken, true)));
             let mut rest: Vec<_> = std::iter::from_fn(|| retries.take_of_host(&mut list)).collect();
             rest.sort_unstable();
             assert_eq!(rest, (0..3).filter(|job| *job != taken).collect::<Vec<_>>());

@@ -34,9 +34,10 @@ impl<J> Scheduler<J> {
     fn take_due_retry(&mut self, now: Time) -> bool {
         let Some((_, id)) = self.retries.first().filter(|(due, _)| *due <= now) else { return false };
         let host = &mut self.hosts[id as usize];
-        if let Some(job) = self.retries.take_first(&mut host.retries) {
-            // Behind those that have not been tried yet: it has failed, and they may not.
-            self.enqueue(id, job, now);
+        match self.retries.take_first(&mut host.retries) {
+            Some((job, true)) => self.enqueue_first(HostId(id), job, now),
+            Some((job, false)) => self.enqueue(id, job, now),
+            None => {}
         }
         true
     }

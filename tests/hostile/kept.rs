@@ -117,6 +117,7 @@ fn then_once_more(
     let client = Client::builder().concurrency(1000).per_host(100).retries(1).config(|config| {
         config.limits.shards = 1;
         config.retries.backoff_base = Duration::from_millis(1);
+        config.retries.outage = Duration::ZERO;
         change(config);
     });
     let client = client.build().expect("valid settings");
