@@ -27,7 +27,7 @@ use super::places::Places;
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
-use crate::model::{Clock, Failure, Phase};
+use crate::model::{Clock, CloseReason, Failure, Phase};
 
 /// The sending side of one HTTP/2 connection; clones share it.
 #[derive(Clone)]
@@ -207,20 +207,33 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let driving = poll_fn(|cx| {
-        let ended = Pin::new(&mut connection).poll(cx).is_ready();
+        let ended = match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(result) => Some(why(result)),
+            Poll::Pending => None,
+        };
         // The peer may have said GOAWAY: the streams it knows of go on, and no other.
         let closing = matches!(sender.poll_ready(cx), Poll::Ready(Err(_)));
         state.places.allow(sender.current_max_send_streams());
-        if ended || closing { Poll::Ready(ended) } else { Poll::Pending }
+        if ended.is_some() || closing { Poll::Ready(ended) } else { Poll::Pending }
     });
     let (ended, gone) = tokio::select! {
         biased;
         ended = driving => (ended, Some(gone)),
-        _ = &mut gone => (false, None),
+        _ = &mut gone => (None, None),
     };
     state.closed.set(true);
     state.places.close();
-    Goodbye { connection: (!ended).then_some(connection), gone }
+    let why = ended.unwrap_or(CloseReason::GoAway);
+    Goodbye { connection: ended.is_none().then_some(connection), gone, why }
+}
+
+/// Why a connection ended by itself.
+fn why(result: Result<(), h2::Error>) -> CloseReason {
+    match result {
+        Err(error) if error.is_go_away() && error.is_remote() => CloseReason::GoAway,
+        Err(error) if error.is_go_away() => CloseReason::Failed,
+        Ok(()) | Err(_) => CloseReason::PeerClosed,
+    }
 }
 
 /// Opens a stream for `request` as soon as there may be one, and waits for the head of its response, for as long as the
@@ -282,6 +295,14 @@ pub struct Goodbye<T> {
     connection: Option<Connection<H2Wire<T>, Bytes>>,
     /// `None` once nobody holds the connection any more.
     gone: Option<Receiver<Infallible>>,
+    why: CloseReason,
+}
+
+impl<T> Goodbye<T> {
+    /// Why the connection takes no more requests, as far as it was not those who held it that let go.
+    pub(crate) const fn why(&self) -> CloseReason {
+        self.why
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Goodbye<T> {
