@@ -1,7 +1,9 @@
 //! What `-v`, `-vv` and `-vvv` log, in text and as JSON. docs/LOGS.md has the events; a test here compares it with real runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Output, Stdio};
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use haul::origin::Origin;
 use serde_json::Value;
@@ -48,7 +50,7 @@ impl Urls {
 /// The events of a run over `urls` at this level.
 fn events(origin: &Origin, urls: &[String], flags: &[&str]) -> Vec<Value> {
     let cacert = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(cacert.path(), origin.ca_pem()).expect("ours");
+    fs::write(cacert.path(), origin.ca_pem()).expect("ours");
     let cacert = cacert.path().display().to_string();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let common = ["get", "--log-format", "json", "--summary", "none", "--retries", "1", "--cacert", &cacert];
@@ -221,6 +223,52 @@ fn with_json_every_line_is_an_object_and_the_summary_the_last() {
     assert!(text(&told[0], "message").contains('\n'), "the summary for people is a message: {told:#?}");
     let refused = json(&haul(&["get", "--log-format", "json", "-i", "/no/such/list"]));
     assert!(text(&refused[0], "message").contains("/no/such/list"), "{refused:#?}");
+}
+
+/// Waits for the end of a child.
+fn ends_within(child: &mut Child, limit: Duration) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if child.try_wait().expect("our child").is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+#[test]
+fn who_reads_no_log_can_still_end_the_run() {
+    let origin = Origin::start().expect("free ports");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let list = directory.path().join("urls");
+    // More than a pipe holds, many times over.
+    fs::write(&list, (0..50_000).map(|n| origin.url(&format!("/bytes/1?n={n}")) + "\n").collect::<String>())
+        .expect("ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+    command.args(["get", "-vvv", "-i"]).arg(&list).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let signal =
+        || Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there").success();
+    let all = |origin: &Origin| origin.stats().requests;
+    let mut before = all(&origin);
+    // It has filled the pipe and waits.
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = all(&origin);
+        if now > 0 && std::mem::replace(&mut before, now) == now {
+            break;
+        }
+    }
+    assert!(before < 20_000, "nothing is dropped for a reader who is slow: {before}");
+    assert!(signal());
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(signal());
+    let ended = ends_within(&mut child, Duration::from_secs(10));
+    if !ended {
+        child.kill().expect("our child");
+    }
+    assert!(ended, "a second Ctrl-C ends it at once");
 }
 
 #[test]

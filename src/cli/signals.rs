@@ -81,9 +81,12 @@ pub(super) fn watch_current(current: impl Fn() -> Option<Handle> + Send + 'stati
 fn begin_end(handle: &Handle, grace: Duration) {
     let in_flight = HumanCount(handle.progress().in_flight);
     let grace_text = clock(grace);
-    console::tell(&format!(
-        "haul: stopping: {in_flight} requests in flight may finish within {grace_text}; interrupt again to end at once"
-    ));
+    // By a thread of its own: whoever reads standard error may have stopped, and the next signal must be heard all the same.
+    thread::spawn(move || {
+        console::tell(&format!(
+            "haul: stopping: {in_flight} requests in flight may finish within {grace_text}; interrupt again to end at once"
+        ));
+    });
     handle.stop(grace);
 }
 
