@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,12 +51,13 @@ impl Urls {
 
 /// The events of a run over `urls` at this level.
 fn events(origin: &Origin, urls: &[String], flags: &[&str]) -> Vec<Value> {
+    let retries: &[&str] = if flags.contains(&"--retries") { &[] } else { &["--retries", "1"] };
     let cacert = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(cacert.path(), origin.ca_pem()).expect("ours");
     let cacert = cacert.path().display().to_string();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let common = ["get", "--log-format", "json", "--summary", "none", "--retries", "1", "--cacert", &cacert];
-    let output = haul(&[&common[..], flags, &urls].concat());
+    let common = ["get", "--log-format", "json", "--summary", "none", "--cacert", &cacert];
+    let output = haul(&[&common[..], retries, flags, &urls].concat());
     stderr(&output)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
@@ -290,4 +293,114 @@ fn the_other_commands_log_too() {
     assert!(told.contains("DEBUG connection opened"), "{told}");
     let told = stderr(&haul(&["demo", "-v", "-n", "100"]));
     assert!(told.contains("INFO host given up") || told.contains("INFO failed"), "{told}");
+}
+
+/// A server of HTTP/1.1 that answers each request with `head` and then does `then` with the connection. Its URL.
+fn peer(head: &'static str, then: fn(TcpStream)) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let _ = (&stream).write_all(format!("{head}content-length: 2\r\n\r\nok").as_bytes());
+                then(stream);
+            });
+        }
+    });
+    format!("http://{address}/")
+}
+
+fn wait(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
+/// A server of HTTP/2 that says GOAWAY after its first answer.
+fn leaving_h2() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    listener.set_nonblocking(true).expect("a socket");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    drop(respond.send_response(http::Response::new(()), true));
+                    connection.graceful_shutdown();
+                }
+            }
+        });
+    });
+    format!("http://{address}/")
+}
+
+#[test]
+fn a_connection_s_end_has_its_reason() {
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    let origin = Origin::start().expect("free ports");
+    // The run lasts for as long as this takes.
+    let slow = origin.url("/delay/2s");
+    let ends = [
+        ("not_kept_alive", peer("HTTP/1.1 200 OK\r\nconnection: close\r\n", drop)),
+        ("peer_closed", peer(OK, |_| wait(100))),
+        (
+            "unsolicited_bytes",
+            peer(OK, |mut stream| {
+                wait(100);
+                let _ = stream.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n");
+                wait(3000);
+            }),
+        ),
+        ("idle_timeout", peer("HTTP/1.1 200 OK\r\nkeep-alive: timeout=1\r\n", |_| wait(4000))),
+        ("shutdown", peer(OK, |_| wait(4000))),
+        ("failed", peer("HTTP/1.1 200 OK\r\nx: \0\r\n", drop)),
+    ];
+    let urls: Vec<String> = ends.iter().map(|(_, url)| url.clone()).chain([slow]).collect();
+    let told = events(&origin, &urls, &["-vv"]);
+    for (reason, url) in &ends {
+        assert_eq!(text(one(&told, origin_of(url), "connection closed"), "reason"), *reason, "{told:#?}");
+    }
+    // Each that was opened was closed, once.
+    let of = |message: &str| {
+        let found = told.iter().filter(|event| event["message"] == message);
+        found.map(|event| text(event, "connection")).collect::<Vec<_>>()
+    };
+    let (mut opened, mut closed) = (of("connection opened"), of("connection closed"));
+    opened.sort_unstable();
+    closed.sort_unstable();
+    assert_eq!(opened, closed);
+
+    let leaving = leaving_h2();
+    let told = events(&origin, &[leaving.clone(), origin.url("/delay/300ms")], &["-vv", "--http2-prior-knowledge"]);
+    assert_eq!(text(one(&told, origin_of(&leaving), "connection closed"), "reason"), "go_away", "{told:#?}");
+}
+
+#[test]
+fn what_holds_a_host_back_is_logged_with_its_end() {
+    let origin = Origin::start().expect("free ports");
+    // Down for three requests, then well.
+    let recovering = format!("http://recovering.localhost:{}/flaky/3?n=1", origin.addr().port());
+    let told = events(&origin, &[recovering.clone()], &["-v", "--retries", "5", "--back-off", "100ms..200ms"]);
+    let host = messages(&told, origin_of(&recovering));
+    assert!(host.iter().filter(|message| **message == "host paused").count() >= 2, "{told:#?}");
+    // Dead: the rest of its URLs are failures that were never tried.
+    let nobody = format!("http://127.0.0.1:{}/", closed_port());
+    let urls: Vec<String> = (0..20).map(|n| format!("{nobody}{n}")).collect();
+    let told = events(&origin, &urls, &["-v", "--dead-after", "2", "--back-off", "10ms..20ms"]);
+    let dead: Vec<_> = told.iter().filter(|event| event["message"] == "host given up").collect();
+    assert_eq!((dead.len(), text(dead[0], "reason"), text(dead[0], "url")), (1, "refused", origin_of(&nobody)));
+    assert!(dead[0]["for_ms"].as_f64() > Some(1000.0) && text(dead[0], "cause").contains("refused"), "{}", dead[0]);
+    let failed: Vec<_> = told.iter().filter(|event| event["message"] == "failed").collect();
+    assert_eq!(failed.len(), 20);
+    assert!(failed.iter().any(|event| event["attempts"] == 0 && text(event, "kind") == "host_dead"), "{failed:#?}");
+    // Rate-limited: asked less from then on.
+    let limited = format!("http://l.localhost:{}/limited?rate=20&burst=5", origin.addr().port());
+    let urls: Vec<String> = (0..40).map(|n| format!("{limited}&n={n}")).collect();
+    let told = events(&origin, &urls, &["-v", "--retries", "5"]);
+    let paused = one(&told, origin_of(&limited), "host paused");
+    assert!(text(paused, "cause").contains("429"), "{paused}");
+    assert!(messages(&told, origin_of(&limited)).contains(&"host throttled"), "{told:#?}");
 }

@@ -207,32 +207,33 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let driving = poll_fn(|cx| {
-        let ended = match Pin::new(&mut connection).poll(cx) {
-            Poll::Ready(result) => Some(why(result)),
-            Poll::Pending => None,
-        };
+        let ended = Pin::new(&mut connection).poll(cx).is_ready();
         // The peer may have said GOAWAY: the streams it knows of go on, and no other.
-        let closing = matches!(sender.poll_ready(cx), Poll::Ready(Err(_)));
+        let closing = match sender.poll_ready(cx) {
+            Poll::Ready(Err(error)) => Some(why(&error)),
+            _ => None,
+        };
         state.places.allow(sender.current_max_send_streams());
-        if ended.is_some() || closing { Poll::Ready(ended) } else { Poll::Pending }
+        if ended || closing.is_some() { Poll::Ready((ended, closing)) } else { Poll::Pending }
     });
-    let (ended, gone) = tokio::select! {
+    let ((ended, closing), gone) = tokio::select! {
         biased;
-        ended = driving => (ended, Some(gone)),
-        _ = &mut gone => (None, None),
+        end = driving => (end, Some(gone)),
+        _ = &mut gone => ((false, None), None),
     };
     state.closed.set(true);
     state.places.close();
-    let why = ended.unwrap_or(CloseReason::GoAway);
-    Goodbye { connection: ended.is_none().then_some(connection), gone, why }
+    let why = closing.unwrap_or(CloseReason::PeerClosed);
+    Goodbye { connection: (!ended).then_some(connection), gone, why }
 }
 
-/// Why a connection ended by itself.
-fn why(result: Result<(), h2::Error>) -> CloseReason {
-    match result {
-        Err(error) if error.is_go_away() && error.is_remote() => CloseReason::GoAway,
-        Err(error) if error.is_go_away() => CloseReason::Failed,
-        Ok(()) | Err(_) => CloseReason::PeerClosed,
+/// Why a connection takes no more requests.
+fn why(error: &h2::Error) -> CloseReason {
+    match (error.is_go_away(), error.is_remote()) {
+        (true, true) => CloseReason::GoAway,
+        // It broke the protocol.
+        (true, false) => CloseReason::Failed,
+        (false, _) => CloseReason::PeerClosed,
     }
 }
 
