@@ -112,7 +112,7 @@ fn the_help_names_every_flag() {
                  --tls-timeout --first-byte-timeout --idle-timeout --min-rate --retries --retry-unsafe --dead-after \
                  --max-redirects --raw --max-body --max-wire --max-ratio --max-head --max-headers --max-line --cacert \
                  --cert --key -k --insecure --resolve --connect-to --dns-server -4 --ipv4 -6 --ipv6 --local-address \
-                 --unix-socket --http2-prior-knowledge --http1.1 --no-reuse --grace -q --quiet -v --verbose"
+                 --unix-socket --http2-prior-knowledge --http1.1 --no-reuse --grace -q --quiet -v --verbose --log-format"
         .split_whitespace()
     {
         let named = |word: &str| word.trim_matches([',', '.']) == flag;

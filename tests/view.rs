@@ -227,3 +227,26 @@ fn signals_leave_the_terminal_as_it_was() {
         assert!(!end.contains("space pause"), "{end}");
     }
 }
+
+#[test]
+fn the_log_goes_above_the_progress_line_and_neither_is_torn() {
+    let Some(terminal) = Terminal::start() else { return };
+    let origin = Origin::start().expect("free ports");
+    let urls: String = (0..60).map(|n| origin.url(&format!("/redirect/1?delay=500ms&n={n}")) + "\n").collect();
+    let (urls, output) = (terminal.file("urls", &urls), terminal.directory.path().join("records"));
+    terminal.run(&format!("get -vv -c 4 -i {} -o {}", urls.display(), output.display()));
+    // A line of the log is longer than the screen is wide, and each begins a line of its own; the progress line is the last.
+    let is_event = |line: &str| line.starts_with("20") && line.get(10..11) == Some("T");
+    let screen = terminal.until(|screen| {
+        let lines: Vec<&str> = screen.trim_end().lines().collect();
+        let last = lines.last().copied().unwrap_or_default();
+        lines.iter().filter(|line| is_event(line)).count() > 5 && last.contains("in flight")
+    });
+    for line in screen.lines() {
+        let events = line.match_indices("Z DEBUG ").count() + line.match_indices("Z  INFO ").count();
+        assert!(events == usize::from(is_event(line)), "{screen}");
+    }
+    assert_eq!(screen.matches("in flight").count(), 1, "{screen}");
+    let end = terminal.shows("exit 0, as before");
+    assert!(end.contains("60"), "{end}");
+}

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use haul::config::{ConnectTo, Rate, ResolveRule};
 use http::{HeaderName, HeaderValue, Method};
 
@@ -19,6 +19,7 @@ use super::demo::{self, DemoArgs};
 use super::doctor::{self, DoctorArgs};
 use super::forecast::{self, PlanArgs};
 use super::generate::{self, CompletionsArgs, ManArgs};
+use super::log::LogArgs;
 use super::metrics;
 use super::values::{self, Statuses};
 
@@ -424,9 +425,8 @@ pub(super) struct RunArgs {
     /// No progress, and no summary unless --summary asks for one; errors are still told
     #[arg(short, long)]
     pub(super) quiet: bool,
-    /// Log what happens to standard error, without a progress line; -vv and -vvv tell more
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 /// Everything `haul origin` can be told.

@@ -7,7 +7,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use haul::model::printable;
 use indicatif::ProgressBar;
@@ -55,9 +56,26 @@ impl<W: Write> Write for Shown<W> {
     }
 }
 
+/// Whether whatever is told is a JSON object.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Tells everything as JSON from now on: a message is the `message` of an object.
+pub(super) fn tell_as_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
+}
+
 /// Writes one message. Never fails: there is nowhere left to tell.
 pub(super) fn tell(message: &str) {
-    tell_shown(lines(message));
+    if AS_JSON.load(Ordering::Relaxed) {
+        tell_json(&serde_json::json!({ "message": message.trim_end() }).to_string());
+    } else {
+        tell_shown(lines(message));
+    }
+}
+
+/// Writes one JSON text, which is the same JSON on a terminal.
+pub(super) fn tell_json(json: &str) {
+    tell_shown(lines(json));
 }
 
 /// Writes what is printable already.
@@ -68,8 +86,21 @@ pub(super) fn tell_shown(message: String) {
     }
 }
 
+/// Writes above the progress line, if there is one, which stands below again afterwards. Whoever calls has taken hold of
+/// standard error.
 fn write(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let write = || drop(writeln!(io::stderr().lock(), "{message}"));
+    let line = progress_line().lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+    match line {
+        Some(line) => line.suspend(write),
+        None => write(),
+    }
+}
+
+/// The progress line, while there is one: whatever is written must go around it.
+fn progress_line() -> &'static Mutex<Weak<ProgressBar>> {
+    static LINE: Mutex<Weak<ProgressBar>> = Mutex::new(Weak::new());
+    &LINE
 }
 
 /// The messages held back: the last of them. The others are only counted.
@@ -95,7 +126,7 @@ impl Held {
 fn held() -> MutexGuard<'static, Option<Held>> {
     static HELD: Mutex<Option<Held>> = Mutex::new(None);
     // A panic while it was held harmed no message.
-    HELD.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Holds back what is told from now on.
@@ -126,7 +157,9 @@ pub(super) struct Log {
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        tell_shown(log_lines(String::from_utf8_lossy(text).trim_end(), self.colours));
+        // One event is one line, whatever stands in it.
+        let line = String::from_utf8_lossy(text).trim_end().replace('\n', "\\n");
+        tell_shown(log_lines(&line, self.colours));
         Ok(text.len())
     }
 
@@ -149,24 +182,20 @@ pub(super) struct Console {
 impl Console {
     /// With a progress line if `line`.
     pub(super) fn new(line: bool) -> Self {
-        Self { line: line.then(|| Arc::new(progress_line())) }
+        let line = line.then(|| Arc::new(new_line()));
+        if let Some(line) = &line {
+            *progress_line().lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(line);
+        }
+        Self { line }
     }
 
     /// The progress line.
     pub(super) fn line(&self) -> Option<&ProgressBar> {
         self.line.as_deref()
     }
-
-    /// Writes one message above the progress line.
-    pub(super) fn tell(&self, message: &str) {
-        match &self.line {
-            Some(line) => line.suspend(|| tell(message)),
-            None => tell(message),
-        }
-    }
 }
 
-fn progress_line() -> ProgressBar {
+fn new_line() -> ProgressBar {
     let style = indicatif::ProgressStyle::with_template("{wide_msg}").expect("a valid template");
     ProgressBar::new_spinner().with_style(style)
 }

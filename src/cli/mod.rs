@@ -16,6 +16,7 @@ mod experiment;
 mod forecast;
 mod generate;
 mod limits_file;
+mod log;
 mod metrics;
 mod origin;
 mod outfile;

@@ -21,6 +21,7 @@ use super::args::{
     Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, SaveAs,
     SummaryForm, TimeoutArgs, TlsArgs,
 };
+use super::log::LogArgs;
 
 /// A run, as it will be done.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub(super) struct Plan {
     pub(super) metrics: Option<SocketAddr>,
     pub(super) summary: SummaryForm,
     pub(super) quiet: bool,
-    pub(super) verbose: u8,
+    pub(super) log: LogArgs,
 }
 
 /// Where records go, and what is in them.
@@ -99,7 +100,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
         metrics: args.run.metrics,
         summary: args.run.summary.unwrap_or(if args.run.quiet { SummaryForm::None } else { SummaryForm::Text }),
         quiet: args.run.quiet,
-        verbose: args.run.verbose,
+        log: args.run.log,
     })
 }
 
@@ -155,8 +156,8 @@ fn check(args: &GetArgs) -> Planned<()> {
             "--save-as needs a directory to save into; add --save-dir DIR",
         ),
         (run.tui && run.quiet, "--tui and --quiet exclude each other; leave one out"),
-        (run.tui && run.verbose > 0, "--verbose logs to where --tui draws; leave one out"),
-        (run.quiet && run.verbose > 0, "--quiet and --verbose exclude each other; leave one out"),
+        (run.tui && run.log.verbose > 0, "--verbose logs to where --tui draws; leave one out"),
+        (run.quiet && run.log.verbose > 0, "--quiet and --verbose exclude each other; leave one out"),
     ];
     match rules.into_iter().find(|(broken, _)| *broken) {
         Some((_, message)) => Err(message.to_owned()),
@@ -579,7 +580,7 @@ mod tests {
         let fields = &plan.output.fields;
         assert_eq!((fields.headers, fields.body, fields.digest), (true, Some(BodyForm::Text), true));
         assert_eq!((plan.output.order, plan.output.file), (Order::Input, Some("out".into())));
-        assert_eq!((plan.grace.as_secs(), plan.verbose, plan.quiet), (3, 2, false));
+        assert_eq!((plan.grace.as_secs(), plan.log.verbose, plan.quiet), (3, 2, false));
         let summary = |arguments: &str| planned(&format!("u {arguments}")).expect("good").summary;
         assert_eq!((summary(""), summary("-q")), (SummaryForm::Text, SummaryForm::None));
         assert_eq!(summary("-q --summary json"), SummaryForm::Json);

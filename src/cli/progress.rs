@@ -64,7 +64,7 @@ impl Progress {
                     }
                     (Show::Messages, _) if log.is_due() => {
                         let text = status::line(&log.view(outlook.as_ref(), concurrency), UNBOUNDED);
-                        console.tell(&format!("haul: {text}"));
+                        console::tell(&format!("haul: {text}"));
                     }
                     _ => {}
                 }

@@ -10,7 +10,6 @@ use haul::engine::{Engine, Extensions, Handle, RunReport};
 use haul::model::{Hooks, Sink, Source};
 use haul::save::SaveBodies;
 use haul::source::{Input, Inputs};
-use tracing_subscriber::EnvFilter;
 
 use super::args::SummaryForm;
 use super::console::{self, Console};
@@ -21,7 +20,7 @@ use super::progress::{Bounds, Progress, Show};
 use super::report::{self, Facts, ReportFile, Watch};
 use super::since::Since;
 use super::view::{self, Ends, Subject, View};
-use super::{address_space, output, signals, summary, summary_json};
+use super::{address_space, log, output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
 struct Ready {
@@ -48,7 +47,7 @@ struct Told {
 /// Carries `plan` out, and tells on standard error how it went.
 pub(super) fn run(plan: Plan) -> Exit {
     let summary = plan.summary;
-    log(plan.quiet, plan.verbose);
+    log::start(plan.quiet, plan.log);
     match prepare(plan) {
         Ok(ready) => finish(ready, summary),
         Err(message) => {
@@ -77,7 +76,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     }
     let on_terminal = io::stderr().is_terminal() && (plan.output.file.is_some() || !io::stdout().is_terminal());
     let view = (plan.tui && on_terminal && view::is_possible()).then(|| View::start(Subject::Get));
-    let show = match (plan.quiet, on_terminal && plan.verbose == 0) {
+    let show = match (plan.quiet, on_terminal) {
         _ if view.is_some() => Show::Nothing,
         (true, _) => Show::Nothing,
         (false, true) => Show::Line,
@@ -96,10 +95,9 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         None => (None, sink),
     };
     let sink = metrics.counting(Since::of(&source), sink);
-    signals::watch(engine.handle(), console.clone(), plan.grace)
-        .map_err(|error| format!("can't catch signals: {error}"))?;
+    signals::watch(engine.handle(), plan.grace).map_err(|error| format!("can't catch signals: {error}"))?;
     let save = save.map(|save| {
-        let failed = stop_on_failure(&save, engine.handle(), console.clone());
+        let failed = stop_on_failure(&save, engine.handle());
         (save, failed)
     });
     Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, view, metrics })
@@ -116,12 +114,12 @@ fn report_file(path: &Path, inputs: &[Input], output: Option<&PathBuf>) -> Resul
 
 /// A body that can't be saved ends the run, as a record that can't be written does: the next would fare no better. What is
 /// returned becomes true then.
-fn stop_on_failure(save: &SaveBodies, handle: Handle, console: Console) -> Arc<AtomicBool> {
+fn stop_on_failure(save: &SaveBodies, handle: Handle) -> Arc<AtomicBool> {
     let failed = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&failed);
     save.on_failure(move |error| {
         if !told.swap(true, Ordering::SeqCst) {
-            console.tell(&format!("haul: {error}; stopping"));
+            console::tell(&format!("haul: {error}; stopping"));
             handle.stop(AFTER_FAILURE);
         }
     });
@@ -148,7 +146,7 @@ fn finish(ready: Ready, form: SummaryForm) -> Exit {
     let not_told = told.is_some_and(|told| !told.tell(&report));
     if form == SummaryForm::Json {
         // The last line, so that programs find it.
-        console::tell(&summary_json::summary(&report, &bounds));
+        console::tell_json(&summary_json::summary(&report, &bounds));
     }
     if not_saved || not_told { Exit::SomeFailed } else { Exit::of(&report) }
 }
@@ -181,22 +179,4 @@ pub(super) fn tell_trouble(report: &RunReport) {
     if report.unwritten > 0 {
         console::tell(&format!("haul: {} finished URLs are left without a record", report.unwritten));
     }
-}
-
-/// Logs to standard error: warnings unless `quiet`, and more with each `-v`.
-fn log(quiet: bool, verbose: u8) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug",
-        (false, _) => "trace",
-    };
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(move || console::Log { colours })
-        .with_ansi(colours)
-        .with_target(false)
-        .init();
 }

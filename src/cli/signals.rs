@@ -14,7 +14,7 @@ use indicatif::HumanCount;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use super::console::Console;
+use super::console;
 use super::exit::Exit;
 use super::status::clock;
 use super::view;
@@ -54,26 +54,22 @@ pub(super) fn outlive_large_files() {
 ///
 /// # Errors
 /// The signals can't be caught.
-pub(super) fn watch(handle: Handle, console: Console, grace: Duration) -> io::Result<()> {
-    watch_current(move || Some(handle.clone()), console, grace)
+pub(super) fn watch(handle: Handle, grace: Duration) -> io::Result<()> {
+    watch_current(move || Some(handle.clone()), grace)
 }
 
 /// The same for a command of several runs: `current` says which one is under way.
 ///
 /// # Errors
 /// The signals can't be caught.
-pub(super) fn watch_current(
-    current: impl Fn() -> Option<Handle> + Send + 'static,
-    console: Console,
-    grace: Duration,
-) -> io::Result<()> {
+pub(super) fn watch_current(current: impl Fn() -> Option<Handle> + Send + 'static, grace: Duration) -> io::Result<()> {
     let mut signals = Signals::new(of_the_end())?;
     let watch = move || {
         let mut seen = 0;
         for _ in signals.forever() {
             seen += 1;
             match (seen, current()) {
-                (1, Some(handle)) => begin_end(&handle, &console, grace),
+                (1, Some(handle)) => begin_end(&handle, grace),
                 (2, Some(handle)) => end_now(&handle),
                 _ => leave(),
             }
@@ -82,12 +78,15 @@ pub(super) fn watch_current(
     thread::Builder::new().spawn(watch).map(drop)
 }
 
-fn begin_end(handle: &Handle, console: &Console, grace: Duration) {
+fn begin_end(handle: &Handle, grace: Duration) {
     let in_flight = HumanCount(handle.progress().in_flight);
     let grace_text = clock(grace);
-    console.tell(&format!(
-        "haul: stopping: {in_flight} requests in flight may finish within {grace_text}; interrupt again to end at once"
-    ));
+    // By a thread of its own: whoever reads standard error may have stopped, and the next signal must be heard all the same.
+    thread::spawn(move || {
+        console::tell(&format!(
+            "haul: stopping: {in_flight} requests in flight may finish within {grace_text}; interrupt again to end at once"
+        ));
+    });
     handle.stop(grace);
 }
 

@@ -27,7 +27,7 @@ use super::places::Places;
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
-use crate::model::{Clock, Failure, Phase};
+use crate::model::{Clock, CloseReason, Failure, Phase};
 
 /// The sending side of one HTTP/2 connection; clones share it.
 #[derive(Clone)]
@@ -209,18 +209,32 @@ where
     let driving = poll_fn(|cx| {
         let ended = Pin::new(&mut connection).poll(cx).is_ready();
         // The peer may have said GOAWAY: the streams it knows of go on, and no other.
-        let closing = matches!(sender.poll_ready(cx), Poll::Ready(Err(_)));
+        let closing = match sender.poll_ready(cx) {
+            Poll::Ready(Err(error)) => Some(why(&error)),
+            _ => None,
+        };
         state.places.allow(sender.current_max_send_streams());
-        if ended || closing { Poll::Ready(ended) } else { Poll::Pending }
+        if ended || closing.is_some() { Poll::Ready((ended, closing)) } else { Poll::Pending }
     });
-    let (ended, gone) = tokio::select! {
+    let ((ended, closing), gone) = tokio::select! {
         biased;
-        ended = driving => (ended, Some(gone)),
-        _ = &mut gone => (false, None),
+        end = driving => (end, Some(gone)),
+        _ = &mut gone => ((false, None), None),
     };
     state.closed.set(true);
     state.places.close();
-    Goodbye { connection: (!ended).then_some(connection), gone }
+    let why = closing.unwrap_or(CloseReason::PeerClosed);
+    Goodbye { connection: (!ended).then_some(connection), gone, why }
+}
+
+/// Why a connection takes no more requests.
+fn why(error: &h2::Error) -> CloseReason {
+    match (error.is_go_away(), error.is_remote()) {
+        (true, true) => CloseReason::GoAway,
+        // It broke the protocol.
+        (true, false) => CloseReason::Failed,
+        (false, _) => CloseReason::PeerClosed,
+    }
 }
 
 /// Opens a stream for `request` as soon as there may be one, and waits for the head of its response, for as long as the
@@ -282,6 +296,14 @@ pub struct Goodbye<T> {
     connection: Option<Connection<H2Wire<T>, Bytes>>,
     /// `None` once nobody holds the connection any more.
     gone: Option<Receiver<Infallible>>,
+    why: CloseReason,
+}
+
+impl<T> Goodbye<T> {
+    /// Why the connection takes no more requests, as far as it was not those who held it that let go.
+    pub(crate) const fn why(&self) -> CloseReason {
+        self.why
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Goodbye<T> {

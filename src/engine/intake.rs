@@ -7,7 +7,7 @@ use super::message::Message;
 use super::shard::cost;
 use super::shared::Shared;
 use super::window::Held;
-use crate::model::{Clock, Job, More, Record, Rejected, Source};
+use crate::model::{Clock, Failure, Job, More, Record, Rejected, Source};
 
 /// Entries per read: enough to make a hand-over cheap, few enough that the first ones are fetched at once.
 const BATCH: usize = 256;
@@ -54,7 +54,11 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
                 }
                 jobs[shard].push(job);
             }
-            Err(line) => rejected.push(Record::Rejected(line)),
+            Err(line) => {
+                let Failure { phase, kind, message } = &line.failure;
+                tracing::info!(target: "haul::request", url = %line.given, %phase, %kind, error = %message, "refused");
+                rejected.push(Record::Rejected(line));
+            }
         }
     }
     if !rejected.is_empty() {

@@ -37,6 +37,12 @@ impl ConnId {
     pub const fn index(self) -> usize {
         self.index as usize
     }
+
+    /// A number that no other connection of the pool ever has.
+    #[cfg(feature = "net")]
+    pub(crate) const fn number(self) -> u64 {
+        self.birth
+    }
 }
 
 /// Rounds of responses after which a connection that has refused a stream is tried with one more at once.

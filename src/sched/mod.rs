@@ -39,6 +39,8 @@ pub use crate::policy::{RetryFacts, Verdict};
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
 pub use outlook::{Cause, Longest, Outlook};
 pub use settings::{HostLimits, HostRules, SchedulerSettings};
+#[cfg(feature = "net")]
+pub(crate) use view::HeldAgainst;
 
 use host::Host;
 use limit::Limits;
@@ -127,6 +129,8 @@ pub struct Scheduler<J> {
     queued: usize,
     /// The host that gave the last permit back, until the next start.
     freed: Option<u32>,
+    /// When the job of the last failed attempt comes again; `None` when it was given up.
+    comes_again_at: Option<Time>,
     /// Mean service time over all hosts in microseconds.
     usual_service: u32,
     paused: bool,
@@ -159,6 +163,7 @@ impl<J> Scheduler<J> {
             in_flight: 0,
             queued: 0,
             freed: None,
+            comes_again_at: None,
             usual_service: UNMEASURED,
             paused: false,
             stopped: false,

@@ -27,7 +27,10 @@ impl<J> Scheduler<J> {
             self.note(id, report, now);
         }
         match self.fate(id, report, facts, now) {
-            Ok(Decision::Free) => return self.enqueue_first(id, job, now),
+            Ok(Decision::Free) => {
+                self.comes_again_at = Some(now);
+                return self.enqueue_first(id, job, now);
+            }
             Ok(_) => {
                 let wait = self.settings.job_backoff().wait(facts.attempt, &mut self.rng);
                 let wait = report.verdict.pause().unwrap_or_default().max(wait);
@@ -37,8 +40,12 @@ impl<J> Scheduler<J> {
                 // the host, has done so.
                 let goes_first = matches!(report.verdict, Verdict::PushedBack(Some(_)));
                 self.retries.insert(id.0, &mut host.retries, job, due, goes_first);
+                self.comes_again_at = Some(due);
             }
-            Err(reason) => self.given_up.push_back((id, job, reason)),
+            Err(reason) => {
+                self.comes_again_at = None;
+                self.given_up.push_back((id, job, reason));
+            }
         }
         self.settle(id.0, now);
     }

@@ -1,9 +1,40 @@
 //! Plain questions about the scheduler. None changes anything.
 
+#[cfg(feature = "net")]
+use std::time::Duration;
+
+#[cfg(feature = "net")]
+use crate::model::FailureKind;
 use crate::model::{DeferReason, Time};
 
 use super::host::{Gate, Host, Place};
 use super::{HostId, Scheduler};
+
+/// What is held against a host: for whoever logs how that changes.
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldAgainst {
+    /// Nothing is started before this time.
+    pub(crate) rests_until: Time,
+    /// It is dead, for this cause.
+    pub(crate) dead: Option<FailureKind>,
+    /// Until when, if so.
+    pub(crate) dead_until: Time,
+    /// It is dead, or was and has not answered since.
+    pub(crate) is_tripped: bool,
+    /// The least time between two starts that was learnt.
+    pub(crate) spacing: Duration,
+    /// How many requests at once it is given.
+    pub(crate) at_once: u32,
+}
+
+#[cfg(feature = "net")]
+impl HeldAgainst {
+    /// Whether it is asked as fast as the run's own limits allow.
+    pub(crate) const fn is_free(&self) -> bool {
+        self.spacing.is_zero() && self.at_once == u32::MAX
+    }
+}
 
 impl<J> Scheduler<J> {
     /// Jobs in the hosts' queues.
@@ -108,6 +139,27 @@ impl<J> Scheduler<J> {
     #[must_use]
     pub fn why_deferred(&self, host: HostId, now: Time) -> Option<DeferReason> {
         self.reason(self.view(host), now)
+    }
+
+    /// When the job of the last failed attempt comes again; `None` when it was given up.
+    #[cfg(feature = "net")]
+    pub(crate) const fn comes_again_at(&self) -> Option<Time> {
+        self.comes_again_at
+    }
+
+    /// What is held against a host now.
+    #[cfg(feature = "net")]
+    pub(crate) fn held_against(&self, host: HostId, now: Time) -> HeldAgainst {
+        let health = &self.view(host).health;
+        let dead = health.dead(now);
+        HeldAgainst {
+            rests_until: health.until(None),
+            dead,
+            dead_until: health.clear_at(),
+            is_tripped: dead.is_some() || health.half_open(now),
+            spacing: health.spacing(),
+            at_once: health.allowed(),
+        }
     }
 
     pub(super) fn reason(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {

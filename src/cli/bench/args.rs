@@ -12,6 +12,7 @@ use super::find::Search;
 use super::schedule::{Arrivals, MOST, Schedule, Step};
 use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
 use crate::cli::experiment::RequestArgs;
+use crate::cli::log::LogArgs;
 use crate::cli::{metrics, values};
 
 /// Everything `haul bench` can be told.
@@ -109,12 +110,14 @@ pub(super) struct AnswerArgs {
     /// No progress
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 impl AnswerArgs {
     /// Whether the load is shown while it goes on, where there is a terminal.
     pub(super) const fn has_view(&self) -> bool {
-        !self.no_tui && !self.json
+        !self.no_tui && !self.json && self.log.verbose == 0
     }
 }
 

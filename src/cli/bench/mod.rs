@@ -55,7 +55,7 @@ use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
-use super::{address_space, page, signals};
+use super::{address_space, log, page, signals};
 
 pub(super) const HELP: &str = "\
 Without --rate a closed loop: each connection sends its next request when the last one is answered, so a server that stalls
@@ -95,6 +95,7 @@ const WINDOW: usize = 4096;
 
 /// Loads, and tells.
 pub(super) fn run(args: BenchArgs) -> Exit {
+    log::start(args.answer.quiet, args.answer.log);
     match bench(args) {
         Ok((text, exit)) => page::show(&(text + "\n"), exit),
         Err(message) => {
@@ -198,8 +199,7 @@ fn setup(args: BenchArgs, targets: Vec<Target>, world: &World<'_>) -> Result<Set
     let current = Arc::new(Mutex::new(None));
     let watched = Arc::clone(&current);
     let under_way = move || watched.lock().expect("no holder of this lock panics").clone();
-    signals::watch_current(under_way, console.clone(), GRACE)
-        .map_err(|error| format!("can't catch signals: {error}"))?;
+    signals::watch_current(under_way, GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let is_watched = answer.report.is_some();
     let (config, name) = (config(args, shards, world)?, String::new());
     Ok(Setup { config, targets, name, console, show, view, metrics, is_watched, current })

@@ -10,6 +10,7 @@ use haul::config::Config;
 use super::mode::{Knobs, Mode};
 use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
 use crate::cli::experiment::{self, RequestArgs};
+use crate::cli::log::LogArgs;
 use crate::cli::plan::World;
 use crate::cli::values;
 
@@ -66,6 +67,8 @@ pub(in crate::cli) struct CompareArgs {
     /// No progress
     #[arg(short, long, help_heading = "Answer")]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
     /// Be the built-in server of another haul compare
     #[arg(long, hide = true)]
     pub(super) serve: bool,

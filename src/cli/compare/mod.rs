@@ -47,13 +47,14 @@ use super::experiment::{self, Target};
 use super::plan::{self, World};
 use super::report::{self as picture, ReportFile};
 use super::status::clock;
-use super::{address_space, page};
+use super::{address_space, log, page};
 
 /// Compares, and tells.
 pub(super) fn run(args: CompareArgs) -> Exit {
     if args.serve {
         return site::serve();
     }
+    log::start(args.quiet, args.log);
     let json = args.json;
     match compare(args) {
         Ok((report, is_drawn)) => {
@@ -84,7 +85,7 @@ fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     check_machine(&modes, &task)?;
     let console = Console::new(!quiet && io::stderr().is_terminal());
     let stop = Stop::default();
-    stop.watch(console.clone()).map_err(|error| format!("can't catch signals: {error}"))?;
+    stop.watch().map_err(|error| format!("can't catch signals: {error}"))?;
     let mut contenders = entrants::all(&modes, comparison.python.as_deref(), &task, &stop)?;
     // The file comes last: a comparison that can't start must not empty it.
     let page = report.map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;

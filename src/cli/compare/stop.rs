@@ -7,7 +7,7 @@ use std::thread;
 
 use signal_hook::iterator::Signals;
 
-use crate::cli::console::Console;
+use crate::cli::console;
 use crate::cli::exit::Exit;
 use crate::cli::signals;
 
@@ -30,7 +30,7 @@ impl Stop {
     ///
     /// # Errors
     /// The signals can't be caught.
-    pub(super) fn watch(&self, console: Console) -> io::Result<()> {
+    pub(super) fn watch(&self) -> io::Result<()> {
         let mut signals = Signals::new(signals::of_the_end())?;
         let stop = self.clone();
         thread::spawn(move || {
@@ -38,7 +38,7 @@ impl Stop {
                 if stop.is_asked() {
                     std::process::exit(Exit::Interrupted.code().into());
                 }
-                console.tell("haul: stopping; the answer is that of the rounds that are complete");
+                console::tell("haul: stopping; the answer is that of the rounds that are complete");
                 stop.ask();
             }
         });

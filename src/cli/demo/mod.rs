@@ -25,6 +25,7 @@ use self::list::Places;
 use self::tally::{Counting, Tally};
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::log::{self, LogArgs};
 use super::progress::Show;
 use super::{address_space, run, signals, summary, values};
 
@@ -47,6 +48,8 @@ pub(super) struct DemoArgs {
     /// Write the records to FILE, replacing it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// How many URLs there are unless said otherwise.
@@ -57,6 +60,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the demo. Hosts that are down are part of it: their failures are no failure of the demo.
 pub(super) fn run(args: &DemoArgs) -> Exit {
+    log::start(false, args.log);
     match demonstrate(args) {
         Ok(exit) => exit,
         Err(message) => {
@@ -87,7 +91,7 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     ));
     let show = if io::stderr().is_terminal() { Show::Line } else { Show::Messages };
     let console = Console::new(show == Show::Line);
-    signals::watch(engine.handle(), console.clone(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
+    signals::watch(engine.handle(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let sink = Counting { kinds, tally: Arc::clone(&tally), onward };
     let (report, bounds) = run::watched(engine, (Box::new(Urls::new(urls)), Box::new(sink)), &console, show);
     drop(closed);

@@ -9,7 +9,7 @@ use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
 use crate::engine::message::Message;
-use crate::model::{Clock, Failure, FailureKind, Job, Resolve, Resolved, Time, WebUrl};
+use crate::model::{Clock, CloseReason, Failure, FailureKind, Job, Resolve, Resolved, Time, WebUrl};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Action, Event, HostId};
 
@@ -99,7 +99,7 @@ impl Shard {
             }
             Acquired::Dial { evict } => {
                 if let Some(id) = evict {
-                    self.dismiss(id);
+                    self.dismiss(id, CloseReason::Evicted);
                 }
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
@@ -192,11 +192,14 @@ impl Shard {
     async fn resolve(self: Rc<Self>, host: HostId) {
         let Some(url) = self.hosts.borrow().get(host).map(|host| WebUrl::root_of(&host.origin)) else { return };
         let started = self.clock.now();
+        self.log_resolving(url.origin());
         let answer = match self.dialer.route(&Target::of(&url)) {
             Route::Name { host: name, .. } => self.look_up(name).await,
             _ => return,
         };
         let now = self.clock.now();
+        self.log_resolved(url.origin(), &answer, now.since(started));
+        let before = self.held_before(host, now);
         let event = match answer {
             Ok(resolved) => {
                 self.note_lookup(host, now.since(started));
@@ -208,6 +211,7 @@ impl Shard {
             }
         };
         self.sched.borrow_mut().handle(event, now);
+        self.log_host(host, before, now);
         self.turn(now);
     }
 }

@@ -59,6 +59,7 @@ impl Shard {
     pub(super) fn deliver(&self, mut outcome: Outcome) {
         self.count_outcome(&outcome);
         self.tell_hooks(&outcome);
+        self.log_outcome(&outcome);
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
                 let held = Held::by(&outcome.job);

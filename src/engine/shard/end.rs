@@ -98,7 +98,7 @@ impl Shard {
         self.turn(now);
         match mailbox.take() {
             Some(Parcel::Flight(flight)) => Next::Flight(flight),
-            Some(Parcel::Leave) => Next::Close,
+            Some(Parcel::Leave(why)) => Next::Close(why),
             None => next,
         }
     }
@@ -106,8 +106,9 @@ impl Shard {
     /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.
     pub(super) fn release(&self, id: ConnId, flight: &Flight, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
         if !sound {
-            self.closed(id);
-            return Next::Close;
+            let why = if exchanged.result.is_err() { CloseReason::Failed } else { CloseReason::NotKeptAlive };
+            self.closed(id, why);
+            return Next::Close(why);
         }
         let mut pool = self.pool.borrow_mut();
         if exchanged.result.as_ref().is_err_and(is_timeout) {
@@ -123,13 +124,13 @@ impl Shard {
             Released::Spent { given } => {
                 drop(pool);
                 self.has_carried_all(flight.host, given);
-                self.dismiss(id);
-                Next::Close
+                self.dismiss(id, CloseReason::Spent);
+                Next::Close(CloseReason::Spent)
             }
-            Released::Close(_) => {
+            Released::Close(why) => {
                 drop(pool);
-                self.dismiss(id);
-                Next::Close
+                self.dismiss(id, why);
+                Next::Close(why)
             }
         }
     }
@@ -203,14 +204,18 @@ impl Shard {
         }
         // What its reader has seen a part of is over, however it ended.
         if (verdict == Verdict::Fine && !facts.is_free()) || flight.handed_over.get() {
+            let before = self.held_before(host, now);
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
+            self.log_host(host, before, now);
             let attempts = flight.job.attempts() + 1;
             self.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
             let comes_again = self.comes_again(verdict, facts);
+            let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
             let extra = flight.job.extra_mut();
             extra.attempts += 1;
+            let attempts = extra.attempts;
             if comes_again {
                 self.keepsakes.put(extra, attempt);
             } else {
@@ -218,6 +223,8 @@ impl Shard {
             }
             self.stow_again(&mut flight.job);
             self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
+            self.log_retry(tried, attempts, now);
+            self.log_host(host, before, now);
         }
     }
 
@@ -302,7 +309,10 @@ impl Shard {
 
     /// Sends the job on to the next hop's host.
     fn follow(self: &Rc<Self>, host: HostId, mut job: Job, step: redirect::Step, report: Report, now: Time) {
+        let before = self.held_before(host, now);
         self.sched.borrow_mut().handle(Event::Done { host, report }, now);
+        self.log_host(host, before, now);
+        self.log_redirect(&job, &step);
         self.leaves(host);
         self.shared.counters[self.index].redirects.add(1);
         redirect::follow(&mut job, step);

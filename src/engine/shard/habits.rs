@@ -117,7 +117,7 @@ impl Shard {
         let proven_before = if timed_out { flight.dispatched } else { since.unwrap_or(flight.dispatched) };
         let suspects = pool.suspect(key, proven_before);
         drop(pool);
-        suspects.into_iter().for_each(|id| self.dismiss(id));
+        suspects.into_iter().for_each(|id| self.dismiss(id, CloseReason::Suspect));
         let Some(since) = since else { return };
         let idle = flight.dispatched.since(since);
         self.with_habits(flight.host, |habits| match (timed_out, idle < SOON) {
@@ -148,7 +148,7 @@ impl Shard {
     pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
         if self.with_habits(host, Habits::want_http1) == Some(true) {
             let idle = self.pool.borrow_mut().abandon(key, CloseReason::NotKeptAlive);
-            idle.into_iter().for_each(|id| self.dismiss(id));
+            idle.into_iter().for_each(|id| self.dismiss(id, CloseReason::NotKeptAlive));
         }
     }
 }

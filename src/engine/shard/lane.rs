@@ -8,6 +8,7 @@ use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::habits::fault;
+use super::log::Ending;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2, LazyTimer, Sent};
 use crate::dial::DialTimes;
@@ -47,8 +48,8 @@ impl Flight {
 pub(super) enum Parcel {
     /// The next job.
     Flight(Flight),
-    /// Its place is needed: close.
-    Leave,
+    /// Its place is needed: close, for this reason.
+    Leave(CloseReason),
 }
 
 /// A live connection, as far as the shard has to reach it.
@@ -61,12 +62,12 @@ pub(super) enum Carrier {
 
 impl Carrier {
     /// Tells the lanes of an idle connection to close it.
-    pub(super) fn dismiss(self) {
+    pub(super) fn dismiss(self, why: CloseReason) {
         match self {
             Self::H1(mailbox) => {
-                mailbox.put(Parcel::Leave);
+                mailbox.put(Parcel::Leave(why));
             }
-            Self::H2(streams) => streams.borrow_mut().dismiss(),
+            Self::H2(streams) => streams.borrow_mut().dismiss(why),
         }
     }
 }
@@ -75,6 +76,8 @@ impl Carrier {
 pub(super) struct Streams {
     pub(super) h2: H2,
     pub(super) remote: Option<std::net::SocketAddr>,
+    /// Where somebody listens for it.
+    ending: Option<Rc<Ending>>,
     /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
     pub(super) carried: u32,
     pub(super) fell_idle: Option<Time>,
@@ -86,8 +89,8 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>) -> Self {
-        Self { h2, remote, carried: 0, fell_idle: None, answered: false, refused: 0, idle: Vec::new() }
+    pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
+        Self { h2, remote, ending, carried: 0, fell_idle: None, answered: false, refused: 0, idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
@@ -97,9 +100,10 @@ impl Streams {
         None
     }
 
-    fn dismiss(&mut self) {
+    fn dismiss(&mut self, why: CloseReason) {
+        Ending::because(self.ending.as_ref(), why);
         for mailbox in self.idle.drain(..) {
-            mailbox.put(Parcel::Leave);
+            mailbox.put(Parcel::Leave(why));
         }
     }
 }
@@ -111,8 +115,8 @@ pub(super) enum Next {
     Flight(Flight),
     /// Wait, until the given time at most.
     Park(Time),
-    /// Close.
-    Close,
+    /// Close, for this reason.
+    Close(CloseReason),
 }
 
 /// With so many requests in flight a lane steps back before it goes on to the next part of its work. With fewer, hardly another
@@ -140,6 +144,7 @@ impl Shard {
         mut h1: Box<H1<T>>,
         mailbox: &Mailbox<Parcel>,
         remote: Option<std::net::SocketAddr>,
+        ending: Option<Rc<Ending>>,
         first: Flight,
     ) where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -159,10 +164,12 @@ impl Shard {
                             self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
+                            self.log_request(&flight, id, remote);
                             h1.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
+                    self.log_exchange(&flight, id, remote, &exchanged);
                     let now = exchanged.ended;
                     let sound = h1.reusable();
                     if exchanged.result.is_err() {
@@ -181,13 +188,12 @@ impl Shard {
                         Ok(parcel) => self.wake(id, key, &mut h1, parcel).await,
                         Err(reason) => {
                             self.note_end(id, key, host, reason, self.clock.now());
-                            tracing::debug!(%reason, ?remote, "an idle connection closes");
-                            self.leave(id, mailbox);
-                            Next::Close
+                            self.leave(id, mailbox, reason);
+                            Next::Close(reason)
                         }
                     }
                 }
-                Next::Close => return,
+                Next::Close(why) => return Ending::because(ending.as_ref(), why),
             };
         }
     }
@@ -228,21 +234,24 @@ impl Shard {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let Parcel::Flight(flight) = parcel else { return Next::Close };
+        let flight = match parcel {
+            Parcel::Flight(flight) => flight,
+            Parcel::Leave(why) => return Next::Close(why),
+        };
         let looked = std::future::poll_fn(|cx| Poll::Ready(h1.poll_idle(cx))).await;
         let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
         let now = self.clock.now();
         self.note_end(id, key, flight.host, reason, now);
-        self.closed(id);
+        self.closed(id, reason);
         self.start(flight, now);
-        Next::Close
+        Next::Close(reason)
     }
 
     /// An idle lane gives up its connection. A flight that was handed to it in the same moment goes elsewhere.
-    fn leave(self: &Rc<Self>, id: ConnId, mailbox: &Mailbox<Parcel>) {
+    fn leave(self: &Rc<Self>, id: ConnId, mailbox: &Mailbox<Parcel>, why: CloseReason) {
         let parcel = mailbox.take();
-        if !matches!(parcel, Some(Parcel::Leave)) {
-            self.closed(id);
+        if !matches!(parcel, Some(Parcel::Leave(_))) {
+            self.closed(id, why);
         }
         if let Some(Parcel::Flight(flight)) = parcel {
             self.start(flight, self.clock.now());
@@ -268,10 +277,12 @@ impl Shard {
                             self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
                             let context = self.context(&flight, &recipient);
+                            self.log_request(&flight, id, remote);
                             h2.exchange(&mut request, self.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
+                    self.log_exchange(&flight, id, remote, &exchanged);
                     // To receive, to settle and to send take more code together than a processor's first cache holds, and each
                     // less: so all that are ready do one of them, then the next (docs/PERFORMANCE.md has the figures).
                     self.give_way().await;
@@ -308,18 +319,18 @@ impl Shard {
                     .await;
                     match parcel {
                         Some(Parcel::Flight(flight)) => Next::Flight(flight),
-                        Some(Parcel::Leave) => Next::Close,
+                        Some(Parcel::Leave(why)) => Next::Close(why),
                         None => {
                             streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
                             let expired = self.pool.borrow_mut().expire(id, self.clock.now());
                             if expired {
-                                self.dismiss(id);
+                                self.dismiss(id, CloseReason::IdleTimeout);
                             }
-                            Next::Close
+                            Next::Close(CloseReason::IdleTimeout)
                         }
                     }
                 }
-                Next::Close => return,
+                Next::Close(_) => return,
             };
         }
     }

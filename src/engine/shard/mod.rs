@@ -14,6 +14,7 @@ mod habits;
 mod hosts;
 mod keepsakes;
 mod lane;
+mod log;
 mod look;
 mod open;
 mod recipient;
@@ -48,7 +49,7 @@ use crate::config::BodySettings;
 use crate::conn::RequestTemplate;
 use crate::dial::Dialer;
 use crate::dns::Resolver;
-use crate::model::{Attempt, Clock, Egress, Job, Outcome, Resolve, Time};
+use crate::model::{Attempt, Clock, CloseReason, Egress, Job, Outcome, Resolve, Time};
 use crate::pool::{ConnId, Pool};
 use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
 
@@ -220,7 +221,11 @@ impl Shard {
     }
 
     fn resume(&self, now: Time) {
-        if self.paused.replace(false) && !self.held.get() {
+        let was_paused = self.paused.replace(false);
+        if was_paused {
+            self.log_pause(false, "the sink has caught up");
+        }
+        if was_paused && !self.held.get() {
             self.sched.borrow_mut().handle(Event::Resumed, now);
         }
     }
@@ -229,6 +234,7 @@ impl Shard {
     fn pause_if_sink_is_behind(&self, now: Time) {
         if !self.paused.get() && self.shared.backlog.is_over() {
             self.paused.set(true);
+            self.log_pause(true, "the sink is behind");
             self.sched.borrow_mut().handle(Event::Paused, now);
             // The sink may have caught up between the two lines above; it tells only those it sees waiting.
             if self.shared.backlog.wait() {
@@ -278,15 +284,15 @@ impl Shard {
     }
 
     /// Closes a connection's books: it failed, was closed by its peer, or has been idle for too long.
-    fn closed(&self, id: ConnId) {
+    fn closed(&self, id: ConnId, why: CloseReason) {
         self.pool.borrow_mut().closed(id);
-        self.dismiss(id);
+        self.dismiss(id, why);
     }
 
     /// Sends home the lanes that wait on a connection that the pool has dropped.
-    fn dismiss(&self, id: ConnId) {
+    fn dismiss(&self, id: ConnId, why: CloseReason) {
         if let Some(carrier) = self.unregister(id) {
-            carrier.dismiss();
+            carrier.dismiss(why);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::lane::{Carrier, Flight, Streams};
+use super::log::Ending;
 use super::recipient::abandoned;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
@@ -63,26 +64,27 @@ impl Shard {
     }
 
     async fn open_h1(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
-        let remote = dialed.remote;
+        let (remote, resumed) = (dialed.remote, dialed.resumed);
         match H1::new(dialed.io, &self.shared.config.body).await {
             Ok(h1) => {
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, 1, now);
                 self.break_in(id, flight.host, self.is_once(&flight));
+                let ending = self.log_opened(&flight, id, remote, "HTTP/1.1", resumed);
                 let mailbox = Rc::new(Mailbox::default());
                 self.register(id, Carrier::H1(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, u32::MAX, now);
                 self.board_waiting(key);
                 // Boxed: the task keeps the room of what it held before, and the connection would be moved within it.
-                self.h1_lane(id, Box::new(h1), &mailbox, remote, flight).await;
+                self.h1_lane(id, Box::new(h1), &mailbox, remote, ending, flight).await;
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
         }
     }
 
     async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
-        let remote = dialed.remote;
+        let (remote, resumed) = (dialed.remote, dialed.resumed);
         // Its first bytes are written now, and a peer may never take them.
         let limit = self.shared.config.timeouts.first_byte.min(self.due(&flight).since(self.clock.now()));
         let opening = H2::new(dialed.io, &self.shared.config.body);
@@ -97,17 +99,20 @@ impl Shard {
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, slots, now);
                 self.break_in(id, flight.host, false);
-                let streams = Rc::new(RefCell::new(Streams::new(h2, remote)));
+                let ending = self.log_opened(&flight, id, remote, "HTTP/2", resumed);
+                let streams = Rc::new(RefCell::new(Streams::new(h2, remote, ending.clone())));
                 self.register(id, Carrier::H2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
+                    Ending::because(ending.as_ref(), goodbye.why());
+                    drop(ending);
                     if let Some(streams) = shared.upgrade() {
                         let (pool, mut streams) = (shard.pool.borrow(), streams.borrow_mut());
                         streams.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
                         streams.fell_idle = pool.idle_since(id);
                     }
-                    shard.closed(id);
+                    shard.closed(id, goodbye.why());
                     shard.board_waiting(key);
                     drop(shard);
                     goodbye.say().await;
@@ -137,6 +142,7 @@ impl Shard {
         let before = self.sched.borrow().host_capacity(id);
         if slots != before {
             self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, now);
+            self.log_capacity(id, slots);
             self.turn(now);
         }
     }

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::engine::message::Message;
 use crate::engine::steering::LiveLimits;
-use crate::model::{Clock, Job, Time};
+use crate::model::{Clock, CloseReason, Job, Time};
 use crate::sched::{Action, Event};
 
 impl Shard {
@@ -74,7 +74,7 @@ impl Shard {
         // What its permits are for, as far as it has work for them.
         let keep = in_flight.max(self.shared.lease.share(self.index).min(u32::try_from(queued).unwrap_or(u32::MAX)));
         let (given, evicted) = self.pool.borrow_mut().part_with(wanted, keep as usize);
-        evicted.into_iter().for_each(|id| self.dismiss(id));
+        evicted.into_iter().for_each(|id| self.dismiss(id, CloseReason::Evicted));
         if given > 0 {
             spare.give(given);
             self.shared.send_all(Some(self.index), || Message::Traded);
@@ -141,7 +141,11 @@ impl Shard {
     /// Takes on what the user has said last.
     pub(super) fn steered(&self, now: Time) {
         let (wanted, paused) = (*self.shared.steering.limits(), self.shared.steering.is_paused());
-        if self.held.replace(paused) != paused && !self.paused.get() {
+        let is_news = self.held.replace(paused) != paused;
+        if is_news {
+            self.log_pause(paused, "its user says so");
+        }
+        if is_news && !self.paused.get() {
             self.sched.borrow_mut().handle(if paused { Event::Paused } else { Event::Resumed }, now);
         }
         let before = self.live.replace(wanted);
