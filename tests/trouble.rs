@@ -38,7 +38,7 @@ fn urls_that_always_fail_do_not_hold_the_others_of_their_host_back() {
             assert!(good.iter().all(|record| attempts(record) == 1), "{bad} {kth}");
             // Where half fails, the host's account does not pay for all retries.
             let ends = |record: &&Value| record["gave_up"] == "retries_used" && attempts(record) >= 3;
-            assert!(kth == 2 || failed.iter().all(|record| ends(record)), "{bad} {kth}");
+            assert!(kth == 2 || failed.iter().all(ends), "{bad} {kth}");
             // They wait behind all that have not been tried, unless the host asked for less.
             assert!(
                 bad == "/status/429" || last < 200 - failed.len() / 2,
