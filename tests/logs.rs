@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::slice;
+use std::time::Duration;
 
 use haul::origin::Origin;
 use serde_json::Value;
@@ -22,7 +23,7 @@ fn stderr(output: &Output) -> String {
 
 /// A port that refuses connections.
 fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
 
 /// URLs that do most of what can be logged.
@@ -105,7 +106,7 @@ fn each_level_shows_what_it_names_with_the_url() {
 
     // It fails once, and did so above.
     let flaky = urls.flaky.replace("n=1", "n=2");
-    let debug = events(&origin, &[&urls.all[..], &[flaky.clone()]].concat(), &["-vv"]);
+    let debug = events(&origin, &[&urls.all[..], slice::from_ref(&flaky)].concat(), &["-vv"]);
     assert_eq!(levels(&debug), BTreeSet::from(["INFO".into(), "DEBUG".into()]), "{debug:#?}");
     let redirect = one(&debug, &urls.redirected, "redirect");
     assert_eq!((&redirect["status"], &redirect["hop"]), (&302.into(), &1.into()), "{redirect}");
@@ -230,12 +231,11 @@ fn with_json_every_line_is_an_object_and_the_summary_the_last() {
 
 /// Waits for the end of a child.
 fn ends_within(child: &mut Child, limit: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < limit {
+    for _ in 0..limit.as_millis() / 20 {
         if child.try_wait().expect("our child").is_some() {
             return true;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        wait(20);
     }
     false
 }
@@ -383,7 +383,7 @@ fn what_holds_a_host_back_is_logged_with_its_end() {
     let origin = Origin::start().expect("free ports");
     // Down for three requests, then well.
     let recovering = format!("http://recovering.localhost:{}/flaky/3?n=1", origin.addr().port());
-    let told = events(&origin, &[recovering.clone()], &["-v", "--retries", "5", "--back-off", "100ms..200ms"]);
+    let told = events(&origin, slice::from_ref(&recovering), &["-v", "--retries", "5", "--back-off", "100ms..200ms"]);
     let host = messages(&told, origin_of(&recovering));
     assert!(host.iter().filter(|message| **message == "host paused").count() >= 2, "{told:#?}");
     // Dead: the rest of its URLs are failures that were never tried.

@@ -30,14 +30,14 @@ pub(super) struct LogArgs {
     pub(super) log_format: LogFormat,
 }
 
-/// Logs to standard error from now on: warnings unless `quiet`, and more with each `-v`.
+/// Logs to standard error from now on: warnings unless `quiet`, and more with each `-v`, quiet or not.
 pub(super) fn start(quiet: bool, args: LogArgs) {
     let level = match (quiet, args.verbose) {
-        (true, _) => "error",
+        (true, 0) => "error",
         (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug",
-        (false, _) => "trace",
+        (_, 1) => "info",
+        (_, 2) => "debug",
+        (_, _) => "trace",
     };
     let is_json = args.log_format == LogFormat::Json;
     let colours = io::stderr().is_terminal() && !is_json && ::console::colors_enabled_stderr();

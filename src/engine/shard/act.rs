@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lane::{Carrier, Flight, Parcel};
+use super::log::log_lack;
 use super::recipient::abandoned;
 use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
@@ -181,7 +182,10 @@ impl Shard {
     async fn look_up(&self, name: &str) -> Result<Resolved, Failure> {
         for wait in LACKING {
             match self.resolver.resolve(name).await {
-                Err(failure) if failure.kind == FailureKind::Io => tokio::time::sleep(wait).await,
+                Err(failure) if failure.kind == FailureKind::Io => {
+                    log_lack(name, &failure, wait);
+                    tokio::time::sleep(wait).await;
+                }
                 answer => return answer,
             }
         }

@@ -147,6 +147,7 @@ impl Shard {
     #[cold]
     pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
         if self.with_habits(host, Habits::want_http1) == Some(true) {
+            self.log_http1(host);
             let idle = self.pool.borrow_mut().abandon(key, CloseReason::NotKeptAlive);
             idle.into_iter().for_each(|id| self.dismiss(id, CloseReason::NotKeptAlive));
         }

@@ -241,6 +241,13 @@ impl Shard {
         }
     }
 
+    /// A host is asked over HTTP/1.1 alone from now on.
+    pub(super) fn log_http1(&self, host: HostId) {
+        if enabled!(target: HOST, Level::DEBUG) {
+            self.with_origin(host, |url| debug!(target: HOST, %url, "host wants HTTP/1.1"));
+        }
+    }
+
     /// Nothing is started any longer, or again.
     pub(super) fn log_pause(&self, paused: bool, why: &'static str) {
         let shard = self.index;
@@ -294,6 +301,11 @@ impl Shard {
             say(&host.origin);
         }
     }
+}
+
+/// This machine had nothing to look a name up with.
+pub(super) fn log_lack(name: &str, failure: &Failure, wait: Duration) {
+    debug!(target: HOST, %name, error = %failure.message, wait_ms = ms(wait), "looking up name again");
 }
 
 /// How fast a host is asked has changed by what its answers showed.
