@@ -9,7 +9,7 @@ pub(super) fn fit(request: &mut Request<()>, body: usize) {
     let expects_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let headers = request.headers_mut();
     // An empty body that was given is stated, whatever the method.
-    let is_stated = headers.contains_key(CONTENT_LENGTH);
+    let is_stated = headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
     if headers.keys().any(|name| is_misplaced(name.as_str())) {
         remove_misplaced(headers);
     }
@@ -115,6 +115,7 @@ mod tests {
 
     #[test]
     fn the_length_of_a_body_is_stated_and_that_there_is_none_where_one_is_expected() {
+        assert_eq!(fitted(&[("content-length", "0")], &Method::DELETE, 0), ["content-length: 0"], "an empty one was given");
         for (method, body, expected) in [
             (Method::POST, 5, Some("content-length: 5")),
             (Method::GET, 5, Some("content-length: 5")),
