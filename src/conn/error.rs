@@ -76,6 +76,11 @@ pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
     Failure::new(phase, cut_off(phase), message)
 }
 
+/// A request that was not sent, on a connection whose server has sent nothing while another request's time ran out.
+pub(super) fn silent() -> Failure {
+    Failure::new(Phase::Head, FailureKind::Closed, "its connection was closed because the server sent nothing over it")
+}
+
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
 const IN_A_FRAME: &str = "bytes remaining on stream";
 

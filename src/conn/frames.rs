@@ -185,6 +185,7 @@ impl Frames {
 
     /// A frame is handed on.
     fn hand_on(&mut self, header: &Header) {
+        self.server.heard.set(true);
         self.passing = (header.kind == HEADERS).then_some((header.stream, header.flags & END_STREAM != 0));
         if let Some((stream, ends)) = self.passing {
             self.server.suspects.note(stream, ends);

@@ -27,7 +27,7 @@ use super::places::Places;
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
-use crate::model::{Clock, CloseReason, Failure, Phase};
+use crate::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 
 /// The sending side of one HTTP/2 connection; clones share it.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub struct H2 {
 struct State {
     /// The connection takes no more requests.
     closed: Cell<bool>,
+    /// A request's time was up before the peer had sent anything: those that wait unsent had better wait elsewhere.
+    silent: Cell<bool>,
     /// Those that the peer allows, for requests.
     places: Places,
     server: Rc<Server>,
@@ -79,6 +81,7 @@ impl H2 {
             .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
         let state = Rc::new(State {
             closed: Cell::new(false),
+            silent: Cell::new(false),
             places: Places::new(sender.current_max_send_streams()),
             uploads: Rc::new(Uploads::new(Rc::clone(&server))),
             server,
@@ -128,6 +131,9 @@ impl H2 {
                     // None means that the connection takes no more: to send says why.
                     taken = state.places.take().await;
                     watch.send(context.clock.now());
+                    if state.silent.get() {
+                        return Err(ExchangeError::from(error::silent()).unwritten());
+                    }
                 }
                 last_place.set(state.places.is_full());
                 *place.borrow_mut() = taken;
@@ -151,6 +157,11 @@ impl H2 {
             // Where streams are scarce h2's handle holds on to the last one it opened until it opens another, and so keeps it
             // from being reset. A new one does not.
             *sender = sender.clone();
+        }
+        if stream.get() != 0 && !state.server.heard.get() && is_timeout(&outcome) {
+            state.silent.set(true);
+            state.closed.set(true);
+            state.places.close();
         }
         drop(place);
         let answered = reached.has_head();
@@ -235,6 +246,10 @@ fn why(error: &h2::Error) -> CloseReason {
         (true, false) => CloseReason::Failed,
         (false, _) => CloseReason::PeerClosed,
     }
+}
+
+fn is_timeout<T>(outcome: &Result<T, ExchangeError>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.failure.kind == FailureKind::Timeout)
 }
 
 /// Opens a stream for `request` as soon as there may be one, and waits for the head of its response, for as long as the

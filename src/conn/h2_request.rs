@@ -115,7 +115,11 @@ mod tests {
 
     #[test]
     fn the_length_of_a_body_is_stated_and_that_there_is_none_where_one_is_expected() {
-        assert_eq!(fitted(&[("content-length", "0")], &Method::DELETE, 0), ["content-length: 0"], "an empty one was given");
+        assert_eq!(
+            fitted(&[("content-length", "0")], &Method::DELETE, 0),
+            ["content-length: 0"],
+            "an empty one was given"
+        );
         for (method, body, expected) in [
             (Method::POST, 5, Some("content-length: 5")),
             (Method::GET, 5, Some("content-length: 5")),

@@ -127,6 +127,8 @@ impl Suspects {
 pub(super) struct Server {
     pub(super) allowance: Allowance,
     pub(super) suspects: Suspects,
+    /// It has sent a frame.
+    pub(super) heard: Cell<bool>,
 }
 
 #[cfg(test)]
