@@ -15,8 +15,8 @@ const JOB: u64 = 480;
 /// A connection with a request in flight: its task, hyper's read buffer (grown), TLS, or an HTTP/2 stream's window.
 const CONNECTION: u64 = 128 * KIB;
 /// What an HTTP/2 stream may send ahead under a budget.
-const STREAM_WINDOW: u32 = 64 << 10;
-/// What unread frames of an HTTP/2 connection may take beside their bytes: as much as those of five streams' whole windows in
+const STREAM_WINDOW: u32 = 40 << 10;
+/// What unread frames of an HTTP/2 connection may take beside their bytes: as much as those of eight streams' whole windows in
 /// frames of 100 bytes, which is more than servers send at once. h2 takes about as much for them.
 const FRAME_OVERHEAD: usize = 512 << 10;
 /// A name's addresses in a cache: a long name, and as many addresses of both families as are kept.
