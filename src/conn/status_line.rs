@@ -28,7 +28,7 @@ impl StatusLine {
     pub(super) const AWAITED: Self = Self::Version(0);
 
     /// Changes what comes next of a response where it has to be changed. How many of the bytes are left.
-    pub(super) fn mend(&mut self, bytes: &mut [u8]) -> usize {
+    pub(super) fn normalize(&mut self, bytes: &mut [u8]) -> usize {
         // What nearly all of them are takes one comparison.
         if *self == Self::AWAITED && bytes.starts_with(b"HTTP/1.1 200 OK\r\n") {
             *self = Self::Over;
@@ -80,13 +80,13 @@ mod tests {
     use super::*;
 
     /// What becomes of the text, in one piece; held against every other split.
-    fn mended(text: &str) -> String {
+    fn normalized(text: &str) -> String {
         let of = |pieces: &[&[u8]]| {
             let mut line = StatusLine::AWAITED;
             let mut all = Vec::new();
             for piece in pieces {
                 let mut bytes = piece.to_vec();
-                let kept = line.mend(&mut bytes);
+                let kept = line.normalize(&mut bytes);
                 all.extend_from_slice(&bytes[..kept]);
             }
             String::from_utf8(all).expect("as before")
@@ -118,7 +118,7 @@ mod tests {
             ("HTTP/1.9  404", "HTTP/1.1 404"),
             ("\r\n\nHTTP/1.1  200 OK", "\r\n\nHTTP/1.1 200 OK"),
         ] {
-            assert_eq!(mended(&format!("{line}{REST}")), format!("{expected}{REST}"));
+            assert_eq!(normalized(&format!("{line}{REST}")), format!("{expected}{REST}"));
         }
     }
 
@@ -146,15 +146,15 @@ mod tests {
             "HTT",
             "\0",
         ] {
-            assert_eq!(mended(&format!("{line}{REST}")), format!("{line}{REST}"));
+            assert_eq!(normalized(&format!("{line}{REST}")), format!("{line}{REST}"));
         }
-        assert_eq!(mended("HTTP/1.1 200 O\0\x01K\r\n"), "HTTP/1.1 200 O\0\x01K\r\n");
-        assert_eq!(mended("HTTP/1.1 200 O\rK\x01\r\n"), "HTTP/1.1 200 O\rK\x01\r\n");
+        assert_eq!(normalized("HTTP/1.1 200 O\0\x01K\r\n"), "HTTP/1.1 200 O\0\x01K\r\n");
+        assert_eq!(normalized("HTTP/1.1 200 O\rK\x01\r\n"), "HTTP/1.1 200 O\rK\x01\r\n");
     }
 
     #[test]
     fn nothing_is_changed_where_no_response_is_awaited() {
         let mut bytes = *b"http/1.1  200";
-        assert_eq!((StatusLine::default().mend(&mut bytes), &bytes), (13, b"http/1.1  200"));
+        assert_eq!((StatusLine::default().normalize(&mut bytes), &bytes), (13, b"http/1.1  200"));
     }
 }

@@ -112,12 +112,12 @@ impl Tap {
     }
 
     /// Puts the status line into the form that is read. How many of the bytes are left.
-    fn mend(&self, bytes: &mut [u8]) -> usize {
+    fn normalize(&self, bytes: &mut [u8]) -> usize {
         let mut line = self.status_line.get();
         if line == StatusLine::Over {
             return bytes.len();
         }
-        let kept = line.mend(bytes);
+        let kept = line.normalize(bytes);
         self.status_line.set(line);
         kept
     }
@@ -206,7 +206,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
                 return Poll::Ready(Err(self.broken()));
             }
             ready!(read)?;
-            let kept = self.tap.mend(&mut buf.filled_mut()[before..]);
+            let kept = self.tap.normalize(&mut buf.filled_mut()[before..]);
             buf.set_filled(before + kept);
             // With nothing of it left it would look like the end.
             if kept > 0 || got == 0 {

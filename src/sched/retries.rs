@@ -61,7 +61,8 @@ impl<J> Retries<J> {
         self.slots.len() - self.free.len()
     }
 
-    /// Keeps `job` until `due`. `list` is the list of `host`.
+    /// Keeps `job` until `due`. `list` is the list of `host`. `goes_first`: it then stands before the host's jobs that have not been
+    /// tried yet, and else behind them.
     pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time, goes_first: bool) {
         self.stamps += 1;
         let slot = Slot { goes_first, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
