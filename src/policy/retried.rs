@@ -1,4 +1,4 @@
-//! Does trying again help on this host? Where it mostly does, the host had failed, and not the URL.
+//! Does trying again help on this host? Where it does for a quarter of the attempts, the host had failed, and not the URL.
 
 /// Attempts that are counted before older ones count half.
 const MEMORY: u16 = 64;
