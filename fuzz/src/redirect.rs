@@ -36,7 +36,8 @@ pub fn run(bytes: &[u8]) {
             Decision::Stay => return,
             Decision::Refuse(failure) => return check_refusal(failure.phase, failure.kind),
             Decision::Follow(step) => {
-                check_step(&job, &step, locations[0]);
+                let named = locations.iter().find(|location| !location.trim_ascii().is_empty());
+                check_step(&job, &step, named.expect("an empty one leads nowhere"));
                 left_origin |= step.leaves_origin;
                 dropped_body |= step.drops_body;
                 follow(&mut job, step);
