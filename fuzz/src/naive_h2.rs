@@ -1,7 +1,7 @@
 //! A second opinion on what an HTTP/2 server sent on a stream: is there a complete response?
 //!
 //! Written from RFC 9113 §8.1 and RFC 7541 alone, and much shorter than they are: frames of other streams and of the
-//! connection are passed over, and header blocks with Huffman codes or a dynamic table are not understood. What it calls
+//! connection are passed over, empty DATA that ends nothing too, and header blocks with Huffman codes or a dynamic table are not understood. What it calls
 //! complete may still be refused, but nothing else may be called complete.
 
 /// A complete response.
@@ -25,6 +25,7 @@ pub fn judge(mut bytes: &[u8], stream: u32, is_head: bool) -> Option<Complete> {
     while let Some(frame) = Frame::read(&mut bytes) {
         match frame.kind {
             _ if frame.stream != stream => continue,
+            0 if frame.payload.is_empty() && !frame.ends_stream() => continue,
             0 if head.is_some() => body.extend_from_slice(frame.content(false)?),
             0 | 3 => return None,
             1 => match (&head, Head(fields(&block(&frame, &mut bytes)?))) {

@@ -55,15 +55,16 @@ fn naive(text: &str) -> Vec<Option<u64>> {
     }
 }
 
-/// `Sunday, 06-Nov-94 08:49:37 GMT`, with any byte between date and time. Which century is for the reader to guess, and the
-/// day's name may then be the wrong one.
+/// `Sunday, 06-Nov-94 08:49:37 GMT`, with any byte between date and time. Which century is for the reader to guess, so the
+/// day's name may be that of another.
 fn in_some_century(text: &str) -> [Option<i64>; 3] {
     let of = |century| {
         let (name, rest) = text.split_once("day, ").filter(|(_, rest)| rest.is_ascii() && rest.len() == 22)?;
-        let name = LONG_NAMES.iter().position(|own| *own == name)?;
+        LONG_NAMES.iter().find(|own| **own == name)?;
         let month = rest[2..7].strip_prefix('-')?.strip_suffix('-')?;
         let time = rest[10..].strip_suffix(" GMT")?;
-        date(NAMES[name], century + number(&rest[7..9], 2)?, month, number(&rest[..2], 2)?, time)
+        let (year, day) = (century + number(&rest[7..9], 2)?, number(&rest[..2], 2)?);
+        NAMES.iter().find_map(|name| date(name, year, month, day, time))
     };
     [of(1900), of(2000), None]
 }
