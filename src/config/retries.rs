@@ -24,7 +24,7 @@ pub struct RetrySettings {
     /// Retries a host's successes pay for: each finished job adds this share of one retry. Default 1: at most half of what
     /// a host is asked is asked again.
     pub budget_ratio: f64,
-    /// Retries every host may have regardless of its successes. Default 50.
+    /// Retries every host may have regardless of its successes. Default 100. A retry is paid for when its wait is over.
     pub budget_floor: u32,
     /// Failure events in a row (concurrent ones count once, time-outs as much as half of these) after which a host is dead.
     /// Default 5. 0: never.
@@ -73,7 +73,7 @@ impl Default for RetrySettings {
             backoff_max: Duration::from_secs(60),
             retry_after_max: Duration::from_secs(300),
             budget_ratio: 1.0,
-            budget_floor: 50,
+            budget_floor: 100,
             dead_after: 5,
             outage: Duration::from_secs(90),
             dead_for: Duration::from_secs(300),

@@ -12,6 +12,7 @@ pub mod redirect;
 mod retried;
 mod retry;
 pub mod retry_after;
+pub mod share;
 mod throttle;
 mod verdict;
 
@@ -22,5 +23,6 @@ pub use concurrency::Adaptive;
 pub use pace::Pace;
 pub use retried::Retried;
 pub use retry::{Decision, Fault, RetryFacts, decide};
+pub use share::Share;
 pub use throttle::{Allowance, Throttle};
 pub use verdict::{Blame, Verdict};

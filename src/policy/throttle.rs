@@ -20,10 +20,7 @@ const LONGEST_WINDOW: f32 = 64.0;
 const GOOD: u32 = 4;
 
 /// Good answers after a rest that show that the host has recovered.
-const RECOVERED: u32 = 32;
-
-/// A window with a rest in it tells a rate by a single good answer when it lasted for so long.
-const LONG: Duration = Duration::from_millis(250);
+const RECOVERED: u32 = 4;
 
 /// Failing attempts beyond the usual share that start a trial.
 const SUSPECT: f32 = 0.19;
@@ -36,6 +33,10 @@ const HELPED: f32 = 1.0 / 3.0;
 
 /// And it has moved something, so that less may help, when no more than this part of it does.
 const MOVED: f32 = 0.75;
+
+/// A trial in which nothing ends well has to last for so many times as long as a good answer took before: the first attempts
+/// of it may still meet those of before.
+const LASTING: u64 = 4;
 
 /// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
 const TRIES: u8 = 2;
@@ -55,10 +56,6 @@ const LONGEST_REST: u16 = 1024;
 
 /// Windows that a limit is kept at most before the next step up is tried.
 const LONGEST_WAIT: u16 = 32;
-
-/// Failures in a row that say that the host is in trouble.
-const SHORTEST_RUN: u8 = 8;
-const LONGEST_RUN: u8 = 64;
 
 /// What a host is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +85,20 @@ pub struct Throttle {
 enum Stage {
     /// Nothing is known that would help.
     Free,
-    /// It is being tried whether less helps: the share that failed before, and how often less has been tried.
-    Trial(f32, u8),
+    /// It is being tried whether less helps.
+    Trial(Trial),
     /// A limit was found.
     Limited(Search),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// The share that failed before.
+    before: f32,
+    /// How often less has been tried.
+    tries: u8,
+    /// How long a good answer took before, in nanoseconds.
+    service: u64,
 }
 
 /// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
@@ -124,22 +131,27 @@ struct Window {
     bad: u32,
     /// The time that the good ones took together, in nanoseconds.
     busy: u64,
-    /// It began with a rest.
-    rested: bool,
+    /// It began with a rest: when the last one began, and the good ones that were begun since.
+    rest: Option<(Time, u32)>,
 }
 
 impl Window {
     const fn new(since: Time) -> Self {
-        Self { since, good: 0, bad: 0, busy: 0, rested: false }
+        Self { since, good: 0, bad: 0, busy: 0, rest: None }
     }
 
     fn share(&self) -> f32 {
         self.bad as f32 / (self.good + self.bad) as f32
     }
 
-    /// Whether it lasted for long enough, or saw enough, to say what is served.
-    fn says_what_is_served(&self, now: Time) -> bool {
-        self.good >= GOOD || (self.good > 0 && now.since(self.since) >= LONG)
+    /// How long a good answer took, in nanoseconds.
+    fn service(&self) -> u64 {
+        self.busy / u64::from(self.good.max(1))
+    }
+
+    /// Whether it saw enough good answers, or any for twice as long as they take, to say how many are served at once.
+    fn says_how_many_are_served(&self, now: Time) -> bool {
+        self.good >= GOOD || (self.good > 0 && nanos(now.since(self.since)) / 2 >= self.service())
     }
 
     /// A little less than was served in this window.
@@ -182,21 +194,15 @@ impl Throttle {
 
     /// Whether a share of its attempts fails however slowly it is asked.
     #[must_use]
-    pub fn expects_failures(&self) -> bool {
-        self.usual > 0.0
-    }
-
-    /// Failures in a row that are no chance: one run in a thousand is as long by the share that is usual, between 8 and 64.
-    #[must_use]
-    pub fn telling_run(&self) -> u8 {
-        let run = 0.001_f32.ln() / self.usual.clamp(0.01, 0.99).ln();
-        (run.ceil() as u8).clamp(SHORTEST_RUN, LONGEST_RUN)
+    pub const fn expects_failures(&self) -> bool {
+        self.next_rest > REST
     }
 
     /// An attempt ended well. `max`: the host's limit on requests at once.
     pub fn good(&mut self, started: Time, now: Time, max: u32) {
         if started > self.window.since {
             self.window.good += 1;
+            self.window.rest = self.window.rest.map(|(rest, good)| (rest, good + u32::from(started > rest)));
             self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
             self.judge(now, max);
         }
@@ -214,14 +220,17 @@ impl Throttle {
     /// such time, the rests included, is what it takes, once that says enough.
     pub fn rests(&mut self, now: Time, max: u32) {
         let window = self.window;
-        if matches!(self.stage, Stage::Trial(..)) {
+        match self.stage {
+            Stage::Trial(..) => return,
+            Stage::Limited(search) if search.floor != self.allowance => return self.step_back(search, now, max),
+            Stage::Limited(_) | Stage::Free => {}
+        }
+        if window.rest.is_none() {
+            self.window = Window { rest: Some((now, 0)), ..Window::new(now) };
             return;
         }
-        if !window.rested {
-            self.window = Window { rested: true, ..Window::new(now) };
-            return;
-        }
-        if !window.says_what_is_served(now) {
+        self.window.rest = Some((now, 0));
+        if !window.says_how_many_are_served(now) {
             return;
         }
         match self.stage {
@@ -247,25 +256,28 @@ impl Throttle {
 
     /// Less from now on, and it is looked whether that helps.
     fn slow_down(&mut self, now: Time, max: u32) {
-        let (before, tries) = match self.stage {
-            Stage::Trial(before, tries) => (f32::midpoint(before, self.window.share()), tries + 1),
-            Stage::Free | Stage::Limited(_) => (self.window.share(), 1),
+        let trial = match self.stage {
+            Stage::Trial(trial) => {
+                Trial { before: f32::midpoint(trial.before, self.window.share()), tries: trial.tries + 1, ..trial }
+            }
+            Stage::Free | Stage::Limited(_) => {
+                Trial { before: self.window.share(), tries: 1, service: self.window.service() }
+            }
         };
-        (self.stage, self.allowance) = (Stage::Trial(before, tries), self.window.what_is_served(now, max));
+        (self.stage, self.allowance) = (Stage::Trial(trial), self.window.what_is_served(now, max));
         self.window = Window::new(now);
     }
 
     fn judge(&mut self, now: Time, max: u32) {
         let window = self.window;
-        if window.rested {
-            // It ends with the next rest, or is of no use when none comes.
-            if window.good >= RECOVERED {
+        if let Some((_, good)) = window.rest {
+            // It ends with a later rest, or is of no use when none comes.
+            if good >= RECOVERED {
                 self.window = Window::new(now);
             }
             return;
         }
-        let enough = if matches!(self.stage, Stage::Trial(..)) { 1 } else { GOOD };
-        if window.good + window.bad < self.wanted() || window.good < enough {
+        if window.good + window.bad < self.wanted() || !self.has_seen_enough(now) {
             return;
         }
         let share = window.share();
@@ -276,16 +288,16 @@ impl Throttle {
             Stage::Limited(search) if self.is_too_much(share) => return self.step_back(search, now, max),
             Stage::Free => {
                 self.rest = self.rest.saturating_sub(1);
-                if self.usual > 0.0 {
-                    self.usual += (share - self.usual) * DRIFT;
-                }
+                self.usual += (share - self.usual) * DRIFT;
             }
-            Stage::Trial(before, _) if share <= before * HELPED => {
+            Stage::Trial(trial) if share <= trial.before * HELPED => {
                 self.stage = Stage::Limited(Search::new(self.allowance));
                 self.next_rest = REST;
             }
-            Stage::Trial(before, tries) if tries < TRIES && share <= before * MOVED => return self.slow_down(now, max),
-            Stage::Trial(before, _) => self.release(f32::midpoint(before, share)),
+            Stage::Trial(Trial { before, tries, .. }) if tries < TRIES && share <= before * MOVED => {
+                return self.slow_down(now, max);
+            }
+            Stage::Trial(trial) => self.release(f32::midpoint(trial.before, share)),
             Stage::Limited(search) => self.raise(search, max),
         }
         self.window = Window::new(now);
@@ -302,9 +314,20 @@ impl Throttle {
     /// Attempts that the present window needs. A trial must see some five of those that failed before.
     fn wanted(&self) -> u32 {
         match self.stage {
-            Stage::Trial(before, _) => (5.0 / before).clamp(SHORTEST_WINDOW, LONGEST_WINDOW) as u32,
+            Stage::Trial(trial) => (5.0 / trial.before).clamp(SHORTEST_WINDOW, LONGEST_WINDOW) as u32,
             Stage::Limited(_) if matches!(self.allowance, Allowance::Every(_)) => SHORTEST_WINDOW as u32,
             Stage::Free | Stage::Limited(_) => WINDOW,
+        }
+    }
+
+    /// Whether the window lasted for long enough to say what its stage asks: whether anything is served with less, or how
+    /// much is, where that may be given next.
+    fn has_seen_enough(&self, now: Time) -> bool {
+        let window = &self.window;
+        match self.stage {
+            Stage::Trial(trial) => window.good > 0 || nanos(now.since(window.since)) / LASTING >= trial.service,
+            Stage::Limited(search) if search.floor != self.allowance => true,
+            Stage::Limited(_) | Stage::Free => window.says_how_many_are_served(now),
         }
     }
 
@@ -333,7 +356,7 @@ impl Throttle {
         self.allowance = match self.allowance {
             Allowance::Every(nanos) => {
                 let nanos = (nanos as f32 / (1.0 + 0.1 * step as f32)) as u64;
-                let service = self.window.busy / u64::from(self.window.good.max(1));
+                let service = self.window.service();
                 if nanos <= service { Allowance::AtOnce(1) } else { Allowance::Every(nanos) }
             }
             Allowance::AtOnce(requests) => Allowance::AtOnce(requests.saturating_add(step.min(requests)).min(max)),

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, Time};
-use crate::policy::{Adaptive, Allowance, Blame, Breaker, Retried, Throttle, Verdict};
+use crate::policy::share::{LONG_RUN, SHORTEST_RUN};
+use crate::policy::{Adaptive, Allowance, Blame, Breaker, Retried, Share, Throttle, Verdict};
 
 use super::event::Report;
 use super::settings::SchedulerSettings;
@@ -24,9 +25,6 @@ const PATIENCE: u32 = 4;
 
 /// A host that is there and has never answered well is waited for during this part of the time that one is which has.
 const SO_FAR_NEVER_WELL: u32 = 3;
-
-/// And at first, for so many failures in a row, after the shortest rest: it may be that hardly any of its URLs is served.
-const LONG_RUN: u8 = 32;
 
 #[derive(Debug)]
 pub(super) struct Health {
@@ -53,6 +51,7 @@ struct Trouble {
     run: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
     ramp: u32,
+    share: Share,
     retried: Retried,
     throttle: Throttle,
 }
@@ -69,8 +68,8 @@ pub(super) struct Bench<'a> {
 pub(super) struct Known {
     /// Its fixed limit on requests at once.
     pub(super) max: u32,
-    /// Whether it has answered well before.
-    pub(super) has_served: bool,
+    /// Good answers before, as far as that can be counted.
+    pub(super) served: u8,
 }
 
 /// A failure that its host is to blame for.
@@ -110,7 +109,7 @@ impl Health {
         if let Blame::Gone(kind) = Verdict::Failed(kind).blame() {
             return self.gone(kind, bench.now, bench);
         }
-        let trouble = self.trouble(bench.now);
+        let trouble = self.trouble(bench.now, 0);
         if trouble.breaker.is_news(bench.now) {
             let blow = Blow { started: bench.now, cause: kind, weight: 1, pause: None };
             trouble.event(blow, after, Duration::MAX, bench);
@@ -165,8 +164,8 @@ impl Health {
         self.trouble.take_if(|trouble| trouble.is_over(now));
     }
 
-    fn trouble(&mut self, now: Time) -> &mut Trouble {
-        self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now)))
+    fn trouble(&mut self, now: Time, served: u8) -> &mut Trouble {
+        self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now, served)))
     }
 
     fn answered(&mut self, report: Report, max: u32, now: Time) {
@@ -184,10 +183,10 @@ impl Health {
 
     // Cold, this and what follows: most attempts end well, and noting that should cost little.
     #[cold]
-    fn failed(&mut self, report: Report, Known { max, has_served }: Known, bench: Bench<'_>) {
+    fn failed(&mut self, report: Report, Known { max, served }: Known, bench: Bench<'_>) {
         let (now, retries) = (bench.now, &bench.settings.retries);
         let (blow, asks_too_much) = Blow::of(report, retries);
-        let trouble = self.trouble(now);
+        let trouble = self.trouble(now, served);
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
@@ -197,7 +196,15 @@ impl Health {
                 trouble.throttle.bad(report.started, now, max);
             }
         }
-        let is_trouble = trouble.run >= if has_served { trouble.throttle.telling_run() } else { 1 };
+        let has_served = served > 0;
+        let asks = blow.pause.is_some() || !has_served && matches!(report.verdict, Verdict::PushedBack(_));
+        let telling_run = match has_served {
+            // It is there, and asks for nothing: it may serve hardly any of its URLs.
+            _ if is_there(blow.cause) && !asks || trouble.share.is_known() => trouble.share.telling_run(),
+            true => SHORTEST_RUN,
+            false => 1,
+        };
+        let is_trouble = trouble.run >= telling_run;
         // Not the whole host for a URL that is always answered like this.
         let counts = trouble.counts(report.again) && !trouble.throttle.expects_failures();
         let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts;
@@ -233,7 +240,10 @@ impl Health {
         if !retries.backoff_max.is_zero() {
             trouble.throttle.rests(now, max);
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
-            trouble.ramp = u32::from(has_served || !is_there(blow.cause));
+            trouble.ramp = match has_served {
+                true => trouble.share.telling_probes(trouble.run),
+                false => u32::from(!is_there(blow.cause)),
+            };
         }
         trouble.event(blow, after, longest, bench);
         self.adaptive.overloaded();
@@ -241,7 +251,7 @@ impl Health {
 
     #[cold]
     fn gone(&mut self, kind: FailureKind, started: Time, bench: Bench<'_>) {
-        let breaker = &mut self.trouble(bench.now).breaker;
+        let breaker = &mut self.trouble(bench.now, 0).breaker;
         if breaker.is_news(started) {
             breaker.open(kind, &bench.settings.retries, bench.now);
         }
@@ -280,7 +290,7 @@ impl Blow {
 }
 
 impl Trouble {
-    const fn new(now: Time) -> Self {
+    fn new(now: Time, served: u8) -> Self {
         Self {
             until: Time::ZERO,
             asked_at: None,
@@ -290,6 +300,7 @@ impl Trouble {
             level: 0,
             run: 0,
             ramp: 0,
+            share: Share::new(served),
             retried: Retried::new(),
             throttle: Throttle::new(now),
         }
@@ -309,6 +320,7 @@ impl Trouble {
             && self.breaker.is_at_rest()
             && self.throttle.is_free()
             && !self.throttle.expects_failures()
+            && !self.share.is_usual()
     }
 
     /// Whether the end of an attempt says something of the host, and not only of its job.
@@ -337,6 +349,7 @@ impl Trouble {
 
     /// A good answer came.
     fn served(&mut self, report: Report, max: u32, now: Time) {
+        self.share.good_after(self.run);
         self.run = 0;
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
             (self.until, self.asked_at) = (self.until.min(now), None);

@@ -71,8 +71,8 @@ pub(super) struct Host<J> {
     pub(super) gate: Gate,
     /// Jobs it may still send before its turn is over.
     pub(super) stay: u8,
-    /// Whether it has ever answered well.
-    pub(super) has_served: bool,
+    /// Good answers so far, as far as that can be counted.
+    pub(super) served: u8,
     /// Whether it has answered anything, and its last end was no time-out.
     pub(super) answers: bool,
     /// Whether it counts among the hosts that have work, and among those of them that answer.
@@ -100,7 +100,7 @@ impl<J> Host<J> {
             address: NONE,
             gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
             stay: 0,
-            has_served: false,
+            served: 0,
             answers: false,
             busy: false,
             works: false,

@@ -9,6 +9,7 @@ use super::event::{HostId, Report};
 use super::health::{Bench, Known};
 use super::host::{Gate, blend};
 use super::list::NONE;
+use super::retries::Comeback;
 use super::{RetryFacts, Scheduler};
 
 impl<J> Scheduler<J> {
@@ -36,10 +37,7 @@ impl<J> Scheduler<J> {
                 let wait = report.verdict.pause().unwrap_or_default().max(wait);
                 let due = if report.verdict.is_timeout() { now.max(report.started + wait) } else { now + wait };
                 let host = &mut self.hosts[id.0 as usize];
-                // Behind those that have not been tried yet: it has failed, and they may not. But who was asked to wait, with all of
-                // the host, has done so.
-                let goes_first = matches!(report.verdict, Verdict::PushedBack(Some(_)));
-                self.retries.insert(id.0, &mut host.retries, job, due, goes_first);
+                self.retries.insert(id.0, &mut host.retries, job, due, comeback(report.verdict));
                 self.comes_again_at = Some(due);
             }
             Err(reason) => {
@@ -53,9 +51,6 @@ impl<J> Scheduler<J> {
     /// Whether the job goes on. The reasons that lie in the job come first, then the run's, then the host's.
     fn fate(&mut self, id: HostId, report: Report, facts: RetryFacts, now: Time) -> Result<Decision, GiveUpReason> {
         let host = &mut self.hosts[id.0 as usize];
-        // A host that asks for less is already asked less by its back-off clock; charging its budget too would give up
-        // on jobs that it has promised to serve later.
-        let costs = !matches!(report.verdict, Verdict::PushedBack(_));
         let asks_too_much = report.verdict.pause().is_some_and(|pause| pause > self.settings.retries.retry_after_max);
         match decide(report.verdict, facts, &self.settings.retries) {
             Decision::GiveUp(reason) => Err(reason),
@@ -63,7 +58,6 @@ impl<J> Scheduler<J> {
             decision => match (host.health.dead(now), decision) {
                 (Some(cause), _) => Err(GiveUpReason::HostDead(cause)),
                 (None, Decision::Later) if asks_too_much => Err(GiveUpReason::RetryAfter),
-                (None, Decision::Later) if costs && !host.budget.spend() => Err(GiveUpReason::BudgetEmpty),
                 (None, decision) => Ok(decision),
             },
         }
@@ -92,8 +86,8 @@ impl<J> Scheduler<J> {
         self.usual_service = blend(self.usual_service, micros);
         let host = &mut self.hosts[id.0 as usize];
         host.served(micros);
-        let known = Known { max: host.concurrency(), has_served: host.has_served };
-        host.has_served |= report.verdict == Verdict::Fine;
+        let known = Known { max: host.concurrency(), served: host.served };
+        host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
             self.set_answers(id.0, answers, now);
@@ -130,5 +124,16 @@ impl<J> Scheduler<J> {
         let bench = Bench { settings: &self.settings, rng: &mut self.rng, now };
         self.hosts[id.0 as usize].health.unresolved(kind, bench);
         self.settle(id.0, now);
+    }
+}
+
+/// Behind those that have not been tried yet: it has failed, and they may not. But who was asked to wait, with all of the host,
+/// has done so. A host that asks for less is already asked less by its back-off clock; charging its account too would give up
+/// on jobs that it has promised to serve later.
+const fn comeback(verdict: Verdict) -> Comeback {
+    match verdict {
+        Verdict::PushedBack(Some(_)) => Comeback::First,
+        Verdict::PushedBack(None) => Comeback::Behind,
+        Verdict::Fine | Verdict::Troubled(_) | Verdict::Failed(_) => Comeback::Paying,
     }
 }

@@ -29,10 +29,20 @@ impl OfHost {
     }
 }
 
+/// How a job comes back to its host when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comeback {
+    /// Before those not yet tried, for nothing.
+    First,
+    /// Behind them, for nothing.
+    Behind,
+    /// Behind them, if the host can afford it by then.
+    Paying,
+}
+
 #[derive(Debug)]
 struct Slot<J> {
-    /// It comes back before those not yet tried.
-    goes_first: bool,
+    comeback: Comeback,
     /// Empty while the slot is free.
     job: Option<J>,
     host: u32,
@@ -61,11 +71,10 @@ impl<J> Retries<J> {
         self.slots.len() - self.free.len()
     }
 
-    /// Keeps `job` until `due`. `list` is the list of `host`. `goes_first`: it then stands before the host's jobs that have not been
-    /// tried yet, and else behind them.
-    pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time, goes_first: bool) {
+    /// Keeps `job` until `due`. `list` is the list of `host`.
+    pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time, comeback: Comeback) {
         self.stamps += 1;
-        let slot = Slot { goes_first, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
+        let slot = Slot { comeback, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
         let id = self.place(slot);
         if let Some(next) = self.slots.get_mut(list.head as usize) {
             next.prev = id;
@@ -89,12 +98,12 @@ impl<J> Retries<J> {
         None
     }
 
-    /// Takes the next job, and whether it comes back before those not yet tried. `list` is the list of the host that [`Self::first`] named.
-    pub(super) fn take_first(&mut self, list: &mut OfHost) -> Option<(J, bool)> {
+    /// Takes the next job. `list` is the list of the host that [`Self::first`] named.
+    pub(super) fn take_first(&mut self, list: &mut OfHost) -> Option<(J, Comeback)> {
         self.first()?;
         let Reverse((_, _, id)) = self.heap.pop()?;
-        let goes_first = self.slots[id as usize].goes_first;
-        self.take(id, list).map(|job| (job, goes_first))
+        let comeback = self.slots[id as usize].comeback;
+        self.take(id, list).map(|job| (job, comeback))
     }
 
     /// Takes any job of a host.
@@ -154,7 +163,7 @@ mod tests {
         let mut retries = Retries::new();
         let mut list = OfHost::NONE;
         for (job, due) in [("late", 9), ("first", 3), ("second", 3)] {
-            retries.insert(7, &mut list, job, ms(due), false);
+            retries.insert(7, &mut list, job, ms(due), Comeback::Paying);
         }
         assert_eq!(retries.first(), Some((ms(3), 7)));
         let mut seen = Vec::new();
@@ -170,11 +179,11 @@ mod tests {
         let mut retries = Retries::new();
         let (mut dead, mut alive) = (OfHost::NONE, OfHost::NONE);
         for round in 0..10_000 {
-            retries.insert(0, &mut dead, round, ms(round), false);
-            retries.insert(1, &mut alive, round, ms(round), false);
+            retries.insert(0, &mut dead, round, ms(round), Comeback::Behind);
+            retries.insert(1, &mut alive, round, ms(round), Comeback::Behind);
             assert_eq!(retries.take_of_host(&mut dead), Some(round));
             assert_eq!(retries.take_of_host(&mut dead), None);
-            assert_eq!(retries.take_first(&mut alive), Some((round, false)));
+            assert_eq!(retries.take_first(&mut alive), Some((round, Comeback::Behind)));
             assert!(retries.entries() <= TOLERATED + 2);
         }
         assert_eq!(retries.first(), None);
@@ -185,8 +194,10 @@ mod tests {
         for taken in 0..3_u64 {
             let mut retries = Retries::new();
             let mut list = OfHost::NONE;
-            (0..3).for_each(|job| retries.insert(0, &mut list, job, ms(if job == taken { 1 } else { 5 }), true));
-            assert_eq!(retries.take_first(&mut list), Some((taken, true)));
+            (0..3).for_each(|job| {
+                retries.insert(0, &mut list, job, ms(if job == taken { 1 } else { 5 }), Comeback::First)
+            });
+            assert_eq!(retries.take_first(&mut list), Some((taken, Comeback::First)));
             let mut rest: Vec<_> = std::iter::from_fn(|| retries.take_of_host(&mut list)).collect();
             rest.sort_unstable();
             assert_eq!(rest, (0..3).filter(|job| *job != taken).collect::<Vec<_>>());

@@ -6,6 +6,7 @@ use super::Scheduler;
 use super::event::{Action, HostId, Wake};
 use super::host::{Gate, Place};
 use super::ready::{Freed, Pick};
+use super::retries::Comeback;
 
 /// Due hosts and retries looked at before actions are given out again, so that no call grows with the number of hosts
 /// whose time has come at once.
@@ -35,8 +36,12 @@ impl<J> Scheduler<J> {
         let Some((_, id)) = self.retries.first().filter(|(due, _)| *due <= now) else { return false };
         let host = &mut self.hosts[id as usize];
         match self.retries.take_first(&mut host.retries) {
-            Some((job, true)) => self.enqueue_first(HostId(id), job, now),
-            Some((job, false)) => self.enqueue(id, job, now),
+            Some((job, Comeback::First)) => self.enqueue_first(HostId(id), job, now),
+            Some((job, Comeback::Paying)) if !host.budget.spend() => {
+                self.given_up.push_back((HostId(id), job, GiveUpReason::BudgetEmpty));
+                self.settle(id, now);
+            }
+            Some((job, Comeback::Behind | Comeback::Paying)) => self.enqueue(id, job, now),
             None => {}
         }
         true

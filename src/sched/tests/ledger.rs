@@ -21,7 +21,10 @@ const SLACK: Duration = Duration::from_millis(4);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Queued,
-    Retrying,
+    /// Waits for its time, or has come back: with `charged` it has to be paid for before that.
+    Retrying {
+        charged: bool,
+    },
     Flying,
     /// Reported; must be handed back for this reason before anything else happens.
     Condemned(GiveUpReason),
@@ -63,6 +66,8 @@ pub(super) struct HostBook {
     pub(super) in_flight: u32,
     pub(super) queued: usize,
     pub(super) retrying: u32,
+    /// Retries that have been paid for, perhaps, and not been started: those that wait, and those given up while they did.
+    pub(super) may_be_paid: u32,
     pub(super) asked: bool,
     pub(super) resolved: bool,
     pub(super) capacity: u32,
@@ -209,6 +214,11 @@ impl Ledger {
 
     /// A start: every limit must have had room for it, and every clock must have allowed it.
     pub(super) fn started(&mut self, host: usize, ticket: &Ticket, now: Time) {
+        if self.jobs[ticket.job as usize].state == (State::Retrying { charged: true }) {
+            let book = &mut self.hosts[host];
+            book.may_be_paid -= 1;
+            book.history.pay(&self.plan.settings.retries);
+        }
         self.leave_queue(host, ticket.job);
         let job = &mut self.jobs[ticket.job as usize];
         job.state = State::Flying;
@@ -257,7 +267,14 @@ impl Ledger {
         self.seen.give_ups.insert(reason.name());
         match self.jobs[ticket.job as usize].state {
             State::Condemned(expected) => assert_eq!(reason, expected, "{ticket:?}"),
-            State::Queued | State::Retrying => {
+            State::Retrying { charged: true } if reason == GiveUpReason::BudgetEmpty => {
+                let book = &mut self.hosts[host];
+                book.may_be_paid -= 1;
+                let left = book.history.account(&self.plan.settings.retries) - f64::from(book.may_be_paid);
+                assert!(left < 1.0 - 1e-9, "{ticket:?} could have been paid for");
+                self.leave_queue(host, ticket.job);
+            }
+            State::Queued | State::Retrying { .. } => {
                 let cause = self.hosts[host].history.dead(&self.plan.settings.retries, now);
                 let expected =
                     if self.stopped { Some(GiveUpReason::Stopped) } else { cause.map(GiveUpReason::HostDead) };
@@ -273,7 +290,7 @@ impl Ledger {
     fn leave_queue(&mut self, host: usize, job: u32) {
         match self.jobs[job as usize].state {
             State::Queued => self.hosts[host].queued -= 1,
-            State::Retrying => self.hosts[host].retrying -= 1,
+            State::Retrying { .. } => self.hosts[host].retrying -= 1,
             other => panic!("job {job} was {other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::policy::{Retried, Throttle};
+use crate::policy::{Retried, Share, Throttle};
 use crate::sched::{Report, RetryFacts, Verdict};
 
 /// Kinds that may go away by trying again.
@@ -116,12 +116,13 @@ pub(super) struct Standing {
     /// It asked to be left alone until then.
     pub(super) asked_until: Time,
     asked_at: Option<Time>,
-    has_served: bool,
+    served: u32,
     counted: u32,
     last_event: Option<Time>,
     level: u32,
     since: Time,
     run: u8,
+    share: Share,
     retried: Retried,
     /// Known from the first failure on.
     throttle: Option<Throttle>,
@@ -138,12 +139,13 @@ impl Standing {
         death: None,
         asked_until: Time::ZERO,
         asked_at: None,
-        has_served: false,
+        served: 0,
         counted: 0,
         last_event: None,
         level: 0,
         since: Time::ZERO,
         run: 0,
+        share: Share::NOTHING,
         retried: Retried::new(),
         throttle: None,
     };
@@ -169,10 +171,15 @@ impl Standing {
             }
             Past::Idle { at } => {
                 let free = self.throttle.is_some_and(|throttle| throttle.is_free() && !throttle.expects_failures());
-                let over = free && self.run == 0 && self.level == 0 && self.death.is_none() && self.counted == 0;
+                let over = free
+                    && !self.share.is_usual()
+                    && self.run == 0
+                    && self.level == 0
+                    && self.death.is_none()
+                    && self.counted == 0;
                 // A pause of its own may still run, which nobody can tell from outside; then what was learnt of it stays.
                 if over && self.asked_until <= at {
-                    *self = Self { has_served: self.has_served, ..Self::FRESH };
+                    *self = Self { served: self.served, ..Self::FRESH };
                 }
             }
         }
@@ -183,7 +190,7 @@ impl Standing {
         if !good {
             return;
         }
-        self.has_served = true;
+        self.served += 1;
         let Some(throttle) = &mut self.throttle else { return };
         if again {
             self.retried.good();
@@ -191,6 +198,7 @@ impl Standing {
         if !again || self.retried.help() {
             throttle.good(started, at, max);
         }
+        self.share.good_after(self.run);
         (self.run, self.level) = (0, 0);
         if self.asked_at.is_none_or(|asked| started >= asked) {
             (self.asked_until, self.asked_at) = (self.asked_until.min(at), None);
@@ -209,13 +217,16 @@ impl Standing {
         &mut self,
         (kind, weight): (FailureKind, u32),
         pause: Option<Duration>,
-        holds: bool,
+        pushed_back: bool,
         again: bool,
         (started, at): (Time, Time),
         max: u32,
         settings: &RetrySettings,
     ) {
         let holding = !settings.backoff_max.is_zero();
+        if self.throttle.is_none() {
+            self.share = Share::new(u8::try_from(self.served).unwrap_or(u8::MAX));
+        }
         let throttle = self.throttle.get_or_insert_with(|| Throttle::new(at));
         if weight == 0 {
             (self.death, self.counted) = (None, 0);
@@ -230,8 +241,17 @@ impl Standing {
         if again {
             self.retried.bad();
         }
-        let in_trouble = self.run >= if self.has_served { throttle.telling_run() } else { 1 };
-        let holds = holds && counts && !throttle.expects_failures();
+        let there = among(kind, "status reset closed io truncated too_slow");
+        let asks = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
+        let telling_run = match self.served {
+            _ if there && !asks && (!pushed_back || self.served > 0) || self.share.is_known() => {
+                self.share.telling_run()
+            }
+            0 => 1,
+            _ => 8,
+        };
+        let in_trouble = self.run >= telling_run;
+        let holds = pushed_back && counts && !throttle.expects_failures();
         let pause = pause.filter(|pause| !pause.is_zero());
         let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
         if let Some(pause) = pause.filter(|_| !too_long && (holds || in_trouble)) {
@@ -245,7 +265,7 @@ impl Standing {
             return;
         }
         let patience = match kind {
-            _ if self.has_served => settings.outage,
+            _ if self.served > 0 => settings.outage,
             FailureKind::Status | FailureKind::Reset | FailureKind::Closed | FailureKind::Io => settings.outage / 3,
             FailureKind::Truncated | FailureKind::TooSlow => settings.outage / 3,
             _ => Duration::ZERO,
@@ -339,15 +359,15 @@ impl History {
     }
 
     /// What must become of a job whose attempt has just been reported (and recorded, unless it was free): the reason it
-    /// is given up for, or another try.
+    /// is given up for, or another try, and whether that has to be paid for.
     pub(super) fn fate(
-        &mut self,
+        &self,
         verdict: Verdict,
         facts: RetryFacts,
         settings: &RetrySettings,
         stopped: bool,
         now: Time,
-    ) -> Result<(), GiveUpReason> {
+    ) -> Result<bool, GiveUpReason> {
         let free = facts.free && facts.replayable;
         let own = reason_of_its_own(verdict, facts.attempt, facts.replayable, settings);
         if let Some(reason) = own.filter(|_| !free) {
@@ -362,13 +382,18 @@ impl History {
         if !free && verdict.pause().is_some_and(|pause| pause > settings.retry_after_max) {
             return Err(GiveUpReason::RetryAfter);
         }
-        let charged = !free && !matches!(verdict, Verdict::PushedBack(_));
+        Ok(!free && !matches!(verdict, Verdict::PushedBack(_)))
+    }
+
+    /// Takes note of a try that had to be paid for.
+    pub(super) fn pay(&mut self, settings: &RetrySettings) {
+        self.spent += 1;
+        assert!(self.account(settings) > -1e-9, "a try that nobody paid for");
+    }
+
+    /// Retries that the host can still afford.
+    pub(super) fn account(&self, settings: &RetrySettings) -> f64 {
         let paid_in = if self.earned == 0 { 0.0 } else { settings.budget_ratio * f64::from(self.earned) };
-        let account = f64::from(settings.budget_floor) + paid_in;
-        if charged && account - f64::from(self.spent) < 1.0 - 1e-9 {
-            return Err(GiveUpReason::BudgetEmpty);
-        }
-        self.spent += u32::from(charged);
-        Ok(())
+        f64::from(settings.budget_floor) + paid_in - f64::from(self.spent)
     }
 }

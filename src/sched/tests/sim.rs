@@ -356,9 +356,10 @@ impl<'a> Sim<'a> {
         let book = &mut self.ledger.hosts[host];
         let fate = book.history.fate(verdict, facts, settings, self.ledger.stopped, self.now);
         let state = match fate {
-            Ok(()) => {
+            Ok(charged) => {
                 book.retrying += 1;
-                State::Retrying
+                book.may_be_paid += u32::from(charged);
+                State::Retrying { charged }
             }
             Err(reason) => State::Condemned(reason),
         };

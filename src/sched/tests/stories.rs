@@ -216,7 +216,7 @@ fn a_failed_job_waits_apart_and_comes_back_behind_those_not_yet_tried() {
     let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
     let host = story.host(|_| {});
     assert_eq!(starts(&story.arrive(host, 0..9)), [0]);
-    assert!(story.fail(host, 0, FailureKind::Truncated, ONCE).is_empty());
+    assert!(story.fail(host, 0, FailureKind::Refused, ONCE).is_empty());
     assert_eq!((story.scheduler.waiting_retries(), story.scheduler.host_retries(host)), (1, 1));
     let mut order = Vec::new();
     while let Some((at, wake)) = story.scheduler.next_deadline().filter(|(_, wake)| *wake != Wake::Expiry) {
@@ -302,7 +302,7 @@ fn a_free_retry_is_immediate_and_blames_nobody() {
     story.arrive(host, 0..2);
     let free = RetryFacts { free: true, ..ONCE };
     assert_eq!(starts(&story.fail(host, 0, FailureKind::Closed, free)), [0]);
-    let gone = story.fail(host, 0, FailureKind::Closed, ONCE);
+    let gone = story.fail(host, 0, FailureKind::Refused, ONCE);
     assert_eq!(gone, [Action::GiveUp { host, job: 0, reason: GiveUpReason::RetriesUsed }]);
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
 }
@@ -323,16 +323,19 @@ fn retries_stop_when_the_hosts_account_is_empty() {
     let retries = RetrySettings { budget_floor: 1, budget_ratio: 0.5, dead_after: 0, ..RetrySettings::default() };
     let mut story = Story::new(Limits::default(), retries);
     let host = story.host(|_| {});
-    story.arrive(host, 0..6);
-    assert!(story.fail(host, 0, FailureKind::Reset, ONCE).is_empty());
-    let empty = |job| [Action::GiveUp { host, job, reason: GiveUpReason::BudgetEmpty }];
-    assert_eq!(story.fail(host, 1, FailureKind::Reset, ONCE), empty(1));
-    story.done(host);
-    story.done(host);
-    assert!(story.fail(host, 2, FailureKind::Reset, ONCE).is_empty());
+    story.arrive(host, 0..8);
+    for job in 0..3 {
+        assert!(story.fail(host, job, FailureKind::Reset, ONCE).is_empty());
+    }
     // A host that asks for less is not charged for it: its back-off clock paces these retries.
     let report = Report { started: story.now, verdict: Verdict::PushedBack(None), again: false };
     assert!(story.tell(Event::Failed { host, job: 3, report, facts: ONCE }).is_empty());
+    // What has come by the time they are due pays for them.
+    story.done(host);
+    story.done(host);
+    let due = story.at(story.now + Duration::from_secs(60));
+    let empty = due.iter().filter(|action| matches!(action, Action::GiveUp { reason: GiveUpReason::BudgetEmpty, .. }));
+    assert_eq!((empty.count(), starts(&due).len()), (1, 3), "{due:?}");
 }
 
 #[test]
@@ -344,9 +347,10 @@ fn a_dead_host_gives_up_its_queue_and_its_retries_then_probes_once() {
     let host = story.host(|_| {});
     assert_eq!(starts(&story.arrive(host, 0..6)), [0, 1]);
     story.now = ms(10);
-    story.fail(host, 0, FailureKind::Reset, ONCE);
+    let wait = Verdict::Troubled(Some(ms(1).since(Time::ZERO)));
+    story.tell(Event::Failed { host, job: 0, report: story.report(wait), facts: ONCE });
     // Begun before the first event: belongs to it.
-    let report = Report { started: Time::ZERO, verdict: Verdict::Failed(FailureKind::Reset), again: false };
+    let report = Report { started: Time::ZERO, verdict: wait, again: false };
     assert!(story.tell(Event::Failed { host, job: 1, report, facts: ONCE }).is_empty());
     let mut started = starts(&story.at(ms(3_000)));
     started.sort_unstable();
@@ -500,7 +504,7 @@ fn stopping_hands_everything_back_and_pausing_keeps_it() {
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Paused));
     assert_eq!(story.scheduler.next_deadline(), None);
     assert_eq!(starts(&story.tell(Event::Resumed)), [0]);
-    story.fail(host, 0, FailureKind::Reset, ONCE);
+    story.fail(host, 0, FailureKind::Refused, ONCE);
     let (at, _) = story.scheduler.next_deadline().expect("a retry or the back-off");
     let started = starts(&story.at(at + Duration::from_secs(1)));
     let stopped = |job| Action::GiveUp { host, job, reason: GiveUpReason::Stopped };
