@@ -1,8 +1,8 @@
 //! A second opinion on what an HTTP/2 server sent on a stream: is there a complete response?
 //!
 //! Written from RFC 9113 §8.1 and RFC 7541 alone, and much shorter than they are: frames of other streams and of the
-//! connection are passed over, empty DATA that ends nothing too, and header blocks with Huffman codes or a dynamic table are not understood. What it calls
-//! complete may still be refused, but nothing else may be called complete.
+//! connection are passed over, empty DATA that ends nothing too, and header blocks with Huffman codes or a dynamic table are not
+//! understood. What it calls complete may still be refused, but nothing else may be called complete.
 
 /// A complete response.
 #[derive(Debug, PartialEq, Eq)]

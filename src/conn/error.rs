@@ -5,8 +5,9 @@ use std::io;
 
 use h2::Reason;
 
-use super::exchange::Sent;
+use super::exchange::{ExchangeError, Sent};
 use super::framing;
+use super::h2_server::Farewell;
 use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
 use crate::tls_words::TlsFault;
@@ -41,6 +42,9 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
     let (kind, sent) = h2_kind(error, phase);
     let message = match sent {
         Some(Sent::Http11Required) => "the server wants this request over HTTP/1.1 (HTTP_1_1_REQUIRED)".to_owned(),
+        Some(Sent::Unprocessed) if error.is_reset() && error.is_remote() => {
+            "the server refused the request's stream, without looking at it (REFUSED_STREAM)".to_owned()
+        }
         _ if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) => ENDLESS.to_owned(),
         _ => describe(kind, "http2 error", &format!(": {error}")),
     };
@@ -79,6 +83,16 @@ pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
 /// A request that was not sent, on a connection whose server has sent nothing while another request's time ran out.
 pub(super) fn silent() -> Failure {
     Failure::new(Phase::Head, FailureKind::Closed, "its connection was closed because the server sent nothing over it")
+}
+
+/// Adds to the failure of a connection that ended early what the server had said.
+pub(super) fn with_farewell(error: &mut ExchangeError, farewell: &Farewell) {
+    use FailureKind::{Closed, Io, Reset, Truncated};
+    let is_cut = matches!(error.failure.kind, Closed | Reset | Truncated | Io) && error.sent.is_none();
+    if let Some(said) = farewell.said().filter(|_| is_cut) {
+        let Failure { phase, kind, message } = &error.failure;
+        error.failure = Failure::new(*phase, *kind, format!("{message}; {said}"));
+    }
 }
 
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
@@ -188,6 +202,8 @@ fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
 
 /// `error`: what is said where the kind does not say it all; `cause`: what follows it.
 fn describe(kind: FailureKind, error: &str, cause: &str) -> String {
+    // rustls says where its documentation is.
+    let cause = cause.split(": https://").next().unwrap_or_default();
     match kind {
         FailureKind::Closed => format!("the server closed the connection before a complete response head{cause}"),
         FailureKind::Truncated => format!("the body ended before its end{cause}"),

@@ -3,7 +3,8 @@
 //! h2 decodes a head fragment by fragment. What it found wrong in one of them is lost when that one ends within a field, so a
 //! head with a forbidden field would pass; where it ends with a field, the rest has nobody to belong to and the connection
 //! falls ([h2#37](https://github.com/hyperium/h2/issues/37)). Here the fragments become one frame, which h2 judges as a whole.
-//! All other frames pass where they are, after a look at their nine bytes of header.
+//! A GOAWAY is read, because h2 keeps what it says
+//! from the streams that it does not end. All other frames pass where they are, after a look at their nine bytes of header.
 
 use std::rc::Rc;
 
@@ -16,7 +17,9 @@ pub(super) const HEADER: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const PUSH_PROMISE: u8 = 5;
+const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
@@ -48,6 +51,8 @@ enum Fate {
     Pass,
     /// It is a fragment of a head.
     Gather,
+    /// It says why the server leaves.
+    Hear,
     /// It says nothing, and h2 would count it against the connection for ever.
     Drop,
     /// It is larger than what haul said that it takes.
@@ -70,6 +75,8 @@ impl Header {
             Fate::Gather
         } else if self.kind == DATA && self.length == 0 && self.flags & END_STREAM == 0 {
             Fate::Drop
+        } else if self.kind == GOAWAY {
+            Fate::Hear
         } else {
             Fate::Pass
         }
@@ -160,6 +167,8 @@ pub(super) struct Frames {
     header: [u8; HEADER + 1],
     seen: usize,
     head: Option<Box<Head>>,
+    /// A GOAWAY, as far as it has come.
+    farewell: Option<Vec<u8>>,
     /// The most bytes that a head in fragments may have.
     most: usize,
     server: Rc<Server>,
@@ -172,7 +181,17 @@ pub(super) struct Frames {
 impl Frames {
     /// `most`: bytes of a head in fragments, as they are on the wire.
     pub(super) const fn new(most: usize, server: Rc<Server>) -> Self {
-        Self { left: 0, header: [0; HEADER + 1], seen: 0, head: None, most, server, passing: None, over: false }
+        Self {
+            left: 0,
+            header: [0; HEADER + 1],
+            seen: 0,
+            head: None,
+            farewell: None,
+            most,
+            server,
+            passing: None,
+            over: false,
+        }
     }
 
     /// More is about to be read: h2 has got through all heads that were handed on whole.
@@ -186,7 +205,11 @@ impl Frames {
     /// A frame is handed on.
     fn hand_on(&mut self, header: &Header) {
         self.server.heard.set(true);
-        self.passing = (header.kind == HEADERS).then_some((header.stream, header.flags & END_STREAM != 0));
+        let ends = matches!(header.kind, HEADERS | DATA) && header.flags & END_STREAM != 0;
+        if ends {
+            self.server.uploads.answer(header.stream);
+        }
+        self.passing = (header.kind == HEADERS).then_some((header.stream, ends));
         if let Some((stream, ends)) = self.passing {
             self.server.suspects.note(stream, ends);
         }
@@ -194,7 +217,21 @@ impl Frames {
 
     /// Whether what comes next may be handed on where it is, as far as [`Self::pass`] says.
     pub(super) const fn is_plain(&self) -> bool {
-        self.seen == 0 && self.head.is_none() && !self.over
+        self.seen == 0 && self.head.is_none() && self.farewell.is_none() && !self.over
+    }
+
+    /// The connection has ended: adds to `out` what h2 is to hear before that. A response that has come whole while its request was
+    /// still being sent is one (RFC 9113 §8.1); h2 calls it cut off where the connection ends then, unless it hears that the
+    /// server wants no more of the request.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.left > 0 || !self.is_plain() {
+            return;
+        }
+        for stream in self.server.uploads.answered() {
+            out.extend([0, 0, 4, RST_STREAM, 0]);
+            out.extend(stream.to_be_bytes());
+            out.extend([0; 4]);
+        }
     }
 
     /// Whether no more is handed on: the server sends without end.
@@ -224,8 +261,8 @@ impl Frames {
         while !bytes.is_empty() && !self.over {
             if self.left > 0 {
                 let (now, rest) = bytes.split_at(self.left.min(bytes.len()));
-                let into = self.head.as_mut().map_or(&mut *out, |head| &mut head.bytes);
-                into.extend_from_slice(now);
+                let aside = self.farewell.as_mut().or(self.head.as_mut().map(|head| &mut head.bytes));
+                aside.unwrap_or(&mut *out).extend_from_slice(now);
                 self.left -= now.len();
                 bytes = rest;
             } else {
@@ -234,6 +271,12 @@ impl Frames {
                 bytes = &bytes[1..];
                 let Some(header) = Header::parse(&self.header[..self.seen]) else { continue };
                 self.begin(header, out);
+            }
+            if self.left == 0
+                && let Some(mut frame) = self.farewell.take()
+            {
+                self.server.farewell.hear(&mut frame[HEADER..]);
+                out.extend(frame);
             }
             if self.left == 0
                 && let Some(head) = self.head.take_if(|head| head.fragment_ends())
@@ -287,6 +330,10 @@ impl Frames {
                 self.hand_on(&header);
             }
             Fate::Gather => self.head = Some(Box::new(Head::new(header, bytes))),
+            Fate::Hear => {
+                self.farewell = Some(bytes.to_vec());
+                self.hand_on(&header);
+            }
             Fate::Drop => {}
             // h2 takes frames as large as heads may be. This one it is to refuse in its own words.
             Fate::Refuse => {
@@ -356,7 +403,7 @@ mod tests {
             for (flags, payload) in [(0, &b"payload"[..]), (0xff, b"\x02payload\0\0"), (END_HEADERS, b"")] {
                 let gathered = matches!(kind, HEADERS | PUSH_PROMISE) && flags & END_HEADERS == 0;
                 let dropped = kind == DATA && flags == END_HEADERS;
-                if !gathered && !dropped {
+                if !gathered && !dropped && kind != GOAWAY {
                     all.extend(frame(kind, flags, 1, payload));
                 }
             }
@@ -365,6 +412,55 @@ mod tests {
         assert_eq!(once.pass(&all), all.len(), "where they are");
         assert!(once.is_plain());
         becomes(&all, &all, "all types");
+    }
+
+    /// A GOAWAY with this code, after stream 5.
+    fn goaway(code: u8, words: &str) -> Vec<u8> {
+        frame(GOAWAY, 0, 0, [&[0, 0, 0, 5, 0, 0, 0, code], words.as_bytes()].concat())
+    }
+
+    #[test]
+    fn what_a_server_says_when_it_leaves_is_read_and_handed_on() {
+        let after = frame(DATA, 0, 5, "x");
+        for (code, words, said) in [
+            (0, "", None),
+            (0, "bye", Some("it had said GOAWAY: not a result of an error ('bye')")),
+            (1, "bad header", Some("it had said GOAWAY: unspecific protocol error detected ('bad header')")),
+        ] {
+            let bytes = [goaway(code, words), after.clone()].concat();
+            becomes(&bytes, &bytes, words);
+            let server = Rc::new(Server::default());
+            handed_on(&mut Frames::new(MOST, Rc::clone(&server)), [&bytes[..]]);
+            assert_eq!(server.farewell.said().as_deref(), said);
+        }
+        let mut none = goaway(0xd, "HTTP/1.1, please");
+        let said = none.clone();
+        none[9..13].fill(0);
+        becomes(&said, &none, "no stream waits for who wants HTTP/1.1");
+        let short = frame(GOAWAY, 0, 0, [0; 3]);
+        becomes(&short, &short, "h2 has the word for it");
+    }
+
+    #[test]
+    fn responses_that_have_come_whole_are_no_upload_s_any_more_when_the_connection_ends() {
+        let server = Rc::new(Server::default());
+        let mut frames = Frames::new(MOST, Rc::clone(&server));
+        [1, 3, 5, 7].into_iter().for_each(|stream| server.uploads.begin(stream));
+        server.uploads.end(5);
+        let head = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, "");
+        let came = [head(1, END_STREAM), head(3, 0), frame(DATA, END_STREAM, 3, "x"), head(5, END_STREAM), head(7, 0)];
+        handed_on(&mut frames, [&came.concat()[..]]);
+        let mut out = Vec::new();
+        frames.finish(&mut out);
+        assert_eq!(out, [frame(RST_STREAM, 0, 1, [0; 4]), frame(RST_STREAM, 0, 3, [0; 4])].concat());
+        out.clear();
+        frames.finish(&mut out);
+        assert!(out.is_empty(), "once");
+        server.uploads.begin(9);
+        let cut = frame(DATA, END_STREAM, 9, "xyz");
+        handed_on(&mut frames, [&cut[..11]]);
+        frames.finish(&mut out);
+        assert!(out.is_empty(), "its last frame is not whole");
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             // One more look lets hyper see the end of the message and become ready for the next request.
             std::future::poll_fn(|cx| Poll::Ready(poll_line(&mut self.line, cx).is_ready())).await;
         }
-        let answered = self.tap.received() > received_before;
+        let answered = self.tap.has_begun();
         self.doubtful = reached.is_doubtful();
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }

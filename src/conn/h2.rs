@@ -173,8 +173,9 @@ impl H2 {
                     error.failure = error::cut_off_by_another(error.failure.phase);
                 }
             }
+            Err(error) => error::with_farewell(error, &state.server.farewell),
             Ok(_) if state.closed.get() => state.server.suspects.acquit(stream.get(), true),
-            _ => {}
+            Ok(_) => {}
         }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }

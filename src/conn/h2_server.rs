@@ -4,7 +4,7 @@
 //! What h2 calls an error of the connection ends all that is on it, also where one head is to blame (a field's name in upper
 //! case). The others were cut off, and are worth another try.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// Frames that bring nothing which a connection takes beyond what it has been paid for. More than the informational heads
 /// that one response may have, which have a bound of their own; few enough for a flood to end within milliseconds.
@@ -122,9 +122,80 @@ impl Suspects {
     }
 }
 
+/// Requests that are still being sent.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    /// Their streams, and whether the response has come whole. Few: each is one that the server serves now.
+    streams: RefCell<Vec<(u32, bool)>>,
+}
+
+impl Uploads {
+    /// The body of the request on this stream begins.
+    pub(super) fn begin(&self, stream: u32) {
+        self.streams.borrow_mut().push((stream, false));
+    }
+
+    /// All of it has been sent, or nobody wants the response any more.
+    pub(super) fn end(&self, stream: u32) {
+        self.streams.borrow_mut().retain(|(other, _)| *other != stream);
+    }
+
+    /// The response on this stream, the bit that means nothing included, ends.
+    pub(super) fn answer(&self, stream: [u8; 4]) {
+        let stream = u32::from_be_bytes(stream) & !ENDS;
+        let mut streams = self.streams.borrow_mut();
+        streams.iter_mut().filter(|(own, _)| *own == stream).for_each(|(_, answered)| *answered = true);
+    }
+
+    /// The streams whose response has come whole, once each.
+    pub(super) fn answered(&self) -> Vec<u32> {
+        let answered = |(_, answered): &mut (u32, bool)| *answered;
+        self.streams.borrow_mut().extract_if(.., answered).map(|(stream, _)| stream).collect()
+    }
+}
+
+/// HTTP_1_1_REQUIRED (RFC 9113 §7).
+const HTTP_1_1_REQUIRED: u32 = 0xd;
+/// The most of a server's own words that are kept.
+const MOST_WORDS: usize = 128;
+
+/// What the server said when it left.
+#[derive(Debug, Default)]
+pub(super) struct Farewell {
+    code: Cell<u32>,
+    words: RefCell<Box<str>>,
+}
+
+impl Farewell {
+    /// A GOAWAY's payload (RFC 9113 §6.8). Whoever wants HTTP/1.1 serves no stream over HTTP/2, whichever he says that he has
+    /// seen last: none is to wait for him.
+    pub(super) fn hear(&self, payload: &mut [u8]) {
+        let Some((fixed, words)) = payload.split_first_chunk_mut::<8>() else { return };
+        let [last @ .., a, b, c, d] = fixed;
+        let code = u32::from_be_bytes([*a, *b, *c, *d]);
+        if code == HTTP_1_1_REQUIRED {
+            last.fill(0);
+        }
+        self.code.set(code);
+        *self.words.borrow_mut() = String::from_utf8_lossy(&words[..words.len().min(MOST_WORDS)]).into();
+    }
+
+    /// In words, if there is anything to say.
+    pub(super) fn said(&self) -> Option<String> {
+        let (code, words) = (h2::Reason::from(self.code.get()), self.words.borrow());
+        match (code == h2::Reason::NO_ERROR, words.is_empty()) {
+            (true, true) => None,
+            (_, true) => Some(format!("it had said GOAWAY: {code}")),
+            (_, false) => Some(format!("it had said GOAWAY: {code} ('{words}')")),
+        }
+    }
+}
+
 /// What is known of a server, for its stream and the exchanges on it.
 #[derive(Debug, Default)]
 pub(super) struct Server {
+    pub(super) uploads: Uploads,
+    pub(super) farewell: Farewell,
     pub(super) allowance: Allowance,
     pub(super) suspects: Suspects,
     /// It has sent a frame.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::Frames;
 use super::h2_server::Server;
+use super::last_words::LastWords;
 use super::preface::{Greeting, Opening};
 
 /// Bytes read at once where they can't be handed on as they are.
@@ -19,25 +20,28 @@ const ENDLESS: &str = "it sends frames that bring nothing, without end";
 /// A stream between h2 and a server.
 #[derive(Debug)]
 pub(super) struct H2Wire<T> {
-    io: T,
+    io: LastWords<T>,
     greeting: Greeting,
     opening: Opening,
     frames: Frames,
     /// What is handed on before anything else.
     aside: Vec<u8>,
     handed: usize,
+    /// How the connection ended, once that has been handed on.
+    end: Option<io::Error>,
 }
 
 impl<T> H2Wire<T> {
     /// `most`: bytes of a head in fragments.
     pub(super) fn new(io: T, most: usize, server: Rc<Server>) -> Self {
         Self {
-            io,
+            io: LastWords::new(io),
             greeting: Greeting::default(),
             opening: Opening::default(),
             frames: Frames::new(most, server),
             aside: Vec::new(),
             handed: 0,
+            end: None,
         }
     }
 
@@ -63,11 +67,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for H2Wire<T> {
         let this = &mut *self;
         // Each round takes bytes off the stream, which has a budget of its own.
         while !this.hand_on(buf) {
+            if let Some(error) = this.end.take() {
+                return Poll::Ready(Err(error));
+            }
             this.frames.read_on();
             if this.frames.is_plain() {
                 let before = buf.filled().len();
-                ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+                let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
                 let came = &buf.filled()[before..];
+                if came.is_empty() {
+                    this.frames.finish(&mut this.aside);
+                    if !this.aside.is_empty() {
+                        this.end = read.err();
+                        continue;
+                    }
+                }
+                read?;
                 this.greeting.judge(came)?;
                 let passed = this.frames.pass(came);
                 if passed == came.len() {

@@ -19,6 +19,7 @@ mod h2_request;
 mod h2_server;
 mod h2_wire;
 mod head;
+mod last_words;
 mod payload;
 mod places;
 mod portion;

@@ -5,20 +5,33 @@
 //! else than a blank behind it, and control characters in the reason, which nobody reads. What is no such line stays as it
 //! is, and fails. NUL and bare CR are left, too: RFC 9112 §2.2 has them refused.
 
-/// How far into a status line the bytes have come. Of a response only the first is looked at, be it that of an informational head.
+/// How far into a status line the bytes have come: that of the response, or of an informational head before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum StatusLine {
     /// So many bytes of `HTTP/1.1` have come, and perhaps empty lines before them.
     Version(u8),
     /// The version, and at least one blank.
     Blanks,
-    /// So many digits of the status.
-    Status(u8),
-    /// Behind the status.
-    Reason,
+    /// So many digits of the status, and what they say.
+    Status(u8, u16),
+    /// Behind the status; whether that is an informational one.
+    Reason(bool),
+    /// In the fields of an informational head: so much of the empty line that ends it has come.
+    Early(LineEnd),
     /// It has ended, or it is none. Also: none is awaited.
     #[default]
     Over,
+}
+
+/// How far the end of a head has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    /// Within a line.
+    No,
+    /// At the beginning of a line.
+    Line,
+    /// At the beginning of a line, after a CR.
+    Return,
 }
 
 const VERSION: &[u8; 8] = b"HTTP/1.1";
@@ -50,6 +63,20 @@ impl StatusLine {
         kept
     }
 
+    /// Whether anything of the response itself has come, and not only of what may come before it.
+    pub(super) const fn has_begun(self) -> bool {
+        !matches!(self, Self::Version(0) | Self::Early(_))
+    }
+
+    /// Behind a status line that ends with this byte.
+    const fn end(early: bool, byte: u8) -> Self {
+        match (early, byte) {
+            (false, _) => Self::Over,
+            (true, b'\n') => Self::Early(LineEnd::Line),
+            (true, _) => Self::Early(LineEnd::No),
+        }
+    }
+
     /// What becomes of the next byte. `None`: it goes.
     fn next(&mut self, byte: u8) -> Option<u8> {
         let (place, byte) = match (*self, byte) {
@@ -61,18 +88,31 @@ impl StatusLine {
                 (Self::Version(count + 1), Some(VERSION[usize::from(count)]))
             }
             (Self::Blanks, b' ') => (Self::Blanks, None),
-            (Self::Blanks, b'0'..=b'9') => (Self::Status(1), Some(byte)),
-            (Self::Status(count @ 1..3), b'0'..=b'9') => (Self::Status(count + 1), Some(byte)),
-            (Self::Status(3), b'0'..=b'9') => (Self::Over, Some(byte)),
-            (Self::Status(3) | Self::Reason, b'\r' | b'\n' | b'\0') => (Self::Over, Some(byte)),
-            (Self::Status(3), _) => (Self::Reason, Some(b' ')),
-            (Self::Reason, 1..=0x1f | 0x7f) => (Self::Reason, Some(b' ')),
-            (Self::Reason, _) => (Self::Reason, Some(byte)),
+            (Self::Blanks, b'0'..=b'9') => (Self::Status(1, u16::from(byte - b'0')), Some(byte)),
+            (Self::Status(count @ 1..3, status), b'0'..=b'9') => {
+                (Self::Status(count + 1, status * 10 + u16::from(byte - b'0')), Some(byte))
+            }
+            (Self::Status(3, _), b'0'..=b'9') => (Self::Over, Some(byte)),
+            (Self::Status(3, status), b'\r' | b'\n') => (Self::end(is_early(status), byte), Some(byte)),
+            (Self::Reason(early), b'\r' | b'\n') => (Self::end(early, byte), Some(byte)),
+            (Self::Status(3, _) | Self::Reason(_), b'\0') => (Self::Over, Some(byte)),
+            (Self::Status(3, status), _) => (Self::Reason(is_early(status)), Some(b' ')),
+            (Self::Reason(early), 1..=0x1f | 0x7f) => (Self::Reason(early), Some(b' ')),
+            (Self::Reason(early), _) => (Self::Reason(early), Some(byte)),
+            (Self::Early(LineEnd::Line | LineEnd::Return), b'\n') => (Self::AWAITED, Some(byte)),
+            (Self::Early(_), b'\n') => (Self::Early(LineEnd::Line), Some(byte)),
+            (Self::Early(LineEnd::Line), b'\r') => (Self::Early(LineEnd::Return), Some(byte)),
+            (Self::Early(_), _) => (Self::Early(LineEnd::No), Some(byte)),
             _ => (Self::Over, Some(byte)),
         };
         *self = place;
         byte
     }
+}
+
+/// Whether another head follows. Not after 101: then something else than HTTP does.
+const fn is_early(status: u16) -> bool {
+    matches!(status, 100 | 102..=199)
 }
 
 #[cfg(test)]
@@ -150,6 +190,33 @@ mod tests {
         }
         assert_eq!(normalized("HTTP/1.1 200 O\0\x01K\r\n"), "HTTP/1.1 200 O\0\x01K\r\n");
         assert_eq!(normalized("HTTP/1.1 200 O\rK\x01\r\n"), "HTTP/1.1 200 O\rK\x01\r\n");
+    }
+
+    #[test]
+    fn the_status_line_behind_informational_heads_is_read_alike() {
+        for early in
+            ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103\nLink: a\r\n b\n\n\r\n", "http/1.2  199 \x01\r\n\r\n"]
+        {
+            let read = normalized(&format!("{early}{early}http/1.1  200\tOK\r\n"));
+            assert!(read.ends_with("HTTP/1.1 200 OK\r\n"), "{read:?}");
+        }
+        assert!(normalized("HTTP/1.1 101 Switching\r\n\r\nhttp/1.1  200\r\n").ends_with("http/1.1  200\r\n"));
+    }
+
+    #[test]
+    fn what_comes_before_a_response_is_none() {
+        let begun = |text: &str| {
+            let mut line = StatusLine::AWAITED;
+            line.normalize(&mut text.as_bytes().to_vec());
+            line.has_begun()
+        };
+        for text in ["", "\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103\r\nLink: a\r\n", "\nHTTP/1.1 102\n\n\r"]
+        {
+            assert!(!begun(text), "{text:?}");
+        }
+        for text in ["H", "HTTP/1.1 1", "HTTP/1.1 100\r\n\r\nHT", "HTTP/1.1 101\r\n", "HTTP/1.1 200", "x"] {
+            assert!(begun(text), "{text:?}");
+        }
     }
 
     #[test]

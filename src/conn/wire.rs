@@ -1,8 +1,5 @@
 //! The byte stream under hyper, with a tap: how many bytes came in, and the response head as it was sent, its status line put into
 //! the form that is read.
-//!
-//! A server may answer before it has read the whole request, and close. Writing then fails while the answer is there to be
-//! read, and hyper would drop it. So a failed write is kept back here: what can be read is read first.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -13,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head;
+use super::last_words::LastWords;
 use super::status_line::StatusLine;
 
 /// The largest room for a head that an idle connection keeps.
@@ -61,6 +59,11 @@ impl Tap {
     /// Bytes received on this connection so far.
     pub(super) const fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// Whether anything of the response itself has come, and not only empty lines and informational heads.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.status_line.get().has_begun()
     }
 
     /// Reads from now on.
@@ -155,33 +158,13 @@ fn extent(bytes: &[u8]) -> (usize, Option<usize>) {
 /// A stream with a [`Tap`].
 #[derive(Debug)]
 pub(super) struct Wire<T> {
-    io: T,
+    io: LastWords<T>,
     tap: Rc<Tap>,
-    /// Why writing failed, until it is told.
-    failure: Option<io::Error>,
 }
 
 impl<T> Wire<T> {
     pub(super) const fn new(io: T, tap: Rc<Tap>) -> Self {
-        Self { io, tap, failure: None }
-    }
-
-    /// What hyper is told of a write: that it went well, even when it failed. The task looks again at what there is to read.
-    fn wrote<R>(&mut self, result: Poll<io::Result<R>>, instead: R, cx: &Context<'_>) -> Poll<io::Result<R>> {
-        match result {
-            Poll::Ready(Err(error)) => {
-                self.tap.broken.set(true);
-                self.failure = Some(error);
-                cx.waker().wake_by_ref();
-                Poll::Ready(Ok(instead))
-            }
-            other => other,
-        }
-    }
-
-    /// There is nothing more to read: now the failure is told, once in full.
-    fn broken(&mut self) -> io::Error {
-        self.failure.take().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())
+        Self { io: LastWords::new(io), tap }
     }
 
     /// The first write lets reading begin.
@@ -200,12 +183,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         }
         let before = buf.filled().len();
         loop {
-            let read = Pin::new(&mut self.io).poll_read(cx, buf);
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
             let got = buf.filled().len() - before;
-            if got == 0 && self.tap.is_broken() {
-                return Poll::Ready(Err(self.broken()));
-            }
-            ready!(read)?;
             let kept = self.tap.normalize(&mut buf.filled_mut()[before..]);
             buf.set_filled(before + kept);
             // With nothing of it left it would look like the end.
@@ -220,24 +199,20 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.tap.is_broken() {
-            return Poll::Ready(Ok(buf.len()));
-        }
         self.wake_reader(cx);
         self.tap.unsent.set(true);
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.wrote(result, buf.len(), cx)
+        self.tap.broken.set(self.io.is_broken());
+        result
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.tap.is_broken() {
-            return Poll::Ready(Ok(()));
-        }
         let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.tap.broken.set(self.io.is_broken());
         if result.is_ready() {
             self.tap.unsent.set(false);
         }
-        self.wrote(result, (), cx)
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -250,21 +225,6 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-
-    #[tokio::test]
-    async fn an_answer_to_a_request_that_could_not_be_written_is_read_first() {
-        let (ours, mut theirs) = tokio::io::duplex(8);
-        theirs.write_all(b"no").await.expect("room");
-        drop(theirs);
-        let tap = Rc::new(Tap::default());
-        let mut wire = Wire::new(ours, Rc::clone(&tap));
-        wire.write_all(b"a long request").await.expect("the failure is kept back");
-        wire.flush().await.expect("that too");
-        assert!(tap.is_broken());
-        let mut answer = Vec::new();
-        let told = wire.read_to_end(&mut answer).await.expect_err("then the failure is told");
-        assert_eq!((answer.as_slice(), told.kind()), (&b"no"[..], io::ErrorKind::BrokenPipe));
-    }
 
     #[test]
     fn a_head_is_collected_whole_and_little_of_the_body() {

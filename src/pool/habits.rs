@@ -169,6 +169,12 @@ impl Habits {
         }
     }
 
+    /// Whether kept connections are known to bring answers.
+    #[must_use]
+    pub fn are_kept(self) -> bool {
+        self.trust == Trust::Kept
+    }
+
     /// A request that may be sent only once goes over a kept connection.
     pub fn probe(&mut self) {
         if self.trust == Trust::Unknown {

@@ -78,7 +78,8 @@ pub struct Demand {
     pub once: bool,
     /// It has been refused before: no stream will do that is tried beyond what a connection was seen to take at once.
     pub again: bool,
-    /// Connections opened before this one won't do: a count that [`Pool::opened`] gave.
+    /// Connections opened before this one won't do: a count that [`Pool::opened`] gave. Nor will one over HTTP/1.1 that has been
+    /// opened since and has carried a request: it may be as worn as the one that lost this.
     pub not_before: u64,
 }
 
@@ -96,7 +97,7 @@ impl Demand {
     fn suits<K>(&self, conn: &Conn<K>, now: Time) -> bool {
         let idle = || now.since(conn.idle_since);
         now < conn.expires
-            && conn.birth >= self.not_before
+            && (self.not_before == 0 || (conn.birth >= self.not_before && (conn.is_h2 || conn.served == 0)))
             && (!self.again || conn.used < conn.proven)
             && (!self.once || conn.is_h2 || self.habits.is_safe(conn.served, idle()))
     }

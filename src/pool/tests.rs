@@ -376,6 +376,18 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
 }
 
 #[test]
+fn one_opened_since_that_has_carried_a_request_won_t_do_over_http1() {
+    let mut pool = pool(10);
+    let old = open(&mut pool, KEY, 1, ms(0));
+    pool.release(old, ms(1));
+    let demand = Demand { not_before: pool.opened(), ..Demand::SINGLE };
+    assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None });
+    let since = pool.dialed(KEY, 1, ms(1));
+    pool.release(since, ms(2));
+    assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Dial { evict: None }, "it may be as worn");
+}
+
+#[test]
 fn only_a_connection_opened_since_will_do_and_the_old_ones_hold_up_no_dial() {
     let settings = PoolSettings { max_h2_connections: 1, ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);

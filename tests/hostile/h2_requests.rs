@@ -13,8 +13,8 @@ use haul::model::{FailureKind, Phase};
 
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
-    ACK, Conn, DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, RST_STREAM, SETTINGS, case_with, data,
-    hello, lab, last, ok, post, serve, settings, together, window_update,
+    ACK, Conn, DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, NO_ERROR, RST_STREAM, SETTINGS, case_with,
+    data, goaway, hello, lab, last, ok, post, serve, settings, together, window_update,
 };
 use super::lab::SOON;
 
@@ -305,6 +305,24 @@ fn uploads() -> Vec<Case> {
                 together(lab.fetch_all((0..20).map(|n| peer.url(&format!("/{n}")))))
             },
         ),
+        case_with(
+            "answers whole at the head, with the window closed, and ends",
+            "RFC 9113 §8.1",
+            FINE,
+            post(200_000),
+            |conn| {
+                conn.greet(&[])?;
+                let stream = conn.request()?;
+                conn.send(hello(stream))?;
+                conn.end()
+            },
+        ),
+        case_with("the same, and leaves before", "RFC 9113 §8.1", FINE, post(200_000), |conn| {
+            conn.greet(&[])?;
+            let stream = conn.request()?;
+            conn.send([hello(stream), goaway(stream, NO_ERROR)].concat())?;
+            conn.end()
+        }),
         case_with("gives back less than half of its window and waits", RULE, FINE, post(70_000), |conn| {
             conn.greet(&[])?;
             let stream = conn.request()?;

@@ -87,6 +87,12 @@ fn versions() -> Vec<Case> {
         then_next("HTTP/1.0 with keep-alive, then the next request", "RFC 9112 §9.3", SAME_CONNECTION, kept),
         then_next("HTTP/1.0 without, then the next request", "RFC 9112 §9.3", OTHER_CONNECTION, closing),
         line("`HTTP/1.2`: a later minor version is to be read as 1.1", "RFC 9110 §2.5", WHOLE, "HTTP/1.2 200 OK"),
+        answer(
+            "`HTTP/1.2` and more blanks than one, behind `100 Continue`",
+            "RFC 9110 §15.2",
+            WHOLE,
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.2  200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        ),
         line("`HTTP/2.0`", VERSION, MALFORMED_HEAD, "HTTP/2.0 200 OK"),
         line("`HTTP/2`", VERSION, MALFORMED_HEAD, "HTTP/2 200"),
         line("`HTTP/3.0`", VERSION, MALFORMED_HEAD, "HTTP/3.0 200 OK"),

@@ -30,7 +30,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const FINE: Verdict = complete(200, 5);
 
 pub(crate) fn group() -> Group {
-    let cases = [dead(), hasty(), wrong_place(), old_protocol(), few_requests(), few_streams()];
+    let cases = [dead(), worn(), hasty(), wrong_place(), old_protocol(), few_requests(), few_streams()];
     Group { title: "Kept connections, and peers that take few requests", cases: cases.into_iter().flatten().collect() }
 }
 
@@ -105,6 +105,29 @@ fn of_many_h2() -> Verdict {
         config.pool.max_h2_streams = 1;
         config.timeouts.first_byte = SOON * 2;
     })
+}
+
+/// Connections that are good for one request, though the server never says so.
+fn worn() -> Vec<Case> {
+    let second = |what: &str, after: Vec<Step>| {
+        let what = format!("answers the first request of each connection, and to the second {what}, of 100 URLs");
+        Case::new(what, RETRYING, complete(200, 500), move || {
+            let script = [vec![Step::Request, send(OK), Step::Request], after].concat();
+            let lab = Lab::new().with(|config| {
+                config.limits.per_host = 8.try_into().expect("not zero");
+                config.timeouts.first_byte = SOON * 2;
+                // A time-out is nobody's but the request's, as far as anyone can tell.
+                config.retries.retries = 2;
+            });
+            all_with(100 + 30, lab, &Peer::playing(script), 100)
+        })
+    };
+    vec![
+        second("says nothing", vec![Step::Stall]),
+        second("sends an empty line and closes", vec![send("\r\n"), Step::End]),
+        second("sends `100 Continue` and closes", vec![send("HTTP/1.1 100 Continue\r\n\r\n"), Step::End]),
+        second("resets", vec![Step::Reset]),
+    ]
 }
 
 /// What the last request comes to, if no more than one connection was opened for it.
@@ -340,6 +363,7 @@ fn old_protocol() -> Vec<Case> {
     vec![
         back("resets the stream with HTTP_1_1_REQUIRED, then speaks HTTP/1.1", 1, |_| {}, reset(1, code)),
         back("leaves with HTTP_1_1_REQUIRED, then speaks HTTP/1.1", 1, |_| {}, goaway(0, code)),
+        back("the same, and says that it has seen the request", 1, |_| {}, goaway(1, code)),
         back("resets a POST's stream with HTTP_1_1_REQUIRED, then speaks HTTP/1.1", 1, posts, reset(1, code)),
         back("the same to the first of 20 URLs, of which the others use HTTP/1.1 too", 20, |_| {}, reset(1, code)),
         Case::new(
@@ -432,6 +456,27 @@ fn few_requests() -> Vec<Case> {
             verdict
         },
     ));
+    cases.push(Case::new(
+        "leaves after every 3 requests and closes with others unread, of 90 POSTs, 20 at once",
+        GOING,
+        complete(200, 450),
+        || {
+            let peer = h2::serve(|conn| {
+                conn.greet(&[(MAX_CONCURRENT_STREAMS, 100)])?;
+                let mut last = 0;
+                for _ in 0..3 {
+                    last = conn.request()?;
+                    conn.send(hello(last))?;
+                }
+                conn.send(goaway(last, NO_ERROR))?;
+                // The others' requests have come: the system answers them with a reset.
+                thread::sleep(Duration::from_millis(30));
+                Err(io::ErrorKind::ConnectionAborted.into())
+            });
+            let lab = h2::lab().with(posts).with(|config| config.limits.per_host = 20.try_into().expect("not zero"));
+            all_of(lab, &peer, 90)
+        },
+    ));
     cases.push(Case::new("the same after 3, to POSTs", GOING, complete(200, 450), move || {
         all_of(h2::lab().with(posts).with(many), &taking(3, Duration::ZERO, NO_ERROR), 90)
     }));
@@ -474,6 +519,18 @@ fn in_vain(answer: fn(u32) -> Vec<u8>, most: usize) -> Verdict {
     Verdict::of(&outcomes[0])
 }
 
+/// A peer that refuses streams, by the number of the connection and how many it has taken on it, and never leaves.
+fn refusing(refuses: impl Fn(usize, usize) -> bool + Send + Sync + 'static) -> Peer {
+    h2::serve(move |conn| {
+        conn.greet(&[(MAX_CONCURRENT_STREAMS, 100)])?;
+        for taken in 0.. {
+            let stream = conn.request()?;
+            conn.send(if refuses(conn.number, taken) { reset(stream, REFUSED_STREAM) } else { hello(stream) })?;
+        }
+        Ok(())
+    })
+}
+
 fn few_streams() -> Vec<Case> {
     let many = |config: &mut Config| config.limits.per_host = 50.try_into().expect("not zero");
     vec![
@@ -499,6 +556,19 @@ fn few_streams() -> Vec<Case> {
             });
             all_of(h2::lab().with(many), &peer, 300)
         }),
+        Case::new("refuses every stream of its first connection", RELIABILITY, FINE, || {
+            let peer = refusing(|conn, _| conn == 0);
+            h2::lab().with(|config| config.retries.retries = 0).fetch(peer.url("/"))
+        }),
+        Case::new(
+            "takes 3 requests a connection and refuses the rest, of 60 POSTs",
+            RELIABILITY,
+            complete(200, 300),
+            || {
+                let peer = refusing(|_, taken| taken >= 3);
+                all_of(h2::lab().with(posts).with(|config| config.retries.retries = 0), &peer, 60)
+            },
+        ),
         Case::new("refuses every stream of 300 URLs", RELIABILITY, CLOSED, || {
             in_vain(|stream| reset(stream, REFUSED_STREAM), 4 * 300)
         }),

@@ -124,8 +124,9 @@ impl Shard {
             (false, true) => habits.ended_after(served),
             (false, false) => habits.faded(idle),
             (true, false) => habits.swallowed(idle),
-            // Too slow an answer, as far as anyone can tell.
-            (true, true) => {}
+            // Too slow an answer, as far as anyone can tell; or one that never comes, where no kept connection ever brought one.
+            (true, true) if habits.are_kept() => {}
+            (true, true) => habits.ended_after(served),
         });
     }
 
@@ -137,9 +138,24 @@ impl Shard {
             let served = streams.carried.saturating_sub(streams.refused);
             flight.crowded.set(streams.answered);
             self.with_habits(flight.host, |habits| habits.ended_after(served));
-        } else if let Some(served) = self.pool.borrow_mut().refused(id) {
-            flight.crowded.set(true);
-            self.with_habits(flight.host, |habits| habits.refused(served));
+            return;
+        }
+        let others = self.pool.borrow_mut().refused(id);
+        match others {
+            Some(served) => {
+                flight.crowded.set(true);
+                self.with_habits(flight.host, |habits| habits.refused(served));
+            }
+            // It may take the next: the first comes before the server has said how many it takes.
+            None if !streams.answered && !std::mem::replace(&mut streams.turned_away, true) => {}
+            // It takes no more, and those that it served are what it takes.
+            None => {
+                self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+                let served = streams.carried.saturating_sub(streams.refused);
+                if served > 0 {
+                    self.with_habits(flight.host, |habits| habits.ended_after(served));
+                }
+            }
         }
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Streams {
     pub(super) fell_idle: Option<Time>,
     /// Whether it has brought an answer.
     pub(super) answered: bool,
+    /// It has brought none, and refused one that was alone.
+    pub(super) turned_away: bool,
     /// How many of them the peer has not processed, or not answered when it ended.
     pub(super) refused: u32,
     idle: Vec<Rc<Mailbox<Parcel>>>,
@@ -90,7 +92,17 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
-        Self { h2, remote, ending, carried: 0, fell_idle: None, answered: false, refused: 0, idle: Vec::new() }
+        Self {
+            h2,
+            remote,
+            ending,
+            carried: 0,
+            fell_idle: None,
+            answered: false,
+            turned_away: false,
+            refused: 0,
+            idle: Vec::new(),
+        }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
