@@ -261,7 +261,7 @@ impl Frames {
         while !bytes.is_empty() && !self.over {
             if self.left > 0 {
                 let (now, rest) = bytes.split_at(self.left.min(bytes.len()));
-                let aside = self.farewell.as_mut().or(self.head.as_mut().map(|head| &mut head.bytes));
+                let aside = self.farewell.as_mut().or_else(|| self.head.as_mut().map(|head| &mut head.bytes));
                 aside.unwrap_or(&mut *out).extend_from_slice(now);
                 self.left -= now.len();
                 bytes = rest;

@@ -4,7 +4,8 @@
 //! must not know what is done with the answer: the cap and the host's back-off belong to the scheduler.
 //!
 //! The RFC has digits, and dates in three forms. Beyond it, where only one meaning is possible:
-//! - blanks, quotes or a plus sign around a number, a fraction, a unit (`5s`, `1 minute`, `250 ms`);
+//! - blanks, quotes or a plus sign around a number, a fraction, a unit (`5s`, `in 1 minute`, `250 ms`);
+//! - a comma at the end, a remark in brackets or behind a semicolon;
 //! - a list, or several lines: all of them have to be understood, and the longest wait is what they have in common;
 //! - dates with the wrong weekday or none, a year of two digits, another zone than GMT, one digit for a day, and those of ISO 8601.
 //!
@@ -25,8 +26,28 @@ const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 /// `None` when it is neither. Numbers too large to count saturate; callers cut them to their own cap anyway.
 #[must_use]
 pub fn parse(value: &[u8], now: SystemTime) -> Option<Duration> {
-    let text = bare(std::str::from_utf8(value).ok()?);
+    let text = std::str::from_utf8(value).ok()?.split([';', '(']).next()?;
+    let text = bare(bare(text).trim_end_matches(','));
+    let text = text.strip_prefix("in ").map_or(text, bare);
     one(text, now).or_else(|| list(text, now))
+}
+
+/// The furthest that a server's clock is believed to be off.
+const MOST_OFF: Duration = Duration::from_secs(86_400);
+
+/// What a server's clock shows, by which it reckons the dates it names: the `Date` of its response, which is as old as its `Age`
+/// says. `own`: what ours shows, which counts where it says nothing, or is off by more than a day.
+#[must_use]
+pub fn clock(date: Option<&[u8]>, age: Option<&[u8]>, own: SystemTime) -> SystemTime {
+    let text = |value: &[u8]| std::str::from_utf8(value).ok().map(|text| bare(text).to_owned());
+    let age = age.and_then(text).and_then(|age| number_of(&age, 9)).unwrap_or_default();
+    let date = date.and_then(text).and_then(|date| httpdate::parse_http_date(&date).ok());
+    let shown = date.and_then(|date| date.checked_add(Duration::from_secs(age.unsigned_abs())));
+    shown.filter(|shown| apart(*shown, own) <= MOST_OFF).unwrap_or(own)
+}
+
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
 /// The longest wait of several `Retry-After` lines. One that is not understood does not count.
@@ -131,7 +152,8 @@ fn iso_date(text: &str) -> Option<SystemTime> {
     let at = rest.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')).count();
     let (time, zone) = rest.split_at(at);
     let month = MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
-    moment(year, month, day, time, bare(zone))
+    // Go writes the zone twice.
+    moment(year, month, day, time, bare(zone).split(' ').next().unwrap_or_default())
 }
 
 /// Day, month, year and time in any order, as cookies' dates are read (RFC 6265 §5.1.1). A weekday does not count.
@@ -276,10 +298,38 @@ mod tests {
             ("1 day", Some(86_400)),
             ("3000ms", Some(3)),
             ("18446744073709551615 days", Some(u64::MAX)),
+            ("5,", Some(5)),
+            ("5;", Some(5)),
+            ("5; reason=busy", Some(5)),
+            ("5 (seconds)", Some(5)),
+            ("in 5 seconds", Some(5)),
+            ("in a moment", None),
+            ("(5)", None),
         ]);
         assert_eq!(parse(b"5.5", now()), Some(Duration::from_millis(5500)));
         assert_eq!(parse(b"0.0000000019", now()), Some(Duration::from_nanos(1)));
         assert_eq!(parse(b"250ms", now()), Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_date_is_reckoned_by_the_clock_of_the_server() {
+        let minutes = |date: &str, age: &str| {
+            let shown = clock(Some(date.as_bytes()), Some(age.as_bytes()).filter(|age| !age.is_empty()), now());
+            (shown.duration_since(SystemTime::UNIX_EPOCH).expect("later").as_secs() as i64 - 784_111_777) / 60
+        };
+        for (date, age, ahead) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "", 0),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", "", 60),
+            ("Sun, 06 Nov 1994 08:39:37 GMT", "", -10),
+            ("Sun, 06 Nov 1994 08:39:37 GMT", "600", 0),
+            ("Sun, 06 Nov 1994 08:39:37 GMT", "-1", -10),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", "", 0),
+            ("Wed, 06 Nov 2094 08:49:37 GMT", "", 0),
+            ("now", "", 0),
+        ] {
+            assert_eq!(minutes(date, age), ahead, "{date}, {age}");
+        }
+        assert_eq!(clock(None, None, now()), now());
     }
 
     #[test]
@@ -292,7 +342,7 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:37 GMT, 5", Some(60)),
             ("Sun, 06 Nov 1994 08:50:37 GMT, Sun, 06 Nov 1994 08:49:57 GMT", Some(60)),
             ("5, soon", None),
-            ("5,", None),
+            ("5, 7,", Some(7)),
             (",", None),
         ]);
         let of = |lines: &[&str]| longest(lines.iter().map(|line| line.as_bytes()), now()).map(|wait| wait.as_secs());
@@ -326,6 +376,9 @@ mod tests {
             ("Sun, 06 Nov 1994 10:50:37 GMT+02:00", Some(60)),
             ("Sun, 06 Nov 1994 03:50:37 EST", Some(60)),
             ("Sun, 06 Nov 1994 00:50:37 PST", Some(60)),
+            ("Sun Nov 06 1994 10:50:37 GMT+0200 (Central European Time)", Some(60)),
+            ("1994-11-06 08:50:37 +0000 UTC", Some(60)),
+            ("1994-11-06 10:50:37.5 +0200 CEST", Some(60)),
             ("Sun, 06 Nov 1994 08:50:37", Some(60)),
             ("Sun, 06 Nov 1994 08:51 GMT", Some(83)),
             ("Mon, 07 Nov 1994", Some(54_623)),

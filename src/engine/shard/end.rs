@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{LOCATION, RETRY_AFTER};
+use http::header::{AGE, DATE, LOCATION, RETRY_AFTER};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
@@ -408,7 +408,8 @@ fn retry_after(exchanged: &Exchanged) -> Option<Duration> {
     let headers = &exchanged.head.as_ref()?.headers;
     let millis = MILLIS.iter().find_map(|name| retry_after::parse_millis(headers.get(name)?.as_bytes()));
     let values = headers.get_all(RETRY_AFTER).iter().map(HeaderValue::as_bytes);
-    millis.or_else(|| retry_after::longest(values, SystemClock::date()))
+    let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
+    millis.or_else(|| retry_after::longest(values, retry_after::clock(bytes(DATE), bytes(AGE), SystemClock::date())))
 }
 
 /// The times of an attempt, as far as they are known.
