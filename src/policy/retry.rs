@@ -130,7 +130,7 @@ const fn worth_repeating(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Fine => false,
         Verdict::Troubled(_) | Verdict::PushedBack(_) => true,
-        Verdict::Failed(kind) => match kind {
+        Verdict::Failed(kind) | Verdict::Stalled(kind) => match kind {
             K::ServerFailure | K::Timeout | K::TotalTimeout | K::Refused | K::Unreachable | K::NoPorts => true,
             K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow => true,
             K::BadUrl | K::UnsupportedScheme | K::EmptyHost | K::BadPort | K::BadJson | K::BadRequest => false,

@@ -19,8 +19,9 @@ const SHORTEST_WINDOW: f32 = 8.0;
 const LONGEST_WINDOW: f32 = 64.0;
 const GOOD: u32 = 4;
 
-/// Good answers after a rest that show that the host has recovered.
-const RECOVERED: u32 = 4;
+/// Good answers after a rest that show that the host has recovered: twice as many each time it was no lasting recovery.
+const RECOVERED: u32 = 8;
+const MOST_RELAPSES: u8 = 3;
 
 /// Failing attempts beyond the usual share that start a trial.
 const SUSPECT: f32 = 0.19;
@@ -79,6 +80,8 @@ pub struct Throttle {
     /// Windows to pass before the next trial, and after the next one that does not help.
     rest: u16,
     next_rest: u16,
+    /// How often it seemed to have recovered since the last trial.
+    relapses: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -131,8 +134,17 @@ struct Window {
     bad: u32,
     /// The time that the good ones took together, in nanoseconds.
     busy: u64,
-    /// It began with a rest: when the last one began, and the good ones that were begun since.
-    rest: Option<(Time, u32)>,
+    /// It began with a rest.
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// When the last one began, and the good answers to what was begun since.
+    at: Time,
+    good: u32,
+    /// One has come since the first one began: the window counts from there.
+    is_over: bool,
 }
 
 impl Window {
@@ -177,6 +189,7 @@ impl Throttle {
             usual: 0.0,
             rest: 0,
             next_rest: REST,
+            relapses: 0,
         }
     }
 
@@ -201,8 +214,15 @@ impl Throttle {
     /// An attempt ended well. `max`: the host's limit on requests at once.
     pub fn good(&mut self, started: Time, now: Time, max: u32) {
         if started > self.window.since {
+            if let Some(rest) = self.window.rest.filter(|rest| !rest.is_over) {
+                // How long nothing was served before it says nothing of how much is.
+                self.window = Window { rest: Some(Rest { is_over: true, good: 1, ..rest }), ..Window::new(now) };
+                return;
+            }
             self.window.good += 1;
-            self.window.rest = self.window.rest.map(|(rest, good)| (rest, good + u32::from(started > rest)));
+            if let Some(rest) = &mut self.window.rest {
+                rest.good += u32::from(started > rest.at);
+            }
             self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
             self.judge(now, max);
         }
@@ -225,12 +245,13 @@ impl Throttle {
             Stage::Limited(search) if search.floor != self.allowance => return self.step_back(search, now, max),
             Stage::Limited(_) | Stage::Free => {}
         }
-        if window.rest.is_none() {
-            self.window = Window { rest: Some((now, 0)), ..Window::new(now) };
+        let Some(rest) = window.rest else {
+            self.window = Window { rest: Some(Rest { at: now, good: 0, is_over: false }), ..Window::new(now) };
             return;
-        }
-        self.window.rest = Some((now, 0));
-        if !window.says_how_many_are_served(now) {
+        };
+        self.window.rest = Some(Rest { at: now, good: 0, ..rest });
+        // What came at once after a rest is no rate: there has to be one within.
+        if rest.at < window.since || !window.says_how_many_are_served(now) {
             return;
         }
         match self.stage {
@@ -264,15 +285,17 @@ impl Throttle {
                 Trial { before: self.window.share(), tries: 1, service: self.window.service() }
             }
         };
+        self.relapses = 0;
         (self.stage, self.allowance) = (Stage::Trial(trial), self.window.what_is_served(now, max));
         self.window = Window::new(now);
     }
 
     fn judge(&mut self, now: Time, max: u32) {
         let window = self.window;
-        if let Some((_, good)) = window.rest {
+        if let Some(Rest { good, .. }) = window.rest {
             // It ends with a later rest, or is of no use when none comes.
-            if good >= RECOVERED {
+            if good >= RECOVERED << self.relapses {
+                self.relapses = (self.relapses + 1).min(MOST_RELAPSES);
                 self.window = Window::new(now);
             }
             return;
@@ -297,6 +320,7 @@ impl Throttle {
             Stage::Trial(Trial { before, tries, .. }) if tries < TRIES && share <= before * MOVED => {
                 return self.slow_down(now, max);
             }
+            Stage::Trial(trial) if window.good == 0 => self.release(trial.before),
             Stage::Trial(trial) => self.release(f32::midpoint(trial.before, share)),
             Stage::Limited(search) => self.raise(search, max),
         }

@@ -19,6 +19,8 @@ pub enum Verdict {
     PushedBack(Option<Duration>),
     /// No response, or none that can be used.
     Failed(FailureKind),
+    /// The connection stood, and nothing came over it in time: the host is there.
+    Stalled(FailureKind),
 }
 
 /// What an attempt's end says about its host.
@@ -52,7 +54,7 @@ impl Verdict {
     /// Whether nothing came for as long as it was waited for. That time has been a rest for the host, and for the job.
     #[must_use]
     pub(crate) const fn is_timeout(self) -> bool {
-        matches!(self, Self::Failed(FailureKind::Timeout | FailureKind::TotalTimeout))
+        matches!(self, Self::Stalled(_) | Self::Failed(FailureKind::Timeout | FailureKind::TotalTimeout))
     }
 
     /// Whether the host answers, as far as this says so.
@@ -70,7 +72,7 @@ impl Verdict {
     pub const fn pause(self) -> Option<Duration> {
         match self {
             Self::Troubled(pause) | Self::PushedBack(pause) => pause,
-            Self::Fine | Self::Failed(_) => None,
+            Self::Fine | Self::Failed(_) | Self::Stalled(_) => None,
         }
     }
 
@@ -86,7 +88,7 @@ impl Verdict {
         match self {
             Self::Fine => Blame::Alive,
             Self::Troubled(_) | Self::PushedBack(_) => Blame::Overloaded,
-            Self::Failed(kind) => blame_of(kind),
+            Self::Failed(kind) | Self::Stalled(kind) => blame_of(kind),
         }
     }
 }

@@ -51,10 +51,20 @@ struct Trouble {
     run: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
     ramp: u32,
+    /// It has been in trouble: its jobs are drawn from all over its queue.
+    scatters: bool,
+    /// Jobs drawn while it was in trouble, over and over.
+    drawn: u8,
+    /// Jobs at the end of its queue that have been tried before, as far as no others have come since.
+    again: u16,
     share: Share,
     retried: Retried,
     throttle: Throttle,
 }
+
+/// One of so many jobs that are to show whether a host has recovered is one that has failed before: it may be that only these
+/// succeed, but in an outage each is one of the few attempts that it has.
+const ONE_LAST_OF: u8 = 8;
 
 /// What judging needs from outside.
 pub(super) struct Bench<'a> {
@@ -139,6 +149,23 @@ impl Health {
         self.trouble.as_ref().map_or(u32::MAX, |trouble| trouble.allowed())
     }
 
+    /// A job has come back to the end of the queue that has been tried before.
+    pub(super) fn comes_again(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.again = trouble.again.saturating_add(1);
+        }
+    }
+
+    /// Which of `queued` jobs is the next, if that is not the first.
+    pub(super) fn draw(&mut self, queued: usize, rng: &mut fastrand::Rng) -> Option<usize> {
+        let trouble = self.trouble.as_mut().filter(|trouble| trouble.scatters)?;
+        let last = queued.checked_sub(1)?;
+        let fresh = queued.saturating_sub(usize::from(trouble.again));
+        let at = if trouble.draws_last() { last } else { rng.usize(..fresh.max(1)) };
+        trouble.again = trouble.again.saturating_sub(u16::from(at >= fresh));
+        Some(at)
+    }
+
     /// Whether nothing is held against the host.
     pub(super) const fn is_clear(&self) -> bool {
         self.trouble.is_none()
@@ -190,14 +217,16 @@ impl Health {
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
-        if trouble.counts(report.again) {
+        // Whether it says something of the host, and not only of its job: a URL is no reason not to be reached.
+        let counts = trouble.counts(report.again) || !is_there(blow.cause);
+        if counts {
             trouble.run = trouble.run.saturating_add(1);
             if !retries.backoff_max.is_zero() {
                 trouble.throttle.bad(report.started, now, max);
             }
         }
         let has_served = served > 0;
-        let asks = blow.pause.is_some() || !has_served && matches!(report.verdict, Verdict::PushedBack(_));
+        let asks = asks_too_much || blow.pause.is_some() || matches!(report.verdict, Verdict::PushedBack(_));
         let telling_run = match has_served {
             // It is there, and asks for nothing: it may serve hardly any of its URLs.
             _ if is_there(blow.cause) && !asks || trouble.share.is_known() => trouble.share.telling_run(),
@@ -206,19 +235,23 @@ impl Health {
         };
         let is_trouble = trouble.run >= telling_run;
         // Not the whole host for a URL that is always answered like this.
-        let counts = trouble.counts(report.again) && !trouble.throttle.expects_failures();
-        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts;
+        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts && !trouble.throttle.expects_failures();
         if report.again {
             trouble.retried.bad();
         }
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
             trouble.until = trouble.until.max(now + pause);
             trouble.asked_at = trouble.asked_at.max(Some(report.started));
+            // As many as asked for too much would do so again.
+            if !retries.backoff_max.is_zero() {
+                trouble.ramp = 1;
+            }
         }
-        if !is_trouble || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
+        if !is_trouble || !counts || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
             return;
         }
-        let patience = match (has_served, is_there(blow.cause)) {
+        let is_connected = is_there(blow.cause) || matches!(report.verdict, Verdict::Stalled(_));
+        let patience = match (has_served, is_connected) {
             (true, _) => retries.outage,
             (false, true) => retries.outage / SO_FAR_NEVER_WELL,
             (false, false) => Duration::ZERO,
@@ -275,7 +308,7 @@ impl Blow {
     fn of(report: Report, retries: &RetrySettings) -> (Self, bool) {
         let (cause, weight) = match report.verdict {
             // It said so itself, or by saying nothing for as long as we would wait.
-            Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
+            Verdict::Stalled(kind) | Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
                 (kind, retries.dead_after.div_ceil(2).max(1))
             }
             // The head of the response came.
@@ -300,10 +333,24 @@ impl Trouble {
             level: 0,
             run: 0,
             ramp: 0,
+            scatters: false,
+            drawn: 0,
+            again: 0,
             share: Share::new(served),
             retried: Retried::new(),
             throttle: Throttle::new(now),
         }
+    }
+
+    /// Whether the next job is one that has failed before: where these end better than others, and now and then.
+    fn draws_last(&mut self) -> bool {
+        if self.retried.help() && self.share.is_usual() {
+            return true;
+        }
+        if self.level > 0 {
+            self.drawn = (self.drawn + 1) % ONE_LAST_OF;
+        }
+        self.level > 0 && self.drawn == 0
     }
 
     /// Whether the end of an attempt tells something that the last event did not. Silence does, too, when most of it came after.
@@ -359,9 +406,7 @@ impl Trouble {
         if report.again {
             self.retried.good();
         }
-        if self.counts(report.again) {
-            self.throttle.good(report.started, now, max);
-        }
+        self.throttle.good(report.started, now, max);
     }
 
     /// One more event: a rest of `longest` at most, unless another was asked for. The breaker opens at `after` (0: never).
@@ -371,6 +416,7 @@ impl Trouble {
             self.since = now;
         }
         self.level = self.level.saturating_add(1);
+        self.scatters = true;
         self.last_event = Some(now);
         if blow.weight > 0 {
             self.breaker.failed(blow.cause, blow.weight, after, &settings.retries, now);

@@ -116,6 +116,20 @@ impl<J> Host<J> {
         !self.answers && self.in_flight > 0
     }
 
+    /// The next job: the first, unless the host is or was in trouble. Then those that come next may be the trouble, as in a list that
+    /// is sorted, and what is asked comes from all over the queue; now and then from the end, where jobs are that have failed once.
+    pub(super) fn take(&mut self, rng: &mut fastrand::Rng) -> Option<J> {
+        match self.health.draw(self.queue.len(), rng) {
+            None => self.queue.pop_front(),
+            Some(at) => self.queue.remove(at),
+        }
+    }
+
+    /// Whether a good answer may still come, which pays for a retry.
+    pub(super) fn may_earn(&self) -> bool {
+        !self.queue.is_empty() || self.in_flight > 0
+    }
+
     /// Whether anything is left to do.
     pub(super) fn has_work(&self) -> bool {
         !self.queue.is_empty() || self.in_flight > 0 || self.retries.len() > 0

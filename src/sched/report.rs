@@ -134,6 +134,6 @@ const fn comeback(verdict: Verdict) -> Comeback {
     match verdict {
         Verdict::PushedBack(Some(_)) => Comeback::First,
         Verdict::PushedBack(None) => Comeback::Behind,
-        Verdict::Fine | Verdict::Troubled(_) | Verdict::Failed(_) => Comeback::Paying,
+        Verdict::Fine | Verdict::Troubled(_) | Verdict::Failed(_) | Verdict::Stalled(_) => Comeback::Paying,
     }
 }

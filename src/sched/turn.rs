@@ -1,5 +1,7 @@
 //! What is due and what can be done now.
 
+use std::time::Duration;
+
 use crate::model::{DeferReason, GiveUpReason, Time};
 
 use super::Scheduler;
@@ -11,6 +13,12 @@ use super::retries::Comeback;
 /// Due hosts and retries looked at before actions are given out again, so that no call grows with the number of hosts
 /// whose time has come at once.
 const BATCH: usize = 16;
+
+/// Retries of a host that wait at the most for its good answers to pay for them.
+const MOST_UNPAID: u32 = 256;
+
+/// And how long each waits at the least before it asks again.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
 
 impl<J> Scheduler<J> {
     /// Moves what is due to where it can be taken; says whether there may be more.
@@ -38,10 +46,18 @@ impl<J> Scheduler<J> {
         match self.retries.take_first(&mut host.retries) {
             Some((job, Comeback::First)) => self.enqueue_first(HostId(id), job, now),
             Some((job, Comeback::Paying)) if !host.budget.spend() => {
+                if host.may_earn() && host.retries.len() < MOST_UNPAID {
+                    let due = now + self.settings.job_backoff().wait(1, &mut self.rng);
+                    self.retries.insert(id, &mut host.retries, job, due.max(now + LEAST_WAIT), Comeback::Paying);
+                    return true;
+                }
                 self.given_up.push_back((HostId(id), job, GiveUpReason::BudgetEmpty));
                 self.settle(id, now);
             }
-            Some((job, Comeback::Behind | Comeback::Paying)) => self.enqueue(id, job, now),
+            Some((job, Comeback::Behind | Comeback::Paying)) => {
+                host.health.comes_again();
+                self.enqueue(id, job, now);
+            }
             None => {}
         }
         true
@@ -146,7 +162,7 @@ impl<J> Scheduler<J> {
     fn start(&mut self, pick: Pick, now: Time) -> Option<Action<J>> {
         let id = pick.id;
         let host = &mut self.hosts[id as usize];
-        let job = host.queue.pop_front()?;
+        let job = host.take(&mut self.rng)?;
         if let Place::Ready(bucket) = host.place {
             host.stay = if pick.in_turn { host.turn() } else { host.stay.max(1) };
             self.ready.dispatched(pick, host.stay);

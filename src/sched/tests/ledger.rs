@@ -223,7 +223,9 @@ impl Ledger {
         let job = &mut self.jobs[ticket.job as usize];
         job.state = State::Flying;
         job.starts += 1;
-        if std::mem::take(&mut job.fresh) {
+        // Those of a host that is or was in trouble come from all over its queue.
+        let scattered = self.hosts[host].history.standing(&self.plan.settings.retries).scattered;
+        if std::mem::take(&mut job.fresh) && !scattered {
             let last = self.hosts[host].last_fresh.replace(ticket.job);
             assert!(last < Some(ticket.job), "host {host} starts {ticket:?} after {last:?}");
         }

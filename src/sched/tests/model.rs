@@ -32,7 +32,7 @@ pub(super) fn reason_of_its_own(
     let hopeless = match verdict {
         Verdict::Fine => true,
         Verdict::Troubled(_) | Verdict::PushedBack(_) => false,
-        Verdict::Failed(kind) => !among(kind, AGAIN),
+        Verdict::Failed(kind) | Verdict::Stalled(kind) => !among(kind, AGAIN),
     };
     if hopeless {
         Some(GiveUpReason::Final)
@@ -63,7 +63,7 @@ impl Sign {
             Verdict::Fine => Self::Alive(true),
             Verdict::Troubled(pause) | Verdict::PushedBack(pause) => Self::Failing(FailureKind::Status, 1, pause),
             Verdict::Failed(kind @ (FailureKind::TooSlow | FailureKind::Truncated)) => Self::Failing(kind, 0, None),
-            Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
+            Verdict::Stalled(kind) | Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
                 Self::Failing(kind, half, None)
             }
             Verdict::Failed(kind) if is_gone(kind) => Self::Gone(kind),
@@ -121,6 +121,8 @@ pub(super) struct Standing {
     last_event: Option<Time>,
     level: u32,
     since: Time,
+    /// It has been in trouble.
+    pub(super) scattered: bool,
     run: u8,
     share: Share,
     retried: Retried,
@@ -144,6 +146,7 @@ impl Standing {
         last_event: None,
         level: 0,
         since: Time::ZERO,
+        scattered: false,
         run: 0,
         share: Share::NOTHING,
         retried: Retried::new(),
@@ -157,8 +160,7 @@ impl Standing {
                 Sign::Alive(good) => self.alive(good, again, (started, at), max),
                 Sign::Gone(kind) => self.gone(kind, started, at, settings),
                 Sign::Failing(kind, weight, pause) => {
-                    let holds = matches!(verdict, Verdict::PushedBack(_));
-                    self.failing((kind, weight), pause, holds, again, (started, at), max, settings);
+                    self.failing((kind, weight), pause, verdict, again, (started, at), max, settings);
                 }
             },
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
@@ -195,9 +197,7 @@ impl Standing {
         if again {
             self.retried.good();
         }
-        if !again || self.retried.help() {
-            throttle.good(started, at, max);
-        }
+        throttle.good(started, at, max);
         self.share.good_after(self.run);
         (self.run, self.level) = (0, 0);
         if self.asked_at.is_none_or(|asked| started >= asked) {
@@ -217,13 +217,15 @@ impl Standing {
         &mut self,
         (kind, weight): (FailureKind, u32),
         pause: Option<Duration>,
-        pushed_back: bool,
+        verdict: Verdict,
         again: bool,
         (started, at): (Time, Time),
         max: u32,
         settings: &RetrySettings,
     ) {
         let holding = !settings.backoff_max.is_zero();
+        let (pushed_back, stalled) =
+            (matches!(verdict, Verdict::PushedBack(_)), matches!(verdict, Verdict::Stalled(_)));
         if self.throttle.is_none() {
             self.share = Share::new(u8::try_from(self.served).unwrap_or(u8::MAX));
         }
@@ -231,7 +233,8 @@ impl Standing {
         if weight == 0 {
             (self.death, self.counted) = (None, 0);
         }
-        let counts = !again || self.retried.help();
+        let there = among(kind, "status reset closed io truncated too_slow");
+        let counts = !again || !there || self.retried.help();
         if counts {
             self.run = self.run.saturating_add(1);
             if holding {
@@ -241,12 +244,9 @@ impl Standing {
         if again {
             self.retried.bad();
         }
-        let there = among(kind, "status reset closed io truncated too_slow");
-        let asks = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
+        let asks = pushed_back || pause.is_some_and(|pause| !pause.is_zero());
         let telling_run = match self.served {
-            _ if there && !asks && (!pushed_back || self.served > 0) || self.share.is_known() => {
-                self.share.telling_run()
-            }
+            _ if there && !asks || self.share.is_known() => self.share.telling_run(),
             0 => 1,
             _ => 8,
         };
@@ -261,11 +261,12 @@ impl Standing {
         let silence = matches!(kind, FailureKind::Timeout | FailureKind::TotalTimeout);
         let told = |last: Time| !silence || at.since(last) <= at.since(started) / 2;
         let of_before = self.last_event.is_some_and(|last| started <= last && told(last));
-        if !in_trouble || of_before || self.death.is_some_and(|death| started < death.until) {
+        if !in_trouble || !counts || of_before || self.death.is_some_and(|death| started < death.until) {
             return;
         }
         let patience = match kind {
             _ if self.served > 0 => settings.outage,
+            _ if stalled => settings.outage / 3,
             FailureKind::Status | FailureKind::Reset | FailureKind::Closed | FailureKind::Io => settings.outage / 3,
             FailureKind::Truncated | FailureKind::TooSlow => settings.outage / 3,
             _ => Duration::ZERO,
@@ -288,6 +289,7 @@ impl Standing {
             self.since = at;
         }
         self.level += 1;
+        self.scattered = true;
         self.last_event = Some(at);
         self.counted += weight;
         if weight > 0 && (self.death.is_some() || (after > 0 && self.counted >= after)) {

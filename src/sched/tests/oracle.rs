@@ -142,7 +142,7 @@ pub(super) const fn replayable(key: u64) -> bool {
 fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
     let (script, retries) = (&plan.hosts[host], &plan.settings.retries);
     let kinds = script.bad_verdicts().into_iter().filter_map(|verdict| match verdict {
-        Verdict::Failed(kind) => Some(kind),
+        Verdict::Failed(kind) | Verdict::Stalled(kind) => Some(kind),
         Verdict::Troubled(_) | Verdict::PushedBack(_) => Some(FailureKind::Status),
         Verdict::Fine => None,
     });

@@ -78,7 +78,7 @@ choice!(Mood {
 });
 choice!(Name { Known {} FailsFirst { 0: count, 1: kind } FailsAlways { 0: kind } });
 choice!(Protocol { Http1 {} Http2 { 0: streams } });
-choice!(Verdict { Fine {} Troubled { 0: pause } PushedBack { 0: pause } Failed { 0: kind } });
+choice!(Verdict { Fine {} Troubled { 0: pause } PushedBack { 0: pause } Failed { 0: kind } Stalled { 0: kind } });
 choice!(Disturbance {
     Arrive { 0: host, 1: key }
     Capacity { 0: host, 1: slots }
