@@ -246,6 +246,29 @@ async fn nobody_at_the_server_s_port_is_a_server_failure_at_once() {
 }
 
 #[tokio::test]
+async fn a_server_this_machine_can_t_send_to_leaves_the_next_one_at_once() {
+    local(async {
+        let (good, _) = fake_dns::start(|_, kind| loopback(kind, 60)).await;
+        // A link-local address without its zone, and one that takes a broadcast socket.
+        for barred in ["[fe80::1]:53", "255.255.255.255:53"] {
+            let mut config = config(barred.parse().unwrap());
+            let (alone, clock) = resolver(&config);
+            let before = clock.now();
+            let failed = failure(&alone, "a.test").await;
+            assert_eq!(failed.kind, FailureKind::ServerFailure, "{failed}");
+            assert!(failed.message.contains(&format!("{barred} was no use: it can't be reached (")), "{failed}");
+            config.dns.servers.push(good);
+            let (resolver, _) = resolver(&config);
+            for name in ["a.test", "b.test", "c.test"] {
+                assert_eq!(addresses(&resolver, name).await.len(), 2, "{barred}");
+            }
+            assert!(clock.now().since(before) < Duration::from_millis(500), "{barred}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_family_failing_does_not_fail_the_other() {
     local(async {
         let (address, _) = fake_dns::start(|_, kind| match kind {

@@ -40,7 +40,9 @@ impl Asked<'_> {
 
     /// Why no server was a help.
     pub(super) fn failed(&self, troubles: &[(usize, Trouble)], lack: Option<&Lack>) -> Fault {
-        if let Some(lack) = lack.filter(|_| troubles.iter().all(|(_, trouble)| *trouble == Trouble::Silent)) {
+        // One that can't be reached from here, and one that could not be asked: neither has said anything of the name.
+        let mute = |(_, trouble): &(usize, Trouble)| matches!(trouble, Trouble::Silent | Trouble::Unreachable(_));
+        if let Some(lack) = lack.filter(|_| troubles.iter().all(mute)) {
             return self.lacking(lack);
         }
         let silent = |(_, trouble): &(usize, Trouble)| *trouble == Trouble::Silent;
@@ -72,7 +74,9 @@ impl Asked<'_> {
             Trouble::Nonsense => "sent something that can't be read".to_owned(),
             Trouble::Referral => "does not look up names for others".to_owned(),
             Trouble::Unreachable(why) => format!("was no use: {why}"),
-            Trouble::Cut => "has an answer too long for UDP, and did not give it over TCP".to_owned(),
+            Trouble::Cut(None) => "has an answer too long for UDP, and did not give it over TCP".to_owned(),
+            Trouble::Cut(Some(why)) => format!("has an answer too long for UDP, but {why}"),
+            Trouble::Closed => "ended the connection over TCP without an answer".to_owned(),
         }
     }
 
@@ -141,13 +145,15 @@ mod tests {
             (vec![Trouble::Code(2)], None, ServerFailure, Then::Next),
             (vec![Trouble::Code(5)], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Nonsense], None, ServerFailure, Then::AsIs),
-            (vec![Trouble::Cut], None, ServerFailure, Then::AsIs),
+            (vec![Trouble::Cut(None)], None, ServerFailure, Then::AsIs),
+            (vec![Trouble::Closed], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Referral], None, ServerFailure, Then::AsIs),
             (vec![unreachable()], None, ServerFailure, Then::Stop),
             (vec![unreachable(), Trouble::Silent], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Silent], Some(Lack::Descriptors), Io, Then::Stop),
             (vec![], Some(Lack::Ports), Io, Then::Stop),
             (vec![], Some(Lack::Other("no buffer space".into())), Io, Then::Stop),
+            (vec![unreachable()], Some(Lack::Ports), Io, Then::Stop),
             (vec![Trouble::Code(2)], Some(Lack::Ports), ServerFailure, Then::Next),
         ] {
             let what = format!("{troubles:?} {lack:?}");
