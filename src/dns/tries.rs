@@ -287,10 +287,7 @@ impl Tries {
     }
 
     fn answered(&mut self, server: usize, answer: Answer, now: Time) {
-        const FORMERR: u16 = 1;
         const NXDOMAIN: u16 = 3;
-        const NOTIMP: u16 = 4;
-        const BADVERS: u16 = 16;
         self.lack = None;
         let Some(line) = self.lines.iter_mut().find(|line| line.server == server) else { return };
         match answer {
@@ -302,16 +299,17 @@ impl Tries {
                 line.times += 1;
                 self.again = Some(Ask { server, over: Over::Tcp, repeated: false, plain: line.plain });
             }
+            answer if is_about_edns(&answer) => {
+                // Else a late answer to the question with EDNS: the one without is under way.
+                if !line.plain {
+                    line.plain = true;
+                    line.times += 1;
+                    self.again = Some(Ask { server, over: line.over, repeated: false, plain: true });
+                }
+            }
             Answer { code: NXDOMAIN, .. } => self.done = Some(Next::NoName(server)),
             Answer { code: 0, content: Content::Referral, .. } => self.out(server, Trouble::Referral, now),
             Answer { code: 0, content, .. } => self.done = Some(Next::Answered(server, content)),
-            Answer { code: FORMERR | NOTIMP | BADVERS, to_edns: true, .. } if !line.plain => {
-                line.plain = true;
-                line.times += 1;
-                self.again = Some(Ask { server, over: line.over, repeated: false, plain: true });
-            }
-            // Late answer to the question with EDNS: the one without is under way.
-            Answer { code: FORMERR | NOTIMP | BADVERS, to_edns: true, .. } => {}
             Answer { code, .. } => self.out(server, Trouble::Code(code), now),
         }
     }
@@ -352,6 +350,23 @@ impl Tries {
             None => Trouble::Silent,
         };
         (asked.map(|line| (line.server, trouble(line))).collect(), self.lack.as_ref())
+    }
+}
+
+/// Whether an answer may be about the question's EDNS, and not about its name: the refusals that RFC 6891 §7 has for it, and any answer
+/// without an address from a server that shows none itself. Some that don't know it say SERVFAIL, REFUSED, NXDOMAIN or nothing; glibc
+/// asks without it.
+const fn is_about_edns(answer: &Answer) -> bool {
+    const FORMERR: u16 = 1;
+    const NOTIMP: u16 = 4;
+    const BADVERS: u16 = 16;
+    if !answer.to_edns {
+        return false;
+    }
+    match answer.code {
+        FORMERR | NOTIMP | BADVERS => true,
+        0 => !answer.edns && matches!(answer.content, Content::Nothing { dangling: false } | Content::Referral),
+        _ => !answer.edns,
     }
 }
 
@@ -504,6 +519,46 @@ mod tests {
             tries.heard(0, plain(refusal), at(3));
             assert_eq!(tries.next(at(3)), Next::GiveUp);
         }
+    }
+
+    #[test]
+    fn who_shows_no_edns_is_asked_without_it_before_it_is_judged() {
+        let nothing = |dangling| Content::Nothing { dangling };
+        let to_edns = |code, content: Content, edns| {
+            Heard::Answer(Answer { truncated: false, code, edns, to_edns: true, content })
+        };
+        for (code, content, edns, asked) in [
+            (2, nothing(false), false, true),
+            (3, nothing(false), false, true),
+            (5, nothing(false), false, true),
+            (9, nothing(false), false, true),
+            (0, nothing(false), false, true),
+            (0, Content::Referral, false, true),
+            // It knows EDNS, or has answered.
+            (2, nothing(false), true, false),
+            (3, nothing(false), true, false),
+            (5, nothing(false), true, false),
+            (0, nothing(false), true, false),
+            (0, Content::Referral, true, false),
+            (0, nothing(true), false, false),
+            (0, addresses(), false, false),
+        ] {
+            let what = format!("{code} {content:?} {edns}");
+            let mut tries = tries(2);
+            tries.next(at(0));
+            tries.heard(0, to_edns(code, content, edns), at(1));
+            let plainly = Next::Ask(Ask { server: 0, over: Over::Udp, repeated: false, plain: true });
+            assert_eq!(tries.next(at(1)) == plainly, asked, "{what}");
+        }
+        // What it then says holds, and the first answer said again does not.
+        let mut said = tries(1);
+        said.next(at(0));
+        said.heard(0, to_edns(3, nothing(false), false), at(1));
+        said.next(at(1));
+        said.heard(0, to_edns(3, nothing(false), false), at(2));
+        assert_eq!(said.next(at(2)), Next::Wait(at(1000)));
+        said.heard(0, plain(3), at(3));
+        assert_eq!(said.next(at(3)), Next::NoName(0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The sentences of a look-up that brought no address. Pure.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -64,7 +65,18 @@ impl Asked<'_> {
             [.., (_, Trouble::Code(2))] => Then::Next,
             _ => Then::AsIs,
         };
-        Fault { then, ..Fault::new(FailureKind::ServerFailure, message) }
+        let brief = brief(troubles.iter().map(|(_, trouble)| trouble)).into();
+        Fault { then, brief, ..Fault::new(FailureKind::ServerFailure, message) }
+    }
+
+    /// `name` is what somebody asked for, which may be another than the one that is no name.
+    pub(super) fn unspeakable(&self, name: &str) -> Fault {
+        let what = if self.name == name.strip_suffix('.').unwrap_or(name) { "the URL" } else { "the search domains" };
+        let message =
+            format!("'{}' can't be a name in DNS: a part of it is empty or too long; check {what}", self.name);
+        // glibc ends the list at such a name.
+        let fault = Fault::new(FailureKind::NameNotFound, message);
+        Fault { then: Then::AsIs, brief: "can't be a name".into(), ..fault }
     }
 
     fn trouble(&self, trouble: &Trouble) -> String {
@@ -112,9 +124,86 @@ impl Asked<'_> {
     }
 }
 
+/// What the servers did, in a word or two each; what several did once.
+fn brief<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> String {
+    let mut words: Vec<Cow<'static, str>> = Vec::new();
+    for trouble in troubles {
+        let word = match trouble {
+            Trouble::Silent => "no answer".into(),
+            Trouble::Code(code) => code_name(*code).into(),
+            Trouble::Nonsense => "an unreadable answer".into(),
+            Trouble::Referral => "a referral".into(),
+            Trouble::Unreachable(_) => "nobody could be asked".into(),
+            Trouble::Cut(_) | Trouble::Closed => "no answer over TCP".into(),
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
+}
+
+/// Names that a message says what became of: those of a usual search list.
+const MOST_SHOWN: usize = 6;
+
+/// `fault` with what became of each name that was tried in its place. `left`: how many more there would have been.
+pub(super) fn searched(fault: Fault, tried: &[(String, Cow<'static, str>)], left: usize) -> Fault {
+    if tried.len() + left < 2 {
+        return fault;
+    }
+    let mut message = format!("{} (the search list's names: ", fault.message);
+    for (at, (name, brief)) in tried.iter().take(MOST_SHOWN).enumerate() {
+        let comma = if at == 0 { "" } else { "; " };
+        let _ = write!(message, "{comma}{name}: {brief}");
+    }
+    if let Some(more @ 1..) = tried.len().checked_sub(MOST_SHOWN) {
+        let _ = write!(message, "; {more} more tried");
+    }
+    if left > 0 {
+        let _ = write!(message, "; {left} not asked for");
+    }
+    message.push(')');
+    Fault { message: message.into(), ..fault }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_of_a_search_is_said_what_became_of() {
+        let fault = || Fault::new(FailureKind::NameNotFound, "no.".to_owned());
+        let says = |tried: &[(&str, &'static str)], left| {
+            let tried: Vec<_> = tried.iter().map(|(name, brief)| ((*name).to_owned(), Cow::from(*brief))).collect();
+            searched(fault(), &tried, left).message.to_string()
+        };
+        assert_eq!(says(&[("a", "NXDOMAIN")], 0), "no.");
+        assert_eq!(
+            says(&[("a.b", "REFUSED"), ("a", "NXDOMAIN")], 1),
+            "no. (the search list's names: a.b: REFUSED; a: NXDOMAIN; 1 not asked for)"
+        );
+        assert_eq!(
+            says(&[("a.b", "no address")], 2),
+            "no. (the search list's names: a.b: no address; 2 not asked for)"
+        );
+        let many = [("a.b", "NXDOMAIN"); MOST_SHOWN + 3];
+        assert!(says(&many, 0).ends_with("a.b: NXDOMAIN; 3 more tried)"), "{}", says(&many, 0));
+        assert!(says(&many[..MOST_SHOWN], 0).ends_with("a.b: NXDOMAIN)"));
+    }
+
+    #[test]
+    fn what_servers_did_is_said_briefly() {
+        for (troubles, expected) in [
+            (&[Trouble::Code(2)][..], "SERVFAIL"),
+            (&[Trouble::Code(5), Trouble::Code(5), Trouble::Silent], "REFUSED, no answer"),
+            (
+                &[Trouble::Unreachable("x".into()), Trouble::Closed, Trouble::Cut(None)],
+                "nobody could be asked, no answer over TCP",
+            ),
+        ] {
+            assert_eq!(brief(troubles.iter()), expected);
+        }
+    }
 
     fn asked(servers: &[SocketAddr]) -> Asked<'_> {
         Asked { name: "a.test", servers, unnamed: false, within: Duration::from_secs(10) }
