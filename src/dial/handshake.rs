@@ -48,7 +48,7 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
     let name = if is_odd(host) { odd_name::respell(bare(host)) } else { bare(host).to_owned() };
     ServerName::try_from(name).map_err(|_| {
         let message =
-            format!("'{host}' is no name in DNS: a label has more than 63 bytes, or none, or all of it more than 253");
+            format!("'{host}' is no name in DNS: a label has more than 63 bytes, or all of it more than 253");
         Failure::new(Phase::Tls, FailureKind::CertificateName, message)
     })
 }
