@@ -488,7 +488,7 @@ async fn a_failure_within_the_search_list_ends_it_as_in_glibc() {
 async fn a_domain_that_makes_no_name_ends_the_search() {
     local(async {
         let long = "x".repeat(64);
-        for domain in ["one..test", &long, "a.one..test", &vec!["y".repeat(63).as_str(); 4].join(".")] {
+        for domain in ["one..test", &long, "a.one..test", &["y".repeat(63).as_str(); 4].join(".")] {
             let (address, asked) = knowing(&[("shop.two.test", RecordType::A), ("shop", RecordType::A)]).await;
             let (config, _directory) = searching(address, &format!("search {domain} two.test"));
             assert_eq!(addresses(&resolver(&config).0, "shop").await, [ip("127.0.0.1")], "{domain}");
