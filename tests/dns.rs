@@ -246,6 +246,29 @@ async fn nobody_at_the_server_s_port_is_a_server_failure_at_once() {
 }
 
 #[tokio::test]
+async fn a_server_this_machine_can_t_send_to_leaves_the_next_one_at_once() {
+    local(async {
+        let (good, _) = fake_dns::start(|_, kind| loopback(kind, 60)).await;
+        // A link-local address without its zone, and one that takes a broadcast socket.
+        for barred in ["[fe80::1]:53", "255.255.255.255:53"] {
+            let mut config = config(barred.parse().unwrap());
+            let (alone, clock) = resolver(&config);
+            let before = clock.now();
+            let failed = failure(&alone, "a.test").await;
+            assert_eq!(failed.kind, FailureKind::ServerFailure, "{failed}");
+            assert!(failed.message.contains(&format!("{barred} was no use: it can't be reached (")), "{failed}");
+            config.dns.servers.push(good);
+            let (resolver, _) = resolver(&config);
+            for name in ["a.test", "b.test", "c.test"] {
+                assert_eq!(addresses(&resolver, name).await.len(), 2, "{barred}");
+            }
+            assert!(clock.now().since(before) < Duration::from_millis(500), "{barred}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_family_failing_does_not_fail_the_other() {
     local(async {
         let (address, _) = fake_dns::start(|_, kind| match kind {
@@ -454,7 +477,76 @@ async fn a_failure_within_the_search_list_ends_it_as_in_glibc() {
         let (config, _directory) = searching(address, "search refusing.test a.test");
         let failed = failure(&resolver(&config).0, "shop").await;
         assert_eq!(failed.kind, FailureKind::NameNotFound, "the name as it is: {failed}");
+        let says = "(the search list's names: shop.refusing.test: REFUSED; shop: NXDOMAIN; 1 not asked for)";
+        assert!(failed.message.ends_with(says), "{failed}");
         assert!(asked.borrow().iter().all(|(name, _)| name != "shop.a.test"), "{asked:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_domain_that_makes_no_name_ends_the_search() {
+    local(async {
+        let long = "x".repeat(64);
+        for domain in ["one..test", &long, "a.one..test", &["y".repeat(63).as_str(); 4].join(".")] {
+            let (address, asked) = knowing(&[("shop.two.test", RecordType::A), ("shop", RecordType::A)]).await;
+            let (config, _directory) = searching(address, &format!("search {domain} two.test"));
+            assert_eq!(addresses(&resolver(&config).0, "shop").await, [ip("127.0.0.1")], "{domain}");
+            assert!(asked.borrow().iter().all(|(name, _)| name == "shop"), "{domain}: {asked:?}");
+            let failed = failure(&resolver(&config).0, "other").await;
+            assert_eq!(failed.kind, FailureKind::NameNotFound, "{failed}");
+            assert!(failed.message.ends_with(": can't be a name; other: NXDOMAIN; 1 not asked for)"), "{failed}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_to_what_the_files_said_before_is_not_kept() {
+    local(async {
+        let (address, _) = fake_dns::start(|name, kind| match name {
+            "shop.b.test" => loopback(kind, 60),
+            "shop.a.test" => Reply::Address(ip("127.0.0.9"), 60, Duration::from_millis(300)),
+            _ => Reply::Code(ResponseCode::NXDomain),
+        })
+        .await;
+        let (mut config, _directory) = searching(address, "search a.test");
+        config.network.family = FamilyPreference::Ipv4Only;
+        let (resolver, clock) = resolver(&config);
+        let asking = resolver.clone();
+        let first = tokio::task::spawn_local(async move { addresses(&asking, "shop").await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::write(config.dns.resolv_conf.as_ref().unwrap(), "search b.test # new").unwrap();
+        clock.skip(Duration::from_secs(4));
+        failure(&resolver, "other").await;
+        assert_eq!(first.await.unwrap(), [ip("127.0.0.1")]);
+        assert_eq!(addresses(&resolver, "shop").await, [ip("127.0.0.1")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_without_a_name_may_have_one_when_resolv_conf_has_changed() {
+    local(async {
+        let (address, asked) = knowing(&[("shop.b.test", RecordType::A)]).await;
+        let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://shop:{}/", web.local_addr().unwrap().port());
+        std::thread::spawn(move || {
+            let (mut stream, _) = web.accept().unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            std::io::Write::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        });
+        let (config, _directory) = searching(address, "search a.test");
+        let client = haul::Client::builder().config(|all| all.dns = config.dns.clone()).build().unwrap();
+        let kind = |result: Result<haul::Response, haul::Error>| result.map(|_| ()).map_err(|error| error.kind());
+        for _ in 0..2 {
+            assert_eq!(kind(client.get(&url).send().await), Err(FailureKind::NameNotFound));
+        }
+        let questions = asked.borrow().len();
+        std::fs::write(config.dns.resolv_conf.as_ref().unwrap(), "search b.test # new").unwrap();
+        tokio::time::sleep(Duration::from_millis(3100)).await;
+        assert_eq!(asked.borrow().len(), questions, "nobody asks while nobody wants to know");
+        assert_eq!(kind(client.get(&url).send().await), Ok(()));
     })
     .await;
 }

@@ -338,14 +338,20 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
 pub(super) fn names(servers: &[SocketAddr]) -> DnsSettings {
     let variable = |name: &str| {
         let value = std::env::var_os(name).filter(|_| servers.is_empty());
-        value.and_then(|value| value.into_string().ok()).unwrap_or_default()
+        value.and_then(|value| value.into_string().ok())
     };
     DnsSettings {
         servers: servers.to_vec(),
-        search: variable("LOCALDOMAIN").split_ascii_whitespace().map(str::to_owned).collect(),
-        options: variable("RES_OPTIONS"),
+        search: variable("LOCALDOMAIN").map(|domains| search_domains(&domains)).unwrap_or_default(),
+        options: variable("RES_OPTIONS").unwrap_or_default(),
         ..DnsSettings::default()
     }
+}
+
+/// The domains that `LOCALDOMAIN` names. One that is set and empty names the root: nothing is added to a name.
+fn search_domains(value: &str) -> Vec<String> {
+    let domains: Vec<_> = value.split_ascii_whitespace().map(str::to_owned).collect();
+    if domains.is_empty() { vec![String::new()] } else { domains }
 }
 
 /// The network these flags ask for.
@@ -409,6 +415,13 @@ mod tests {
             _ => Err(io::ErrorKind::NotFound.into()),
         },
     };
+
+    #[test]
+    fn an_empty_list_of_domains_is_a_list() {
+        for (value, expected) in [("a.test b.test", &["a.test", "b.test"][..]), ("", &[""]), (" \t", &[""])] {
+            assert_eq!(search_domains(value), expected, "{value:?}");
+        }
+    }
 
     fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
         match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
@@ -46,7 +46,8 @@ impl Head {
     /// The body as text.
     pub(super) fn text<'b>(&self, body: &'b [u8]) -> Text<'b> {
         let content_types = self.headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
-        text::read(body, content_types, self.url.host())
+        let options = self.headers.get(X_CONTENT_TYPE_OPTIONS).map(HeaderValue::as_bytes);
+        text::read(body, content_types, options, self.url.host())
     }
 
     /// The body as JSON. Nearly every one is what JSON has to be, and is read at once.

@@ -158,7 +158,7 @@ pub struct DnsSettings {
     /// Read again when it changes.
     pub resolv_conf: Option<PathBuf>,
     /// Search domains instead of those of the file, as `LOCALDOMAIN` gives them to glibc (the command takes that variable).
-    /// Default empty: the file's.
+    /// An empty domain is the root: the name as it is. Default none: the file's.
     pub search: Vec<String>,
     /// Options beside those of the file and in its form (`ndots:2 rotate`), as `RES_OPTIONS` gives them to glibc (the command takes
     /// that variable). Default empty.

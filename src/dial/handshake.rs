@@ -47,9 +47,9 @@ fn bare(host: &str) -> &str {
 fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
     let name = if is_odd(host) { odd_name::respell(bare(host)) } else { bare(host).to_owned() };
     ServerName::try_from(name).map_err(|_| {
-        let message =
-            format!("'{host}' is no name in DNS: a label has more than 63 bytes, or none, or all of it more than 253");
-        Failure::new(Phase::Tls, FailureKind::CertificateName, message)
+        let message = format!("'{host}' is no name in DNS: a label has more than 63 bytes, or all of it more than 253");
+        // No certificate has been seen.
+        Failure::new(Phase::Tls, FailureKind::Handshake, message)
     })
 }
 
@@ -121,6 +121,17 @@ mod tests {
     use rustls::OtherError;
 
     use super::*;
+
+    #[test]
+    fn what_is_no_name_is_no_fault_of_a_certificate() {
+        let long = format!("{}.test", "x".repeat(64));
+        let failure = server_name(&long).expect_err("rustls has learnt to take it");
+        assert_eq!((failure.phase, failure.kind), (Phase::Tls, FailureKind::Handshake));
+        assert!(failure.message.contains("63 bytes"), "{failure}");
+        for host in ["a..test", ".a.test", "a.test.", "[::1]"] {
+            assert!(server_name(host).is_ok(), "{host}");
+        }
+    }
 
     #[test]
     fn each_fault_of_a_certificate_has_its_kind_and_what_helps() {

@@ -31,13 +31,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::alt_names;
 
 /// What may stand in a URL's host and not in a `DnsName`. The letter for each is as far from A as it is from the beginning. The
-/// first, the hyphen, is odd only at the ends of a label.
-const ODD: &[u8; 17] = b"-!\"$&'()*+,;=`{}~";
+/// first, the hyphen, is odd only at the ends of a label; the last, the dot, only where a label should begin: no name server knows
+/// such a host, but it may have been given an address.
+const ODD: &[u8; 18] = b"-!\"$&'()*+,;=`{}~.";
+
+const DOT: usize = ODD.len() - 1;
 
 /// Whether rustls takes `host` only in another spelling.
 pub(super) fn is_odd(host: &str) -> bool {
     host.split('.').any(|label| {
-        label.starts_with('-') || label.ends_with('-') || label.bytes().any(|byte| ODD[1..].contains(&byte))
+        label.is_empty()
+            || label.starts_with('-')
+            || label.ends_with('-')
+            || label.bytes().any(|byte| ODD[1..].contains(&byte))
     })
 }
 
@@ -47,6 +53,7 @@ pub(super) fn respell(host: &str) -> String {
     let is_end = |at: usize| at == 0 || bytes[at - 1] == b'.' || bytes.get(at + 1).is_none_or(|next| *next == b'.');
     let letter = |at: usize, byte: u8| match ODD.iter().position(|odd| *odd == byte) {
         Some(0) if !is_end(at) => byte,
+        Some(DOT) if at > 0 && bytes[at - 1] != b'.' => byte,
         Some(number) => b'A' + number as u8,
         None => byte,
     };
@@ -309,9 +316,22 @@ mod tests {
 
     #[test]
     fn a_name_is_odd_by_the_ends_of_its_labels_and_by_its_letters() {
-        for host in
-            [HOST, "-a.test", "a-.test", "a.-b.test", "a.test-", "-", "a!b.test", "a~.test", "a--.test", "xn--a-.test"]
-        {
+        for host in [
+            HOST,
+            "-a.test",
+            "a-.test",
+            "a.-b.test",
+            "a.test-",
+            "-",
+            "a!b.test",
+            "a~.test",
+            "a--.test",
+            "xn--a-.test",
+            "a..test",
+            ".a.test",
+            "a...test",
+            "a..-b.test",
+        ] {
             assert!(is_odd(host), "{host}");
             assert!(ServerName::try_from(host).is_err(), "{host}: rustls has learnt to take it");
             let respelled = respell(host);
@@ -336,7 +356,8 @@ mod tests {
             assert!(ServerName::try_from(host).is_ok() && respell(host) == host, "{host}");
         }
         let every: String = ODD.iter().map(|byte| char::from(*byte)).chain("a.test".chars()).collect();
-        assert_eq!(respell(&every), "ABCDEFGHIJKLMNOPQa.test");
+        assert_eq!(respell(&every), "ABCDEFGHIJKLMNOPQ.a.test");
+        assert_eq!(respell(".a..test"), "Ra.Rtest");
     }
 
     /// What rustls sends first to `host`.

@@ -162,7 +162,18 @@ async fn over_udp(socket: &UdpSocket, question: &Question) -> Heard {
 async fn over_tcp(address: SocketAddr, question_bytes: Vec<u8>, question: &Question) -> Heard {
     let mut stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
-        Err(error) => return failed(&error),
+        // Said of no address of our own as well as of no port; a datagram needs the one, and no such port.
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && open(address).is_ok() => {
+            return Heard::Lack(Lack::Ports);
+        }
+        Err(error) => {
+            return match failed(&error) {
+                Heard::Unreachable(why) => Heard::Unreachable(format!("{why} over TCP").into()),
+                // Before anything was said.
+                Heard::Cut => Heard::Unreachable("it ends each connection over TCP".into()),
+                heard => heard,
+            };
+        }
     };
     match exchange(&mut stream, &question_bytes).await {
         Ok(message) => match read(&message, question) {
@@ -181,23 +192,18 @@ async fn exchange(stream: &mut TcpStream, question: &[u8]) -> io::Result<Vec<u8>
     Ok(message)
 }
 
-/// Whose fault an error of a socket is: the server's, or this machine's.
+/// What an error of a socket is about: something that this machine lacks, whoever is asked, or else the way to this one server. Of the
+/// latter there are many, and most are set up: no address or route of the family, a zone that is none, a route or a filter that forbids.
 fn failed(error: &io::Error) -> Heard {
-    use io::ErrorKind as Kind;
-    if matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE)) {
-        return Heard::Lack(Lack::Descriptors);
-    }
-    match error.kind() {
-        Kind::ConnectionRefused => Heard::Unreachable("nobody listens at its port".into()),
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::TimedOut => {
-            Heard::Unreachable("it can't be reached over the network".into())
-        }
-        Kind::ConnectionReset | Kind::ConnectionAborted => Heard::Cut,
-        Kind::AddrInUse | Kind::AddrNotAvailable => Heard::Lack(Lack::Ports),
-        _ => {
-            let text = error.to_string();
-            Heard::Lack(Lack::Other(text.split(" (os error").next().unwrap_or_default().to_lowercase().into()))
-        }
+    use nix::libc;
+    let text = || error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase();
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => Heard::Lack(Lack::Descriptors),
+        Some(libc::EADDRINUSE) => Heard::Lack(Lack::Ports),
+        Some(libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => Heard::Lack(Lack::Other(text().into())),
+        Some(libc::ECONNRESET | libc::ECONNABORTED) => Heard::Cut,
+        Some(libc::ECONNREFUSED) => Heard::Unreachable("nobody listens at its port".into()),
+        _ => Heard::Unreachable(format!("it can't be reached ({})", text()).into()),
     }
 }
 
@@ -210,17 +216,30 @@ mod tests {
     #[test]
     fn whose_fault_an_error_is() {
         let of = |code| failed(&io::Error::from_raw_os_error(code));
-        for code in [libc::ECONNREFUSED, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENETDOWN] {
-            assert!(matches!(of(code), Heard::Unreachable(_)), "{code}");
+        for (code, says) in [
+            (libc::ECONNREFUSED, "nobody listens at its port"),
+            (libc::ENETUNREACH, "it can't be reached (network is unreachable)"),
+            (libc::EHOSTUNREACH, "it can't be reached (no route to host)"),
+            (libc::ENETDOWN, "it can't be reached (network is down)"),
+            (libc::ETIMEDOUT, "it can't be reached (connection timed out)"),
+            // IPv6 is off, or there is no address of it.
+            (libc::EADDRNOTAVAIL, "it can't be reached (cannot assign requested address)"),
+            (libc::EAFNOSUPPORT, "it can't be reached (address family not supported by protocol)"),
+            // A link-local address without a zone; a blackhole route.
+            (libc::EINVAL, "it can't be reached (invalid argument)"),
+            (libc::ENODEV, "it can't be reached (no such device)"),
+            // A route that forbids; a filter that does, or whose table of connections is full.
+            (libc::EACCES, "it can't be reached (permission denied)"),
+            (libc::EPERM, "it can't be reached (operation not permitted)"),
+            (libc::EMSGSIZE, "it can't be reached (message too long)"),
+        ] {
+            assert!(matches!(of(code), Heard::Unreachable(why) if &*why == says), "{code}");
         }
         for code in [libc::EMFILE, libc::ENFILE] {
             assert!(matches!(of(code), Heard::Lack(Lack::Descriptors)), "{code}");
         }
-        for code in [libc::EADDRINUSE, libc::EADDRNOTAVAIL] {
-            assert!(matches!(of(code), Heard::Lack(Lack::Ports)), "{code}");
-        }
-        // A full table of tracked connections says EPERM.
-        for code in [libc::ENOBUFS, libc::EAGAIN, libc::EPERM, libc::ENOMEM, libc::EINVAL] {
+        assert!(matches!(of(libc::EADDRINUSE), Heard::Lack(Lack::Ports)));
+        for code in [libc::ENOBUFS, libc::EAGAIN, libc::ENOMEM] {
             assert!(matches!(of(code), Heard::Lack(Lack::Other(_))), "{code}");
         }
     }

@@ -6,6 +6,7 @@
 //! One departure from the RFC: an AAAA answer alone also gives the A answer its 50 ms. The addresses are handed on as
 //! one list that is used until its TTL ends, and a list without its fallback would be worse than that wait.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(super) struct Found {
 pub(super) struct Fault {
     pub(super) kind: FailureKind,
     pub(super) message: Arc<str>,
+    /// The same in a word or two.
+    pub(super) brief: Cow<'static, str>,
     /// What it means for the other names that may be asked for instead.
     pub(super) then: Then,
 }
@@ -48,7 +51,14 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn new(kind: FailureKind, message: String) -> Self {
         let negative = matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress);
-        Self { kind, message: message.into(), then: if negative { Then::Next } else { Then::AsIs } }
+        let brief = match kind {
+            FailureKind::NameNotFound => "NXDOMAIN",
+            FailureKind::NoAddress => "no address",
+            FailureKind::Timeout => "no answer",
+            _ => "not looked up",
+        };
+        let then = if negative { Then::Next } else { Then::AsIs };
+        Self { kind, message: message.into(), brief: brief.into(), then }
     }
 
     /// The name server has answered, and the answer is no.

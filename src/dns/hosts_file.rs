@@ -16,7 +16,7 @@ impl HostsFile {
             let mut words = line.split_whitespace();
             let Some(Ok(address)) = words.next().map(str::parse) else { continue };
             for word in words {
-                let addresses = names.entry(plain(word)).or_default();
+                let addresses = names.entry(word.to_ascii_lowercase().into()).or_default();
                 if !addresses.contains(&address) {
                     addresses.push(address);
                 }
@@ -25,14 +25,15 @@ impl HostsFile {
         Self(names)
     }
 
-    /// The addresses of `name`, which is in small letters.
+    /// The addresses of `name`, which is in small letters. A final dot makes it another name, as in glibc.
     pub(super) fn get(&self, name: &str) -> &[IpAddr] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
-}
 
-fn plain(name: &str) -> Box<str> {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into()
+    /// Whether it has this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +50,9 @@ mod tests {
             ("b.test", &["192.0.2.1"]),
             ("c.test", &[]),
             ("d.test", &[]),
-            ("e.test", &["192.0.2.2"]),
+            ("a.test.", &[]),
+            ("e.test", &[]),
+            ("e.test.", &["192.0.2.2"]),
             ("f.test", &[]),
             ("g.test", &[]),
             ("192.0.2.9", &[]),

@@ -80,6 +80,8 @@ struct Inner {
     flights: RefCell<HashMap<Rc<str>, Vec<oneshot::Sender<Answer>>>>,
     turns: Semaphore,
     stats: Cell<DnsStats>,
+    /// How often what was read of the machine has changed.
+    generation: Cell<u64>,
     clock: Box<dyn Fn() -> Time>,
 }
 
@@ -106,8 +108,19 @@ impl Resolver {
             flights: RefCell::default(),
             turns: Semaphore::new(config.dns.max_lookups.clamp(1, Semaphore::MAX_PERMITS)),
             stats: Cell::default(),
+            generation: Cell::default(),
             clock: Box::new(clock),
         }))
+    }
+
+    /// A number that is another one since the machine's files were seen to have changed: what was said of names before no longer holds.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.get()
+    }
+
+    /// Looks at the machine's files, every few seconds at most.
+    pub(crate) fn look(&self) {
+        self.0.look();
     }
 
     /// What it has done so far.
@@ -119,9 +132,6 @@ impl Resolver {
     async fn answer(&self, name: &str) -> Answer {
         let inner = &self.0;
         inner.count(|stats| stats.asked += 1);
-        if inner.own.is_none() && inner.upstream.look((inner.clock)()) {
-            inner.cache.borrow_mut().clear();
-        }
         if let Some(known) = inner.known(name) {
             return known;
         }
@@ -149,7 +159,8 @@ impl Resolve for Resolver {
     fn resolve<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Result<Resolved, Failure>> + 'a>> {
         let bare = name.strip_suffix('.').unwrap_or(name);
         Box::pin(async move {
-            match self.answer(if self.0.keeps_dot() { name } else { bare }).await {
+            self.0.look();
+            match self.answer(if self.0.keeps_dot(name) { name } else { bare }).await {
                 Ok((addresses, until)) => {
                     let left = until.since((self.0.clock)());
                     let valid_for = if left.is_zero() { self.0.stale_valid } else { left };
@@ -168,9 +179,17 @@ impl Inner {
         self.stats.set(stats);
     }
 
-    /// Whether a final dot makes a name another one: it keeps it from being searched for.
-    fn keeps_dot(&self) -> bool {
-        self.own.is_none() && self.upstream.live().searches()
+    /// Forgets what was remembered if the machine's files have changed.
+    fn look(&self) {
+        if self.own.is_none() && self.upstream.look((self.clock)()) {
+            self.cache.borrow_mut().clear();
+            self.generation.set(self.generation.get() + 1);
+        }
+    }
+
+    /// Whether a final dot makes a name another one.
+    fn keeps_dot(&self, name: &str) -> bool {
+        self.own.is_none() && self.upstream.dot_counts(name)
     }
 
     /// The answer, when it takes no look-up.
@@ -222,11 +241,17 @@ impl Inner {
         let _turn = self.turns.acquire().await;
         let begun = (self.clock)();
         self.count(|stats| stats.lookups += 1);
+        let end = begun + self.timeout;
+        let generation = self.generation.get();
         // Boxed, so that those who wait for their turn do not carry the room that asking needs.
-        let result = match &self.own {
+        let mut result = match &self.own {
             Some(own) => Box::pin(self.ask_own(own.as_ref(), name)).await,
-            None => Box::pin(self.search(name, begun + self.timeout)).await,
+            None => Box::pin(self.search(name, end)).await,
         };
+        // Others were asked than would be now. Once more, in what is left of its time.
+        if generation != self.generation.get() && (self.clock)() < end {
+            result = Box::pin(self.search(name, end)).await;
+        }
         let took = (self.clock)().since(begun);
         self.count(|stats| {
             stats.failed += u64::from(result.is_err());
@@ -262,21 +287,35 @@ impl Inner {
             let message = format!("'{name}' is not asked for: the machine's resolv.conf forbids IPv6 (no-aaaa)");
             return Err(Fault::new(FailureKind::NoAddress, message));
         };
+        // No domain makes a name of what is none.
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        if let Some(fault) = self.upstream.unspeakable(&live, name, bare) {
+            return Err(fault);
+        }
         let mut search = live.search(name);
-        let mut asked = 0;
+        let (mut tried, mut skipped) = (Vec::new(), 0);
         while let Some(candidate) = search.next() {
-            asked += 1;
-            match self.ask_both(&live, name, &candidate, family, end).await {
+            let left = search.left();
+            // The time that they have together is over: this one would not be asked for.
+            if (self.clock)() >= end {
+                skipped += left + 1;
+                break;
+            }
+            let answer = match self.upstream.unspeakable(&live, name, &candidate) {
+                None => self.ask_both(&live, name, &candidate, family, end).await,
+                Some(fault) => Err(fault),
+            };
+            match answer {
                 Ok(found) => return Ok(found),
-                Err(fault) => search.failed(fault),
+                Err(fault) => {
+                    tried.push((candidate, fault.brief.clone()));
+                    search.failed(fault);
+                    skipped += left - search.left();
+                }
             }
         }
         let fault = search.fault().unwrap_or_else(|| self.upstream.timed_out(&live, name));
-        if asked < 2 {
-            return Err(fault);
-        }
-        let message = format!("{} (and so for the search domains: {asked} names were asked for)", fault.message);
-        Err(Fault { message: message.into(), ..fault })
+        Err(words::searched(fault, &tried, skipped))
     }
 
     /// Asks for both families, as far as they are used, and delivers the first when the second is late.

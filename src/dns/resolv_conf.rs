@@ -10,9 +10,9 @@ const MAX_SERVERS: usize = 3;
 /// glibc has no bound any more; each domain may cost every name that does not exist two questions.
 const MAX_DOMAINS: usize = 64;
 /// glibc's RES_MAXNDOTS, RES_MAXRETRANS and RES_MAXRETRY.
-const MAX_DOTS: u32 = 15;
-const MAX_TIMEOUT: u32 = 30;
-const MAX_ATTEMPTS: u32 = 5;
+const MAX_DOTS: i32 = 15;
+const MAX_TIMEOUT: i32 = 30;
+const MAX_ATTEMPTS: i32 = 5;
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl ResolvConf {
                         (conf.search, searches) = (named, true);
                     }
                 }
-                "options" => words.for_each(|word| conf.options.set(word)),
+                "options" => conf.options.set_all(rest),
                 _ => {}
             }
         }
@@ -108,7 +108,7 @@ impl ResolvConf {
         if !search.is_empty() {
             self.search = search.iter().take(MAX_DOMAINS).map(|word| domain(word)).collect();
         }
-        options.split_ascii_whitespace().for_each(|word| self.options.set(word));
+        self.options.set_all(options);
         self
     }
 
@@ -119,14 +119,28 @@ impl ResolvConf {
 }
 
 impl Options {
-    /// Each option is known by its beginning, as in glibc: longer names first.
+    fn set_all(&mut self, mut text: &str) {
+        let blank = |c: char| c == ' ' || c == '\t';
+        loop {
+            text = text.trim_start_matches(blank);
+            if text.is_empty() {
+                return;
+            }
+            self.set(text);
+            text = text.find(blank).map_or("", |end| &text[end..]);
+        }
+    }
+
+    /// Sets the option that `word` begins with. Each is known by its own beginning, as in glibc: longer names first.
     fn set(&mut self, word: &str) {
         if let Some(number) = word.strip_prefix("ndots:") {
-            self.ndots = leading_number(number).min(MAX_DOTS) as usize;
+            // glibc keeps four bits, of a negative number, too.
+            self.ndots = usize::try_from(atoi(number).min(MAX_DOTS) & 15).unwrap_or_default();
         } else if let Some(number) = word.strip_prefix("timeout:") {
-            self.timeout = Some(Duration::from_secs(leading_number(number).clamp(1, MAX_TIMEOUT).into()));
+            let seconds = atoi(number).clamp(1, MAX_TIMEOUT).unsigned_abs();
+            self.timeout = Some(Duration::from_secs(seconds.into()));
         } else if let Some(number) = word.strip_prefix("attempts:") {
-            self.attempts = Some(leading_number(number).clamp(1, MAX_ATTEMPTS));
+            self.attempts = Some(atoi(number).clamp(1, MAX_ATTEMPTS).unsigned_abs());
         } else if word.starts_with("rotate") {
             self.rotate = true;
         } else if word.starts_with("use-vc") {
@@ -152,11 +166,15 @@ fn domain(word: &str) -> Box<str> {
     word.strip_suffix('.').unwrap_or(word).into()
 }
 
-/// The digits a text begins with, as C's `atoi` takes them; 0 for none and for a negative number.
-fn leading_number(text: &str) -> u32 {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    if end == 0 { 0 } else { text[..end].parse().unwrap_or(u32::MAX) }
+/// The number a text begins with, as glibc's `atoi` reads it: behind white space, with a sign, the lower half of 64 bits; 0 for none.
+fn atoi(text: &str) -> i32 {
+    let text = text.trim_start_matches(|c: char| c == '\x0b' || c.is_ascii_whitespace());
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len());
+    let end = if digits == 0 { 0 } else { text.len() - unsigned.len() + digits };
+    let (number, bound) = (&text[..end], if text.starts_with('-') { i64::MIN } else { i64::MAX });
+    let number: i64 = if end == 0 { 0 } else { number.parse().unwrap_or(bound) };
+    i32::from_be_bytes(*number.to_be_bytes().last_chunk().expect("four of eight"))
 }
 
 fn server(word: &str, interface: impl Fn(&str) -> Option<u32>) -> Option<SocketAddr> {
@@ -309,8 +327,21 @@ mod tests {
             ("ndots:0", of(|o| o.ndots = 0)),
             ("ndots:99", of(|o| o.ndots = 15)),
             ("ndots:99999999999", of(|o| o.ndots = 15)),
+            ("ndots:99999999999999999999", of(|o| o.ndots = 15)),
+            ("ndots:4294967298", of(|o| o.ndots = 2)),
             ("ndots:x", of(|o| o.ndots = 0)),
-            ("ndots:-1", of(|o| o.ndots = 0)),
+            ("ndots:-1", of(|o| o.ndots = 15)),
+            ("ndots:-14", of(|o| o.ndots = 2)),
+            ("ndots:-", of(|o| o.ndots = 0)),
+            ("ndots:+3", of(|o| o.ndots = 3)),
+            ("ndots:+-3", of(|o| o.ndots = 0)),
+            // A blank before a number is passed over, as far as it is one.
+            ("ndots: 2", of(|o| o.ndots = 2)),
+            ("ndots:\t 2 rotate", of(|o| (o.ndots, o.rotate) = (2, true))),
+            ("ndots: rotate", of(|o| (o.ndots, o.rotate) = (0, true))),
+            ("ndots :2", of(|_| {})),
+            ("timeout: 2 attempts: 4", of(|o| (o.timeout, o.attempts) = (Some(Duration::from_secs(2)), Some(4)))),
+            ("timeout:-1 attempts:-1", of(|o| (o.timeout, o.attempts) = (Some(Duration::from_secs(1)), Some(1)))),
             ("ndots:3x", of(|o| o.ndots = 3)),
             ("ndots", of(|_| {})),
             ("timeout:2 attempts:4", of(|o| (o.timeout, o.attempts) = (Some(Duration::from_secs(2)), Some(4)))),
@@ -332,6 +363,8 @@ mod tests {
         let conf = parse("search a.test\noptions ndots:2 rotate").with(&["b.test.".to_owned()], "ndots:5 no-aaaa");
         assert_eq!(conf.search, [Box::from("b.test")]);
         assert_eq!((conf.options.ndots, conf.options.rotate, conf.options.no_aaaa), (5, true, true));
+        // An empty domain is the root: the name as it is.
+        assert_eq!(parse("search a.test").with(&[String::new()], "").search, [Box::from("")]);
         assert_eq!(parse("search a.test").with(&[], ""), parse("search a.test"));
     }
 }

@@ -73,6 +73,11 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// How many candidates are left.
+    pub(super) fn left(&self) -> usize {
+        (self.domains.len() + 1 + usize::from(self.as_is_last)).saturating_sub(self.at)
+    }
+
     /// The candidate given last has no address.
     pub(super) fn failed(&mut self, fault: Fault) {
         let in_domains = (2..=self.domains.len() + 1).contains(&self.at);
@@ -135,7 +140,9 @@ mod tests {
         let domains: Vec<Box<str>> = domains.iter().map(|domain| Box::from(*domain)).collect();
         let mut search = Search::new(name, &domains, options);
         let mut asked = Vec::new();
+        let all = search.left();
         while let Some(candidate) = search.next() {
+            assert!(search.left() < all, "one is taken");
             let said = says.iter().find(|(name, _)| **name == candidate).map_or("not found", |(_, said)| said);
             search.failed(fault(said));
             asked.push(candidate);

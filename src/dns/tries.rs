@@ -7,7 +7,7 @@
 //! lost is no reason to ask another server, which may know other names.
 //!
 //! Invariant: [`Tries::next`] asks a bounded number of times: each server once a round over UDP and as often as the doubling leaves
-//! room for in its turn, again without EDNS and over TCP once each, and after a lack of our own [`MAX_LACKS`] times in all.
+//! room for in its turn, again without EDNS and over TCP once each, and after a lack of our own [`MAX_LACKS`] times.
 
 use std::time::Duration;
 
@@ -70,8 +70,10 @@ pub(super) enum Trouble {
     Nonsense,
     Referral,
     Unreachable(Box<str>),
-    /// Its answer is too long for UDP, and did not come over TCP.
-    Cut,
+    /// Its answer is too long for UDP, and did not come over TCP, perhaps because it can't be asked so.
+    Cut(Option<Box<str>>),
+    /// It ended the TCP connection before the answer.
+    Closed,
 }
 
 /// What to do next.
@@ -96,8 +98,12 @@ struct Line {
     /// How often it was asked.
     times: u32,
     over: Over,
+    /// Its answer over UDP was cut.
+    cut: bool,
     /// It refused EDNS, and was asked without.
     plain: bool,
+    /// It could not be asked for what this machine lacked, and others are tried.
+    lacking: bool,
     /// It has had its say; `Some` for one that is asked no more.
     out: Option<Trouble>,
     /// It sent something unreadable. A better message may come behind, so that it is out only when its time is up.
@@ -136,7 +142,9 @@ impl Tries {
             again_after: Duration::MAX,
             times: 0,
             over,
+            cut: false,
             plain: false,
+            lacking: false,
             out: None,
             doubtful: false,
         };
@@ -249,48 +257,59 @@ impl Tries {
                     (self.next_at, self.turn) = (now, None);
                 }
             }
+            Heard::Unreachable(why) if line.cut => self.out(server, Trouble::Cut(Some(why)), now),
             Heard::Unreachable(why) => self.out(server, Trouble::Unreachable(why), now),
-            Heard::Cut => self.out(server, Trouble::Cut, now),
+            Heard::Cut if line.cut => self.out(server, Trouble::Cut(None), now),
+            Heard::Cut => self.out(server, Trouble::Closed, now),
             Heard::Lack(lack) => {
-                (line.asked, line.times) = (None, 0);
-                self.at = self.lines.iter().position(|line| line.server == server).unwrap_or_default();
-                self.turns = self.turns.saturating_sub(1);
-                self.next_at = now + LACK_WAIT.saturating_mul(1 << self.lacks.min(MAX_LACKS));
-                self.lacks += 1;
+                (line.asked, line.times, line.lacking) = (None, 0, true);
                 self.lack = Some(lack);
-                if self.lacks > MAX_LACKS && self.waited_for().next().is_none() {
-                    self.end = now;
-                }
+                self.lacked(now);
             }
         }
     }
 
+    /// The others are asked at once: what is full may be on the way to one. When none is left to ask, all wait a little.
+    fn lacked(&mut self, now: Time) {
+        self.turns = self.turns.saturating_sub(1);
+        self.turn = None;
+        if self.lines.iter().any(|line| line.asked.is_none() && line.out.is_none() && !line.lacking) {
+            self.next_at = now;
+            return;
+        }
+        self.at = self.lines.iter().position(|line| line.lacking && line.out.is_none()).unwrap_or_default();
+        self.lines.iter_mut().for_each(|line| line.lacking = false);
+        self.next_at = now + LACK_WAIT.saturating_mul(1 << self.lacks.min(MAX_LACKS));
+        self.lacks += 1;
+        if self.lacks > MAX_LACKS && self.waited_for().next().is_none() {
+            self.end = now;
+        }
+    }
+
     fn answered(&mut self, server: usize, answer: Answer, now: Time) {
-        const FORMERR: u16 = 1;
         const NXDOMAIN: u16 = 3;
-        const NOTIMP: u16 = 4;
-        const BADVERS: u16 = 16;
         self.lack = None;
         let Some(line) = self.lines.iter_mut().find(|line| line.server == server) else { return };
         match answer {
             Answer { truncated: true, code: 0 | NXDOMAIN, .. } if line.over == Over::Tcp => {
-                self.out(server, Trouble::Cut, now);
+                self.out(server, Trouble::Cut(None), now);
             }
             Answer { truncated: true, code: 0 | NXDOMAIN, .. } => {
-                line.over = Over::Tcp;
+                (line.over, line.cut) = (Over::Tcp, true);
                 line.times += 1;
                 self.again = Some(Ask { server, over: Over::Tcp, repeated: false, plain: line.plain });
+            }
+            answer if is_about_edns(&answer) => {
+                // Else a late answer to the question with EDNS: the one without is under way.
+                if !line.plain {
+                    line.plain = true;
+                    line.times += 1;
+                    self.again = Some(Ask { server, over: line.over, repeated: false, plain: true });
+                }
             }
             Answer { code: NXDOMAIN, .. } => self.done = Some(Next::NoName(server)),
             Answer { code: 0, content: Content::Referral, .. } => self.out(server, Trouble::Referral, now),
             Answer { code: 0, content, .. } => self.done = Some(Next::Answered(server, content)),
-            Answer { code: FORMERR | NOTIMP | BADVERS, to_edns: true, .. } if !line.plain => {
-                line.plain = true;
-                line.times += 1;
-                self.again = Some(Ask { server, over: line.over, repeated: false, plain: true });
-            }
-            // Late answer to the question with EDNS: the one without is under way.
-            Answer { code: FORMERR | NOTIMP | BADVERS, to_edns: true, .. } => {}
             Answer { code, .. } => self.out(server, Trouble::Code(code), now),
         }
     }
@@ -331,6 +350,23 @@ impl Tries {
             None => Trouble::Silent,
         };
         (asked.map(|line| (line.server, trouble(line))).collect(), self.lack.as_ref())
+    }
+}
+
+/// Whether an answer may be about the question's EDNS, and not about its name: the refusals that RFC 6891 §7 has for it, and any answer
+/// without an address from a server that shows none itself. Some that don't know it say SERVFAIL, REFUSED, NXDOMAIN or nothing; glibc
+/// asks without it.
+const fn is_about_edns(answer: &Answer) -> bool {
+    const FORMERR: u16 = 1;
+    const NOTIMP: u16 = 4;
+    const BADVERS: u16 = 16;
+    if !answer.to_edns {
+        return false;
+    }
+    match answer.code {
+        FORMERR | NOTIMP | BADVERS => true,
+        0 => !answer.edns && matches!(answer.content, Content::Nothing { dangling: false } | Content::Referral),
+        _ => !answer.edns,
     }
 }
 
@@ -486,6 +522,46 @@ mod tests {
     }
 
     #[test]
+    fn who_shows_no_edns_is_asked_without_it_before_it_is_judged() {
+        let nothing = |dangling| Content::Nothing { dangling };
+        let to_edns = |code, content: Content, edns| {
+            Heard::Answer(Answer { truncated: false, code, edns, to_edns: true, content })
+        };
+        for (code, content, edns, asked) in [
+            (2, nothing(false), false, true),
+            (3, nothing(false), false, true),
+            (5, nothing(false), false, true),
+            (9, nothing(false), false, true),
+            (0, nothing(false), false, true),
+            (0, Content::Referral, false, true),
+            // It knows EDNS, or has answered.
+            (2, nothing(false), true, false),
+            (3, nothing(false), true, false),
+            (5, nothing(false), true, false),
+            (0, nothing(false), true, false),
+            (0, Content::Referral, true, false),
+            (0, nothing(true), false, false),
+            (0, addresses(), false, false),
+        ] {
+            let what = format!("{code} {content:?} {edns}");
+            let mut tries = tries(2);
+            tries.next(at(0));
+            tries.heard(0, to_edns(code, content, edns), at(1));
+            let plainly = Next::Ask(Ask { server: 0, over: Over::Udp, repeated: false, plain: true });
+            assert_eq!(tries.next(at(1)) == plainly, asked, "{what}");
+        }
+        // What it then says holds, and the first answer said again does not.
+        let mut said = tries(1);
+        said.next(at(0));
+        said.heard(0, to_edns(3, nothing(false), false), at(1));
+        said.next(at(1));
+        said.heard(0, to_edns(3, nothing(false), false), at(2));
+        assert_eq!(said.next(at(2)), Next::Wait(at(1000)));
+        said.heard(0, plain(3), at(3));
+        assert_eq!(said.next(at(3)), Next::NoName(0));
+    }
+
+    #[test]
     fn a_cut_answer_is_asked_for_over_tcp_and_that_not_twice() {
         let mut tries = tries(1);
         tries.next(at(0));
@@ -494,7 +570,28 @@ mod tests {
         assert_eq!(tries.next(at(1000)), Next::Wait(at(2000)));
         tries.heard(0, truncated(), at(1500));
         assert_eq!(tries.next(at(1500)), Next::GiveUp);
-        assert_eq!(tries.troubles().0, [(0, Trouble::Cut)]);
+        assert_eq!(tries.troubles().0, [(0, Trouble::Cut(None))]);
+    }
+
+    #[test]
+    fn what_is_over_tcp_is_said_to_be() {
+        let refused = || Heard::Unreachable("nobody listens".into());
+        for (over, heard, trouble) in [
+            (Over::Udp, refused(), Trouble::Cut(Some("nobody listens".into()))),
+            (Over::Udp, Heard::Cut, Trouble::Cut(None)),
+            (Over::Tcp, refused(), Trouble::Unreachable("nobody listens".into())),
+            (Over::Tcp, Heard::Cut, Trouble::Closed),
+        ] {
+            let mut tries = Tries::new(&[0], over, Duration::from_secs(1), None, at(20_000));
+            tries.next(at(0));
+            if over == Over::Udp {
+                tries.heard(0, truncated(), at(1));
+                tries.next(at(1));
+            }
+            tries.heard(0, heard, at(2));
+            assert_eq!(tries.next(at(2)), Next::GiveUp);
+            assert_eq!(tries.troubles().0, [(0, trouble)]);
+        }
     }
 
     #[test]
@@ -518,8 +615,10 @@ mod tests {
         let mut tries = tries(2);
         let mut now = at(0);
         for _ in 0..=MAX_LACKS {
-            assert_eq!(tries.next(now), ask(0, false));
-            tries.heard(0, Heard::Lack(Lack::Descriptors), now);
+            for server in 0..2 {
+                assert_eq!(tries.next(now), ask(server, false));
+                tries.heard(server, Heard::Lack(Lack::Descriptors), now);
+            }
             if let Next::Wait(until) = tries.next(now) {
                 now = until;
             }
@@ -527,5 +626,35 @@ mod tests {
         assert_eq!(tries.next(now), Next::GiveUp);
         assert_eq!(tries.troubles(), (Vec::new(), Some(&Lack::Descriptors)));
         assert!((at(2000)..at(5000)).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn what_is_lacking_for_one_server_keeps_nobody_from_the_others() {
+        let lack = || Heard::Lack(Lack::Other("no buffer space available".into()));
+        let mut good = tries(3);
+        for server in 0..2 {
+            assert_eq!(good.next(at(0)), ask(server, false));
+            good.heard(server, lack(), at(0));
+        }
+        assert_eq!(good.next(at(0)), ask(2, false));
+        good.heard(2, answer(0, addresses()), at(1));
+        assert_eq!(good.next(at(1)), Next::Answered(2, addresses()));
+        // The other one is no help: the first has its chances.
+        let mut bad = tries(2);
+        bad.next(at(0));
+        bad.heard(0, lack(), at(0));
+        assert_eq!(bad.next(at(0)), ask(1, false));
+        bad.heard(1, code(5), at(1));
+        assert_eq!(bad.next(at(1)), ask(0, false));
+        bad.heard(0, lack(), at(1));
+        assert_eq!(bad.next(at(1)), Next::Wait(at(21)));
+        assert_eq!(bad.next(at(21)), ask(0, false));
+        // A silent one is waited for beside.
+        let mut slow = tries(2);
+        slow.next(at(0));
+        assert_eq!(slow.next(at(1000)), ask(1, false));
+        slow.heard(1, lack(), at(1000));
+        assert_eq!(slow.next(at(1000)), Next::Wait(at(1020)));
+        assert_eq!(slow.next(at(1020)), ask(1, false));
     }
 }

@@ -158,13 +158,24 @@ impl Upstream {
 
     /// What the hosts file says of `name`. A file that can't be read says nothing.
     pub(super) fn known_locally(&self, name: &str, family: FamilyPreference) -> Option<Found> {
-        let read =
-            || (stamp(&self.hosts_file), Rc::new(HostsFile::parse(&contents(&self.hosts_file).unwrap_or_default())));
-        let hosts = Rc::clone(&self.hosts.borrow_mut().get_or_insert_with(read).1);
-        let known = hosts.get(name.strip_suffix('.').unwrap_or(name)).iter().filter(|ip| family.allows(**ip));
+        let hosts = self.hosts();
+        let known = hosts.get(name).iter().filter(|ip| family.allows(**ip));
         let (v6, v4): (Vec<_>, Vec<_>) = known.partition(|ip| ip.is_ipv6());
         let addresses = [v6, v4].concat();
         (!addresses.is_empty()).then_some(Found { addresses, ttl: self.hosts_ttl })
+    }
+
+    fn hosts(&self) -> Rc<HostsFile> {
+        let read =
+            || (stamp(&self.hosts_file), Rc::new(HostsFile::parse(&contents(&self.hosts_file).unwrap_or_default())));
+        Rc::clone(&self.hosts.borrow_mut().get_or_insert_with(read).1)
+    }
+
+    /// Whether the final dot of `name`, if it has one, makes it another name: it keeps it from being searched for, and the hosts file has
+    /// it or has it not.
+    pub(super) fn dot_counts(&self, name: &str) -> bool {
+        let Some(bare) = name.strip_suffix('.') else { return false };
+        self.live().searches() || self.hosts().has(name) || self.hosts().has(bare)
     }
 
     /// Asks for one family's addresses of `name`, which is taken as it is, and of those it is an alias of.
@@ -177,10 +188,8 @@ impl Upstream {
         clock: &dyn Fn() -> Time,
     ) -> Result<Found, Fault> {
         let asked = self.asked(live, name);
-        let Some(mut current) = message::name(name) else {
-            let message = format!("'{name}' can't be a name in DNS: a part of it is empty or too long; check the URL");
-            return Err(Fault::new(FailureKind::NameNotFound, message));
-        };
+        // The caller has seen to it that it can be one.
+        let Some(mut current) = message::name(name) else { return Err(asked.unspeakable(name)) };
         let options = &live.conf.options;
         let wait = options.timeout.map_or(self.query_timeout, |timeout| timeout.min(self.query_timeout));
         let over = if options.use_vc { Over::Tcp } else { Over::Udp };
@@ -212,6 +221,12 @@ impl Upstream {
         let message =
             format!("'{name}' has no address: it is an alias of an alias, and so on without end; check the name");
         Err(Fault::new(FailureKind::NoAddress, message))
+    }
+
+    /// The fault of a name that nobody can be asked for, if it is one: `candidate`, in the place of `name`.
+    pub(super) fn unspeakable(&self, live: &Live, name: &str, candidate: &str) -> Option<Fault> {
+        let is_name = message::name(candidate).is_some();
+        (!is_name).then(|| self.asked(live, candidate).unspeakable(name))
     }
 
     /// The fault of a look-up that did not end in time.
@@ -284,7 +299,8 @@ mod tests {
         assert_eq!(known(&upstream, "a.test"), 0, "there is no file");
         fs::write(&upstream.hosts_file, "10.0.0.1 a.test").unwrap();
         assert!(upstream.look(Time::ZERO));
-        assert_eq!((known(&upstream, "a.test"), known(&upstream, "a.test.")), (1, 1));
+        assert_eq!((known(&upstream, "a.test"), known(&upstream, "a.test.")), (1, 0));
+        assert!(upstream.dot_counts("a.test.") && !upstream.dot_counts("a.test") && !upstream.dot_counts("b.test."));
         fs::write(&upstream.hosts_file, "10.0.0.1 a.test\n::1 a.test\n").unwrap();
         assert!(!upstream.look(Time::from_millis(2999)), "not each time");
         assert!(upstream.look(Time::from_millis(3000)));

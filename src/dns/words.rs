@@ -1,5 +1,6 @@
 //! The sentences of a look-up that brought no address. Pure.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,7 +41,9 @@ impl Asked<'_> {
 
     /// Why no server was a help.
     pub(super) fn failed(&self, troubles: &[(usize, Trouble)], lack: Option<&Lack>) -> Fault {
-        if let Some(lack) = lack.filter(|_| troubles.iter().all(|(_, trouble)| *trouble == Trouble::Silent)) {
+        // One that can't be reached from here, and one that could not be asked: neither has said anything of the name.
+        let mute = |(_, trouble): &(usize, Trouble)| matches!(trouble, Trouble::Silent | Trouble::Unreachable(_));
+        if let Some(lack) = lack.filter(|_| troubles.iter().all(mute)) {
             return self.lacking(lack);
         }
         let silent = |(_, trouble): &(usize, Trouble)| *trouble == Trouble::Silent;
@@ -62,7 +65,18 @@ impl Asked<'_> {
             [.., (_, Trouble::Code(2))] => Then::Next,
             _ => Then::AsIs,
         };
-        Fault { then, ..Fault::new(FailureKind::ServerFailure, message) }
+        let brief = brief(troubles.iter().map(|(_, trouble)| trouble)).into();
+        Fault { then, brief, ..Fault::new(FailureKind::ServerFailure, message) }
+    }
+
+    /// `name` is what somebody asked for, which may be another than the one that is no name.
+    pub(super) fn unspeakable(&self, name: &str) -> Fault {
+        let what = if self.name == name.strip_suffix('.').unwrap_or(name) { "the URL" } else { "the search domains" };
+        let message =
+            format!("'{}' can't be a name in DNS: a part of it is empty or too long; check {what}", self.name);
+        // glibc ends the list at such a name.
+        let fault = Fault::new(FailureKind::NameNotFound, message);
+        Fault { then: Then::AsIs, brief: "can't be a name".into(), ..fault }
     }
 
     fn trouble(&self, trouble: &Trouble) -> String {
@@ -72,7 +86,9 @@ impl Asked<'_> {
             Trouble::Nonsense => "sent something that can't be read".to_owned(),
             Trouble::Referral => "does not look up names for others".to_owned(),
             Trouble::Unreachable(why) => format!("was no use: {why}"),
-            Trouble::Cut => "has an answer too long for UDP, and did not give it over TCP".to_owned(),
+            Trouble::Cut(None) => "has an answer too long for UDP, and did not give it over TCP".to_owned(),
+            Trouble::Cut(Some(why)) => format!("has an answer too long for UDP, but {why}"),
+            Trouble::Closed => "ended the connection over TCP without an answer".to_owned(),
         }
     }
 
@@ -108,9 +124,86 @@ impl Asked<'_> {
     }
 }
 
+/// What the servers did, in a word or two each; what several did once.
+fn brief<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> String {
+    let mut words: Vec<Cow<'static, str>> = Vec::new();
+    for trouble in troubles {
+        let word = match trouble {
+            Trouble::Silent => "no answer".into(),
+            Trouble::Code(code) => code_name(*code).into(),
+            Trouble::Nonsense => "an unreadable answer".into(),
+            Trouble::Referral => "a referral".into(),
+            Trouble::Unreachable(_) => "nobody could be asked".into(),
+            Trouble::Cut(_) | Trouble::Closed => "no answer over TCP".into(),
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
+}
+
+/// Names that a message says what became of: those of a usual search list.
+const MOST_SHOWN: usize = 6;
+
+/// `fault` with what became of each name that was tried in its place. `left`: how many more there would have been.
+pub(super) fn searched(fault: Fault, tried: &[(String, Cow<'static, str>)], left: usize) -> Fault {
+    if tried.len() + left < 2 {
+        return fault;
+    }
+    let mut message = format!("{} (the search list's names: ", fault.message);
+    for (at, (name, brief)) in tried.iter().take(MOST_SHOWN).enumerate() {
+        let comma = if at == 0 { "" } else { "; " };
+        let _ = write!(message, "{comma}{name}: {brief}");
+    }
+    if let Some(more @ 1..) = tried.len().checked_sub(MOST_SHOWN) {
+        let _ = write!(message, "; {more} more tried");
+    }
+    if left > 0 {
+        let _ = write!(message, "; {left} not asked for");
+    }
+    message.push(')');
+    Fault { message: message.into(), ..fault }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_of_a_search_is_said_what_became_of() {
+        let fault = || Fault::new(FailureKind::NameNotFound, "no.".to_owned());
+        let says = |tried: &[(&str, &'static str)], left| {
+            let tried: Vec<_> = tried.iter().map(|(name, brief)| ((*name).to_owned(), Cow::from(*brief))).collect();
+            searched(fault(), &tried, left).message.to_string()
+        };
+        assert_eq!(says(&[("a", "NXDOMAIN")], 0), "no.");
+        assert_eq!(
+            says(&[("a.b", "REFUSED"), ("a", "NXDOMAIN")], 1),
+            "no. (the search list's names: a.b: REFUSED; a: NXDOMAIN; 1 not asked for)"
+        );
+        assert_eq!(
+            says(&[("a.b", "no address")], 2),
+            "no. (the search list's names: a.b: no address; 2 not asked for)"
+        );
+        let many = [("a.b", "NXDOMAIN"); MOST_SHOWN + 3];
+        assert!(says(&many, 0).ends_with("a.b: NXDOMAIN; 3 more tried)"), "{}", says(&many, 0));
+        assert!(says(&many[..MOST_SHOWN], 0).ends_with("a.b: NXDOMAIN)"));
+    }
+
+    #[test]
+    fn what_servers_did_is_said_briefly() {
+        for (troubles, expected) in [
+            (&[Trouble::Code(2)][..], "SERVFAIL"),
+            (&[Trouble::Code(5), Trouble::Code(5), Trouble::Silent], "REFUSED, no answer"),
+            (
+                &[Trouble::Unreachable("x".into()), Trouble::Closed, Trouble::Cut(None)],
+                "nobody could be asked, no answer over TCP",
+            ),
+        ] {
+            assert_eq!(brief(troubles.iter()), expected);
+        }
+    }
 
     fn asked(servers: &[SocketAddr]) -> Asked<'_> {
         Asked { name: "a.test", servers, unnamed: false, within: Duration::from_secs(10) }
@@ -141,13 +234,15 @@ mod tests {
             (vec![Trouble::Code(2)], None, ServerFailure, Then::Next),
             (vec![Trouble::Code(5)], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Nonsense], None, ServerFailure, Then::AsIs),
-            (vec![Trouble::Cut], None, ServerFailure, Then::AsIs),
+            (vec![Trouble::Cut(None)], None, ServerFailure, Then::AsIs),
+            (vec![Trouble::Closed], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Referral], None, ServerFailure, Then::AsIs),
             (vec![unreachable()], None, ServerFailure, Then::Stop),
             (vec![unreachable(), Trouble::Silent], None, ServerFailure, Then::AsIs),
             (vec![Trouble::Silent], Some(Lack::Descriptors), Io, Then::Stop),
             (vec![], Some(Lack::Ports), Io, Then::Stop),
             (vec![], Some(Lack::Other("no buffer space".into())), Io, Then::Stop),
+            (vec![unreachable()], Some(Lack::Ports), Io, Then::Stop),
             (vec![Trouble::Code(2)], Some(Lack::Ports), ServerFailure, Then::Next),
         ] {
             let what = format!("{troubles:?} {lack:?}");

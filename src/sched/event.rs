@@ -59,6 +59,11 @@ pub enum Event<J> {
         /// NXDOMAIN and "no address" make the host dead at once; others back it off, and it is asked for again.
         kind: FailureKind,
     },
+    /// What is known of names has changed since the host was found dead of its own: it may be asked for again now.
+    Renamed {
+        /// The host.
+        host: HostId,
+    },
     /// How many requests the host's connections can carry at once: 1 while its protocol is being probed (the
     /// protocol gate), `u32::MAX` for HTTP/1.1, streams × connections for HTTP/2.
     Capacity {

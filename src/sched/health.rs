@@ -126,6 +126,14 @@ impl Health {
         }
     }
 
+    /// The failures of its name are of no account any more.
+    pub(super) fn renamed(&mut self, now: Time) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.breaker.answered();
+            trouble.until = trouble.until.min(now);
+        }
+    }
+
     /// Nothing is started before this time. `last`: when the host's last request was started, if one was.
     pub(super) fn until(&self, last: Option<Time>) -> Time {
         let Some(trouble) = &self.trouble else { return Time::ZERO };

@@ -222,6 +222,10 @@ impl<J> Scheduler<J> {
             }
             Event::Resolved { host, address } => self.resolved(host, address, now),
             Event::Unresolved { host, kind } => self.unresolved(host, kind, now),
+            Event::Renamed { host } => {
+                self.host(host).health.renamed(now);
+                self.settle(host.0, now);
+            }
             Event::Capacity { host, slots } => {
                 self.host(host).set_capacity(slots);
                 self.settle(host.0, now);

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Version, header};
+use http::Version;
+use http::header::{self, HeaderName};
 use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::value::RawValue;
@@ -214,9 +215,12 @@ impl<'a> Body<'a> {
         Some(match form {
             BodyForm::Base64 => Self::Base64(body),
             BodyForm::Text => {
-                let headers = response.headers.iter().flat_map(HeaderList::iter);
-                let content_types = headers.filter(|(name, _)| *name == header::CONTENT_TYPE).map(|(_, value)| value);
-                Self::Text(text::read(body, content_types.map(HeaderValue::as_bytes), host))
+                let of = |wanted: HeaderName| {
+                    let headers = response.headers.iter().flat_map(HeaderList::iter);
+                    headers.filter(move |(name, _)| *name == wanted).map(|(_, value)| value.as_bytes())
+                };
+                let options = of(header::X_CONTENT_TYPE_OPTIONS).next();
+                Self::Text(text::read(body, of(header::CONTENT_TYPE), options, host))
             }
         })
     }

@@ -5,7 +5,7 @@
 //! find a `meta` there, no browser does.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 use super::kind::Kind;
 use super::label_of;
@@ -21,7 +21,7 @@ pub(super) fn declared(kind: Kind, body: &[u8]) -> Option<&'static Encoding> {
         // XML has nothing before its declaration; many feeds have an empty line there.
         Kind::Xml => utf_16(start).or_else(|| xml(start.trim_ascii_start())),
         Kind::Css => css(start),
-        Kind::Json | Kind::Media | Kind::Other => None,
+        Kind::Json | Kind::Utf8 | Kind::Media | Kind::Other => None,
     }
 }
 
@@ -79,8 +79,8 @@ fn css(start: &[u8]) -> Option<&'static Encoding> {
 /// The bytes are at their end, or what is looked for can't come any more.
 struct Ended;
 
-/// Elements that hold text and no tags.
-const RAW: [&[u8]; 8] = [b"script", b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes"];
+/// Elements that hold text and no tags; `script` has rules of its own.
+const RAW: [&[u8]; 7] = [b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes"];
 
 /// Elements that do not end a page's head.
 const OF_HEAD: [&[u8]; 10] =
@@ -108,8 +108,13 @@ fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, Ended> {
                 return Err(Ended);
             }
             while cursor.attribute()?.is_some() {}
-            if closes == 0 && is_one_of(name, &RAW) {
+            if closes == 0 && name.eq_ignore_ascii_case(b"script") {
+                cursor.past_end_of_script()?;
+            } else if closes == 0 && is_one_of(name, &RAW) {
                 cursor.past_end_of(name)?;
+            } else if closes == 0 && name.eq_ignore_ascii_case(b"plaintext") {
+                // It has no end.
+                return Err(Ended);
             }
         } else if matches!(second, b'!' | b'/' | b'?') {
             cursor.to(b'>')?;
@@ -121,6 +126,12 @@ fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, Ended> {
 fn begins_meta(tag: &[u8]) -> bool {
     tag.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<meta"))
         && tag.get(5).is_some_and(|&byte| is_space(byte) || byte == b'/')
+}
+
+/// Whether a tag's name, here, is this one.
+fn begins_with_name(tag: &[u8], name: &[u8]) -> bool {
+    tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        && tag.get(name.len()).is_some_and(|&byte| is_space(byte) || matches!(byte, b'/' | b'>'))
 }
 
 fn is_one_of(name: &[u8], names: &[&[u8]]) -> bool {
@@ -225,11 +236,35 @@ impl<'b> Cursor<'b> {
     fn past_end_of(&mut self, name: &[u8]) -> Result<(), Ended> {
         loop {
             self.at += memmem::find(self.rest(), b"</").ok_or(Ended)? + 2;
-            let rest = self.rest();
-            let ends = rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-            if ends && rest.get(name.len()).is_some_and(|&byte| is_space(byte) || matches!(byte, b'/' | b'>')) {
+            if begins_with_name(self.rest(), name) {
                 return self.to(b'>');
             }
+        }
+    }
+
+    /// Goes to the end of a script's end tag. Within `<!--` and `-->` a script may hold another, which ends before it (HTML Standard,
+    /// "script data double escaped state").
+    fn past_end_of_script(&mut self) -> Result<(), Ended> {
+        let (mut in_comment, mut in_inner) = (false, false);
+        loop {
+            self.at += memchr2(b'<', b'-', self.rest()).ok_or(Ended)?;
+            let rest = self.rest();
+            if in_comment && rest.starts_with(b"-->") {
+                (in_comment, in_inner) = (false, false);
+            } else if let Some(name) = rest.strip_prefix(b"</").filter(|name| begins_with_name(name, b"script")) {
+                if !in_inner {
+                    self.at = self.bytes.len() - name.len();
+                    return self.to(b'>');
+                }
+                in_inner = false;
+            } else if in_comment {
+                in_inner |= rest.strip_prefix(b"<").is_some_and(|name| begins_with_name(name, b"script"));
+            } else if rest.starts_with(b"<!--") {
+                in_comment = true;
+                // The dashes at the beginning may be those of the end, too.
+                self.at += 1;
+            }
+            self.at += 1;
         }
     }
 
@@ -345,6 +380,12 @@ mod tests {
             "<title><meta charset=latin2></title>",
             "<textarea><meta charset=latin2></textarea>",
             "<script>\"<meta charset=latin2>",
+            "<script><!--<script></script><meta charset=latin2>",
+            "<script><!-- <SCRIPT/> </script\t> <script> </script> <meta charset=latin2>",
+            "<script><!----<script ></script><meta charset=latin2>",
+            "<script><!--<script></script>--><meta charset=latin2>",
+            "<plaintext><meta charset=latin2>",
+            "<PlainText x=y></plaintext><meta charset=latin2>",
             "<!-- <meta charset=latin2> -->",
             "<!-- > <meta charset=latin2>",
             "<!-- -- > <meta charset=latin2>",
@@ -366,6 +407,17 @@ mod tests {
             "<!-- <meta charset=gbk> -->",
             "<script>'<meta charset=gbk>'</script>",
             "<script></SCRIPT\n>",
+            "<script><!--</script>",
+            "<script><!--<script></script></script>",
+            "<script><!--<script>--></script>",
+            "<script><!--><script></script>",
+            "<script><!---><script></script>",
+            "<script><!--<scripty></script>",
+            "<script><!-<script></script>",
+            "<script>--<script></script>",
+            "<script><!--<script></scripty></script></script>",
+            "</plaintext>",
+            "<plaintexts>",
             "<title/>x</title/>",
             "<meta charset=no-such>",
             "<meta name=x content='charset=gbk'>",

@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Xml,
     Json,
     Css,
+    /// What is UTF-8 by definition, whatever is said of it (HTML Standard): events, subtitles, manifests.
+    Utf8,
     /// Pictures, sound, video, fonts: no text.
     Media,
     /// Anything else.
@@ -47,7 +49,9 @@ impl Kind {
     pub(super) fn of(mime: &Mime) -> Self {
         match (mime.type_.as_str(), mime.subtype.as_str()) {
             ("text", "html") => Self::Html,
-            ("text" | "application", "xml") => Self::Xml,
+            ("text" | "application", "xml" | "xml-external-parsed-entity") => Self::Xml,
+            ("application", "xml-dtd") | ("text", "xsl") => Self::Xml,
+            ("text", "event-stream" | "vtt" | "cache-manifest") => Self::Utf8,
             ("text" | "application", "json") => Self::Json,
             ("text", "css") => Self::Css,
             (_, subtype) if subtype.ends_with("+xml") => Self::Xml,
@@ -55,6 +59,11 @@ impl Kind {
             ("image" | "audio" | "video" | "font", _) => Self::Media,
             _ => Self::Other,
         }
+    }
+
+    /// Whether this media type says no more than none does (MIME Sniffing Standard §7). `*/*` is none already.
+    pub(super) fn is_unknown(mime: &Mime) -> bool {
+        mime.matches("unknown", "unknown") || mime.matches("application", "unknown")
     }
 
     /// The sort of a body that came without a media type, by its beginning.
@@ -78,7 +87,7 @@ impl Kind {
     pub(super) fn may_be_guessed(self, body: &[u8]) -> bool {
         match self {
             Self::Html | Self::Xml | Self::Css => true,
-            Self::Json | Self::Media => false,
+            Self::Json | Self::Utf8 | Self::Media => false,
             // "Binary data byte"
             Self::Other => !body[..body.len().min(HEADER)]
                 .iter()
@@ -100,6 +109,14 @@ mod tests {
             ("image/svg+xml", Kind::Xml),
             ("text/xml", Kind::Xml),
             ("application/xml", Kind::Xml),
+            ("application/xml-dtd", Kind::Xml),
+            ("application/xml-external-parsed-entity", Kind::Xml),
+            ("text/xml-external-parsed-entity", Kind::Xml),
+            ("text/xsl", Kind::Xml),
+            ("text/xml-dtd", Kind::Other),
+            ("text/event-stream", Kind::Utf8),
+            ("text/vtt", Kind::Utf8),
+            ("text/cache-manifest", Kind::Utf8),
             ("text/json", Kind::Json),
             ("application/problem+json", Kind::Json),
             ("text/css", Kind::Css),

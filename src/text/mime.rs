@@ -33,6 +33,11 @@ pub(super) fn extract<'h>(lines: impl IntoIterator<Item = &'h [u8]>) -> Option<M
     last
 }
 
+/// Whether the first line of `x-content-type-options` says that a body's beginning is not to be asked (Fetch, "determine nosniff").
+pub(super) fn is_nosniff(line: Option<&[u8]>) -> bool {
+    line.is_some_and(|line| split(&decoded(line)).next().is_some_and(|first| first.eq_ignore_ascii_case("nosniff")))
+}
+
 /// Each byte as the character of the same number ("isomorphic decode").
 fn decoded(line: &[u8]) -> String {
     line.iter().map(|&byte| char::from(byte)).collect()

@@ -4,7 +4,8 @@
 //! would show:
 //!
 //! 1. A byte order mark wins over everything (Encoding Standard, "decode").
-//! 2. JSON is UTF-8 (RFC 8259 §8.1): a `charset` counts only where the bytes are not.
+//! 2. JSON is UTF-8 (RFC 8259 §8.1): a `charset` counts only where the bytes are not. Events, subtitles and cache manifests are UTF-8
+//!    in any case (HTML Standard).
 //! 3. The `charset` of `content-type`, as Fetch reads its lines ([`mime`]), if the Encoding Standard knows the label.
 //! 4. What the document says of itself: the `meta` of a page's first 1024 bytes, an XML declaration, a style sheet's
 //!    `@charset` ([`declared`]).
@@ -34,18 +35,30 @@ pub(crate) struct Text<'b> {
     pub(crate) lossy: bool,
 }
 
-/// Reads `body`, which came from `host` with these lines of `content-type`.
-pub(crate) fn read<'b, 'h>(body: &'b [u8], content_types: impl IntoIterator<Item = &'h [u8]>, host: &str) -> Text<'b> {
+/// Reads `body`, which came from `host` with these lines of `content-type`. `options`: the first of `x-content-type-options`.
+pub(crate) fn read<'b, 'h>(
+    body: &'b [u8],
+    content_types: impl IntoIterator<Item = &'h [u8]>,
+    options: Option<&[u8]>,
+    host: &str,
+) -> Text<'b> {
     let named = mime::extract(content_types);
     // This looks for a mark first, and leaves it out of the text.
-    let (text, encoding, lossy) = encoding(body, named.as_ref(), host).decode(body);
+    let (text, encoding, lossy) = encoding(body, named.as_ref(), mime::is_nosniff(options), host).decode(body);
     Text { text, charset: encoding.name(), lossy }
 }
 
 /// The encoding of a body without a byte order mark.
-fn encoding(body: &[u8], named: Option<&data_url::mime::Mime>, host: &str) -> &'static Encoding {
-    let kind = named.map_or_else(|| Kind::sniffed(body), Kind::of);
+fn encoding(body: &[u8], named: Option<&data_url::mime::Mime>, nosniff: bool, host: &str) -> &'static Encoding {
+    let kind = match named.filter(|mime| !Kind::is_unknown(mime)) {
+        Some(mime) => Kind::of(mime),
+        None if nosniff => Kind::Other,
+        None => Kind::sniffed(body),
+    };
     let charset = named.and_then(|mime| mime.get_parameter("charset")).and_then(|label| label_of(label.as_bytes()));
+    if kind == Kind::Utf8 {
+        return UTF_8;
+    }
     if kind == Kind::Json {
         return match charset {
             Some(charset) if !guess::is_utf_8(body) => charset,

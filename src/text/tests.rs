@@ -18,7 +18,7 @@ fn joined(parts: &[&[u8]]) -> Vec<u8> {
 
 /// What a body is read as: the text, the charset, and whether something was replaced.
 fn read_as(content_types: &[&str], body: &[u8]) -> (String, &'static str, bool) {
-    let read = read(body, content_types.iter().map(|line| line.as_bytes()), "a.example");
+    let read = read(body, content_types.iter().map(|line| line.as_bytes()), None, "a.example");
     (read.text.into_owned(), read.charset, read.lossy)
 }
 
@@ -115,7 +115,27 @@ fn a_page_says_it_itself() {
         assert_eq!(read_as(&[line], body).1, "UTF-8", "{line}");
     }
     assert_eq!(charset(&[], b"<html><meta charset=koi8-r>\xcf"), "KOI8-R");
-    assert_eq!(charset(&["*/*"], b"<html><meta charset=koi8-r>\xcf"), "KOI8-R");
+    for unknown in ["*/*", "unknown/unknown", "Application/Unknown; x=y"] {
+        assert_eq!(charset(&[unknown], b"<html><meta charset=koi8-r>\xcf"), "KOI8-R", "{unknown}");
+    }
+    assert_eq!(charset(&["unknown/unknown;charset=gbk"], b"<html><meta charset=koi8-r>\xcf"), "GBK");
+    assert_eq!(charset(&["x-unknown/unknown"], b"<html><meta charset=koi8-r>abc"), "UTF-8");
+}
+
+#[test]
+fn who_forbids_it_is_not_sniffed() {
+    let body = b"<html><meta charset=koi8-r>abc";
+    let charset = |types: &[&'static str], options: &[u8]| {
+        read(body, types.iter().map(|line| line.as_bytes()), Some(options), "a.example").charset
+    };
+    for nosniff in ["nosniff", "NoSniff", " nosniff , x", "nosniff,"] {
+        assert_eq!(charset(&[], nosniff.as_bytes()), "UTF-8", "{nosniff}");
+        assert_eq!(charset(&["unknown/unknown"], nosniff.as_bytes()), "UTF-8", "{nosniff}");
+        assert_eq!(charset(&["text/html"], nosniff.as_bytes()), "KOI8-R", "{nosniff}");
+    }
+    for other in ["", "x, nosniff", "\"nosniff\"", "nosniff;", "no sniff"] {
+        assert_eq!(charset(&[], other.as_bytes()), "KOI8-R", "{other}");
+    }
 }
 
 #[test]
@@ -128,7 +148,16 @@ fn a_late_declaration_is_better_than_a_guess_and_worse_than_utf_8() {
 
 #[test]
 fn xml_says_it_in_its_declaration() {
-    for line in ["text/xml", "application/xml", "application/xhtml+xml", "application/rss+xml", "image/svg+xml"] {
+    for line in [
+        "text/xml",
+        "application/xml",
+        "application/xhtml+xml",
+        "application/rss+xml",
+        "image/svg+xml",
+        "application/xml-dtd",
+        "application/xml-external-parsed-entity",
+        "text/xsl",
+    ] {
         let body = joined(&[b"<?xml version='1.0' encoding='windows-1251'?><a>", &russian(), b"</a>"]);
         assert_eq!(charset(&[line], &body), "windows-1251", "{line}");
         let body = joined(&[b"<?xml version='1.0' encoding='windows-1252'?><a>", "é".as_bytes(), b"</a>"]);
@@ -160,6 +189,15 @@ fn json_is_utf_8() {
 }
 
 #[test]
+fn events_and_subtitles_are_utf_8_whatever_is_said() {
+    for line in ["text/event-stream", "text/vtt;charset=windows-1251", "text/cache-manifest; charset=koi8-r"] {
+        assert_eq!(read_as(&[line], "data: é".as_bytes()), ("data: é".into(), "UTF-8", false), "{line}");
+        assert_eq!(read_as(&[line], b"caf\xe9"), ("caf\u{fffd}".into(), "UTF-8", true), "{line}");
+        assert_eq!(charset(&[line], &russian()), "UTF-8", "{line}");
+    }
+}
+
+#[test]
 fn without_a_word_it_is_utf_8_or_the_best_guess() {
     let (japanese, _, _) = ISO_2022_JP.encode("これは日本語の文章です。");
     for lines in [&[][..], &["text/plain"], &["text/html"], &["application/octet-stream"], &["text/plain; charset"]] {
@@ -184,7 +222,7 @@ fn what_is_no_text_is_not_guessed_at() {
 
 #[test]
 fn the_host_helps_to_guess() {
-    let guess = |host: &str| read(b"ba\xfe T\xfcrk\xe7e", [&b"text/plain"[..]], host).charset;
+    let guess = |host: &str| read(b"ba\xfe T\xfcrk\xe7e", [&b"text/plain"[..]], None, host).charset;
     assert_eq!(guess("gazete.tr"), "windows-1254");
     assert_eq!(guess("gazeta.pl"), "ISO-8859-2");
     assert_eq!(guess("127.0.0.1"), guess("a.com"));
@@ -224,7 +262,7 @@ fn any_bytes_become_text() {
         let body: Vec<u8> = (0..count).flat_map(|_| PARTS[random.usize(0..PARTS.len())]).copied().collect();
         for lines in [&[][..], &[&b"text/html"[..]], &[b"text/xml"], &[b"text/css"], &[&body], &[&body, &body]] {
             let host = String::from_utf8_lossy(&body);
-            read(&body, lines.iter().copied(), &host);
+            read(&body, lines.iter().copied(), Some(&body), &host);
         }
     }
 }

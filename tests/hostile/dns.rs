@@ -114,8 +114,9 @@ fn codes() -> Vec<Case> {
         case("answers with a negative time to live", "RFC 2181 §8", FINE, |question| good(question, u32::MAX).said()),
         Case::new("answers NXDOMAIN; is asked once for ten URLs", "RFC 2308 §5", NOT_FOUND, || {
             let (names, web) = (
+                // For each family with EDNS and without.
                 Names::answering(true, |question| match question.number {
-                    0 | 1 => Answer::to(question).code(3).said(),
+                    0..=3 => Answer::to(question).code(3).said(),
                     _ => good(question, 60).said(),
                 }),
                 web(),
@@ -274,6 +275,10 @@ fn beside() -> Vec<Case> {
     vec![
         refusal("FORMERR", |question| Answer::to(question).code(1).bytes()),
         refusal("NOTIMP", |question| Answer::to(question).code(4).bytes()),
+        refusal("SERVFAIL", |question| Answer::to(question).code(2).bytes()),
+        refusal("REFUSED", |question| Answer::to(question).code(5).bytes()),
+        refusal("NXDOMAIN", |question| Answer::to(question).code(3).bytes()),
+        refusal("nothing", |question| Answer::to(question).bytes()),
         refusal("FORMERR without the question", |question| {
             [&question.id.to_be_bytes()[..], &[0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0]].concat()
         }),

@@ -129,6 +129,23 @@ fn a_host_that_browsers_connect_to_is_asked_for_by_its_name_and_checked_for_it()
     }
 }
 
+/// No name server knows them, but they may be given an address.
+#[test]
+fn a_host_with_an_empty_label_is_asked_for_by_its_name_and_checked_for_it() {
+    let authority = Authority::new();
+    let trusted = authority.file();
+    let trusted = ["--cacert", path(&trusted)];
+    for host in ["a..blogs.test", ".a.blogs.test"] {
+        for flags in [&["-tls1_3"][..], &["-tls1_3", "-groups", "P-384"], &["-tls1_2"]] {
+            let Some(server) = openssl_for(&authority, &[host], host, flags) else { return };
+            of_host(&server, host, &trusted).all_have(200);
+            of_host(&server, host, &["--insecure"]).all_have(200);
+        }
+        let Some(server) = openssl_for(&authority, &["*.blogs.test", "a.blogs.test"], host, &[]) else { return };
+        of_host(&server, host, &trusted).failed_in("tls", "certificate_name");
+    }
+}
+
 #[test]
 fn a_certificate_for_another_name_is_not_one_for_an_odd_name() {
     let authority = Authority::new();

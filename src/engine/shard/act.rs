@@ -69,6 +69,11 @@ impl Shard {
             Action::Resolve { host } => {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
             }
+            Action::GiveUp { host, job, reason } if self.may_be_named_now(host, reason) => {
+                let mut sched = self.sched.borrow_mut();
+                sched.handle(Event::Renamed { host }, now);
+                sched.handle(Event::Arrived { host, job }, now);
+            }
             Action::GiveUp { host, job, reason } => self.give_up(host, job, reason),
             Action::Forget { host } => self.forget(host),
         }

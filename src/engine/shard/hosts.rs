@@ -17,7 +17,7 @@ use super::Shard;
 use crate::dial::{Route, Target};
 use crate::engine::notable::Tally;
 use crate::engine::rules::RuleId;
-use crate::model::{Failure, Job, Time, WebUrl, site_of};
+use crate::model::{Failure, GiveUpReason, Job, Phase, Time, WebUrl, site_of};
 use crate::pool::Habits;
 use crate::sched::{Event, GroupId, HostId, HostLimits, HostRules};
 
@@ -79,14 +79,16 @@ impl Host {
 /// A failure of a host that other jobs of it are told about.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    pub(super) phase: crate::model::Phase,
+    pub(super) phase: Phase,
     pub(super) kind: crate::model::FailureKind,
     pub(super) message: Box<str>,
+    /// The resolver's generation when it was noted.
+    names: u64,
 }
 
 impl Trouble {
-    pub(super) fn of(failure: &Failure) -> Self {
-        Self { phase: failure.phase, kind: failure.kind, message: failure.message.clone() }
+    fn of(failure: &Failure, names: u64) -> Self {
+        Self { phase: failure.phase, kind: failure.kind, message: failure.message.clone(), names }
     }
 }
 
@@ -276,8 +278,19 @@ impl Shard {
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
     pub(super) fn note_trouble(&self, id: HostId, failure: &Failure) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.rare.get_or_insert_default().trouble = Some(Trouble::of(failure));
+            host.rare.get_or_insert_default().trouble = Some(Trouble::of(failure, self.resolver.generation()));
         }
+    }
+
+    /// Whether the host is given up for its name alone, and the machine has changed what it says of names since.
+    pub(super) fn may_be_named_now(&self, id: HostId, reason: GiveUpReason) -> bool {
+        let hosts = self.hosts.borrow();
+        let Some(trouble) = hosts.get(id).and_then(Host::trouble) else { return false };
+        if trouble.phase != Phase::Dns || reason != GiveUpReason::HostDead(trouble.kind) {
+            return false;
+        }
+        self.resolver.look();
+        trouble.names != self.resolver.generation()
     }
 
     /// The host's name was found, which took so long.

@@ -195,6 +195,22 @@ fn a_name_that_does_not_exist_ends_its_jobs_and_is_asked_for_again_later() {
 }
 
 #[test]
+fn a_name_that_may_be_another_now_is_asked_for_again_at_once() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.needs_address = true);
+    let reason = GiveUpReason::HostDead(FailureKind::NameNotFound);
+    for job in 0..3 {
+        assert_eq!(story.arrive(host, job..job + 1), [Action::Resolve { host }]);
+        let unresolved = Event::Unresolved { host, kind: FailureKind::NameNotFound };
+        assert_eq!(story.tell(unresolved), [Action::GiveUp { host, job, reason }]);
+        assert!(story.tell(Event::Renamed { host }).is_empty());
+    }
+    assert_eq!(story.arrive(host, 3..5), [Action::Resolve { host }]);
+    // No probe: nothing is held against it.
+    assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [3, 4]);
+}
+
+#[test]
 fn a_failing_name_server_backs_the_host_off_while_its_jobs_wait() {
     let mut story = Story::new(Limits::default(), RetrySettings { dead_after: 3, ..RetrySettings::default() });
     let host = story.host(|rules| rules.needs_address = true);
