@@ -7,10 +7,15 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::certificate::{ANY_USAGE, SERVER_AUTH};
+use super::der::{Fields, OBJECT, SEQUENCE, content};
+
 /// What a file has, each kind in its order.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Which of them say of themselves that they are not to be trusted for servers.
+    distrusted: Vec<usize>,
     pub(super) keys: Vec<PrivateKeyDer<'static>>,
     /// Keys that a passphrase protects.
     encrypted: usize,
@@ -161,6 +166,26 @@ fn whole_der(bytes: &[u8]) -> Option<usize> {
     header.checked_add(length).filter(|whole| *whole <= bytes.len())
 }
 
+/// `[0]` of what follows a TRUSTED CERTIFICATE: what it is not trusted for.
+const REJECTED: u8 = 0xa0;
+
+/// Whether what follows a TRUSTED CERTIFICATE lets it be trusted for servers (OpenSSL's X509_CERT_AUX): a list of what it is trusted
+/// for, and one of what it is not. Where neither says anything, it is trusted for all.
+fn is_trusted(uses: &[u8]) -> bool {
+    let names_servers =
+        |uses| Fields(uses).flatten().any(|(tag, id)| tag == OBJECT && (id == SERVER_AUTH || id == ANY_USAGE));
+    if uses.is_empty() {
+        return true;
+    }
+    let Some(uses) = content(uses, SEQUENCE) else { return false };
+    let mut fields = Fields(uses);
+    fields.all(|field| match field {
+        Some((SEQUENCE, trusted)) => names_servers(trusted),
+        Some((REJECTED, rejected)) => !names_servers(rejected),
+        other => other.is_some(),
+    })
+}
+
 impl Contents {
     fn take(&mut self, label: Option<&'static str>, der: Vec<u8>, line: usize) -> Result<(), String> {
         match label.unwrap_or("something of a name that is not known") {
@@ -170,6 +195,9 @@ impl Contents {
                 let length = whole_der(&der);
                 let length =
                     length.ok_or_else(|| format!("has a damaged certificate in line {line} (TRUSTED CERTIFICATE)"))?;
+                if !is_trusted(&der[length..]) {
+                    self.distrusted.push(self.certificates.len());
+                }
                 self.certificates.push(der[..length].to_vec().into());
             }
             "PRIVATE KEY" => self.keys.push(PrivateKeyDer::Pkcs8(der.into())),
@@ -220,6 +248,20 @@ impl Contents {
             }
             None => "has no certificate; it must be PEM (-----BEGIN CERTIFICATE-----) or DER".to_owned(),
         })
+    }
+
+    /// The certificates that may be trusted for servers, or why there are none.
+    pub(super) fn roots(mut self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let distrusted = std::mem::take(&mut self.distrusted);
+        let mut roots = self.certificates()?;
+        let mut at = 0..;
+        roots.retain(|_| at.next().is_some_and(|at| !distrusted.contains(&at)));
+        if roots.is_empty() {
+            return Err(
+                "has no certificate that is trusted for servers: it says so itself (TRUSTED CERTIFICATE)".to_owned()
+            );
+        }
+        Ok(roots)
     }
 
     /// The private keys, or why there are none.
@@ -364,6 +406,45 @@ mod tests {
             assert_eq!(counts(key.replace('\n', end).as_bytes()), (0, 1), "{end:?}");
             let both = pem("CERTIFICATE", CERTIFICATE) + &key + &pem("CERTIFICATE", CERTIFICATE);
             assert_eq!(counts(both.replace('\n', end).as_bytes()), (2, 1), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_certificate_is_trusted_for_what_it_says() {
+        use crate::dial::der::der;
+        let (server, any) = (der(OBJECT, SERVER_AUTH), der(OBJECT, ANY_USAGE));
+        let mail = der(OBJECT, &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04]);
+        let alias = der(0x0c, b"mine");
+        let (trust, reject) =
+            (|uses: &[&[u8]]| der(SEQUENCE, &uses.concat()), |uses: &[&[u8]]| der(REJECTED, &uses.concat()));
+        for (what, uses, trusted) in [
+            ("nothing follows", None, true),
+            ("nothing is said", Some(vec![]), true),
+            ("only its name", Some(alias.clone()), true),
+            ("for servers", Some(trust(&[&server])), true),
+            ("for mail and servers", Some([trust(&[&mail, &server]), alias].concat()), true),
+            ("for all", Some(trust(&[&any])), true),
+            ("for mail", Some(trust(&[&mail])), false),
+            ("for nothing", Some(trust(&[])), false),
+            ("not for servers", Some(reject(&[&server])), false),
+            ("not for mail nor servers", Some(reject(&[&mail, &server])), false),
+            ("not at all", Some(reject(&[&any])), false),
+            ("not for mail", Some(reject(&[&mail])), true),
+            ("for servers and not for servers", Some([trust(&[&server]), reject(&[&server])].concat()), false),
+            ("for mail and not for mail", Some([trust(&[&mail]), reject(&[&mail])].concat()), false),
+            ("damaged", Some(vec![SEQUENCE, 9]), false),
+        ] {
+            let uses = uses.map(|uses| der(SEQUENCE, &uses)).unwrap_or_default();
+            let file = pem("TRUSTED CERTIFICATE", &[CERTIFICATE, &uses].concat());
+            let roots = read(file.as_bytes()).and_then(Contents::roots);
+            assert_eq!(roots.is_ok(), trusted, "{what}: {roots:?}");
+            assert!(roots.err().is_none_or(|message| message.contains("TRUSTED CERTIFICATE")));
+            assert_eq!(counts(file.as_bytes()), (1, 0), "a client may show it");
+            let beside = file + &pem("CERTIFICATE", KEY);
+            assert_eq!(
+                read(beside.as_bytes()).and_then(Contents::roots).map(|roots| roots.len()),
+                Ok(1 + usize::from(trusted))
+            );
         }
     }
 
