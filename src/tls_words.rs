@@ -236,19 +236,32 @@ fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(255).collect()
 }
 
-/// The algorithms people meet, by their object identifiers' bytes.
+/// The algorithms people meet, by the content of their AlgorithmIdentifiers: an object identifier and what may follow it.
 fn algorithm(id: &[u8]) -> String {
+    let parts = id
+        .strip_prefix(&[0x06])
+        .and_then(|rest| rest.split_first())
+        .and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+    let Some((id, parameters)) = parts else { return String::new() };
     let name = match id {
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last] => match last {
-            1 => "RSA",
+            2 => "RSA with MD2",
             4 => "RSA with MD5",
             5 => "RSA with SHA-1",
             10 => "RSA-PSS",
+            14 => "RSA with SHA-224",
             _ => "RSA",
         },
         [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01] => "ECDSA with SHA-1",
-        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, ..] => "an elliptic curve",
-        [0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, ..] => "DSA",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x01] => "ECDSA with SHA-224",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, _] => "ECDSA",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => match parameters {
+            [0x30, ..] => "an elliptic curve with explicit parameters",
+            [0x06, _, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, ..] => "a brainpool curve",
+            [0x06, 5, 0x2b, 0x81, 0x04, 0x00, 0x0a] => "the curve secp256k1",
+            _ => "an elliptic curve",
+        },
+        [0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, ..] | [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 1 | 2] => "DSA",
         [0x2b, 0x65, 0x71] => "Ed448",
         [0x2b, 0x65, 0x70] => "Ed25519",
         _ => return String::new(),
@@ -544,12 +557,12 @@ mod tests {
             #[expect(deprecated, reason = "rustls still makes it")]
             Reason::UnsupportedSignatureAlgorithm,
             Reason::UnsupportedSignatureAlgorithmContext {
-                signature_algorithm_id: vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5],
+                signature_algorithm_id: vec![6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5, 5, 0],
                 supported_algorithms: Vec::new(),
             },
             Reason::UnsupportedSignatureAlgorithmForPublicKeyContext {
                 signature_algorithm_id: vec![1, 2, 3],
-                public_key_algorithm_id: vec![0x2b, 0x65, 0x71],
+                public_key_algorithm_id: vec![6, 3, 0x2b, 0x65, 0x71],
             },
             Reason::NotValidForName,
             Reason::NotValidForNameContext { expected: expected(), presented: Vec::new() },
@@ -767,6 +780,27 @@ mod tests {
             let presented: Vec<String> = presented.iter().map(|name| (*name).to_owned()).collect();
             let text = names(expected, &presented);
             assert!(text.contains(says) && !text.contains("0x"), "{presented:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn algorithms_have_their_names() {
+        for (id, name) in [
+            (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5, 5, 0][..], " (RSA with SHA-1)"),
+            (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 14], " (RSA with SHA-224)"),
+            (&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x01], " (ECDSA with SHA-224)"),
+            (
+                &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x30, 0],
+                " (an elliptic curve with explicit parameters)",
+            ),
+            (&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 6, 5, 0x2b, 0x81, 4, 0, 10], " (the curve secp256k1)"),
+            (&[6, 3, 0x2b, 0x65, 0x71], " (Ed448)"),
+            (&[6, 3, 0x2a, 3, 4], ""),
+            (&[6, 200, 0x2a], ""),
+            (&[6], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(algorithm(id), name, "{id:?}");
         }
     }
 
