@@ -181,8 +181,22 @@ pub struct TlsError(Box<str>);
 
 impl TlsError {
     pub(super) fn file(path: &Path, what: String) -> Self {
+        if is_a_text(path) {
+            return Self(
+                "the text of a file, or what is none, was given in place of a file's name; name the file".into(),
+            );
+        }
         Self(format!("file {} {what}", path.display()).into())
     }
+}
+
+/// The longest name that a file can have on the systems that are known here.
+const LONGEST_NAME: usize = 255;
+
+/// Whether a path can't be one, and may be a key's text, in PEM or in base64 again, that was given in its place. Nothing of it is said.
+fn is_a_text(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains("-----BEGIN") || text.contains('\n') || text.split('/').any(|name| name.len() > LONGEST_NAME)
 }
 
 impl fmt::Display for TlsError {
