@@ -238,6 +238,8 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
     let stranger = Authority::new();
     let client = stranger.issue(&["client.test"], |_| {});
     let shown = ["--cert", path(&client.certificate), "--key", path(&client.key)];
+    let long = stranger.file().with_file_name("long");
+    std::fs::write(&long, vec![b'a'; 3_000_000]).expect("the directory is ours");
     for version in [&["-tls1_2"][..], &["-tls1_3"], &["-tls1_3", "-alpn", "h2"]] {
         let serve = [version, &["-Verify", "1", "-verify_return_error"]].concat();
         let Some((server, certificate)) = openssl(&RSA, &serve) else { return };
@@ -253,6 +255,19 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
             );
             let message = error["message"].as_str().unwrap_or_default();
             assert!(message.contains("does not accept the client certificate"), "{version:?}: {message}");
+        }
+        // Who sends much is told by an error of writing first.
+        let body = format!("@{}", path(&long));
+        let flags = [&["--ipv4", "--cacert", path(&certificate), "-d", &body], &shown[..]].concat();
+        let run_of_uploads =
+            get_lines((0..8).map(|n| format!("https://localhost:{}/{n}", server.address.port())), &flags);
+        for record in &run_of_uploads.records {
+            let error = &record["error"];
+            assert_eq!(
+                (&error["phase"], &error["kind"]),
+                (&"tls".into(), &"handshake".into()),
+                "{version:?}: {record}"
+            );
         }
         let tried: u64 = run.records.iter().filter_map(|record| record["attempts"].as_u64()).sum();
         assert!((1..=20).contains(&tried), "{version:?}: {tried} attempts");
