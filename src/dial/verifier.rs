@@ -77,9 +77,11 @@ impl RootsAndThemselves {
     /// Whether a certificate of which all else is right is for the server.
     fn check_name(&self, end_entity: &CertificateDer<'_>, server_name: &ServerName<'_>) -> Result<(), Error> {
         let checked = verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name);
-        match server_name {
-            ServerName::DnsName(name) if alt_names::names_with_a_final_dot(end_entity, name.as_ref()) => Ok(()),
-            _ => checked,
+        match (checked, server_name) {
+            (Err(_), ServerName::DnsName(name)) if alt_names::names_with_a_final_dot(end_entity, name.as_ref()) => {
+                Ok(())
+            }
+            (checked, _) => checked,
         }
     }
 }

@@ -256,7 +256,7 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
             let message = error["message"].as_str().unwrap_or_default();
             assert!(message.contains("does not accept the client certificate"), "{version:?}: {message}");
         }
-        // Who sends much is told by an error of writing first.
+        // Who sends much meets an error of writing first.
         let body = format!("@{}", path(&long));
         let flags = [&["--ipv4", "--cacert", path(&certificate), "-d", &body], &shown[..]].concat();
         let run_of_uploads =
