@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved};
@@ -37,6 +38,40 @@ pub(crate) fn plain(error: io::Error) -> io::Error {
         Some(tls) => io::Error::new(error.kind(), TlsFault(tls.clone())),
         None => error,
     }
+}
+
+/// The alerts by which a server refuses a handshake for good that is over for the client: it looks at the client's certificate, and at
+/// the signature with its key, after that (RFC 8446 §4.4.2.4, §6.2).
+const REFUSALS: [AlertDescription; 12] = [
+    AlertDescription::HandshakeFailure,
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::DecryptError,
+    AlertDescription::InsufficientSecurity,
+    AlertDescription::CertificateRequired,
+];
+
+/// The words for an error if it is a server's refusal of the handshake.
+pub(crate) fn refusal(error: &Error) -> Option<String> {
+    let Error::AlertReceived(alert) = error else { return None };
+    REFUSALS.contains(alert).then(|| words(error))
+}
+
+/// Whether a text is [`refusal`]'s, of an error of which nothing else is left.
+pub(crate) fn is_refusal(text: &str) -> bool {
+    REFUSALS.into_iter().any(|refusal| alert(refusal) == text)
+}
+
+/// Whether an alert says that nothing is wrong with what it ends: the server failed, changed its mind, or something was damaged on
+/// its way (RFC 8446 §6.1, §6.2). The next handshake may well succeed.
+pub(crate) const fn may_pass(alert: AlertDescription) -> bool {
+    matches!(alert, AlertDescription::InternalError | AlertDescription::UserCanceled | AlertDescription::BadRecordMac)
 }
 
 /// The words for an error. They go on after a colon.
@@ -138,8 +173,25 @@ fn certificate(reason: &CertificateError) -> String {
 
 /// Which names a certificate has instead of the one that is wanted.
 fn names(expected: &str, presented: &[String]) -> String {
-    let presented: Vec<String> = presented.iter().map(|name| bare(name)).collect();
-    match presented.split_at(presented.len().min(NAMED)) {
+    let (mut counting, mut others) = (Vec::new(), 0);
+    for name in presented {
+        match Presented::of(name) {
+            Presented::Dns(name) if name == expected && name.parse::<IpAddr>().is_ok() => {
+                return format!(
+                    "the certificate is for {expected} as a DNS name, which an address can't have; it has to be an IP address in \
+                     subjectAltName"
+                );
+            }
+            Presented::Dns(name) => counting.push(printable(name)),
+            Presented::Address(address) => counting.push(address),
+            Presented::Other => others += 1,
+        }
+    }
+    match counting.split_at(counting.len().min(NAMED)) {
+        ([], _) if others > 0 => format!(
+            "the certificate is not for {expected}: its names (subjectAltName) are for mail, URIs or others, and none for a server; its \
+             common name does not count"
+        ),
         ([], _) => format!(
             "the certificate is not for {expected}: it has no name that counts (subjectAltName; its common name does not)"
         ),
@@ -150,26 +202,66 @@ fn names(expected: &str, presented: &[String]) -> String {
     }
 }
 
-/// webpki writes names as `DnsName("a.test")`. What is in them was written by a stranger.
-fn bare(name: &str) -> String {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-    let inner = inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(inner);
-    inner.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(255).collect()
+/// Whether a name that webpki has found in a certificate can be a server's.
+pub(crate) fn is_a_server_s(name: &str) -> bool {
+    !matches!(Presented::of(name), Presented::Other)
 }
 
-/// The algorithms people meet, by their object identifiers' bytes.
+/// A name as webpki writes it: `DnsName("a.test")`.
+enum Presented<'a> {
+    Dns(&'a str),
+    Address(String),
+    /// Of a kind that no server is asked for by: mail, URIs, directories.
+    Other,
+}
+
+impl<'a> Presented<'a> {
+    fn of(name: &'a str) -> Self {
+        let Some((kind, inner)) = name.strip_suffix(')').and_then(|name| name.split_once('(')) else {
+            return Self::Other;
+        };
+        match kind {
+            "DnsName" => Self::Dns(inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(inner)),
+            // webpki's own form of IPv6 is nearly the usual one.
+            "IpAddress" => {
+                Self::Address(inner.parse().map_or_else(|_| printable(inner), |address: IpAddr| address.to_string()))
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What is in a name was written by a stranger.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(255).collect()
+}
+
+/// The algorithms people meet, by the content of their AlgorithmIdentifiers: an object identifier and what may follow it.
 fn algorithm(id: &[u8]) -> String {
+    let parts = id
+        .strip_prefix(&[0x06])
+        .and_then(|rest| rest.split_first())
+        .and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+    let Some((id, parameters)) = parts else { return String::new() };
     let name = match id {
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last] => match last {
-            1 => "RSA",
+            2 => "RSA with MD2",
             4 => "RSA with MD5",
             5 => "RSA with SHA-1",
             10 => "RSA-PSS",
+            14 => "RSA with SHA-224",
             _ => "RSA",
         },
         [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01] => "ECDSA with SHA-1",
-        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, ..] => "an elliptic curve",
-        [0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, ..] => "DSA",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x01] => "ECDSA with SHA-224",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, _] => "ECDSA",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => match parameters {
+            [0x30, ..] => "an elliptic curve with explicit parameters",
+            [0x06, _, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, ..] => "a brainpool curve",
+            [0x06, 5, 0x2b, 0x81, 0x04, 0x00, 0x0a] => "the curve secp256k1",
+            _ => "an elliptic curve",
+        },
+        [0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, ..] | [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 1 | 2] => "DSA",
         [0x2b, 0x65, 0x71] => "Ed448",
         [0x2b, 0x65, 0x70] => "Ed25519",
         _ => return String::new(),
@@ -266,7 +358,14 @@ fn alert(alert: AlertDescription) -> String {
         | Alert::CertificateRevoked
         | Alert::CertificateExpired
         | Alert::CertificateUnknown
-        | Alert::AccessDenied => format!("the server does not accept the client certificate (alert {})", named(alert)),
+        | Alert::AccessDenied => {
+            format!("the server does not accept the client certificate, or that there is none (alert {})", named(alert))
+        }
+        Alert::DecryptError => {
+            "the server could not check what was signed or hashed here (alert decrypt_error); the client \
+            certificate's key may be another than the server knows"
+                .to_owned()
+        }
         Alert::CloseNotify | Alert::UserCanceled => {
             format!("the server closed the connection (alert {})", named(alert))
         }
@@ -365,8 +464,10 @@ fn misbehaved(what: &PeerMisbehaved) -> &'static str {
         | What::SelectedTls12UsingTls13VersionExtension
         | What::SelectedDifferentCipherSuiteAfterRetry
         | What::SignedHandshakeWithUnadvertisedSigScheme
-        | What::SignedKxWithWrongAlgorithm
         | What::WrongGroupForKeyShare => "it chose what was not offered",
+        What::SignedKxWithWrongAlgorithm => {
+            "it signed with a key that its cipher is not for, or with one for RSA-PSS alone, which haul takes in TLS 1.3 only"
+        }
         What::InvalidKeyShare | What::MissingKeyShare => "its part of the key exchange is wrong",
         What::TooManyEmptyFragments
         | What::TooManyKeyUpdateRequests
@@ -456,12 +557,12 @@ mod tests {
             #[expect(deprecated, reason = "rustls still makes it")]
             Reason::UnsupportedSignatureAlgorithm,
             Reason::UnsupportedSignatureAlgorithmContext {
-                signature_algorithm_id: vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5],
+                signature_algorithm_id: vec![6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5, 5, 0],
                 supported_algorithms: Vec::new(),
             },
             Reason::UnsupportedSignatureAlgorithmForPublicKeyContext {
                 signature_algorithm_id: vec![1, 2, 3],
-                public_key_algorithm_id: vec![0x2b, 0x65, 0x71],
+                public_key_algorithm_id: vec![6, 3, 0x2b, 0x65, 0x71],
             },
             Reason::NotValidForName,
             Reason::NotValidForNameContext { expected: expected(), presented: Vec::new() },
@@ -664,6 +765,58 @@ mod tests {
         let presented = ["DnsName(\"b.test\")", "IpAddress(127.0.0.1)", "DnsName(\"\u{1b}[31m\")"].map(str::to_owned);
         assert_eq!(names("a.test", &presented), "the certificate is not for a.test, only for b.test, 127.0.0.1, ?[31m");
         assert!(names("a.test", &[]).contains("no name that counts"));
+        for (expected, presented, says) in [
+            ("127.0.0.1", &["DnsName(\"127.0.0.1\")"][..], "for 127.0.0.1 as a DNS name"),
+            ("::1", &["DnsName(\"b.test\")", "DnsName(\"::1\")"], "for ::1 as a DNS name"),
+            ("a.test", &["Unsupported(0x01)"], "for mail, URIs or others"),
+            ("a.test", &["UniformResourceIdentifier(\"https://a.test\")", "DirectoryName"], "for mail, URIs or others"),
+            ("a.test", &["Unsupported(0x01)", "DnsName(\"b.test\")"], "only for b.test"),
+            ("127.0.0.1", &["IpAddress(0::ffff:7f00:1)"], "only for ::ffff:127.0.0.1"),
+            ("a.test", &["IpAddress(2001:db8::1)", "IpAddress(0::1)"], "only for 2001:db8::1, ::1"),
+            ("a.test", &["IpAddress([invalid: 1, 2])"], "only for [invalid:?1,?2]"),
+            ("a.test", &["DnsName(\"srv.test\u{0}.evil.test\")"], "only for srv.test?.evil.test"),
+            ("a.test", &["DnsName(\"a)\")"], "only for a)"),
+        ] {
+            let presented: Vec<String> = presented.iter().map(|name| (*name).to_owned()).collect();
+            let text = names(expected, &presented);
+            assert!(text.contains(says) && !text.contains("0x"), "{presented:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn algorithms_have_their_names() {
+        for (id, name) in [
+            (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 5, 5, 0][..], " (RSA with SHA-1)"),
+            (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 14], " (RSA with SHA-224)"),
+            (&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x01], " (ECDSA with SHA-224)"),
+            (
+                &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x30, 0],
+                " (an elliptic curve with explicit parameters)",
+            ),
+            (&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 6, 5, 0x2b, 0x81, 4, 0, 10], " (the curve secp256k1)"),
+            (&[6, 3, 0x2b, 0x65, 0x71], " (Ed448)"),
+            (&[6, 3, 0x2a, 3, 4], ""),
+            (&[6, 200, 0x2a], ""),
+            (&[6], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(algorithm(id), name, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn alerts_that_refuse_are_known_by_their_words_too_and_those_that_may_pass_are_none() {
+        let refusals = |alert: &AlertDescription| refusal(&Error::AlertReceived(*alert));
+        let all: Vec<AlertDescription> = (0..=255).map(AlertDescription::from).collect();
+        let refusing: Vec<u8> =
+            all.iter().filter(|alert| refusals(alert).is_some()).map(|alert| u8::from(*alert)).collect();
+        assert_eq!(refusing, [40, 41, 42, 43, 44, 45, 46, 48, 49, 51, 71, 116]);
+        let passing: Vec<u8> = all.iter().filter(|alert| may_pass(**alert)).map(|alert| u8::from(*alert)).collect();
+        assert_eq!(passing, [20, 80, 90]);
+        for known in all {
+            assert_eq!(is_refusal(&alert(known)), refusing.contains(&u8::from(known)), "{known:?}");
+        }
+        assert!(refusal(&Error::DecryptError).is_none() && !is_refusal(""));
     }
 
     #[test]

@@ -755,6 +755,243 @@ mod tls {
         }
     }
 
+    /// A certificate of its own issuer, and its key to sign with.
+    fn own(
+        name: &str,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        change(&mut params);
+        rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap()
+    }
+
+    /// A server's certificate for a.test from this issuer, with what else it shows.
+    fn signed(
+        issuer: &rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+        between: &[&str],
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> (tempfile::TempDir, Leaf) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the server");
+        change(&mut params);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, issuer).unwrap();
+        let leaf = Leaf { certificate: directory.path().join("a.pem"), key: directory.path().join("a.key") };
+        std::fs::write(&leaf.certificate, certificate.pem() + &between.concat()).unwrap();
+        std::fs::write(&leaf.key, key.serialize_pem()).unwrap();
+        (directory, leaf)
+    }
+
+    fn trusting(directory: &tempfile::TempDir, pem: &str) -> Config {
+        let file = directory.path().join("trusted.pem");
+        std::fs::write(&file, pem).unwrap();
+        let mut config = Config::default();
+        config.tls.ca_files = vec![file];
+        config
+    }
+
+    #[tokio::test]
+    async fn a_root_issues_only_what_its_certificate_lets_it_issue() {
+        use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, date_time_ymd};
+        type Change = fn(&mut rcgen::CertificateParams);
+        let roots: [(&str, Change, Option<&str>); 11] = [
+            ("plain", |_| {}, None),
+            ("keyCertSign", |root| root.key_usages = vec![KeyUsagePurpose::KeyCertSign], None),
+            ("for servers", |root| root.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth], None),
+            ("an end certificate", |root| root.is_ca = IsCa::ExplicitNoCa, Some("may not issue any")),
+            ("one that says nothing", |root| root.is_ca = IsCa::NoCa, Some("may not issue any")),
+            (
+                "one for signatures",
+                |root| root.key_usages = vec![KeyUsagePurpose::DigitalSignature],
+                Some("may not issue any"),
+            ),
+            (
+                "one for clients",
+                |root| root.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+                Some("not meant for servers"),
+            ),
+            (
+                "one with a condition",
+                |root| {
+                    let mut condition = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+                    condition.set_criticality(true);
+                    root.custom_extensions.push(condition);
+                },
+                Some("condition"),
+            ),
+            ("an expired one", |root| root.not_after = date_time_ymd(2020, 1, 1), Some("has expired")),
+            ("an early one", |root| root.not_before = date_time_ymd(4000, 1, 1), Some("not valid yet")),
+            (
+                "one of the other kinds",
+                |root| root.key_usages = vec![KeyUsagePurpose::CrlSign],
+                Some("may not issue any"),
+            ),
+        ];
+        local(async {
+            for (what, change, refused) in roots {
+                let root = own(what, change);
+                let (directory, leaf) = signed(&root, &[], |_| {});
+                let address = serve(&leaf).await;
+                let config = trusting(&directory, &root.pem());
+                match (connect(&config, "a.test", address).await, refused) {
+                    (Ok(mut dialed), None) => assert_eq!(greeting(&mut dialed).await, "hello", "{what}"),
+                    (failed, Some(says)) => {
+                        let message = peer_failure(failed, Phase::Tls, FailureKind::CertificateUntrusted);
+                        assert!(message.contains(says), "{what}: {message}");
+                    }
+                    (Err(error), None) => panic!("{what}: {error:?}"),
+                }
+                // Beside a root that may, it does no harm; and the server's own certificate is trusted whoever issued it.
+                let both =
+                    root.pem() + &own("another", |_| {}).pem() + &std::fs::read_to_string(&leaf.certificate).unwrap();
+                assert!(connect(&trusting(&directory, &both), "a.test", address).await.is_ok(), "{what}");
+            }
+        })
+        .await;
+    }
+
+    /// Of two certificates of one name and key the one that may issue does.
+    #[tokio::test]
+    async fn a_root_that_was_renewed_takes_the_place_of_the_expired_one() {
+        local(async {
+            let root = own("renewed", |_| {});
+            let key = rcgen::KeyPair::from_pem(&root.key().serialize_pem()).unwrap();
+            let mut old = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            old.distinguished_name.push(rcgen::DnType::CommonName, "renewed");
+            old.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            old.not_after = rcgen::date_time_ymd(2020, 1, 1);
+            let old = old.self_signed(&key).unwrap().pem();
+            let (directory, leaf) = signed(&root, &[], |_| {});
+            let address = serve(&leaf).await;
+            for (pem, fine) in [(old.clone() + &root.pem(), true), (root.pem() + &old, true), (old, false)] {
+                assert_eq!(connect(&trusting(&directory, &pem), "a.test", address).await.is_ok(), fine);
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn every_issuer_on_the_way_has_to_be_one() {
+        use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose};
+        type Change = fn(&mut rcgen::CertificateParams);
+        let issuers: [(&str, Change, bool); 5] = [
+            ("plain", |_| {}, true),
+            ("keyCertSign", |issuer| issuer.key_usages = vec![KeyUsagePurpose::KeyCertSign], true),
+            ("for signatures", |issuer| issuer.key_usages = vec![KeyUsagePurpose::DigitalSignature], false),
+            ("for revocations", |issuer| issuer.key_usages = vec![KeyUsagePurpose::CrlSign], false),
+            ("no issuer", |issuer| issuer.is_ca = IsCa::ExplicitNoCa, false),
+        ];
+        local(async {
+            let root = own("root", |_| {});
+            let strict = own("strict", |root| root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
+            for (what, change, fine) in issuers {
+                let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+                params.distinguished_name.push(rcgen::DnType::CommonName, "between");
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                change(&mut params);
+                let issue = |params: rcgen::CertificateParams, by| {
+                    rcgen::CertifiedIssuer::signed_by(params, rcgen::KeyPair::generate().unwrap(), by).unwrap()
+                };
+                let between = issue(params.clone(), &root);
+                let (directory, leaf) = signed(&between, &[&between.pem()], |_| {});
+                let address = serve(&leaf).await;
+                let dialed = connect(&trusting(&directory, &root.pem()), "a.test", address).await;
+                assert_eq!(dialed.is_ok(), fine, "{what}: {dialed:?}");
+                // A root that allows no issuer below it.
+                let between = issue(params, &strict);
+                let (directory, leaf) = signed(&between, &[&between.pem()], |_| {});
+                let address = serve(&leaf).await;
+                let failed = connect(&trusting(&directory, &strict.pem()), "a.test", address).await;
+                peer_failure(failed, Phase::Tls, FailureKind::CertificateUntrusted);
+            }
+            let (directory, leaf) = signed(&strict, &[], |_| {});
+            let address = serve(&leaf).await;
+            assert!(connect(&trusting(&directory, &strict.pem()), "a.test", address).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_server_s_key_has_to_be_for_tls_also_where_its_certificate_was_given() {
+        use rcgen::KeyUsagePurpose;
+        local(async {
+            let root = own("root", |_| {});
+            for (usages, fine) in [
+                (vec![], true),
+                (vec![KeyUsagePurpose::DigitalSignature], true),
+                (vec![KeyUsagePurpose::KeyAgreement], true),
+                (vec![KeyUsagePurpose::KeyCertSign], false),
+                (vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature], true),
+                (vec![KeyUsagePurpose::ContentCommitment], false),
+            ] {
+                let (directory, leaf) = signed(&root, &[], |leaf| leaf.key_usages.clone_from(&usages));
+                let address = serve(&leaf).await;
+                for trusted in [root.pem(), std::fs::read_to_string(&leaf.certificate).unwrap()] {
+                    let dialed = connect(&trusting(&directory, &trusted), "a.test", address).await;
+                    assert_eq!(dialed.is_ok(), fine, "{usages:?}: {dialed:?}");
+                    if !fine {
+                        let message = peer_failure(dialed, Phase::Tls, FailureKind::CertificateUntrusted);
+                        assert!(message.contains("key usage"), "{message}");
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_name_with_a_final_dot_is_a_name_unless_the_issuer_may_not_give_it() {
+        use rcgen::{GeneralSubtree, NameConstraints, SanType};
+        local(async {
+            let dns = |name: &str| GeneralSubtree::DnsName(name.to_owned());
+            for (permitted, excluded, fine) in
+                [(vec![], vec![], true), (vec![dns("b.test")], vec![], false), (vec![], vec![dns("a.test")], false)]
+            {
+                let root = own("root", |root| {
+                    if !(permitted.is_empty() && excluded.is_empty()) {
+                        root.name_constraints =
+                            Some(NameConstraints { permitted_subtrees: permitted, excluded_subtrees: excluded });
+                    }
+                });
+                let (directory, leaf) = signed(&root, &[], |leaf| {
+                    leaf.subject_alt_names = vec![SanType::DnsName("a.test.".try_into().unwrap())];
+                });
+                let address = serve(&leaf).await;
+                let config = trusting(&directory, &root.pem());
+                assert_eq!(connect(&config, "a.test", address).await.is_ok(), fine);
+                assert!(connect(&config, "b.test", address).await.is_err());
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_client_shows_whatever_certificate_its_key_belongs_to() {
+        use rcgen::CustomExtension;
+        let authority = Authority::new();
+        let condition = || {
+            let mut condition = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+            condition.set_criticality(true);
+            condition
+        };
+        let (odd, other) = (
+            authority.issue(&["odd.test"], |client| client.custom_extensions.push(condition())),
+            authority.issue(&["other.test"], |client| client.custom_extensions.push(condition())),
+        );
+        let read = |certificate: &std::path::Path, key: &std::path::Path| {
+            let mut settings = Config::default().tls;
+            settings.client_certificate = Some(certificate.to_owned());
+            settings.client_key = Some(key.to_owned());
+            Tls::new(&settings, false).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&odd.certificate, &odd.key), Ok(()));
+        let wrong = read(&odd.certificate, &other.key).unwrap_err();
+        assert!(wrong.contains("belongs to another certificate"), "{wrong}");
+    }
+
     #[test]
     fn one_configuration_serves_several_threads() {
         fn shared<T: Send + Sync>(_: &T) {}

@@ -72,6 +72,13 @@ pub(super) fn without_secrets(mut error: clap::Error) -> clap::Error {
     if secret {
         error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
     }
+    // A key's text in the place of its file's name, whose dashes make it a flag.
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if matches!(error.get(kind), Some(ContextValue::String(text)) if text.contains("-----BEGIN")) {
+            error.insert(kind, ContextValue::String("-----BEGIN …".to_owned()));
+            error.remove(ContextKind::Suggested);
+        }
+    }
     error
 }
 

@@ -10,7 +10,7 @@ use super::framing;
 use super::h2_server::Farewell;
 use super::preface::NOT_HTTP2;
 use crate::model::{Failure, FailureKind, Phase};
-use crate::tls_words::TlsFault;
+use crate::tls_words::{self, TlsFault};
 
 /// What an error means for the attempt.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub(super) struct Mapped {
 /// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
 pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let io = source::<io::Error>(error);
-    if let Some(wanted) = wants_certificate(io, phase) {
-        return wanted;
+    if let Some(refused) = refused(io, phase) {
+        return refused;
     }
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
@@ -36,8 +36,8 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
 
 /// The same for an error of h2.
 pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
-    if let Some(wanted) = wants_certificate(error.get_io(), phase) {
-        return wanted;
+    if let Some(refused) = refused(error.get_io(), phase) {
+        return refused;
     }
     let (kind, sent) = h2_kind(error, phase);
     let message = match sent {
@@ -137,15 +137,15 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
     }
 }
 
-/// What to tell a user whose peer misses a client certificate. In TLS 1.3 it says so after what is the whole handshake for the
-/// client (RFC 8446 §4.4.2.4), in TLS 1.2 within.
-fn wants_certificate(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> {
-    let inner = error.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-    let wanted =
-        matches!(inner, Some(TlsFault(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired))));
-    let message = "the peer wants a client certificate; give one with --cert and --key";
-    let failure = || Failure::new(Phase::Tls, FailureKind::Handshake, message);
-    (wanted && phase == Phase::Head).then(|| Mapped { failure: failure(), sent: None, ended_ours: false })
+/// The failure of a handshake that the peer refuses when it is over for us: in TLS 1.3 it looks at the client's certificate, or misses
+/// one, only then (RFC 8446 §4.4.2.4), in TLS 1.2 within. h2 keeps of such an error only its text.
+fn refused(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> {
+    let inner = error.filter(|_| phase == Phase::Head)?.get_ref()?;
+    let message = match inner.downcast_ref() {
+        Some(TlsFault(tls)) => tls_words::refusal(tls)?,
+        None => Some(inner.to_string()).filter(|text| tls_words::is_refusal(text))?,
+    };
+    Some(Mapped { failure: Failure::new(Phase::Tls, FailureKind::Handshake, message), sent: None, ended_ours: false })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.

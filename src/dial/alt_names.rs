@@ -1,6 +1,13 @@
 //! The DNS names of a certificate, and whether one of them is a host's. Pure.
 //!
-//! Only for hosts whose names rustls has no word for (`odd_name.rs`); the others are rustls' own affair.
+//! Only for hosts whose names rustls has no word for (`odd_name.rs`), and for names that it does not take for ones; the others are
+//! rustls' own affair.
+
+use super::certificate::{Certificate, SUBJECT_ALT_NAME};
+use super::der::{Fields, SEQUENCE, content};
+
+/// `[2]` of a GeneralName (RFC 5280 §4.2.1.6).
+const DNS_NAME: u8 = 0x82;
 
 /// Whether a certificate in DER names `host`: exactly, or by a wildcard for its first label (RFC 9525 §6.3).
 pub(super) fn names(certificate: &[u8], host: &str) -> bool {
@@ -8,97 +15,35 @@ pub(super) fn names(certificate: &[u8], host: &str) -> bool {
     Fields(names).any(|field| field.is_some_and(|(tag, name)| tag == DNS_NAME && is_for(name, host)))
 }
 
+/// The same by a name that ends with a dot, which RFC 5280 §4.2.1.6 has no place for, and which webpki takes for none.
+pub(super) fn names_with_a_final_dot(certificate: &[u8], host: &str) -> bool {
+    let Some(names) = alternative_names(certificate) else { return false };
+    let mut dotted =
+        Fields(names).flatten().filter(|(tag, _)| *tag == DNS_NAME).filter_map(|(_, name)| name.strip_suffix(b"."));
+    dotted.any(|name| is_for(name, host))
+}
+
 /// Whether a name of a certificate is for `host`. The wildcard stands for one label, of a domain of two labels at least.
 fn is_for(name: &[u8], host: &str) -> bool {
     let domain = name.strip_prefix(b"*").filter(|domain| domain.first() == Some(&b'.'));
     match domain {
-        None => name.eq_ignore_ascii_case(host.as_bytes()),
+        None => !name.is_empty() && name.eq_ignore_ascii_case(host.as_bytes()),
         Some(domain) => host.find('.').is_some_and(|dot| {
             dot > 0 && domain[1..].contains(&b'.') && domain.eq_ignore_ascii_case(&host.as_bytes()[dot..])
         }),
     }
 }
 
-const SEQUENCE: u8 = 0x30;
-const OCTETS: u8 = 0x04;
-const OBJECT: u8 = 0x06;
-/// `[3]` of a TBSCertificate: its extensions (RFC 5280 §4.1).
-const EXTENSIONS: u8 = 0xa3;
-/// `[2]` of a GeneralName (RFC 5280 §4.2.1.6).
-const DNS_NAME: u8 = 0x82;
-/// id-ce-subjectAltName, 2.5.29.17.
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
-
 /// The content of the subject's alternative names.
 fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
-    let certificate = content(certificate, SEQUENCE)?;
-    let to_be_signed = content(certificate, SEQUENCE)?;
-    let extensions = content(find(to_be_signed, EXTENSIONS)?, SEQUENCE)?;
-    Fields(extensions).find_map(|extension| {
-        let (_, extension) = extension.filter(|(tag, _)| *tag == SEQUENCE)?;
-        let is_it = content(extension, OBJECT)? == SUBJECT_ALT_NAME;
-        if is_it { content(find(extension, OCTETS)?, SEQUENCE) } else { None }
-    })
-}
-
-/// The content of the field that `bytes` begin with, if it has this tag.
-fn content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    Fields(bytes).next()?.filter(|(own, _)| *own == tag).map(|(_, content)| content)
-}
-
-/// The content of the first field with this tag.
-fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    Fields(bytes).map_while(|field| field).find(|(own, _)| *own == tag).map(|(_, content)| content)
-}
-
-/// The fields of a sequence in DER: tag and content. `None` for the rest that is none.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Option<(u8, &'a [u8])>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = field(self.0);
-        self.0 = field.map_or(&[], |(_, _, rest)| rest);
-        Some(field.map(|(tag, content, _)| (tag, content)))
-    }
-}
-
-/// A field's tag, its content, and what follows it.
-fn field(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, bytes) = bytes.split_first()?;
-    let (length, bytes) = bytes.split_first()?;
-    let (length, bytes) = match length {
-        0..=0x7f => (usize::from(*length), bytes),
-        // Three bytes of length are 16 MiB, more than a handshake may have.
-        0x81..=0x83 => {
-            let (length, bytes) = bytes.split_at_checked(usize::from(length & 0x7f))?;
-            (length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), bytes)
-        }
-        _ => return None,
-    };
-    let (content, rest) = bytes.split_at_checked(length)?;
-    Some((*tag, content, rest))
+    content(Certificate::read(certificate)?.extension(SUBJECT_ALT_NAME)?, SEQUENCE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A field of DER.
-    fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-        let length = content.len();
-        let mut bytes = match length {
-            0..=0x7f => vec![tag, length as u8],
-            0x80..=0xff => vec![tag, 0x81, length as u8],
-            _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
-        };
-        bytes.extend(content);
-        bytes
-    }
+    use crate::dial::certificate::EXTENSIONS;
+    use crate::dial::der::{OBJECT, OCTETS, der};
 
     fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
         der(SEQUENCE, &[der(OBJECT, oid), der(0x01, &[0xff]), der(OCTETS, value)].concat())
@@ -116,7 +61,10 @@ mod tests {
             der(0xa0, &der(0x02, &[2])),
             der(0x02, &[1; 20]),
             der(SEQUENCE, &der(OBJECT, &[0x2a])),
+            der(SEQUENCE, &der(DNS_NAME, b"-issuer.test")),
+            der(SEQUENCE, &[]),
             der(SEQUENCE, &der(DNS_NAME, b"-subject.test")),
+            der(SEQUENCE, &[]),
             der(EXTENSIONS, &der(SEQUENCE, &extensions.concat())),
         ];
         let signed = [der(SEQUENCE, &body.concat()), der(SEQUENCE, &[]), der(0x03, &[0; 65])];
@@ -139,6 +87,24 @@ mod tests {
             [("*.test", "a-.test"), ("*", "-"), ("a-*.b.test", "a-b.b.test"), ("*a-.b.test", "xa-.b.test")]
         {
             assert!(!names(&certificate(&[name]), host), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_final_dot_is_the_one_without() {
+        let own = certificate(&["a.test", "b.test.", "*.c.test.", "d.test..", ".", "*.e."]);
+        for (host, named) in [
+            ("b.test", true),
+            ("B.Test", true),
+            ("x.c.test", true),
+            ("a.test", false),
+            ("c.test", false),
+            ("x.y.c.test", false),
+            ("d.test", false),
+            ("x.e", false),
+            ("", false),
+        ] {
+            assert_eq!(names_with_a_final_dot(&own, host), named, "{host}");
         }
     }
 

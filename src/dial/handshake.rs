@@ -88,6 +88,8 @@ fn tls_error(error: &Error) -> (FailureKind, String) {
         Error::InvalidCertificate(reason) => certificate_error(reason),
         Error::NoCertificatesPresented => (FailureKind::CertificateUntrusted, ""),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => (FailureKind::Protocol, ""),
+        // As when it had closed without a word: it is tried again.
+        Error::AlertReceived(alert) if tls_words::may_pass(*alert) => (FailureKind::Reset, ""),
         _ => (FailureKind::Handshake, ""),
     };
     (kind, format!("{}{hint}", tls_words::words(error)))
@@ -118,7 +120,7 @@ fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static str) {
 mod tests {
     use std::sync::Arc;
 
-    use rustls::OtherError;
+    use rustls::{AlertDescription, OtherError};
 
     use super::*;
 
@@ -147,6 +149,16 @@ mod tests {
         ] {
             let (told, text) = tls_error(&Error::InvalidCertificate(reason));
             assert!(told == kind && text.contains(hint), "{text}");
+        }
+        for (alert, kind) in [
+            (AlertDescription::InternalError, FailureKind::Reset),
+            (AlertDescription::UserCanceled, FailureKind::Reset),
+            (AlertDescription::BadRecordMac, FailureKind::Reset),
+            (AlertDescription::HandshakeFailure, FailureKind::Handshake),
+            (AlertDescription::UnrecognisedName, FailureKind::Handshake),
+            (AlertDescription::UnknownCA, FailureKind::Handshake),
+        ] {
+            assert_eq!(tls_error(&Error::AlertReceived(alert)).0, kind, "{alert:?}");
         }
         let (_, version) = tls_error(&Error::InvalidCertificate(other(webpki::Error::UnsupportedCertVersion)));
         assert!(!version.contains("--cacert"), "it helps nothing to give it: {version}");

@@ -1,10 +1,12 @@
 //! The byte stream of a connection: one of a few kinds, told apart by a match, not by a box.
 
-use std::io::{IoSlice, Result};
+use std::io::{self, IoSlice, Result};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustls::{ClientConnection, HandshakeKind};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -52,6 +54,40 @@ impl Io {
     }
 }
 
+impl Io {
+    /// Why nothing can be written. A peer that refuses the handshake when it is over for us says so and closes (RFC 8446 §4.4.2.4), and
+    /// who is writing a long body finds the connection reset before he comes to read that.
+    fn why(&mut self, error: io::Error) -> io::Error {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let said = match self {
+            _ if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) => None,
+            Self::Tcp(_) | Self::Unix(_) | Self::Own(_) | Self::TlsOwn(_) => None,
+            Self::TlsTcp(stream) => alert(stream),
+            Self::TlsUnix(stream) => alert(stream),
+        };
+        plain(said.map_or(error, |alert| io::Error::new(io::ErrorKind::InvalidData, alert)))
+    }
+}
+
+/// How often more is read in search of an alert: 4 KiB at a time, so that no record is too long. What else is found stays to be read.
+const LOOKS: usize = 8;
+
+/// The alert that has come over a socket, if one has. The socket itself is asked: the runtime may not have heard yet that there is
+/// something to read.
+fn alert<S: AsFd>(stream: &mut TlsStream<S>) -> Option<rustls::Error> {
+    let (socket, session) = stream.get_mut();
+    let socket = SockRef::from(&*socket);
+    for _ in 0..LOOKS {
+        if session.read_tls(&mut &*socket).unwrap_or(0) == 0 {
+            return None;
+        }
+        if let Err(error) = session.process_new_packets() {
+            return Some(error).filter(|error| matches!(error, rustls::Error::AlertReceived(_)));
+        }
+    }
+    None
+}
+
 /// Calls the same method on whichever stream there is.
 macro_rules! each {
     ($io:expr, $method:ident $(, $arg:expr)*) => {
@@ -73,20 +109,27 @@ impl AsyncRead for Io {
 }
 
 impl AsyncWrite for Io {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        each!(self, poll_write, cx, buf).map_err(plain)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        let written = each!(self.as_mut(), poll_write, cx, buf);
+        written.map_err(|error| self.get_mut().why(error))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        each!(self, poll_flush, cx).map_err(plain)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let written = each!(self.as_mut(), poll_flush, cx);
+        written.map_err(|error| self.get_mut().why(error))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         each!(self, poll_shutdown, cx).map_err(plain)
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
-        each!(self, poll_write_vectored, cx, bufs).map_err(plain)
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let written = each!(self.as_mut(), poll_write_vectored, cx, bufs);
+        written.map_err(|error| self.get_mut().why(error))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -10,10 +10,13 @@
 
 mod alt_names;
 mod candidates;
+mod certificate;
 mod clock;
 mod connect;
+mod der;
 mod error;
 mod handshake;
+mod identity;
 mod io;
 mod odd_name;
 mod own;
@@ -23,6 +26,7 @@ mod public;
 mod race;
 mod roots;
 mod route;
+mod rsa_pss;
 mod sessions;
 mod tcp;
 mod tls;

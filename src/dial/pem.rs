@@ -7,15 +7,20 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::certificate::{ANY_USAGE, SERVER_AUTH};
+use super::der::{Fields, OBJECT, SEQUENCE, content};
+
 /// What a file has, each kind in its order.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Which of them say of themselves that they are not to be trusted for servers.
+    distrusted: Vec<usize>,
     pub(super) keys: Vec<PrivateKeyDer<'static>>,
     /// Keys that a passphrase protects.
     encrypted: usize,
     /// What else there is, by the labels of its sections.
-    others: Vec<String>,
+    others: Vec<&'static str>,
     empty: bool,
 }
 
@@ -35,57 +40,116 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, String> {
         return Ok(contents);
     }
     let text = text(bytes);
-    let mut lines = (1..).zip(text.lines());
-    while let Some((number, line)) = lines.next() {
-        // Anything may stand between the sections, and does: names, dates, comments.
-        let Some(label) = marker(line, "BEGIN") else { continue };
-        let mut body = String::new();
-        let mut encrypted = false;
-        loop {
-            let Some((_, line)) = lines.next() else {
-                return Err(format!("is cut off: the part that begins in line {number} ({label}) has no end"));
-            };
-            if marker(line, "END").is_some() {
-                break;
+    let mut rest = text.as_str();
+    // Anything may stand between the sections, and does: names, dates, comments.
+    while let Some((begin, after)) = marker(rest, "BEGIN") {
+        let starts_line = rest[..begin.at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty());
+        let number = 1 + text[..text.len() - rest.len() + begin.at].matches('\n').count();
+        let next = marker(after, "BEGIN").map_or(after.len(), |(next, _)| next.at);
+        let Some((end, behind)) = marker(&after[..next], "END") else {
+            if starts_line {
+                let what = if next == after.len() { "is cut off" } else { "is damaged" };
+                return Err(format!("{what}: the part that begins in line {number}{} has no end", begin.named()));
             }
-            if marker(line, "BEGIN").is_some() {
-                return Err(format!("is damaged: the part that begins in line {number} ({label}) has no end"));
-            }
-            // Headers (RFC 1421), which old keys have when they are encrypted.
-            encrypted |= line.starts_with("Proc-Type:") && line.contains("ENCRYPTED");
-            if !line.contains(':') {
-                body.extend(line.chars().filter(|c| !c.is_whitespace()));
-            }
-        }
-        if encrypted || label == "ENCRYPTED PRIVATE KEY" {
+            // Words about a section.
+            rest = after;
+            continue;
+        };
+        rest = &after[after[..next].len() - behind.len()..];
+        let body = after[..end.at].replace("\\r", "\n").replace("\\n", "\n");
+        // Headers (RFC 1421), which old keys have when they are encrypted.
+        let encrypted = body.contains("Proc-Type:") && body.contains("ENCRYPTED");
+        if encrypted || begin.label == Some("ENCRYPTED PRIVATE KEY") {
             contents.encrypted += 1;
             continue;
         }
+        let lines = body.lines().filter(|line| !line.contains(':'));
+        // A backslash or quote is of the program or shell that the text went through.
+        let body: String = lines.flat_map(str::chars).filter(|c| !c.is_whitespace() && !"\\\"'".contains(*c)).collect();
         let der = LENIENT
             .decode(&body)
-            .map_err(|_| format!("is damaged: the part that begins in line {number} ({label}) is not base64"))?;
-        contents.take(label, der, number)?;
+            .map_err(|_| format!("is damaged: the part that begins in line {number}{} is not base64", begin.named()))?;
+        contents.take(begin.label, der, number)?;
     }
     Ok(contents)
 }
 
-/// The text of a file: without a byte order mark, and as it was before an editor made UTF-16 of it.
+/// The text of a file: without a byte order mark, as it was before an editor made UTF-16 of it, with LF alone at its lines' ends.
 fn text(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], from: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
         String::from_utf16_lossy(&units)
     };
-    match bytes {
+    let text = match bytes {
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
         _ => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned(),
+    };
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// The labels that a message may name (RFC 7468, OpenSSL, OpenSSH, GnuPG). Of what else a file has nothing is ever said: it may be
+/// a key, in a form that is not known here.
+const LABELS: [&str; 23] = [
+    "CERTIFICATE",
+    "X509 CERTIFICATE",
+    "TRUSTED CERTIFICATE",
+    "ATTRIBUTE CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "NEW CERTIFICATE REQUEST",
+    "X509 CRL",
+    "PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "DSA PRIVATE KEY",
+    "OPENSSH PRIVATE KEY",
+    "PUBLIC KEY",
+    "RSA PUBLIC KEY",
+    "DSA PUBLIC KEY",
+    "EC PARAMETERS",
+    "DH PARAMETERS",
+    "DSA PARAMETERS",
+    "PKCS7",
+    "CMS",
+    "PGP PUBLIC KEY BLOCK",
+    "PGP PRIVATE KEY BLOCK",
+];
+
+/// The longest label that is looked for.
+const LONGEST: usize = 64;
+
+/// What begins or ends a section.
+#[derive(Clone, Copy)]
+struct Marker {
+    at: usize,
+    /// `None`: it is none of those known.
+    label: Option<&'static str>,
+}
+
+impl Marker {
+    /// Its label, in brackets, for a message.
+    fn named(self) -> String {
+        self.label.map(|label| format!(" ({label})")).unwrap_or_default()
     }
 }
 
-/// The label of a line that begins or ends a section.
-fn marker<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    let rest = line.trim().strip_prefix("-----")?.strip_prefix(word)?.strip_prefix(' ')?;
-    rest.strip_suffix("-----").map(str::trim)
+/// The first marker in a text, wherever in a line it stands, and what follows it. A text without its line ends has several in one.
+fn marker<'a>(text: &'a str, word: &str) -> Option<(Marker, &'a str)> {
+    const DASHES: &str = "-----";
+    let opening = format!("{DASHES}{word} ");
+    let mut from = 0;
+    loop {
+        let at = from + text[from..].find(&opening)?;
+        from = at + opening.len();
+        // No label has two hyphens in a row (RFC 7468 §3).
+        let Some(length) = text[from..].find("--").filter(|length| *length <= LONGEST) else { continue };
+        let (label, after) = text[from..].split_at(length);
+        if let Some(after) = after.strip_prefix(DASHES).filter(|_| !label.contains(['\n', '\\'])) {
+            let label = LABELS.into_iter().find(|known| *known == label.trim());
+            return Some((Marker { at, label }, after));
+        }
+    }
 }
 
 /// How long the DER value at the start is, header included.
@@ -102,22 +166,45 @@ fn whole_der(bytes: &[u8]) -> Option<usize> {
     header.checked_add(length).filter(|whole| *whole <= bytes.len())
 }
 
+/// `[0]` of what follows a TRUSTED CERTIFICATE: what it is not trusted for.
+const REJECTED: u8 = 0xa0;
+
+/// Whether what follows a TRUSTED CERTIFICATE lets it be trusted for servers (OpenSSL's X509_CERT_AUX): a list of what it is trusted
+/// for, and one of what it is not. Where neither says anything, it is trusted for all.
+fn is_trusted(uses: &[u8]) -> bool {
+    let names_servers =
+        |uses| Fields(uses).flatten().any(|(tag, id)| tag == OBJECT && (id == SERVER_AUTH || id == ANY_USAGE));
+    if uses.is_empty() {
+        return true;
+    }
+    let Some(uses) = content(uses, SEQUENCE) else { return false };
+    let mut fields = Fields(uses);
+    fields.all(|field| match field {
+        Some((SEQUENCE, trusted)) => names_servers(trusted),
+        Some((REJECTED, rejected)) => !names_servers(rejected),
+        other => other.is_some(),
+    })
+}
+
 impl Contents {
-    fn take(&mut self, label: &str, der: Vec<u8>, line: usize) -> Result<(), String> {
-        match label {
+    fn take(&mut self, label: Option<&'static str>, der: Vec<u8>, line: usize) -> Result<(), String> {
+        match label.unwrap_or("something of a name that is not known") {
             "CERTIFICATE" | "X509 CERTIFICATE" => self.certificates.push(der.into()),
             // OpenSSL's own: the certificate, and behind it what it is trusted for.
             "TRUSTED CERTIFICATE" => {
                 let length = whole_der(&der);
                 let length =
                     length.ok_or_else(|| format!("has a damaged certificate in line {line} (TRUSTED CERTIFICATE)"))?;
+                if !is_trusted(&der[length..]) {
+                    self.distrusted.push(self.certificates.len());
+                }
                 self.certificates.push(der[..length].to_vec().into());
             }
             "PRIVATE KEY" => self.keys.push(PrivateKeyDer::Pkcs8(der.into())),
             "RSA PRIVATE KEY" => self.keys.push(PrivateKeyDer::Pkcs1(der.into())),
             "EC PRIVATE KEY" => self.keys.push(PrivateKeyDer::Sec1(der.into())),
             "EC PARAMETERS" | "DH PARAMETERS" => {}
-            other => self.others.push(other.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()),
+            other => self.others.push(other),
         }
         Ok(())
     }
@@ -163,6 +250,20 @@ impl Contents {
         })
     }
 
+    /// The certificates that may be trusted for servers, or why there are none.
+    pub(super) fn roots(mut self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let distrusted = std::mem::take(&mut self.distrusted);
+        let mut roots = self.certificates()?;
+        let mut at = 0..;
+        roots.retain(|_| at.next().is_some_and(|at| !distrusted.contains(&at)));
+        if roots.is_empty() {
+            return Err(
+                "has no certificate that is trusted for servers: it says so itself (TRUSTED CERTIFICATE)".to_owned()
+            );
+        }
+        Ok(roots)
+    }
+
     /// The private keys, or why there are none.
     pub(super) fn keys(self) -> Result<Vec<PrivateKeyDer<'static>>, String> {
         if !self.keys.is_empty() {
@@ -186,7 +287,7 @@ impl Contents {
             return Some("is empty".to_owned());
         }
         let first = self.others.first()?;
-        Some(match first.as_str() {
+        Some(match *first {
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
                 "has a certificate request; wanted is the certificate that was issued for it".to_owned()
             }
@@ -237,9 +338,113 @@ mod tests {
             ("as OpenSSL trusts it", trusted.into_bytes()),
             ("under its old name", pem("X509 CERTIFICATE", CERTIFICATE).into_bytes()),
             ("in DER", CERTIFICATE.to_vec()),
+            ("with CR alone", plain.replace('\n', "\r").into_bytes()),
+            ("with backslash and n, as JSON has it", plain.replace('\n', "\\n").into_bytes()),
+            ("with all four", plain.replace('\n', "\\r\\n").into_bytes()),
+            ("as JSON in JSON", plain.replace('\n', "\\\\n").into_bytes()),
+            (
+                "in JSON, among others",
+                format!("{{\"key\": \"{}\", \"a\": 1}}", plain.replace('\n', "\\n")).into_bytes(),
+            ),
+            ("in a shell's file", format!("CA='{plain}'").into_bytes()),
+            ("in lines that go on", plain.replace('\n', "\\\n").into_bytes()),
+            ("in one line", plain.replace('\n', "").into_bytes()),
+            ("in one line, with blanks", plain.replace('\n', " ").into_bytes()),
+            ("behind words about it", format!("# -----BEGIN CERTIFICATE----- begins it\n{plain}").into_bytes()),
         ] {
             let certificates = read(&bytes).and_then(Contents::certificates);
             assert_eq!(certificates, Ok(vec![CERTIFICATE.to_vec().into()]), "{what}");
+        }
+    }
+
+    /// Whatever is done to a file with a key, no message has eight characters of it.
+    #[test]
+    fn no_message_has_anything_of_a_key() {
+        let key: Vec<u8> = (0..600_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+        let secret = LENIENT.encode(&key);
+        let plain = pem("PRIVATE KEY", &key);
+        let ends = ["\n", "", " ", "\r", "\\n", "\\r\\n", ":", "-"];
+        let mut texts: Vec<String> = ends.iter().map(|end| plain.replace('\n', end)).collect();
+        texts.extend(texts.clone().iter().flat_map(|text| {
+            [
+                text.replace("-----END", ""),
+                text.replace("-----BEGIN", "-----BEGIN "),
+                text.replace("KEY-----", "KEY"),
+                text.replace("PRIVATE KEY-----", ""),
+                text.replace("PRIVATE KEY-----", "-----"),
+                text.replace("-----", "----"),
+                text.replace("PRIVATE KEY", "PRIVATE\nKEY"),
+                text.replace("PRIVATE KEY", &secret[..40]),
+                text.replace("PRIVATE KEY-----", &format!("PRIVATE KEY{}-----", &secret[..20])),
+                text.replace("PRIVATE KEY", "PKCS7"),
+                text.replace(&secret[20..30], "%%%"),
+                text.replace(&secret[20..30], "-----BEGIN "),
+                text.replace(&secret[20..30], "-----END "),
+                format!("{text}{text}"),
+            ]
+        }));
+        texts.extend((0..plain.len()).map(|end| plain[..end].to_owned()));
+        let parts: Vec<&str> = (0..secret.len() - 8).map(|at| &secret[at..at + 8]).collect();
+        let mut refused = 0;
+        for text in texts {
+            let read = || read(text.as_bytes());
+            for message in
+                [read().err(), read().and_then(Contents::keys).err(), read().and_then(Contents::certificates).err()]
+            {
+                let Some(message) = message else { continue };
+                refused += 1;
+                assert!(!parts.iter().any(|part| message.contains(part)), "{message}");
+            }
+        }
+        assert!(refused > 500, "{refused}");
+    }
+
+    #[test]
+    fn a_key_is_read_whatever_became_of_its_line_ends() {
+        let key = pem("PRIVATE KEY", KEY);
+        for end in ["\n", "\r\n", "\r", "\\n", "\\r\\n", "\\\\n", "", " "] {
+            assert_eq!(counts(key.replace('\n', end).as_bytes()), (0, 1), "{end:?}");
+            let both = pem("CERTIFICATE", CERTIFICATE) + &key + &pem("CERTIFICATE", CERTIFICATE);
+            assert_eq!(counts(both.replace('\n', end).as_bytes()), (2, 1), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_certificate_is_trusted_for_what_it_says() {
+        use crate::dial::der::der;
+        let (server, any) = (der(OBJECT, SERVER_AUTH), der(OBJECT, ANY_USAGE));
+        let mail = der(OBJECT, &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04]);
+        let alias = der(0x0c, b"mine");
+        let (trust, reject) =
+            (|uses: &[&[u8]]| der(SEQUENCE, &uses.concat()), |uses: &[&[u8]]| der(REJECTED, &uses.concat()));
+        for (what, uses, trusted) in [
+            ("nothing follows", None, true),
+            ("nothing is said", Some(vec![]), true),
+            ("only its name", Some(alias.clone()), true),
+            ("for servers", Some(trust(&[&server])), true),
+            ("for mail and servers", Some([trust(&[&mail, &server]), alias].concat()), true),
+            ("for all", Some(trust(&[&any])), true),
+            ("for mail", Some(trust(&[&mail])), false),
+            ("for nothing", Some(trust(&[])), false),
+            ("not for servers", Some(reject(&[&server])), false),
+            ("not for mail nor servers", Some(reject(&[&mail, &server])), false),
+            ("not at all", Some(reject(&[&any])), false),
+            ("not for mail", Some(reject(&[&mail])), true),
+            ("for servers and not for servers", Some([trust(&[&server]), reject(&[&server])].concat()), false),
+            ("for mail and not for mail", Some([trust(&[&mail]), reject(&[&mail])].concat()), false),
+            ("damaged", Some(vec![SEQUENCE, 9]), false),
+        ] {
+            let uses = uses.map(|uses| der(SEQUENCE, &uses)).unwrap_or_default();
+            let file = pem("TRUSTED CERTIFICATE", &[CERTIFICATE, &uses].concat());
+            let roots = read(file.as_bytes()).and_then(Contents::roots);
+            assert_eq!(roots.is_ok(), trusted, "{what}: {roots:?}");
+            assert!(roots.err().is_none_or(|message| message.contains("TRUSTED CERTIFICATE")));
+            assert_eq!(counts(file.as_bytes()), (1, 0), "a client may show it");
+            let beside = file + &pem("CERTIFICATE", KEY);
+            assert_eq!(
+                read(beside.as_bytes()).and_then(Contents::roots).map(|roots| roots.len()),
+                Ok(1 + usize::from(trusted))
+            );
         }
     }
 
@@ -272,7 +477,8 @@ mod tests {
             (KEY.to_vec(), "wrong way round"),
             (pem("CERTIFICATE REQUEST", KEY).into_bytes(), "certificate request"),
             (pem("PKCS7", KEY).into_bytes(), "openssl pkcs7"),
-            (pem("DH\u{1b}[31m", KEY).into_bytes(), "only DH[31m"),
+            (pem("DH\u{1b}[31m", KEY).into_bytes(), "only something of a name that is not known"),
+            (pem("X509 CRL", KEY).into_bytes(), "only X509 CRL"),
             (b"-----BEGIN CERTIFICATE-----\nMAA=\n".to_vec(), "cut off: the part that begins in line 1"),
             (
                 pem("CERTIFICATE", CERTIFICATE).replace("MAUw", "M?Uw").into_bytes(),

@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
+use super::certificate::Conditions;
 use super::pem::{self, Contents};
 use super::tls::TlsError;
 use super::verifier::fingerprint;
 use crate::tls_words;
 
 /// Whom a run trusts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Roots {
     pub(super) store: RootCertStore,
+    /// Under which conditions each of them is one, in the same order. The bundled ones make none.
+    pub(super) conditions: Vec<Conditions>,
     /// The same certificates by their fingerprints: a server that shows one of them is trusted, too.
     pub(super) given: HashSet<[u8; 32]>,
 }
@@ -23,8 +26,13 @@ pub(super) struct Roots {
 impl Roots {
     fn of(certificates: &[CertificateDer<'_>]) -> Self {
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(certificates.iter().cloned());
-        Self { store, given: certificates.iter().map(fingerprint).collect() }
+        let mut conditions = Vec::new();
+        for certificate in certificates {
+            if store.add(certificate.clone()).is_ok() {
+                conditions.push(Conditions::of(certificate));
+            }
+        }
+        Self { store, conditions, given: certificates.iter().map(fingerprint).collect() }
     }
 }
 
@@ -35,7 +43,7 @@ impl Roots {
 pub(super) fn from_files(paths: &[PathBuf]) -> Result<Roots, TlsError> {
     let mut all = Vec::new();
     for path in paths {
-        let certificates = certificates(path)?;
+        let certificates = contents(path)?.roots().map_err(|what| TlsError::file(path, what))?;
         let mut store = RootCertStore::empty();
         let refused = certificates.iter().filter_map(|certificate| store.add(certificate.clone()).err()).last();
         if let Some(error) = refused.filter(|_| store.is_empty()) {

@@ -3,29 +3,30 @@
 //! Files the user named are read at once, so that a wrong path is told before anything is fetched. The platform's
 //! roots take tens of milliseconds to read and are read when the first TLS connection needs them.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 
+use super::identity;
 use super::odd_name::{self, ForHost};
 use super::p521::P521;
 use super::roots::{self, Roots};
+use super::rsa_pss;
 use super::sessions::Sessions;
 use super::verifier::{AcceptAny, RootsAndThemselves};
 use crate::config::TlsSettings;
-use crate::tls_words;
 
 /// The TLS settings, checked, and the configuration made of them.
 #[derive(Debug)]
 pub struct Tls {
     trust: Trust,
-    identity: Option<Identity>,
+    /// The client certificate.
+    identity: Option<Arc<CertifiedKey>>,
     session_hosts: usize,
     session_tickets: usize,
     http1_only: bool,
@@ -44,13 +45,6 @@ enum Trust {
     Platform,
 }
 
-/// The client certificate.
-#[derive(Debug)]
-struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-}
-
 impl Tls {
     /// Checks the settings and reads the files they name. `http1_only` offers HTTP/1.1 and not HTTP/2.
     ///
@@ -62,7 +56,7 @@ impl Tls {
             TlsSettings { ca_files, .. } if ca_files.is_empty() => Trust::Platform,
             TlsSettings { ca_files, .. } => Trust::Given(roots::from_files(ca_files)?),
         };
-        let identity = Identity::read(settings)?;
+        let identity = identity::read(settings)?;
         let TlsSettings { session_hosts, session_tickets, .. } = *settings;
         let (config, http1_config, odd) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Ok(Self { trust, identity, session_hosts, session_tickets, http1_only, config, http1_config, odd })
@@ -124,19 +118,12 @@ impl Tls {
                 let schemes = provider.signature_verification_algorithms.supported_schemes();
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny { schemes }))
             }
-            Trust::Given(roots) => {
-                with_verifier(builder, verifier(roots.store.clone(), roots.given.clone(), provider), odd)
-            }
-            Trust::Platform => {
-                let roots = roots::from_platform();
-                with_verifier(builder, verifier(roots.store, roots.given, provider), odd)
-            }
+            Trust::Given(roots) => with_verifier(builder, verifier(roots.clone(), &provider), odd),
+            Trust::Platform => with_verifier(builder, verifier(roots::from_platform(), &provider), odd),
         };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-                .expect("the key was found to fit the certificate when it was read"),
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(identity)))),
         };
         config.resumption = match self.session_hosts {
             _ if odd => Resumption::disabled(),
@@ -173,56 +160,19 @@ fn alpn(http1_only: bool) -> Vec<Vec<u8>> {
     if http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] }
 }
 
-fn verifier(store: RootCertStore, given: HashSet<[u8; 32]>, provider: Arc<CryptoProvider>) -> Arc<RootsAndThemselves> {
-    let roots = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-        .build()
-        .expect("the roots are not empty and there are no revocation lists to be wrong");
-    Arc::new(RootsAndThemselves { roots, given })
+fn verifier(roots: Roots, provider: &CryptoProvider) -> Arc<RootsAndThemselves> {
+    Arc::new(RootsAndThemselves { roots, algorithms: provider.signature_verification_algorithms })
 }
 
 /// AWS-LC with X25519 as the first key exchange. The post-quantum hybrid is offered last: its key share makes the
 /// first flight over 1 KB larger, and some servers drop a hello that spans two packets. P-521 is for servers that take
 /// nothing else.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups.sort_by_key(|group| group.name() != rustls::NamedGroup::X25519);
     provider.kx_groups.push(&P521);
+    provider.signature_verification_algorithms = rsa_pss::with_own_keys(provider.signature_verification_algorithms);
     provider
-}
-
-impl Identity {
-    fn read(settings: &TlsSettings) -> Result<Option<Self>, TlsError> {
-        let Some(certificate) = &settings.client_certificate else {
-            return match &settings.client_key {
-                Some(key) => Err(TlsError::file(key, "is a client key without a client certificate".to_owned())),
-                None => Ok(None),
-            };
-        };
-        let chain = roots::certificates(certificate)?;
-        let path = settings.client_key.as_ref().unwrap_or(certificate);
-        let keys = roots::contents(path)?.keys().map_err(|what| TlsError::file(path, what))?;
-        let mut last = None;
-        // Usually one of each. The certificate in front is the client's own, unless the key belongs to another.
-        for at in 0..chain.len() {
-            for key in &keys {
-                let mut chain = chain.clone();
-                chain[..=at].rotate_right(1);
-                let pair = rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider());
-                match pair.and_then(|pair| pair.keys_match()) {
-                    Ok(()) => return Ok(Some(Self { chain, key: key.clone_key() })),
-                    Err(error) => last = last.or(Some(error)),
-                }
-            }
-        }
-        let why = match last {
-            Some(Error::InconsistentKeys(_)) | None => "the key belongs to another certificate".to_owned(),
-            Some(Error::General(_)) => {
-                "keys have to be RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519; this one is not, or is damaged".to_owned()
-            }
-            Some(error) => tls_words::words(&error),
-        };
-        Err(TlsError::file(path, format!("can't be used with {}: {why}", certificate.display())))
-    }
 }
 
 /// Why the TLS settings can't be used.
@@ -231,8 +181,22 @@ pub struct TlsError(Box<str>);
 
 impl TlsError {
     pub(super) fn file(path: &Path, what: String) -> Self {
+        if is_a_text(path) {
+            return Self(
+                "the text of a file, or what is none, was given in place of a file's name; name the file".into(),
+            );
+        }
         Self(format!("file {} {what}", path.display()).into())
     }
+}
+
+/// The longest name that a file can have on the systems that are known here.
+const LONGEST_NAME: usize = 255;
+
+/// Whether a path can't be one, and may be a key's text, in PEM or in base64 again, that was given in its place. Nothing of it is said.
+fn is_a_text(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains("-----BEGIN") || text.contains('\n') || text.split('/').any(|name| name.len() > LONGEST_NAME)
 }
 
 impl fmt::Display for TlsError {

@@ -4,23 +4,91 @@
 //! The latter does not even check the handshake's signature: with any certificate accepted, anyone can sign, and old
 //! servers' certificates that can't be parsed would fail.
 
-use std::collections::HashSet;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+
+use super::alt_names;
+use super::certificate::{Certificate, Fault};
+use super::roots::Roots;
+use super::rsa_pss;
+use crate::tls_words;
 
 /// Trusts what the roots have issued, and a server's certificate that is one of those given as roots itself, whoever issued it: a
 /// self-signed one, or one whose issuer nobody knows. Of that, too, the name and the dates must be right.
+///
+/// webpki builds the path; what it does not look at is looked at on each path that it finds, so that it goes on to another where
+/// there is one: whether the root's certificate lets it be one, and the issuers' and the server's key usage.
 #[derive(Debug)]
 pub(super) struct RootsAndThemselves {
-    pub(super) roots: Arc<WebPkiServerVerifier>,
-    /// The hashes of the certificates given.
-    pub(super) given: HashSet<[u8; 32]>,
+    pub(super) roots: Roots,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl RootsAndThemselves {
+    fn check_path(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let found = Cell::new(None);
+        let check = |path: &VerifiedPath<'_>| {
+            self.check_issuers(path, now).map_err(|fault| {
+                found.set(Some(fault));
+                webpki::Error::UnknownIssuer
+            })
+        };
+        let (roots, algorithms, usage) = (&self.roots.store, self.algorithms.all, KeyUsage::server_auth());
+        if let Ok(leaf) = EndEntityCert::try_from(end_entity)
+            && leaf.verify_for_usage(algorithms, &roots.roots, intermediates, now, usage, None, Some(&check)).is_ok()
+        {
+            return Ok(());
+        }
+        // Once more for rustls's word for what webpki found, which it keeps to itself.
+        let leaf = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&leaf, roots, intermediates, now, algorithms)?;
+        Err(found.get().map_or(CertificateError::UnknownIssuer.into(), refused))
+    }
+
+    /// Whether all issuers on a path may be what they are on it.
+    fn check_issuers(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), Fault> {
+        let mut issuers = 0;
+        for issuer in path.intermediate_certificates() {
+            // RFC 5280 §4.2.1.9: one that has issued itself, to change its key, does not count.
+            issuers += usize::from(issuer.subject() != issuer.issuer());
+            Certificate::read(&issuer.der()).ok_or(Fault::IssuerDoesNotSign)?.may_sign()?;
+        }
+        let root = self.roots.store.roots.iter().position(|root| std::ptr::eq(root, path.anchor()));
+        match root.and_then(|root| self.roots.conditions.get(root)) {
+            Some(conditions) => conditions.check(now.as_secs(), issuers),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a certificate of which all else is right is for the server.
+    fn check_name(&self, end_entity: &CertificateDer<'_>, server_name: &ServerName<'_>) -> Result<(), Error> {
+        let checked = verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name);
+        match (checked, server_name) {
+            (Err(_), ServerName::DnsName(name)) if alt_names::names_with_a_final_dot(end_entity, name.as_ref()) => {
+                Ok(())
+            }
+            (checked, _) => checked,
+        }
+    }
+}
+
+/// The error for a certificate that may not be what it is used for.
+fn refused(fault: Fault) -> Error {
+    CertificateError::Other(OtherError(Arc::new(fault))).into()
 }
 
 /// What a certificate is known by.
@@ -47,18 +115,18 @@ const fn is_about_trust(error: &Error) -> bool {
     )
 }
 
-/// Whether the certificate is refused for having no name at all that counts. Names are looked at last.
+/// Whether the certificate is refused for having no name at all that a server can have. Names are looked at last.
 fn has_no_names(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) = error else {
         return false;
     };
-    presented.is_empty()
+    !presented.iter().any(|name| tls_words::is_a_server_s(name))
 }
 
 /// Whether the certificate's common name is the server's, as curl takes it where there is no other name. Only for certificates that
 /// the user has given himself: `openssl req -x509` makes them so.
 fn is_common_name(certificate: &CertificateDer<'_>, server_name: &ServerName<'_>) -> bool {
-    let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) else { return false };
+    let Ok(parsed) = EndEntityCert::try_from(certificate) else { return false };
     let Some(common) = common_name(parsed.subject()) else { return false };
     let asked = server_name.to_str();
     let wildcard = |common: &str| {
@@ -83,21 +151,27 @@ impl ServerCertVerifier for RootsAndThemselves {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        let checked = self.check_path(end_entity, intermediates, now);
+        match checked.and_then(|()| self.check_name(end_entity, server_name)) {
+            Ok(()) => {}
             Err(error)
                 if (is_about_trust(&error) || has_no_names(&error))
-                    && self.given.contains(&fingerprint(end_entity)) =>
+                    && self.roots.given.contains(&fingerprint(end_entity)) =>
             {
-                match verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name) {
-                    Err(error) if !has_no_names(&error) || !is_common_name(end_entity, server_name) => Err(error),
-                    _ => Ok(ServerCertVerified::assertion()),
+                match self.check_name(end_entity, server_name) {
+                    Err(error) if !has_no_names(&error) || !is_common_name(end_entity, server_name) => {
+                        return Err(error);
+                    }
+                    _ => {}
                 }
             }
-            result => result,
+            Err(error) => return Err(error),
         }
+        Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?.may_serve().map_err(refused)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -106,7 +180,7 @@ impl ServerCertVerifier for RootsAndThemselves {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.roots.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -115,11 +189,21 @@ impl ServerCertVerifier for RootsAndThemselves {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.roots.verify_tls13_signature(message, certificate, signature)
+        let Some(algorithms) = rsa_pss::of(&self.algorithms, signature.scheme) else {
+            return verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        };
+        let key = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
+        match algorithms
+            .iter()
+            .any(|algorithm| key.verify_signature(*algorithm, message, signature.signature()).is_ok())
+        {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(CertificateError::BadSignature.into()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.roots.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

@@ -104,7 +104,7 @@ named! {
         AddressRefused = "address_refused",
         /// All of this machine's ports to the address are in use.
         NoPorts = "no_ports",
-        /// The peer reset the connection or stream.
+        /// The peer reset the connection or stream, or said that it failed (TLS alert `internal_error`).
         Reset = "reset",
         /// The peer closed the connection before the response was complete.
         Closed = "closed",

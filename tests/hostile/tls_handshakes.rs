@@ -234,7 +234,7 @@ fn no_tls() -> Vec<Case> {
         raw("alert handshake_failure (no common cipher)", handshake, vec![Step::Read, alert(2, 40)]),
         raw("alert protocol_version (no common version)", handshake, vec![Step::Read, alert(2, 70)]),
         raw("alert unrecognized_name", handshake, vec![Step::Read, alert(2, 112)]),
-        raw("alert internal_error", handshake, vec![Step::Read, alert(2, 80)]),
+        raw("alert internal_error", reset, vec![Step::Read, alert(2, 80)]),
         raw("alert 255, which does not exist", handshake, vec![Step::Read, alert(2, 255)]),
         raw("alert close_notify", closed, vec![Step::Read, alert(1, 0)]),
         raw("warnings without an end", handshake, vec![Step::Read, Step::Flood(record(ALERT, &[1, 90]).repeat(100))]),

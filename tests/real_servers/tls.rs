@@ -198,6 +198,9 @@ fn what_openssl_req_makes_is_trusted_when_it_is_given() {
     let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-subj", "/CN=localhost"];
     let usage = [&RSA[..], &["-addext", "basicConstraints=CA:FALSE", "-addext", "keyUsage=digitalSignature"]].concat();
     let key_alone = ["-newkey", "ed25519", "-subj", "/CN=localhost"];
+    let pss = [&["-newkey", "rsa-pss"], &RSA[2..]].concat();
+    let hash = ["-pkeyopt", "rsa_pss_keygen_md:sha384", "-pkeyopt", "rsa_pss_keygen_mgf1_md:sha384"];
+    let pss_with_hash = [&pss[..], &hash, &["-pkeyopt", "rsa_pss_keygen_saltlen:48"]].concat();
     for (make, serve) in [
         (&RSA[..], &[][..]),
         (&usage[..], &[]),
@@ -205,6 +208,8 @@ fn what_openssl_req_makes_is_trusted_when_it_is_given() {
         (&ec[..], &[]),
         (&RSA[..], &["-tls1_2"]),
         (&RSA[..], &["-tls1_3", "-groups", "P-521"]),
+        (&pss[..], &["-tls1_3"]),
+        (&pss_with_hash[..], &["-tls1_3"]),
         (&RSA[..], &["-tls1_2", "-groups", "P-521"]),
     ] {
         let Some((server, certificate)) = openssl(make, serve) else { return };
@@ -219,6 +224,7 @@ fn what_openssl_req_makes_is_trusted_when_it_is_given() {
 fn what_haul_does_not_speak_is_named() {
     let ed448 = ["-newkey", "ed448", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
     let short = [&["-newkey", "rsa:1024"], &RSA[2..]].concat();
+    let pss = [&["-newkey", "rsa-pss"], &RSA[2..]].concat();
     let weak = &["-cipher", "DEFAULT@SECLEVEL=0"][..];
     for (make, serve, kind, says) in [
         (&RSA[..], &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"][..], "handshake", "CBC"),
@@ -226,8 +232,11 @@ fn what_haul_does_not_speak_is_named() {
         (&RSA[..], &["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"], "handshake", "DHE"),
         (&RSA[..], &["-tls1_3", "-groups", "X448"], "handshake", "curves"),
         (&RSA[..], &["-tls1_2", "-Verify", "1"], "handshake", "a client certificate"),
+        (&RSA[..], &["-tls1_3", "-Verify", "1"], "handshake", "a client certificate"),
+        (&RSA[..], &["-tls1_3", "-alpn", "h2", "-Verify", "1"], "handshake", "a client certificate"),
         (&RSA[..], &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], "handshake", "neither TLS 1.3 nor 1.2"),
         (&ed448[..], &[], "handshake", "Ed448"),
+        (&pss[..], &["-tls1_2"], "handshake", "RSA-PSS alone"),
         (&short[..], weak, "certificate_untrusted", "fewer than 2048 bits"),
     ] {
         let Some((server, certificate)) = openssl(make, serve) else { return };
@@ -237,5 +246,90 @@ fn what_haul_does_not_speak_is_named() {
         assert_eq!((&error["phase"], &error["kind"]), (&"tls".into(), &kind.into()), "{serve:?}: {error}");
         let message = error["message"].as_str().unwrap_or_default();
         assert!(message.contains(says) && !message.contains("Failure"), "{serve:?}: {message}");
+    }
+}
+
+/// With TLS 1.3 the refusal comes when the handshake is over for the client, and over HTTP/2 h2 keeps its text alone.
+#[test]
+fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() {
+    let stranger = Authority::new();
+    let client = stranger.issue(&["client.test"], |_| {});
+    let shown = ["--cert", path(&client.certificate), "--key", path(&client.key)];
+    let long = stranger.file().with_file_name("long");
+    std::fs::write(&long, vec![b'a'; 3_000_000]).expect("the directory is ours");
+    for version in [&["-tls1_2"][..], &["-tls1_3"], &["-tls1_3", "-alpn", "h2"]] {
+        let serve = [version, &["-Verify", "1", "-verify_return_error"]].concat();
+        let Some((server, certificate)) = openssl(&RSA, &serve) else { return };
+        let urls = (0..60).map(|n| format!("https://localhost:{}/{n}", server.address.port()));
+        let run = get_lines(urls, &[&["--ipv4", "--cacert", path(&certificate)], &shown[..]].concat());
+        assert_eq!(run.records.len(), 60);
+        for record in &run.records {
+            let error = &record["error"];
+            assert_eq!(
+                (&error["phase"], &error["kind"]),
+                (&"tls".into(), &"handshake".into()),
+                "{version:?}: {record}"
+            );
+            let message = error["message"].as_str().unwrap_or_default();
+            assert!(message.contains("does not accept the client certificate"), "{version:?}: {message}");
+        }
+        // Who sends much meets an error of writing first.
+        let body = format!("@{}", path(&long));
+        let flags = [&["--ipv4", "--cacert", path(&certificate), "-d", &body], &shown[..]].concat();
+        let run_of_uploads =
+            get_lines((0..8).map(|n| format!("https://localhost:{}/{n}", server.address.port())), &flags);
+        for record in &run_of_uploads.records {
+            let error = &record["error"];
+            assert_eq!(
+                (&error["phase"], &error["kind"]),
+                (&"tls".into(), &"handshake".into()),
+                "{version:?}: {record}"
+            );
+        }
+        let tried: u64 = run.records.iter().filter_map(|record| record["attempts"].as_u64()).sum();
+        assert!((1..=20).contains(&tried), "{version:?}: {tried} attempts");
+    }
+}
+
+/// What OpenSSL makes of one key after another: of X.509 version 1, for RSA-PSS alone, on a curve with its point compressed.
+#[test]
+fn any_client_certificate_is_shown_whose_key_belongs_to_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str| directory.path().join(name);
+    let openssl_makes = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).current_dir(&directory).stderr(Stdio::null()).status();
+        assert!(made.expect("openssl runs").success(), "{arguments:?}");
+    };
+    for (what, key) in [
+        ("version 1", &["-algorithm", "RSA"][..]),
+        ("RSA-PSS", &["-algorithm", "RSA-PSS"]),
+        (
+            "RSA-PSS with one hash",
+            &[
+                "-algorithm",
+                "RSA-PSS",
+                "-pkeyopt",
+                "rsa_pss_keygen_md:sha384",
+                "-pkeyopt",
+                "rsa_pss_keygen_mgf1_md:sha384",
+            ],
+        ),
+        ("an elliptic curve", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+        (
+            "a compressed point",
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "point-format:compressed"],
+        ),
+    ] {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let Some((server, certificate)) = openssl(&RSA, &[version, "-Verify", "1"]) else { return };
+            openssl_makes(&[&["genpkey", "-out", "client.key"], key].concat());
+            openssl_makes(&["req", "-new", "-key", "client.key", "-subj", "/CN=me", "-out", "client.csr"]);
+            openssl_makes(&["x509", "-req", "-in", "client.csr", "-key", "client.key", "-out", "client.pem"]);
+            let url = format!("https://localhost:{}/", server.address.port());
+            let (own, key) = (file("client.pem"), file("client.key"));
+            let shown = ["--cert", path(&own), "--key", path(&key), "--cacert", path(&certificate)];
+            let run = get(&[&[&url, "--ipv4", "--retries", "0"], &shown[..]].concat());
+            assert_eq!(run.only()["status"], 200, "{what} {version}: {}", run.only()["error"]);
+        }
     }
 }

@@ -180,6 +180,56 @@ fn a_wrong_flag_is_told_without_its_credential() {
     }
 }
 
+/// Files whose line ends were lost, and texts of files in the place of their names.
+#[test]
+fn a_key_is_in_no_message() {
+    let (key, other) = (rcgen::KeyPair::generate().expect("a key"), rcgen::KeyPair::generate().expect("a key"));
+    let certificate = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).expect("a name");
+    let certificate = certificate.self_signed(&other).expect("a certificate").pem();
+    let key = key.serialize_pem();
+    let secret: String = key.lines().filter(|line| !line.contains("-----")).collect();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("the directory is ours");
+        path.display().to_string()
+    };
+    let certificate = file("a.pem", &certificate);
+    let mut given = vec![key.clone(), key.replace('\n', ""), key.replace('\n', "\\n"), STANDARD.encode(key.repeat(4))];
+    for (at, text) in [
+        key.replace('\n', ""),
+        key.replace('\n', "\r"),
+        key.replace('\n', "\\n"),
+        key.replace("-----END", ""),
+        key.replace('\n', "").replace("-----END", ""),
+        key.replace("KEY-----", "KEY"),
+        key.replace("PRIVATE KEY-----", ""),
+        key.replace("PRIVATE KEY", &secret[..30]),
+        secret.clone(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        given.push(file(&format!("{at}.key"), text));
+    }
+    for key in &given {
+        let flags = ["--key", "--cert", "--cacert"].map(|flag| format!("{flag}={key}"));
+        let apart = vec!["--key".to_owned(), key.clone(), "--cert".to_owned(), certificate.clone()];
+        let together = vec![flags[0].clone(), "--cert".to_owned(), certificate.clone()];
+        for flags in [apart, together, vec![flags[1].clone()], vec![flags[2].clone()]] {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["http://127.0.0.1:1/"]).collect();
+            let run = get(&flags);
+            assert_eq!(run.code, Some(2), "{run:?}");
+            let parts = (0..secret.len() - 8).map(|at| &secret[at..at + 8]);
+            assert!(
+                !run.stderr.is_empty() && !parts.into_iter().any(|part| run.stderr.contains(part)),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+}
+
 #[test]
 fn credentials_are_in_nothing_that_debug_shows() {
     let value = || HeaderValue::from_static(PASSWORD);

@@ -33,7 +33,7 @@ pub(crate) fn config(leaf: &Leaf, alpn: &[&str], clients: Option<&Authority>) ->
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
     };
-    let chain = vec![CertificateDer::from_pem_file(&leaf.certificate).expect("PEM")];
+    let chain = CertificateDer::pem_file_iter(&leaf.certificate).expect("PEM").collect::<Result<_, _>>().expect("PEM");
     let key = PrivateKeyDer::from_pem_file(&leaf.key).expect("PEM");
     let mut config = builder.with_single_cert(chain, key).expect("a pair");
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
