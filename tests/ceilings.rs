@@ -365,21 +365,17 @@ fn responses_that_wait_for_another_try_take_little() {
     assert_eq!(run.records().filter(whole).count(), 1000, "the last answer is the result: {}", run.stderr);
 }
 
-/// Those that wait hold little, and what was let go is there for those that come.
+/// 256 at once with 512 KiB each are 134 MB, and 100 MB more may wait for another try or to be written. What was let go is not
+/// held beside: 3,000 hosts took 659 MB.
 #[test]
-fn what_retries_hold_does_not_grow_with_the_number_of_hosts() {
+fn what_retries_take_does_not_grow_with_the_number_of_hosts() {
     let body = vec![b'z'; 512 << 10];
     let head = format!("HTTP/1.1 503 Busy\r\nretry-after: 3\r\ncontent-length: {}\r\n\r\n", body.len());
     let answer = [head.as_bytes(), &body].concat();
     let stub = Stub::start(move |_| answer.clone().into());
-    let peak = |count| {
-        let run = Run::new(&hosts(&stub, count, "/"), &["--body", "base64", "--retries", "1", "-c", "32"], None, false);
-        assert_eq!(run.records().filter(|record| record["attempts"] == 2).count(), count, "{}", run.stderr);
-        println!("{count} hosts that wait: peak {:.1} MB", run.peak as f64 / 1e6);
-        run.peak as f64
-    };
-    let (few, many) = (peak(500), peak(2500));
-    assert!(many < 1.3 * few, "{few}, {many}");
+    let run = Run::new(&hosts(&stub, 3000, "/"), &["--body", "base64", "--retries", "1"], None, false);
+    assert_eq!(run.records().filter(|record| record["attempts"] == 2).count(), 3000, "{}", run.stderr);
+    run.within(430, "3,000 hosts that wait");
 }
 
 #[test]
