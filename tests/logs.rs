@@ -211,6 +211,29 @@ fn credentials_are_in_no_line() {
 }
 
 #[test]
+fn what_is_wrong_with_the_arguments_is_an_object_too() {
+    for arguments in [
+        &["get", "--log-format", "json", "--no-such-flag", "http://a.test/"][..],
+        &["get", "--no-such-flag", "--log-format=json"],
+        &["get", "--log-format", "json", "-c", "none", "http://a.test/"],
+        &["get", "--log-format", "json", "--ipv4", "--ipv6", "http://a.test/"],
+        &["bench", "--log-format", "json"],
+        &["compare", "--log-format", "json", "--modes", "none"],
+        &["get", "--log-format", "json", "-i", "/nonexistent"],
+    ] {
+        let output = haul(arguments);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        for line in told.lines() {
+            let object: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?}: {told}"));
+            assert!(object["message"].as_str().is_some_and(|message| !message.is_empty()), "{told}");
+        }
+        assert!(!told.is_empty(), "{arguments:?}");
+    }
+    assert!(stderr(&haul(&["get", "--no-such-flag", "--", "--log-format=json"])).starts_with("error: "));
+}
+
+#[test]
 fn with_json_every_line_is_an_object_and_the_summary_the_last() {
     let origin = Origin::start().expect("free ports");
     let url = origin.url("/bytes/1");

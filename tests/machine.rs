@@ -79,6 +79,54 @@ fn a_size_that_files_may_have_is_an_error_of_the_write() {
     }
 }
 
+#[test]
+fn what_was_written_before_the_output_was_full_is_said() {
+    let origin = Origin::start().expect("free ports");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (list, records) = (directory.path().join("list"), directory.path().join("records"));
+    let urls: Vec<_> = (0..100).map(|n| origin.url(&format!("/bytes/5000?n={n}"))).collect();
+    std::fs::write(&list, urls.join("\n")).expect("the directory is ours");
+    let path = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
+    for order in ["completion", "input"] {
+        let arguments = [
+            "get",
+            "--body",
+            "base64",
+            "--order",
+            order,
+            "-i",
+            &path(&list),
+            "-o",
+            &path(&records),
+            "--summary",
+            "json",
+        ];
+        let output = shell("ulimit -f 100", &arguments).output().expect("a shell");
+        let (told, written) = (stderr(&output), std::fs::read(&records).expect("written in part"));
+        let whole = written.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let lines = written.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        assert!(lines > 1 && whole < written.len(), "{lines} lines, {whole} of {}", written.len());
+        assert!(told.contains(&format!("; {whole} bytes of whole records are written")), "{whole}: {told}");
+        let summary: serde_json::Value = serde_json::from_str(told.lines().last().expect("a line")).expect("JSON");
+        let ended = summary["urls"]["succeeded"].as_u64().expect("a number")
+            + summary["urls"]["failed"].as_u64().expect("a number");
+        assert_eq!(summary["urls"]["unwritten"].as_u64(), Some(ended - lines), "{summary}");
+    }
+}
+
+#[test]
+fn help_that_can_not_be_written_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["get", "--help"], &["help"], &["man"]] {
+        let output = shell("exec >/dev/full", arguments).output().expect("a shell");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.contains("can't write to standard output"), "{arguments:?}: {told}");
+    }
+    let output = shell("", &["--version"]).output().expect("a shell");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout.starts_with(b"haul "), "{output:?}");
+}
+
 /// How a command ends that the machine refuses something: in its own words, soon, and without a trace of the inside.
 fn ends_well(before: &str, arguments: &[&str]) -> Option<i32> {
     let mut child = shell(before, arguments).spawn().expect("a shell");
@@ -119,8 +167,11 @@ fn few_descriptors_are_refused_with_what_is_needed_or_enough() {
         ends_well(&before, &["plan", "-i", list]);
         ends_well(&before, &["bench", "-q", "-d", "100ms", &url]);
     }
+    for limit in [6, 12, 20, 30, 40, 64, 100] {
+        let code = ends_well(&format!("ulimit -n {limit}"), &["demo", "--urls", "300"]);
+        assert!(if limit < 30 { code != Some(0) } else { limit < 100 || code == Some(0) }, "{limit}: {code:?}");
+    }
     for limit in [6, 12, 20] {
-        ends_well(&format!("ulimit -n {limit}"), &["demo", "--urls", "300"]);
         ends_well(&format!("ulimit -n {limit}"), &["compare", "-q", "--rounds", "1", &url]);
     }
     let told = shell("ulimit -n 12", &["get", "--shards", "2", &url]).output().expect("a shell");

@@ -154,6 +154,8 @@ fn a_url_where_none_is_meant_is_told_without_its_password() {
         &["compare", "-i", URL],
         &["bench", "http://me:hunter2@a.example:x/"],
         &["compare", "http://http://me:hunter2@a.example/"],
+        &["bench", "https://https//me:hunter2@a.example/"],
+        &["get", "http://http;//me:hunter2@a.example/"],
     ] {
         let ran = haul(arguments, b"");
         assert!(ran.code != 0 && !ran.stderr.is_empty(), "{arguments:?}");

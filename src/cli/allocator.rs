@@ -10,7 +10,7 @@ use std::process::Command;
 const SETTINGS: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "0"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// Starts this command anew, as the same process, with an allocator that gives freed memory back at once. Without that, what
-/// was freed in the last tenth of a second counts against a memory budget: twice a budget of 64 MB was measured, and 0.85
+/// was freed in the last second counts against a memory budget: twice a budget of 64 MB was measured, and 0.85
 /// times with it, at twice the time for large bodies.
 ///
 /// Nothing must have been read or written yet. What the user has chosen stays, and where the system does not let it it goes on:

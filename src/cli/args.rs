@@ -265,7 +265,7 @@ pub(super) struct LimitArgs {
     /// URLs read and not finished: how far hosts interleave, about 150 bytes of memory each [default: 1000000]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub(super) window: Option<NonZeroU32>,
-    /// Memory for the whole run, at least 64M: lowers what would take more (window, connections, kept bodies) [default: no limit]
+    /// Memory for the whole run, at least 64M: lowers what would take more (window, connections, kept bodies, shards) [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(super) max_memory: Option<u64>,
 }

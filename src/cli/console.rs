@@ -64,9 +64,14 @@ pub(super) fn tell_as_json() {
     AS_JSON.store(true, Ordering::Relaxed);
 }
 
+/// Whether everything is told as JSON.
+pub(super) fn tells_json() -> bool {
+    AS_JSON.load(Ordering::Relaxed)
+}
+
 /// Writes one message. Never fails: there is nowhere left to tell.
 pub(super) fn tell(message: &str) {
-    if AS_JSON.load(Ordering::Relaxed) {
+    if tells_json() {
         tell_json(&serde_json::json!({ "message": message.trim_end() }).to_string());
     } else {
         tell_shown(lines(message));

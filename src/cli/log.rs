@@ -1,5 +1,6 @@
 //! The log: what the library's events become on standard error (docs/LOGS.md).
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -28,6 +29,19 @@ pub(super) struct LogArgs {
     /// The form of the log: text, or json, which makes each line of standard error one JSON object
     #[arg(long, value_name = "FORM", hide_possible_values = true, default_value = "text")]
     pub(super) log_format: LogFormat,
+}
+
+/// Whether arguments that have not been read yet, and may be wrong, ask for a log of JSON.
+pub(super) fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let mut arguments = arguments.into_iter().take_while(|argument| argument != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--log-format=json"
+            || (argument == "--log-format" && arguments.next().is_some_and(|form| form == "json"))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Logs to standard error from now on: warnings unless `quiet`, and more with each `-v`, quiet or not.

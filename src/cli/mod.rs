@@ -49,6 +49,10 @@ use plan::World;
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
+    // Whatever is wrong with the arguments is said in the form they ask for.
+    if log::asks_for_json(std::env::args_os().skip(1)) {
+        console::tell_as_json();
+    }
     if !address_space::has_least() {
         return Exit::Usage.into();
     }
@@ -74,7 +78,11 @@ pub(crate) fn main() -> ExitCode {
 /// help that was asked for.
 fn refuse(error: &clap::Error) -> ! {
     if !error.use_stderr() {
-        error.exit();
+        std::process::exit(page::show_help(error).code().into());
+    }
+    if console::tells_json() {
+        console::tell(&error.render().to_string());
+        std::process::exit(error.exit_code());
     }
     let colours = ::console::colors_enabled_stderr();
     let text = error.render();

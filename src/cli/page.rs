@@ -15,7 +15,16 @@ pub(super) fn show(text: &str, exit: Exit) -> Exit {
 /// Writes a text without a foreign word, as it is.
 pub(super) fn show_own(text: &str, exit: Exit) -> Exit {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    shown(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()), exit)
+}
+
+/// Shows the help or the version that was asked for.
+pub(super) fn show_help(help: &clap::Error) -> Exit {
+    shown(help.print().and_then(|()| io::stdout().flush()), Exit::Complete)
+}
+
+fn shown(written: io::Result<()>, exit: Exit) -> Exit {
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             console::tell(&format!("haul: can't write to standard output: {error}"));
             Exit::SomeFailed

@@ -25,6 +25,11 @@ const NAME: u64 = KIB;
 const SESSIONS: u64 = 128 * KIB;
 /// A host with nothing to do, in all tables.
 const HOST: u64 = 900;
+/// What is there of a budget, beside [`BASE`], for each shard: a thread's heap takes up to 2.5 MiB beside what is counted, codecs
+/// that are used again a part of that.
+const SHARD: u64 = 12 * MIB;
+/// No budget needs to allow more.
+const MOST_SHARDS: u64 = 1 << 16;
 
 /// A memory budget, divided.
 ///
@@ -47,6 +52,8 @@ pub struct Shares {
     pub retries: u64,
     /// Bytes of what is remembered: names, TLS sessions, idle hosts.
     pub memory: u64,
+    /// Threads that fetch, at the most.
+    pub shards: usize,
 }
 
 impl Shares {
@@ -74,6 +81,7 @@ impl Shares {
             largest_body: bodies / 6,
             retries: rest * 3 / 100,
             memory: rest * 10 / 100,
+            shards: if rest / SHARD < MOST_SHARDS { (rest / SHARD) as usize } else { MOST_SHARDS as usize },
         })
     }
 
@@ -120,6 +128,12 @@ mod tests {
             assert!(all <= mib * MIB && all > mib * MIB - MIB, "{mib}: {all}");
         }
         assert_eq!(Shares::of(Shares::LEAST - 1), None);
+    }
+
+    #[test]
+    fn a_small_budget_has_few_shards() {
+        let shards = |budget| Shares::of(budget).map(|shares| shares.shards);
+        assert_eq!((shards(Shares::LEAST), shards(100_000_000), shards(200_000_000)), (Some(3), Some(5), Some(13)));
     }
 
     #[test]

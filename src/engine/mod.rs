@@ -120,6 +120,14 @@ impl Engine {
         if let Some(shares) = &budget {
             shares.apply(&mut config, shards);
         }
+        if budget.is_some_and(|shares| shares.shards < config.limits.shards) {
+            let wanted = config.limits.shards;
+            tracing::warn!(
+                wanted,
+                most = shards,
+                "fewer shards than asked for: each takes a part of the memory budget"
+            );
+        }
         // A budget has lowered what is claimed; and to claim it is to raise the limit that the rehearsal is up against.
         let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
         rehearsal::rehearse(shards)?;
@@ -297,7 +305,8 @@ fn shards(config: &Config) -> Result<usize, StartError> {
         wanted
     };
     let concurrency = usize::try_from(limits.concurrency.get()).unwrap_or(usize::MAX);
-    Ok(shards.min(concurrency).clamp(1, MAX_SHARDS))
+    let affordable = shares(config)?.map_or(MAX_SHARDS, |shares| shares.shards);
+    Ok(shards.min(concurrency).min(affordable).clamp(1, MAX_SHARDS))
 }
 
 /// More threads than this only cost memory.

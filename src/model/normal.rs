@@ -47,6 +47,10 @@ pub(super) fn path_at(text: &str) -> Option<u32> {
     if !is_plain_name(host.as_bytes()) && host.parse::<Ipv4Addr>().is_err() {
         return None;
     }
+    // Perhaps a second scheme and no host: the full rules judge that.
+    if host.ends_with("http") || host.ends_with("https") {
+        return None;
+    }
     let path_at = host_end + port_length(&bytes[host_end..], default_port)?;
     let path_end = path_at + run(PATH, &bytes[path_at..]);
     let path = &bytes[path_at..path_end];

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// It also works on what only looks like a URL (a wrong port, a scheme forgotten, a URL inside broken JSON): what
 /// stands between `:` and slashes, or the text's beginning, and an `@` is dropped.
 pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
-    if !(text.contains('@') || text.contains("%40")) || is_mail(text) {
+    if !(text.contains(AT) || encoded_at(text).is_some()) || is_mail(text) {
         return Cow::Borrowed(text);
     }
     match odd_user_information(text) {
@@ -20,19 +20,62 @@ pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
 fn without_plain_credentials(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('@') {
+    while let Some((at, sign)) = rest.char_indices().find(|(_, character)| AT.contains(character)) {
         let from = rest[..at].rfind(is_delimiter).map_or(0, |delimiter| delimiter + 1);
         kept.push_str(&rest[..from]);
         let before = kept.trim_end_matches(['/', '\\']);
-        let is_credentials =
-            before.is_empty() || before.ends_with(':') || (is_word(before) && rest[from..at].contains(':'));
+        let last = before.rsplit(is_delimiter).next().unwrap_or_default();
+        let is_credentials = before.is_empty()
+            || ends_with_colon(before)
+            || names_http(last)
+            || (is_word(before) && rest[from..at].contains(':'));
+        let end = at + sign.len_utf8();
         if !is_credentials {
-            kept.push_str(&rest[from..=at]);
+            kept.push_str(&rest[from..end]);
         }
-        rest = &rest[at + 1..];
+        rest = &rest[end..];
     }
     kept.push_str(rest);
     kept
+}
+
+/// The sign after user information, and those that are meant for it or become it: full width and small.
+const AT: [char; 3] = ['@', '\u{ff20}', '\u{fe6b}'];
+
+/// Whether `text` ends with a colon, or with one that was encoded.
+fn ends_with_colon(text: &str) -> bool {
+    text.ends_with([':', '\u{ff1a}', '\u{fe55}']) || text.ends_with("%3A") || text.ends_with("%3a")
+}
+
+/// Whether `host` is no host but `http` or `https`, whatever stands after it in the place of the colon.
+pub(super) fn names_http(host: &str) -> bool {
+    let word = host.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let label = word.rsplit('.').next().unwrap_or_default();
+    ["http", "https"].iter().any(|scheme| scheme.eq_ignore_ascii_case(label))
+}
+
+/// Whether `host` is another scheme that URLs have.
+pub(super) fn names_scheme(host: &str) -> bool {
+    ["ftp", "ftps", "sftp", "file", "ws", "wss", "git", "ssh"].iter().any(|scheme| scheme.eq_ignore_ascii_case(host))
+}
+
+/// Whether what follows a host without its slashes begins with user information.
+pub(super) fn has_user_information(rest: &str) -> bool {
+    let first = rest.split(is_delimiter).next().unwrap_or_default();
+    let at = first.find(AT).or_else(|| encoded_at(first).map(|(at, _)| at));
+    at.is_some_and(|at| at > 0) || has_password(rest)
+}
+
+/// The same for user information with a password, which may hold what ends a host.
+pub(super) fn has_password(rest: &str) -> bool {
+    let first = rest.split(is_delimiter).next().unwrap_or_default();
+    first.contains(':') && (rest.contains(AT) || encoded_at(rest).is_some())
+}
+
+/// Where the last of the signs that were encoded begins and ends.
+fn encoded_at(text: &str) -> Option<(usize, usize)> {
+    const ENCODED: [&str; 3] = ["%40", "%EF%BC%A0", "%EF%B9%AB"];
+    ENCODED.iter().filter_map(|sign| text.rfind(sign).map(|at| (at, at + sign.len()))).max()
 }
 
 /// Whether `text` is one word, as a scheme is whose colon is missing or mistyped: `https//`, `http;//`.
@@ -58,21 +101,31 @@ pub(super) fn names_mail(scheme: &str) -> bool {
 /// Where the user information of the first URL whose password holds a `/`, `?` or `#` as it is begins and ends. The URL is
 /// cut there, so that the password's first part stands where a port should; a part that is no number tells.
 fn odd_user_information(text: &str) -> Option<(usize, usize)> {
-    text.match_indices("://").find_map(|(at, scheme_end)| odd_user_information_at(text, at + scheme_end.len()))
+    let is_slash = |c: char| matches!(c, '/' | '\\');
+    text.match_indices(is_slash).find_map(|(at, _)| {
+        let from = at + 1;
+        let before = text[..from].trim_end_matches(is_slash);
+        let word = before.rsplit(is_delimiter).next().unwrap_or_default();
+        let is_second = names_http(word) && before[..before.len() - word.len()].ends_with(is_slash);
+        let is_last_slash = !text[from..].starts_with(is_slash);
+        let is_authority = is_last_slash && (is_second || ends_with_colon(before) && from - before.len() > 1);
+        is_authority.then(|| odd_user_information_at(text, from, is_second)).flatten()
+    })
 }
 
-/// The same for a URL whose authority begins at `from`.
-fn odd_user_information_at(text: &str, from: usize) -> Option<(usize, usize)> {
+/// The same for a URL whose authority begins at `from`. After a second scheme no number is a port.
+fn odd_user_information_at(text: &str, from: usize, is_second: bool) -> Option<(usize, usize)> {
     let url = text[from..].split(|c: char| c == '"' || c.is_whitespace()).next()?;
     let authority = url.split(is_delimiter).next()?;
     let (_, port) = authority.rsplit_once(':').filter(|_| !authority.starts_with('['))?;
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-    if is_port || authority.contains('@') {
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && !is_second;
+    if is_port || authority.contains(AT) {
         return None;
     }
     // A URL that was encoded as a whole, or in part.
-    let encoded = || authority.rfind("%40").map(|at| at + "%40".len());
-    let end = url.rfind('@').map(|at| at + 1).or_else(encoded)?;
+    let encoded = || encoded_at(authority).map(|(_, end)| end);
+    let end = url.char_indices().rfind(|(_, character)| AT.contains(character)).map(|(at, sign)| at + sign.len_utf8());
+    let end = end.or_else(encoded)?;
     Some((from, from + end))
 }
 
@@ -120,6 +173,20 @@ mod tests {
             ("//me:secret@host:99999/", "//host:99999/"),
             ("http\u{ff1a}//me:secret@host/", "http\u{ff1a}//host/"),
             ("host.test/a:b@c", "host.test/a:b@c"),
+            ("http://http%3A//me:secret@host/", "http://http%3A//host/"),
+            ("http%3a//me:secret@host/", "http%3a//host/"),
+            ("https://https//me:secret@host/", "https://https//host/"),
+            ("http://http:/me:secret@host/", "http://http:/host/"),
+            ("http://http;//me:secret@host/", "http://http;//host/"),
+            ("https://https//:me:secret@host/", "https://https//host/"),
+            ("https://https//t0ken@host/", "https://https//host/"),
+            ("http://me:secret\u{ff20}host/", "http://host/"),
+            ("http://me:secret\u{fe6b}host/p@q", "http://host/p@q"),
+            ("http://host/p\u{ff20}q", "http://host/p\u{ff20}q"),
+            ("http://me:secret%EF%BC%A0host/", "http://host/"),
+            ("http://http//me:secret%40host/", "http://http//host/"),
+            ("http://http//me:12/34@host/", "http://http//host/"),
+            ("https://https//me:se/cret@host/", "https://https//host/"),
         ] {
             assert_eq!(without_credentials(text), expected);
         }

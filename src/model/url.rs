@@ -10,7 +10,7 @@ use url::Url;
 use super::control::Control;
 use super::failure::FailureKind;
 use super::normal;
-use super::redact::names_mail;
+use super::redact::{has_password, has_user_information, names_http, names_mail, names_scheme};
 
 /// The two schemes haul fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,24 +224,36 @@ fn with_two_slashes(reference: &str) -> Cow<'_, str> {
     if slashes > 2 { Cow::Owned(["//", rest].concat()) } else { Cow::Borrowed(reference) }
 }
 
-/// Refuses a URL, which was read from `input`, that has a second scheme where its host should be: `http://http://me:pw@host/`. By
-/// the letter it is one, of the host `http` with an empty port and with the path `//me:pw@host/`. Nobody means that, and the
-/// password would be part of a path like any other.
+/// Refuses a URL, which was read from `input`, that has a second scheme where its host should be: `http://http://me:pw@host/`,
+/// `https://https//me:pw@host/`. By the letter it is one, of the host `http` and with the path `//me:pw@host/`. Nobody means that,
+/// and the password would be part of a path like any other.
 fn check_scheme(input: &str, url: &Url) -> Result<(), UrlError> {
-    if !url.path().starts_with("//") {
-        return Ok(());
-    }
-    let Some((scheme, rest)) = input.split_once(':') else { return Ok(()) };
-    if !scheme.trim_start().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(());
-    }
-    let rest = rest.trim_start_matches(['/', '\\']);
-    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    if !authority.ends_with(':') {
+    let host = url.host_str().unwrap_or_default();
+    let rest = url[url::Position::BeforePath..].trim_start_matches('/');
+    let is_second = if names_http(host) {
+        has_empty_port(input, url) || has_user_information(rest)
+    } else {
+        // `http://a.example://b` is a URL like any other: the port is empty.
+        has_empty_port(input, url) && (names_scheme(host) || has_password(rest))
+    };
+    if !is_second {
         return Ok(());
     }
     let message = "there is a second scheme in the place of the host; write the URL as http://host/path";
     Err(UrlError::new(FailureKind::BadUrl, message))
+}
+
+/// Whether a colon and two slashes follow the host.
+fn has_empty_port(input: &str, url: &Url) -> bool {
+    if !url.path().starts_with("//") {
+        return false;
+    }
+    let Some((scheme, rest)) = input.split_once(':') else { return false };
+    if !scheme.trim_start().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return false;
+    }
+    let rest = rest.trim_start_matches(['/', '\\']);
+    rest.split(['/', '\\', '?', '#']).next().is_some_and(|authority| authority.ends_with(':'))
 }
 
 impl fmt::Display for WebUrl {
@@ -472,6 +484,23 @@ mod tests {
             "http:\\\\http:\\\\a.example/",
             "http://ftp://a.example/",
             "http://www.http://a.example/",
+            "http://x://me:pw@a.example/",
+            "https://https//me:pw@a.example/",
+            "http://http//me:pw@a.example/",
+            "http://HTTP//me:pw@a.example/",
+            "http://http/me:pw@a.example/",
+            "http://http:/me:pw@a.example/",
+            "http://http:80//me:pw@a.example/",
+            "https://https//:me:pw@a.example/",
+            "http://http;//me:pw@a.example/",
+            "http://http.//me:pw@a.example/",
+            "http://http,//me:pw@a.example/",
+            "http://www.http//me:pw@a.example/",
+            "http://http//t0ken@a.example/",
+            "http://http//me:p/w@a.example/",
+            "http://http//me:p?w@a.example/",
+            "http://http//me:pw%40a.example/",
+            "http://http//me:pw\u{ff20}a.example/",
         ] {
             let error = WebUrl::parse(text).expect_err(text);
             assert!(error.kind == FailureKind::BadUrl && error.message.contains("second scheme"), "{text}: {error}");
@@ -489,9 +518,21 @@ mod tests {
             "http://a.example:80//x",
             "http://a.example:/x",
             "http://a.example?u=http://b.example//",
+            "http://example.com://a",
+            "http://example.ws://a",
+            "http://example.com://~me@home/",
+            "http://localhost://",
+            "http://http/@me",
+            "http://http/x?q=me@home",
+            "http://http/x/~me@home",
+            "http://ftp/me@home",
         ] {
             assert!(WebUrl::parse(text).is_ok(), "{text}");
         }
+        assert_eq!(parse("http://example.com://a").as_str(), "http://example.com//a", "an empty port is the usual one");
+        let join = |reference| parse("http://b.example/").join(reference);
+        assert!(join("//http//me:pw@a.example/").is_err() && join("//http://me:pw@a.example/").is_err());
+        assert!(join("//a.example://b").is_ok());
         assert_eq!(parse("http://b.example/").join("/x://y").expect("a path").0.as_str(), "http://b.example/x://y");
     }
 

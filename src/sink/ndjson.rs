@@ -20,7 +20,7 @@ const CHUNK: usize = 256 << 10;
 pub struct Ndjson<W> {
     lines: Lines<W>,
     fields: RecordFields,
-    /// Positions of the records among the lines not yet written.
+    /// Positions of the records whose lines are not yet written whole.
     unwritten: Vec<u64>,
 }
 
@@ -31,17 +31,19 @@ impl<W: Write + Send> Ndjson<W> {
     }
 
     fn write_out(&mut self, safe: &mut Vec<u64>) -> io::Result<()> {
-        self.lines.write_out()?;
-        safe.append(&mut self.unwritten);
-        Ok(())
+        let written = self.lines.write_out();
+        self.lines.ended(&mut self.unwritten, safe);
+        written
     }
 }
 
 impl<W: Write + Send> Sink for Ndjson<W> {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         for record in batch.drain(..) {
-            self.lines.append(&record, &self.fields)?;
             self.unwritten.push(record.seq());
+            let appended = self.lines.append(&record, &self.fields);
+            self.lines.ended(&mut self.unwritten, safe);
+            appended?;
             if self.lines.buffer.len() >= CHUNK {
                 self.write_out(safe)?;
             }
@@ -60,35 +62,78 @@ pub(super) struct Lines<W> {
     name: Box<str>,
     /// Lines not yet written.
     pub(super) buffer: Vec<u8>,
-    written: u64,
+    down: Down,
+}
+
+/// What the writer has taken.
+#[derive(Default)]
+struct Down {
+    /// Bytes of whole lines.
+    whole: u64,
+    /// Bytes of a line whose end has not been written.
+    begun: u64,
+    /// Lines that ended since somebody asked.
+    ended: usize,
+}
+
+impl Down {
+    /// Writes `bytes`, and counts what was taken of them even when the rest was not.
+    fn write(&mut self, writer: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        let result = loop {
+            if done == bytes.len() {
+                break Ok(());
+            }
+            match writer.write(&bytes[done..]) {
+                Ok(0) => break Err(ErrorKind::WriteZero.into()),
+                Ok(taken) => done += taken,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        let taken = &bytes[..done];
+        match memchr::memrchr(b'\n', taken) {
+            Some(at) => {
+                self.whole += self.begun + at as u64 + 1;
+                self.begun = (done - at - 1) as u64;
+                // JSON has no line break of its own.
+                self.ended += memchr::memchr_iter(b'\n', taken).count();
+            }
+            None => self.begun += done as u64,
+        }
+        result
+    }
 }
 
 impl<W: Write> Lines<W> {
     pub(super) fn new(writer: W, name: impl Into<Box<str>>) -> Self {
-        Self { writer, name: name.into(), buffer: Vec::with_capacity(CHUNK + (16 << 10)), written: 0 }
+        Self { writer, name: name.into(), buffer: Vec::with_capacity(CHUNK + (16 << 10)), down: Down::default() }
     }
 
     /// Gathers the line of a record. Much of a long one is written at once: with all that JSON escapes it may have six times the
     /// bytes of its body.
     pub(super) fn append(&mut self, record: &Record, fields: &RecordFields) -> io::Result<()> {
-        let Self { writer, buffer, .. } = self;
-        let mut drained = Ok(0);
+        let Self { writer, buffer, down, .. } = self;
+        let mut drained = Ok(());
         append_line_in_pieces(record, fields, buffer, &mut |piece| {
-            if let Ok(bytes) = drained {
-                drained = writer.write_all(piece).map(|()| bytes + piece.len() as u64);
+            if drained.is_ok() {
+                drained = down.write(writer, piece);
             }
             piece.clear();
         });
         self.buffer.push(b'\n');
-        // As whole as the lines before it, which were written with it.
-        self.written += drained.map_err(|error| self.explain(&error))?;
-        Ok(())
+        drained.map_err(|error| self.explain(&error))
+    }
+
+    /// Moves the positions of the lines that have been written since, which are the first ones of `unwritten`.
+    pub(super) fn ended(&mut self, unwritten: &mut Vec<u64>, safe: &mut Vec<u64>) {
+        safe.extend(unwritten.drain(..std::mem::take(&mut self.down.ended)));
     }
 
     /// Writes what is gathered.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        self.writer.write_all(&self.buffer).map_err(|error| self.explain(&error))?;
-        self.written += self.buffer.len() as u64;
+        let Self { writer, buffer, down, .. } = self;
+        down.write(writer, buffer).map_err(|error| self.explain(&error))?;
         self.buffer.clear();
         // A large body must not hold its room for the rest of the run.
         self.buffer.shrink_to(4 * CHUNK);
@@ -102,7 +147,7 @@ impl<W: Write> Lines<W> {
     }
 
     fn explain(&self, error: &io::Error) -> io::Error {
-        let (name, written) = (&self.name, self.written);
+        let (name, written) = (&self.name, self.down.whole);
         let message = match error.kind() {
             ErrorKind::BrokenPipe => format!("{name} was closed by its reader after {written} bytes of records"),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -138,6 +183,68 @@ mod tests {
         assert!(safe.iter().copied().eq((0..5000).rev()));
         drop(sink);
         assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 5000);
+    }
+
+    /// Takes so many bytes, then none.
+    struct Narrow<'a>(usize, &'a mut Vec<u8>);
+
+    impl Write for Narrow<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.0).min(1000);
+            if taken == 0 {
+                return Err(ErrorKind::FileTooLarge.into());
+            }
+            self.0 -= taken;
+            self.1.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_down_before_an_error_is_counted_and_safe() {
+        use crate::sink::InputOrder;
+        let line = rejected(0, 300);
+        let length = {
+            let mut text = Vec::new();
+            super::super::append_line(&line, &RecordFields::default(), &mut text);
+            text.len()
+        };
+        for most in [0, 1, length - 1, length, length + 1, 9 * length, 10 * length - 1] {
+            for in_order in [false, true] {
+                let mut out = Vec::new();
+                let mut safe = Vec::new();
+                let mut batch: Vec<Record> = (0..10).map(|seq| rejected(seq, 300)).collect();
+                let narrow = Narrow(most, &mut out);
+                let mut sink: Box<dyn Sink + '_> = if in_order {
+                    Box::new(InputOrder::new(narrow, "memory", RecordFields::default(), 1 << 20))
+                } else {
+                    Box::new(Ndjson::new(narrow, "memory", RecordFields::default()))
+                };
+                let error = sink.write(&mut batch, &mut safe).expect_err("too large").to_string();
+                drop(sink);
+                let whole = most / length;
+                assert!(error.contains(&format!("; {} bytes of whole records", whole * length)), "{most}: {error}");
+                assert!(safe.into_iter().eq(0..whole as u64), "{most}, {in_order}");
+                assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_line_that_is_cut_off_leaves_those_before_it_safe() {
+        let mut out = Vec::new();
+        let mut safe = Vec::new();
+        let mut batch: Vec<Record> = vec![rejected(0, 300), rejected(1, 3 << 20)];
+        let mut sink = Ndjson::new(Narrow(1 << 20, &mut out), "memory", RecordFields::default());
+        let error = sink.write(&mut batch, &mut safe).expect_err("too large").to_string();
+        drop(sink);
+        let first = out.iter().position(|&byte| byte == b'\n').expect("a whole line") + 1;
+        assert!(error.contains(&format!("; {first} bytes of whole records")), "{error}");
+        assert_eq!(safe, [0]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct InputOrder<W> {
     spill: Spill,
     /// The line being made.
     line: Vec<u8>,
-    /// Positions of the records among the lines not yet written.
+    /// Positions of the records whose lines are not yet written whole.
     unwritten: Vec<u64>,
 }
 
@@ -91,6 +91,7 @@ impl<W: Write + Send> InputOrder<W> {
 
     /// Gathers the first line held.
     fn release(&mut self, seq: u64, held: Held, safe: &mut Vec<u64>) -> io::Result<()> {
+        self.unwritten.push(seq);
         match held {
             Held::Memory(line) => {
                 self.in_memory -= line.len();
@@ -100,7 +101,7 @@ impl<W: Write + Send> InputOrder<W> {
                 for slot in slots {
                     self.spill.take(slot, &mut self.lines.buffer)?;
                     if self.lines.buffer.len() >= CHUNK {
-                        self.lines.write_out()?;
+                        self.write_out(safe)?;
                     }
                 }
             }
@@ -108,17 +109,16 @@ impl<W: Write + Send> InputOrder<W> {
         self.gathered(seq, safe)
     }
 
-    /// Notes that the line at `seq` is among those to be written, and that the next one's turn has come.
+    /// Notes that the line at `seq` is whole, and that the next one's turn has come.
     fn gathered(&mut self, seq: u64, safe: &mut Vec<u64>) -> io::Result<()> {
-        self.unwritten.push(seq);
         self.next = seq + 1;
         if self.lines.buffer.len() >= CHUNK { self.write_out(safe) } else { Ok(()) }
     }
 
     fn write_out(&mut self, safe: &mut Vec<u64>) -> io::Result<()> {
-        self.lines.write_out()?;
-        safe.append(&mut self.unwritten);
-        Ok(())
+        let written = self.lines.write_out();
+        self.lines.ended(&mut self.unwritten, safe);
+        written
     }
 }
 
@@ -127,7 +127,10 @@ impl<W: Write + Send> Sink for InputOrder<W> {
         for record in batch.drain(..) {
             let seq = record.seq();
             if seq == self.next {
-                self.lines.append(&record, &self.fields)?;
+                self.unwritten.push(seq);
+                let appended = self.lines.append(&record, &self.fields);
+                self.lines.ended(&mut self.unwritten, safe);
+                appended?;
                 self.gathered(seq, safe)?;
             } else {
                 self.hold(&record)?;

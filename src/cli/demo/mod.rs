@@ -80,6 +80,9 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     let trusted = trusted_file(origin.ca_pem()).map_err(|error| format!("can't write the certificate: {error}"))?;
     let mut config = Config::default();
     config.tls.ca_files = vec![trusted.path().to_owned()];
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    config.pool.max_sockets =
+        connections(limit, descriptors_in_use(), std::thread::available_parallelism().map_or(1, usize::from))?;
     let per_host = config.limits.per_host.get();
     let engine = Engine::new(config).map_err(|error| error.to_string())?;
     let tally = Arc::new(Mutex::new(HashMap::new()));
@@ -106,6 +109,32 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     })
 }
 
+/// Descriptors of the demo's engine beside its connections: for each core, and beside them. And as many as the server, which
+/// learns a moment later that a connection has been closed, may hold longer than the client.
+const DESCRIPTORS_A_CORE: u64 = 4;
+const DESCRIPTORS: u64 = 6 + 8;
+/// Connections without which there is little to see.
+const FEWEST: u64 = 8;
+
+/// How many connections the demo may have at once: both ends of each are this process's.
+fn connections(limit: u64, in_use: u64, cores: usize) -> Result<usize, String> {
+    let beside = in_use + DESCRIPTORS + DESCRIPTORS_A_CORE * cores as u64;
+    let connections = limit.saturating_sub(beside) / 2;
+    if connections < FEWEST {
+        return Err(format!(
+            "the demo needs {} file descriptors, as its server is in the same process, and the limit (ulimit -n) is {limit}; \
+             raise it",
+            beside + 2 * FEWEST
+        ));
+    }
+    Ok(usize::try_from(connections).unwrap_or(usize::MAX))
+}
+
+/// The descriptors that are open, or more where that can't be seen.
+fn descriptors_in_use() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(32, |open| open.count() as u64)
+}
+
 /// A port that nobody listens on, and nobody else can take while the socket is held.
 fn closed_port() -> io::Result<(SocketAddr, socket2::Socket)> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
@@ -125,4 +154,18 @@ fn onward(file: Option<&Path>) -> Result<Box<dyn Sink>, String> {
     let Some(path) = file else { return Ok(Box::new(Null)) };
     let file = File::create(path).map_err(|error| format!("can't write {}: {error}", path.display()))?;
     Ok(Box::new(Ndjson::new(file, path.display().to_string(), RecordFields::default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_of_a_connection_are_counted() {
+        assert_eq!(connections(1024, 16, 2), Ok((1024 - 16 - 14 - 8) / 2));
+        assert_eq!(connections(54, 16, 2), Ok(8));
+        let refused = connections(53, 16, 2).expect_err("too few");
+        assert!(refused.contains("needs 54 file descriptors") && refused.contains("(ulimit -n) is 53"), "{refused}");
+        assert!(connections(0, 16, 2).is_err());
+    }
 }
