@@ -221,8 +221,12 @@ impl<J> Host<J> {
         }
     }
 
-    /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts.
+    /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts. Nothing, where
+    /// the host has been tried and does not answer: those come first that have not been tried.
     pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
+        if !self.answers && self.service > 0 {
+            return 0;
+        }
         let share = self.service_nanos(usual) / u64::from(self.allowed(adaptive, now));
         let each = share.max(self.spacing());
         (self.queue.len() as u64).saturating_mul(each)
@@ -291,6 +295,8 @@ mod tests {
         host.queue.extend([[0; 5]; 10]);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 25_000_000);
         host.served(40_000);
+        assert_eq!(host.remaining(false, 100_000, Time::ZERO), 0, "others have not been tried");
+        host.answers = true;
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 10_000_000);
         host.pace = Pace::new(Duration::from_millis(30), None);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 30_000_000);
