@@ -132,7 +132,7 @@ struct Tally {
     /// Records of nginx's that are no plain success.
     wrong: Vec<Value>,
     /// Records of nginx's that took a second attempt, and of those that went over an old connection.
-    mended: u64,
+    fixed: u64,
     reused: u64,
     hostile: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Records of hostile hosts' that are called a success.
@@ -158,7 +158,7 @@ impl Tally {
         let url = record["url"].as_str().expect("text");
         if url.starts_with("http://127.0.0.") {
             self.nginx += 1;
-            self.mended += u64::from(record["attempts"] != 1);
+            self.fixed += u64::from(record["attempts"] != 1);
             self.reused += u64::from(record["reused"] == true);
             if record["status"] != 200 || record["body_bytes"] != 5 {
                 self.wrong.push(record);
@@ -273,10 +273,10 @@ fn assert_conserved(tally: &Tally, summary: &Value, written: u64) {
 }
 
 fn report(tally: &Tally, summary: &Value, watch: &Watch, written: u64) {
-    let Tally { nginx, mended, reused, .. } = tally;
+    let Tally { nginx, fixed, reused, .. } = tally;
     println!("soak: {} s, {written} URLs: {nginx} to nginx, {} to hostile hosts", seconds(), written - nginx);
     println!(
-        "soak: nginx: {} errors, {mended} races met and mended, {reused} last attempts over a connection used before",
+        "soak: nginx: {} errors, {fixed} races met and fixed, {reused} last attempts over a connection used before",
         tally.wrong.len()
     );
     println!("soak: connections: {}", summary["connections"]);

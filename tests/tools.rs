@@ -202,7 +202,7 @@ fn the_doctor_s_exit_code_follows_the_worst_finding() {
     assert!(text.stdout.contains("name server: ") && text.stdout.contains(" ok\n"), "{}", text.stdout);
     let huge = haul(&["doctor", "--offline", "-c", "4_000_000_000"], b"");
     assert_eq!(huge.code, 1, "no machine has so many descriptors: {}", huge.stdout);
-    assert!(huge.stdout.contains("mend: sudo prlimit"), "{}", huge.stdout);
+    assert!(huge.stdout.contains("fix: sudo prlimit"), "{}", huge.stdout);
 }
 
 #[test]

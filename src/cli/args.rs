@@ -52,7 +52,7 @@ pub(super) enum Command {
     /// Say how long a run must take at least, why, and what would help, without fetching.
     #[command(after_help = forecast::HELP)]
     Plan(Box<PlanArgs>),
-    /// Say what limits a big run on this machine, and how to mend it.
+    /// Say what limits a big run on this machine, and how to fix it.
     #[command(after_help = doctor::HELP)]
     Doctor(DoctorArgs),
     /// Write a completion script for a shell to standard output.

@@ -16,7 +16,7 @@ use super::values;
 /// What stands in `text`, over the defaults. `name` is the file's, for messages.
 ///
 /// # Errors
-/// The text is no TOML, or a key or value is not known; the message says where and how to mend it.
+/// The text is no TOML, or a key or value is not known; the message says where and how to fix it.
 pub(super) fn parse(name: &str, text: &str) -> Result<Limits, String> {
     let fault = |error: toml::de::Error, hint: &str| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));

@@ -54,7 +54,7 @@ fn settings(args: &OriginArgs) -> OriginSettings {
     }
 }
 
-/// What is wrong and how to mend it with this command's flags.
+/// What is wrong and how to fix it with this command's flags.
 fn why_not(args: &OriginArgs, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {

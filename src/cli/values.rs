@@ -1,4 +1,4 @@
-//! Texts to typed values: each parser takes one flag's text, or says what is wrong with it and how to mend it.
+//! Texts to typed values: each parser takes one flag's text, or says what is wrong with it and how to fix it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;

@@ -196,7 +196,18 @@ const LONGEST_NAME: usize = 255;
 /// Whether a path can't be one, and may be a key's text, in PEM or in base64 again, that was given in its place. Nothing of it is said.
 fn is_a_text(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    text.contains("-----BEGIN") || text.contains('\n') || text.split('/').any(|name| name.len() > LONGEST_NAME)
+    text.contains("-----BEGIN")
+        || text.contains('\n')
+        || text.split('/').any(|name| name.len() > LONGEST_NAME)
+        || is_key_in_base64(&text)
+}
+
+/// Whether a text may be a key in base64, of DER (a sequence, so it begins with `MA` to `MP`) or of PEM.
+fn is_key_in_base64(text: &str) -> bool {
+    let is_base64 =
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'='));
+    let begins = text.starts_with("LS0tLS1") || matches!(text.as_bytes(), [b'M', b'A'..=b'P', ..]);
+    text.len() >= 40 && is_base64 && begins
 }
 
 impl fmt::Display for TlsError {

@@ -155,12 +155,16 @@ impl ServerCertVerifier for RootsAndThemselves {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let checked = self.check_path(end_entity, intermediates, now);
-        match checked.and_then(|()| self.check_name(end_entity, server_name)) {
+        let may_serve =
+            || Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?.may_serve().map_err(refused);
+        // The name last: where it is spelled otherwise, nothing follows from that alone (`odd_name`).
+        match checked.and_then(|()| may_serve()).and_then(|()| self.check_name(end_entity, server_name)) {
             Ok(()) => {}
             Err(error)
                 if (is_about_trust(&error) || has_no_names(&error))
                     && self.roots.given.contains(&fingerprint(end_entity)) =>
             {
+                may_serve()?;
                 match self.check_name(end_entity, server_name) {
                     Err(error) if !has_no_names(&error) || !is_common_name(end_entity, server_name) => {
                         return Err(error);
@@ -170,7 +174,6 @@ impl ServerCertVerifier for RootsAndThemselves {
             }
             Err(error) => return Err(error),
         }
-        Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?.may_serve().map_err(refused)?;
         Ok(ServerCertVerified::assertion())
     }
 

@@ -159,7 +159,7 @@ pub struct Failure {
     pub phase: Phase,
     /// The reason, stable and comparable.
     pub kind: FailureKind,
-    /// One lower-case sentence: what happened and, where known, how to mend it.
+    /// One lower-case sentence: what happened and, where known, how to fix it.
     pub message: Box<str>,
 }
 

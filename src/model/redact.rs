@@ -75,6 +75,7 @@ pub(super) fn has_password(rest: &str) -> bool {
 /// Where the last of the signs that were encoded begins and ends.
 fn encoded_at(text: &str) -> Option<(usize, usize)> {
     const ENCODED: [&str; 3] = ["%40", "%EF%BC%A0", "%EF%B9%AB"];
+    let text = text.to_ascii_uppercase();
     ENCODED.iter().filter_map(|sign| text.rfind(sign).map(|at| (at, at + sign.len()))).max()
 }
 

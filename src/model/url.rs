@@ -70,7 +70,7 @@ impl WebUrl {
     /// Parses and normalises `input`. Credentials in it are returned apart.
     ///
     /// # Errors
-    /// [`UrlError`] says what is wrong with it and how to mend it.
+    /// [`UrlError`] says what is wrong with it and how to fix it.
     pub fn parse(input: &str) -> Result<(Self, Option<Credentials>), UrlError> {
         match normal::path_at(input) {
             Some(path_at) => Ok((Self::new(input.into(), path_at)?, None)),
@@ -273,7 +273,7 @@ impl fmt::Debug for WebUrl {
 pub struct UrlError {
     /// One of the URL kinds: `bad_url`, `unsupported_scheme`, `empty_host`, `bad_port`.
     pub kind: FailureKind,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: Box<str>,
 }
 

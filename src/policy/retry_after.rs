@@ -28,7 +28,8 @@ const FURTHEST: Duration = Duration::from_secs(366 * 86_400);
 pub fn parse(value: &[u8], now: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.split([';', '(']).next()?;
     let text = bare(bare(text).trim_end_matches(','));
-    let text = text.strip_prefix("in ").map_or(text, bare);
+    let text =
+        text.split_once(' ').filter(|(word, _)| word.eq_ignore_ascii_case("in")).map_or(text, |(_, rest)| bare(rest));
     one(text, now).or_else(|| list(text, now))
 }
 
@@ -303,6 +304,7 @@ mod tests {
             ("5; reason=busy", Some(5)),
             ("5 (seconds)", Some(5)),
             ("in 5 seconds", Some(5)),
+            ("In 5 s", Some(5)),
             ("in a moment", None),
             ("(5)", None),
         ]);

@@ -57,6 +57,8 @@ struct Trouble {
     drawn: u8,
     /// Jobs at the end of its queue that have been tried before, as far as no others have come since.
     again: u16,
+    /// Jobs at its front for which the others wait: free repeats, redirects.
+    ahead: u16,
     share: Share,
     retried: Retried,
     throttle: Throttle,
@@ -164,10 +166,22 @@ impl Health {
         }
     }
 
+    /// A job has come to the front of the queue, for which the others wait.
+    pub(super) fn comes_first(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.ahead = trouble.ahead.saturating_add(1);
+        }
+    }
+
     /// Which of `queued` jobs is the next, if that is not the first.
     pub(super) fn draw(&mut self, queued: usize, rng: &mut fastrand::Rng) -> Option<usize> {
-        let trouble = self.trouble.as_mut().filter(|trouble| trouble.scatters)?;
+        let trouble = self.trouble.as_mut()?;
         let last = queued.checked_sub(1)?;
+        if !trouble.scatters || trouble.ahead > 0 {
+            trouble.ahead = trouble.ahead.saturating_sub(1);
+            trouble.again = trouble.again.min(u16::try_from(last).unwrap_or(u16::MAX));
+            return None;
+        }
         let fresh = queued.saturating_sub(usize::from(trouble.again));
         let at = if trouble.draws_last() { last } else { rng.usize(..fresh.max(1)) };
         trouble.again = trouble.again.saturating_sub(u16::from(at >= fresh));
@@ -286,6 +300,7 @@ impl Health {
                 false => u32::from(!is_there(blow.cause)),
             };
         }
+        trouble.scatters = true;
         trouble.event(blow, after, longest, bench);
         self.adaptive.overloaded();
     }
@@ -315,7 +330,7 @@ impl Blow {
     /// What a failed attempt says, and whether it asks for a longer pause than is waited for.
     fn of(report: Report, retries: &RetrySettings) -> (Self, bool) {
         let (cause, weight) = match report.verdict {
-            // It said so itself, or by saying nothing for as long as we would wait.
+            // It has said nothing for as long as we would wait.
             Verdict::Stalled(kind) | Verdict::Failed(kind @ (FailureKind::Timeout | FailureKind::TotalTimeout)) => {
                 (kind, retries.dead_after.div_ceil(2).max(1))
             }
@@ -344,6 +359,7 @@ impl Trouble {
             scatters: false,
             drawn: 0,
             again: 0,
+            ahead: 0,
             share: Share::new(served),
             retried: Retried::new(),
             throttle: Throttle::new(now),
@@ -424,7 +440,6 @@ impl Trouble {
             self.since = now;
         }
         self.level = self.level.saturating_add(1);
-        self.scatters = true;
         self.last_event = Some(now);
         if blow.weight > 0 {
             self.breaker.failed(blow.cause, blow.weight, after, &settings.retries, now);

@@ -121,7 +121,8 @@ impl<J> Host<J> {
     pub(super) fn take(&mut self, rng: &mut fastrand::Rng) -> Option<J> {
         match self.health.draw(self.queue.len(), rng) {
             None => self.queue.pop_front(),
-            Some(at) => self.queue.remove(at),
+            Some(at) if at + 1 == self.queue.len() => self.queue.pop_back(),
+            Some(at) => self.queue.swap_remove_front(at),
         }
     }
 

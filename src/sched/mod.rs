@@ -286,6 +286,7 @@ impl<J> Scheduler<J> {
         let host = self.host(id);
         host.make_room();
         host.queue.push_front(job);
+        host.health.comes_first();
         self.queued += 1;
         self.settle(id.0, now);
     }

@@ -14,7 +14,7 @@ use super::retries::Comeback;
 /// whose time has come at once.
 const BATCH: usize = 16;
 
-/// Retries of a host that wait at the most for its good answers to pay for them.
+/// Where more retries of a host wait than these, those that it can't afford don't wait for its good answers to pay for them.
 const MOST_UNPAID: u32 = 256;
 
 /// And how long each waits at the least before it asks again.

@@ -14,7 +14,7 @@ use crate::model::{Control, is_credential};
 pub(crate) const OURS: &[HeaderName] =
     &[header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::TRAILER];
 
-/// Why a method or header can't be sent: what is wrong with it and how to mend it.
+/// Why a method or header can't be sent: what is wrong with it and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError(Box<str>);
 

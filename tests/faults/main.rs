@@ -210,7 +210,7 @@ fn judge(scenario: &Scenario, fault: Fault, outcome: &Outcome, path: &str) -> Op
             let right = response.status == expected.0 && (body == expected.1 || cut);
             (!right).then(|| format!("{}, {} bytes: not what was sent", response.status, body.len()))
         }
-        // The one fault of a request that may be repeated is mended by repeating it.
+        // The one fault of a request that may be repeated is fixed by repeating it.
         Err(failure) if scenario.method.is_idempotent() => Some(failure.to_string()),
         Err(failure) if matches!(fault, Fault::None | Fault::Short) => Some(failure.to_string()),
         Err(_) => None,

@@ -232,7 +232,7 @@ impl BenchArgs {
     /// What load this asks for.
     ///
     /// # Errors
-    /// What contradicts itself, and how to mend it.
+    /// What contradicts itself, and how to fix it.
     pub(super) fn plan(&self) -> Result<Load, String> {
         let (load, pace) = (&self.load, &self.pace);
         let requests = load.requests.map(NonZeroU64::get);

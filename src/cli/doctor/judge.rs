@@ -28,8 +28,8 @@ pub(super) struct Finding {
     pub(super) found: String,
     /// What it means for a run.
     pub(super) means: String,
-    /// The command or flag that mends it; none where nothing is wrong.
-    pub(super) mend: Option<String>,
+    /// The command or flag that fixes it; none where nothing is wrong.
+    pub(super) fix: Option<String>,
 }
 
 /// A URL waiting in the window takes about this many bytes.
@@ -97,7 +97,7 @@ fn descriptors(found: Descriptors, concurrency: u64) -> Finding {
         level,
         found: format!("at most {}{raises}", HumanCount(hard)),
         means,
-        mend: (level > Level::Ok)
+        fix: (level > Level::Ok)
             .then(|| format!("sudo prlimit --pid $$ --nofile={wanted}:{wanted}   (for this shell)")),
     }
 }
@@ -119,7 +119,7 @@ fn ports(found: Ports, concurrency: u64) -> Finding {
         level,
         found: format!("{} local ports, {} to {}{reuse}", HumanCount(count), found.low, found.high),
         means: format!("about {} connections to one address and port; {closed}", HumanCount(count)),
-        mend: (level > Level::Ok)
+        fix: (level > Level::Ok)
             .then(|| "sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\" net.ipv4.tcp_tw_reuse=1".to_owned()),
     }
 }
@@ -141,7 +141,7 @@ fn conntrack(found: Conntrack, concurrency: u64) -> Finding {
         means: format!(
             "over all programs about {per_second} new connections a second; beyond the table's end they time out"
         ),
-        mend: (level > Level::Ok).then(|| {
+        fix: (level > Level::Ok).then(|| {
             let wanted = found.most.saturating_mul(4).max(262_144);
             format!("sudo sysctl -w net.netfilter.nf_conntrack_max={wanted}")
         }),
@@ -149,7 +149,7 @@ fn conntrack(found: Conntrack, concurrency: u64) -> Finding {
 }
 
 fn name_servers(facts: &Facts) -> Vec<Finding> {
-    let another = || Some("haul get --dns-server ADDR, or mend /etc/resolv.conf".to_owned());
+    let another = || Some("haul get --dns-server ADDR, or fix /etc/resolv.conf".to_owned());
     let servers = match &facts.name_servers {
         Ok(servers) if !servers.is_empty() => servers,
         none => {
@@ -159,7 +159,7 @@ fn name_servers(facts: &Facts) -> Vec<Finding> {
                 level: Level::Problem,
                 found: format!("none: {why}"),
                 means: "only addresses, localhost and names in /etc/hosts can be fetched".to_owned(),
-                mend: another(),
+                fix: another(),
             }];
         }
     };
@@ -168,8 +168,8 @@ fn name_servers(facts: &Facts) -> Vec<Finding> {
     let lookups = facts.descriptors.map_or(1, |found| found.budget.lookups as u64 * found.budget.shards as u64);
     let judged = servers.iter().map(|server| {
         let (level, found, means) = name_server(server, any_works, lookups);
-        let mend = if level > Level::Ok { another() } else { None };
-        Finding { check: "name server", level, found, means, mend }
+        let fix = if level > Level::Ok { another() } else { None };
+        Finding { check: "name server", level, found, means, fix }
     });
     judged.collect()
 }
@@ -222,7 +222,7 @@ fn clock(found: Clock) -> Finding {
         level,
         found: humantime::format_rfc3339_seconds(found.now.max(SystemTime::UNIX_EPOCH)).to_string(),
         means: means.to_owned(),
-        mend: (level > Level::Ok)
+        fix: (level > Level::Ok)
             .then(|| "sudo timedatectl set-ntp true   (or: sudo date -s '2026-01-31 12:00')".to_owned()),
     }
 }
@@ -239,9 +239,9 @@ fn roots(found: TrustedRoots) -> Finding {
             "public sites are trusted; a company's own authority needs --cacert FILE",
         ),
     };
-    let mend =
+    let fix =
         (level > Level::Ok).then(|| "sudo apt-get install ca-certificates   (or: haul get --cacert FILE)".to_owned());
-    Finding { check: "roots", level, found, means: means.to_owned(), mend }
+    Finding { check: "roots", level, found, means: means.to_owned(), fix }
 }
 
 fn memory(found: Memory, facts: &Facts) -> Finding {
@@ -271,7 +271,7 @@ fn memory(found: Memory, facts: &Facts) -> Finding {
             HumanCount(concurrency),
             BinaryBytes(needed),
         ),
-        mend: (level > Level::Ok)
+        fix: (level > Level::Ok)
             .then(|| format!("haul get --window {}", (free / 2 / PER_URL).clamp(1000, limits.window as u64 / 2))),
     }
 }
@@ -288,7 +288,7 @@ fn cores(found: Cores) -> Finding {
                 .to_owned(),
             None => format!("one shard on each, {} in all; each host is fetched by one of them", found.usable),
         },
-        mend: starved.map(|_| "raise the control group's cpu.max (docker run --cpus 2)".to_owned()),
+        fix: starved.map(|_| "raise the control group's cpu.max (docker run --cpus 2)".to_owned()),
     }
 }
 
@@ -305,7 +305,7 @@ fn temporary(found: &Temporary) -> Finding {
         level,
         found: state,
         means: "with --order input, records over 64 MiB that wait for an earlier one go there".to_owned(),
-        mend: (level > Level::Ok).then(|| "TMPDIR=/a/larger/disk haul get --order input …".to_owned()),
+        fix: (level > Level::Ok).then(|| "TMPDIR=/a/larger/disk haul get --order input …".to_owned()),
     }
 }
 
@@ -354,14 +354,14 @@ pub(super) mod tests {
         let [finding] = &*findings else { panic!("{findings:?}") };
         let text = format!("{} {}", finding.found, finding.means);
         assert!(finding.level == level && text.contains(words), "{finding:?}");
-        assert_eq!(finding.mend.is_some(), level > Level::Ok, "{finding:?}");
+        assert_eq!(finding.fix.is_some(), level > Level::Ok, "{finding:?}");
     }
 
     #[test]
     fn a_healthy_machine_has_nothing_to_mend() {
         let findings = judge(&healthy());
         assert_eq!(findings.len(), 9);
-        assert!(findings.iter().all(|finding| finding.level == Level::Ok && finding.mend.is_none()), "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.level == Level::Ok && finding.fix.is_none()), "{findings:?}");
     }
 
     #[test]
@@ -444,7 +444,7 @@ pub(super) mod tests {
         check("memory", Level::Ok, "8.00 GiB free a window full of 1,000,000 URLs", group(1 << 63));
         check("memory", Level::Warning, "512.00 MiB free, by a control group's limit", group(512 << 20));
         check("memory", Level::Problem, "take about 217.05 MiB", group(100 << 20));
-        assert_eq!(after("memory", group(100 << 20))[0].mend.as_deref(), Some("haul get --window 349525"));
+        assert_eq!(after("memory", group(100 << 20))[0].fix.as_deref(), Some("haul get --window 349525"));
         check("cores", Level::Warning, "allows 0.5", |facts| facts.cores.quota = Some(0.5));
         check("cores", Level::Ok, "allows 1.5", |facts| facts.cores.quota = Some(1.5));
         check("temporary", Level::Warning, "only 1.00 MiB free in /tmp", |facts| facts.temporary.free = Ok(1 << 20));

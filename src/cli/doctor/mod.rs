@@ -1,4 +1,4 @@
-//! `haul doctor`: what limits a big run on this machine, and how to mend it.
+//! `haul doctor`: what limits a big run on this machine, and how to fix it.
 //!
 //! `probe` and `ask` look at the system and find `facts`; `judge` makes findings of facts and is pure; `tell` writes
 //! them. Nothing is changed, and but for one question to each name server nothing is sent.
@@ -29,7 +29,7 @@ Exit codes:
 Examples:
   haul doctor
   haul doctor -c 5000
-  haul doctor --json | jq -r '.checks[] | .mend // empty'";
+  haul doctor --json | jq -r '.checks[] | .fix // empty'";
 
 /// Everything `haul doctor` can be told.
 #[derive(Debug, Args)]

@@ -26,9 +26,9 @@ pub(super) fn text(findings: &[Finding]) -> String {
         wrap(&mut page, &format!("{}: {}", finding.check, finding.found), INDENT);
         page.push_str(&" ".repeat(INDENT));
         wrap(&mut page, &finding.means, INDENT);
-        if let Some(mend) = &finding.mend {
+        if let Some(fix) = &finding.fix {
             // A command stays in one line, so that it can be copied.
-            page.push_str(&format!("{:INDENT$}mend: {mend}\n", ""));
+            page.push_str(&format!("{:INDENT$}fix: {fix}\n", ""));
         }
     }
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
@@ -42,7 +42,7 @@ pub(super) fn text(findings: &[Finding]) -> String {
     page
 }
 
-/// `{"level": …, "checks": [{"check", "level", "found", "means", "mend"} …]}`
+/// `{"level": …, "checks": [{"check", "level", "found", "means", "fix"} …]}`
 pub(super) fn json(findings: &[Finding]) -> String {
     let checks: Vec<_> = findings
         .iter()
@@ -52,7 +52,7 @@ pub(super) fn json(findings: &[Finding]) -> String {
                 "level": finding.level.name(),
                 "found": finding.found,
                 "means": finding.means,
-                "mend": finding.mend,
+                "fix": finding.fix,
             })
         })
         .collect();
@@ -82,7 +82,7 @@ ok       ports: 28,232 local ports, 32768 to 60999, tcp_tw_reuse 2
 warning  temporary: only 1.00 MiB free in /tmp
          with --order input, records over 64 MiB that wait for an earlier one go
          there
-         mend: TMPDIR=/a/larger/disk haul get --order input …
+         fix: TMPDIR=/a/larger/disk haul get --order input …
 
 no problem, 1 warning, 8 ok
 ";
@@ -96,6 +96,6 @@ no problem, 1 warning, 8 ok
         let object: serde_json::Value = serde_json::from_str(&json(&judge(&facts))).expect("JSON");
         assert_eq!((&object["level"], object["checks"].as_array().map(Vec::len)), (&json!("problem"), Some(9)));
         assert_eq!(object["checks"][3]["check"], "name server");
-        assert!(object["checks"][3]["mend"].is_string() && object["checks"][0]["mend"].is_null());
+        assert!(object["checks"][3]["fix"].is_string() && object["checks"][0]["fix"].is_null());
     }
 }

@@ -260,7 +260,9 @@ impl Shard {
         let retries = &self.shared.config.retries;
         let said = status.map(|status| Verdict::of_status(status, || retry_after(exchanged), retries));
         match (&exchanged.result, said.unwrap_or(Verdict::Fine)) {
-            (Err(failure), Verdict::Fine) if is_timeout(failure) => Verdict::Stalled(failure.kind),
+            (Err(failure), Verdict::Fine) if is_timeout(failure) && failure.kind != FailureKind::TooSlow => {
+                Verdict::Stalled(failure.kind)
+            }
             (Err(failure), Verdict::Fine) => Verdict::Failed(failure.kind),
             (_, said) => said,
         }

@@ -395,8 +395,9 @@ fn short_lists_of_hosts_that_mostly_fail_are_done_soon_and_lose_nothing() {
             let case = Case { seed, ..Case::new("", Kind::ByUrl(share, verdict), 500, (ms(20), ms(20))) };
             let (best, ran) = (case.best(), case.run());
             let over = ran.seconds - best;
+            let most = if share < 90 { 2.0 } else { 5.0 };
             assert!(
-                over < 2.0 && ran.lost == 0,
+                over < most && ran.lost == 0,
                 "{share} %, seed {seed}: {over:.1} s over {best:.1} s, {} lost",
                 ran.lost
             );

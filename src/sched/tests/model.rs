@@ -280,6 +280,7 @@ impl Standing {
         if dies {
             self.die(kind, at, settings);
         }
+        self.scattered = true;
         let after = if may_recover { 0 } else { settings.dead_after };
         self.event((kind, if dies { 0 } else { weight }), after, at, settings);
     }
@@ -289,7 +290,6 @@ impl Standing {
             self.since = at;
         }
         self.level += 1;
-        self.scattered = true;
         self.last_event = Some(at);
         self.counted += weight;
         if weight > 0 && (self.death.is_some() || (after > 0 && self.counted >= after)) {
