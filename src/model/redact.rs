@@ -185,6 +185,7 @@ mod tests {
             ("http://me:secret\u{fe6b}host/p@q", "http://host/p@q"),
             ("http://host/p\u{ff20}q", "http://host/p\u{ff20}q"),
             ("http://me:secret%EF%BC%A0host/", "http://host/"),
+            ("http://me:secret%ef%bc%a0host/", "http://host/"),
             ("http://http//me:secret%40host/", "http://http//host/"),
             ("http://http//me:12/34@host/", "http://http//host/"),
             ("https://https//me:se/cret@host/", "https://https//host/"),

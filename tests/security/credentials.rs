@@ -208,6 +208,9 @@ fn a_key_is_in_no_message() {
     };
     let certificate = file("a.pem", &certificate);
     let mut given = vec![key.clone(), key.replace('\n', ""), key.replace('\n', "\\n"), STANDARD.encode(key.repeat(4))];
+    // Once as it is, in base64 again, and its base64 alone.
+    given.push(STANDARD.encode(&key));
+    given.push(key.lines().filter(|line| !line.starts_with("-----")).collect());
     for (at, text) in [
         key.replace('\n', ""),
         key.replace('\n', "\r"),
