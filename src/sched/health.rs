@@ -59,6 +59,8 @@ struct Trouble {
     again: u16,
     /// Jobs at its front for which the others wait: free repeats, redirects.
     ahead: u16,
+    /// How often a retry that could not be afforded has waited since the last good answer.
+    unpaid: u16,
     share: Share,
     retried: Retried,
     throttle: Throttle,
@@ -67,6 +69,9 @@ struct Trouble {
 /// One of so many jobs that are to show whether a host has recovered is one that has failed before: it may be that only these
 /// succeed, but in an outage each is one of the few attempts that it has.
 const ONE_LAST_OF: u8 = 8;
+
+/// Waits of retries that a host can't afford, between two good answers.
+const MOST_UNPAID_WAITS: u16 = 1024;
 
 /// What judging needs from outside.
 pub(super) struct Bench<'a> {
@@ -164,6 +169,14 @@ impl Health {
         if let Some(trouble) = &mut self.trouble {
             trouble.again = trouble.again.saturating_add(1);
         }
+    }
+
+    /// Whether a retry that the host can't afford may wait once more: so often between two good answers at the most.
+    pub(super) fn may_wait_unpaid(&mut self) -> bool {
+        self.trouble.as_mut().is_some_and(|trouble| {
+            trouble.unpaid = trouble.unpaid.saturating_add(1);
+            trouble.unpaid <= MOST_UNPAID_WAITS
+        })
     }
 
     /// A job has come to the front of the queue, for which the others wait.
@@ -360,6 +373,7 @@ impl Trouble {
             drawn: 0,
             again: 0,
             ahead: 0,
+            unpaid: 0,
             share: Share::new(served),
             retried: Retried::new(),
             throttle: Throttle::new(now),
@@ -422,6 +436,7 @@ impl Trouble {
     fn served(&mut self, report: Report, max: u32, now: Time) {
         self.share.good_after(self.run);
         self.run = 0;
+        self.unpaid = 0;
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
             (self.until, self.asked_at) = (self.until.min(now), None);
         }

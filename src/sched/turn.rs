@@ -18,7 +18,7 @@ const BATCH: usize = 16;
 const MOST_UNPAID: u32 = 256;
 
 /// And how long each waits at the least before it asks again.
-const LEAST_WAIT: Duration = Duration::from_millis(50);
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 impl<J> Scheduler<J> {
     /// Moves what is due to where it can be taken; says whether there may be more.
@@ -46,9 +46,9 @@ impl<J> Scheduler<J> {
         match self.retries.take_first(&mut host.retries) {
             Some((job, Comeback::First)) => self.enqueue_first(HostId(id), job, now),
             Some((job, Comeback::Paying)) if !host.budget.spend() => {
-                if host.may_earn() && host.retries.len() < MOST_UNPAID {
+                if host.may_earn() && host.retries.len() < MOST_UNPAID && host.health.may_wait_unpaid() {
                     let due = now + self.settings.job_backoff().wait(1, &mut self.rng);
-                    self.retries.insert(id, &mut host.retries, job, due.max(now + LEAST_WAIT), Comeback::Paying);
+                    self.retries.insert(id, &mut host.retries, job, due + LEAST_WAIT, Comeback::Paying);
                     return true;
                 }
                 self.given_up.push_back((HostId(id), job, GiveUpReason::BudgetEmpty));
