@@ -462,7 +462,7 @@ impl Ledger {
             let own = &scheduler.hosts[id.0 as usize];
             let is_reserved = scheduler.hosts.iter().any(|other| {
                 let shares = |limit: u32, own: u32| limit == own && own != u32::MAX;
-                matches!(other.place, crate::sched::host::Place::Ready(_))
+                matches!(other.place, Place::Ready(_))
                     && !other.answers
                     && (shares(other.group, own.group) || shares(other.address, own.address))
             });
