@@ -250,7 +250,10 @@ impl Inner {
         };
         // Others were asked than would be now. Once more, in what is left of its time.
         if generation != self.generation.get() && (self.clock)() < end {
-            result = Box::pin(self.search(name, end)).await;
+            result = match self.upstream.known_locally(name, self.family) {
+                Some(found) => Ok(found),
+                None => Box::pin(self.search(name, end)).await,
+            };
         }
         let took = (self.clock)().since(begun);
         self.count(|stats| {
@@ -373,4 +376,46 @@ fn is_localhost(name: &str) -> bool {
 fn loopback(family: FamilyPreference) -> Arc<[IpAddr]> {
     let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
     both.into_iter().filter(|ip| family.allows(*ip)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_comes_into_the_hosts_file_while_it_is_looked_up_is_found_there() {
+        let looking_up = async {
+            let server = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+            let mut config = Config::default();
+            config.dns.servers = vec![server.local_addr().expect("bound")];
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let hosts = directory.path().join("hosts");
+            let now = Rc::new(Cell::new(Time::ZERO));
+            let clock = Rc::clone(&now);
+            let mut resolver = Resolver::new(&config, move || clock.get());
+            Rc::get_mut(&mut resolver.0).expect("ours alone").upstream.hosts_file.clone_from(&hosts);
+            let asking = resolver.clone();
+            let mut answer = spawn_local(async move { asking.resolve("a.test").await.map(|found| found.addresses) });
+
+            let mut message = [0; 512];
+            let (mut length, mut from) = server.recv_from(&mut message).await.expect("a question");
+            std::fs::write(&hosts, "127.0.0.7 a.test").expect("the directory is ours");
+            now.set(Time::from_millis(4000));
+            resolver.look();
+            loop {
+                // NXDOMAIN.
+                message[2..4].copy_from_slice(&[0x81, 0x83]);
+                server.send_to(&message[..length], from).await.expect("sent");
+                tokio::select! {
+                    answer = &mut answer => break answer.expect("it does not panic"),
+                    question = server.recv_from(&mut message) => (length, from) = question.expect("a question"),
+                }
+            }
+        };
+        let found = LocalSet::new().run_until(looking_up).await.expect("an address");
+        assert_eq!(*found, [IpAddr::from([127, 0, 0, 7])]);
+    }
 }

@@ -43,7 +43,7 @@ pub(super) struct Upstream {
     resolv_conf: Option<PathBuf>,
     search: Vec<String>,
     options: String,
-    hosts_file: PathBuf,
+    pub(super) hosts_file: PathBuf,
     query_timeout: Duration,
     /// All of a look-up.
     timeout: Duration,
