@@ -943,6 +943,35 @@ mod tls {
     }
 
     #[tokio::test]
+    async fn a_certificate_that_was_given_has_to_be_for_servers_too() {
+        use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa};
+        local(async {
+            let stranger = own("a stranger", |_| {});
+            for is_ca in [IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+                for (purposes, fine) in [
+                    (vec![], true),
+                    (vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth], true),
+                    (vec![ExtendedKeyUsagePurpose::ClientAuth], false),
+                ] {
+                    let (directory, leaf) = signed(&stranger, &[], |leaf| {
+                        leaf.is_ca = is_ca;
+                        leaf.extended_key_usages.clone_from(&purposes);
+                    });
+                    let address = serve(&leaf).await;
+                    let own = std::fs::read_to_string(&leaf.certificate).unwrap();
+                    let dialed = connect(&trusting(&directory, &own), "a.test", address).await;
+                    assert_eq!(dialed.is_ok(), fine, "{is_ca:?} {purposes:?}: {dialed:?}");
+                    if !fine {
+                        let message = peer_failure(dialed, Phase::Tls, FailureKind::CertificateUntrusted);
+                        assert!(message.contains("extended key usage"), "{message}");
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn a_name_with_a_final_dot_is_a_name_unless_the_issuer_may_not_give_it() {
         use rcgen::{GeneralSubtree, NameConstraints, SanType};
         local(async {

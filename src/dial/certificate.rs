@@ -55,6 +55,7 @@ pub(super) enum Fault {
     RootTooFar,
     IssuerDoesNotSign,
     NotForTls,
+    NotForServers,
 }
 
 impl fmt::Display for Fault {
@@ -80,6 +81,7 @@ impl fmt::Display for Fault {
             Self::NotForTls => {
                 "the certificate's key is not for TLS: it may neither sign, nor encipher keys, nor agree on them (key usage)"
             }
+            Self::NotForServers => "the certificate is not meant for servers (extended key usage)",
         })
     }
 }
@@ -148,7 +150,17 @@ impl<'a> Certificate<'a> {
 
     /// Whether a server may use its certificate for TLS, as far as webpki does not look at it.
     pub(super) fn may_serve(&self) -> Result<(), Fault> {
-        if self.key_usage_without(TLS) { Err(Fault::NotForTls) } else { Ok(()) }
+        if self.key_usage_without(TLS) {
+            return Err(Fault::NotForTls);
+        }
+        // webpki has looked at this, but for a certificate that is trusted for being given.
+        if self.is_for_servers() { Ok(()) } else { Err(Fault::NotForServers) }
+    }
+
+    fn is_for_servers(&self) -> bool {
+        let Some(usages) = self.extension(EXTENDED_KEY_USAGE) else { return true };
+        let usages = Fields(content(usages, SEQUENCE).unwrap_or(&[]));
+        usages.flatten().any(|(_, usage)| FOR_SERVERS.contains(&usage))
     }
 
     /// Whether a root may issue others, as OpenSSL sees it: basic constraints decide where there are any, else version 1 does for one
@@ -168,11 +180,8 @@ impl<'a> Certificate<'a> {
         if !is_authority {
             return Err(Fault::RootNotAnAuthority);
         }
-        if let Some(usages) = self.extension(EXTENDED_KEY_USAGE) {
-            let usages = Fields(content(usages, SEQUENCE).ok_or(Fault::RootUnreadable)?);
-            if !usages.flatten().any(|(_, usage)| FOR_SERVERS.contains(&usage)) {
-                return Err(Fault::RootNotForServers);
-            }
+        if !self.is_for_servers() {
+            return Err(Fault::RootNotForServers);
         }
         let is_known = |id: &[u8]| match id.strip_prefix(&[0x55, 0x1d]) {
             Some([last]) => KNOWN.contains(last),
@@ -414,6 +423,21 @@ mod tests {
         let own = Certificate::read(&own).expect("readable");
         assert_eq!((own.may_serve(), own.may_sign()), (Ok(()), Ok(())));
         assert_eq!(own.public_key(), Some(&[0, 4, 1, 2][..]));
+    }
+
+    #[test]
+    fn a_server_s_certificate_has_to_be_for_servers() {
+        for (purposes, expected) in [
+            (purposes(&[SERVER_AUTH]), Ok(())),
+            (purposes(&[UNKNOWN, FOR_SERVERS[2]]), Ok(())),
+            (purposes(&[UNKNOWN]), Err(Fault::NotForServers)),
+            (purposes(&[ANY_USAGE]), Err(Fault::NotForServers)),
+            (purposes(&[]), Err(Fault::NotForServers)),
+            (extension(EXTENDED_KEY_USAGE, false, b"?"), Err(Fault::NotForServers)),
+        ] {
+            let own = certificate(b"me", Some(&[constraints(CA, None), purposes]));
+            assert_eq!(Certificate::read(&own).expect("readable").may_serve(), expected);
+        }
     }
 
     #[test]

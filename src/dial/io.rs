@@ -52,9 +52,7 @@ impl Io {
     pub(super) fn resumed(&self) -> bool {
         self.session().is_some_and(|session| session.handshake_kind() == Some(HandshakeKind::Resumed))
     }
-}
 
-impl Io {
     /// Why nothing can be written. A peer that refuses the handshake when it is over for us says so and closes (RFC 8446 §4.4.2.4), and
     /// who is writing a long body finds the connection reset before he comes to read that.
     fn why(&mut self, error: io::Error) -> io::Error {
