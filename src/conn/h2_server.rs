@@ -124,12 +124,12 @@ impl Suspects {
 
 /// Requests that are still being sent.
 #[derive(Debug, Default)]
-pub(super) struct Uploads {
+pub(super) struct Sending {
     /// Their streams, and whether the response has come whole. Few: each is one that the server serves now.
     streams: RefCell<Vec<(u32, bool)>>,
 }
 
-impl Uploads {
+impl Sending {
     /// The body of the request on this stream begins.
     pub(super) fn begin(&self, stream: u32) {
         self.streams.borrow_mut().push((stream, false));
@@ -194,7 +194,7 @@ impl Farewell {
 /// What is known of a server, for its stream and the exchanges on it.
 #[derive(Debug, Default)]
 pub(super) struct Server {
-    pub(super) uploads: Uploads,
+    pub(super) sending: Sending,
     pub(super) farewell: Farewell,
     pub(super) allowance: Allowance,
     pub(super) suspects: Suspects,

@@ -53,7 +53,7 @@ impl Uploads {
 impl Upload {
     /// `body`: not empty.
     pub(super) fn new(stream: SendStream<Bytes>, body: Bytes, shared: Rc<Uploads>) -> Self {
-        shared.server.uploads.begin(stream.stream_id().as_u32());
+        shared.server.sending.begin(stream.stream_id().as_u32());
         Self { stream, rest: body, portion: Portion::default(), patience: None, held: 0, shared }
     }
 
@@ -98,7 +98,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         self.hold(0);
-        self.shared.server.uploads.end(self.stream.stream_id().as_u32());
+        self.shared.server.sending.end(self.stream.stream_id().as_u32());
     }
 }
 

@@ -75,8 +75,11 @@ pub(super) fn has_password(rest: &str) -> bool {
 /// Where the last of the signs that were encoded begins and ends.
 fn encoded_at(text: &str) -> Option<(usize, usize)> {
     const ENCODED: [&str; 3] = ["%40", "%EF%BC%A0", "%EF%B9%AB"];
-    let text = text.to_ascii_uppercase();
-    ENCODED.iter().filter_map(|sign| text.rfind(sign).map(|at| (at, at + sign.len()))).max()
+    let is = |part: Option<&str>, sign: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(sign));
+    text.rmatch_indices('%').find_map(|(at, _)| {
+        let sign = ENCODED.iter().find(|sign| is(text.get(at..at + sign.len()), sign))?;
+        Some((at, at + sign.len()))
+    })
 }
 
 /// Whether `text` is one word, as a scheme is whose colon is missing or mistyped: `https//`, `http;//`.

@@ -12,12 +12,10 @@ const ENOUGH: u16 = 64;
 /// A run is no chance when one in so many is as long.
 const NO_CHANCE: f32 = 0.001;
 
-/// The least and the most failures in a row that are no chance.
+/// The least and the most failures in a row that are no chance, and the most where little is known.
 pub const SHORTEST_RUN: u8 = 8;
 const LONGEST_RUN: u8 = 64;
-
-/// And the most where little is known.
-pub const LONG_RUN: u8 = 32;
+const LONGEST_GUESS: u8 = 32;
 
 /// The share of failures among a host's answers, without those of its outages.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +36,10 @@ impl Share {
 
     /// A good answer came after so many failures in a row. Those beyond a telling run belong to an outage.
     pub fn good_after(&mut self, run: u8) {
-        self.bad += u16::from(run.min(self.telling_run()));
+        // Most good answers follow a good one.
+        if run > 0 {
+            self.bad += u16::from(run.min(self.telling_run()));
+        }
         self.good += 1;
         if self.good + self.bad > MEMORY {
             self.good /= 2;
@@ -49,7 +50,7 @@ impl Share {
     /// Failures in a row that are no chance, between 8 and 64; where little is known, 32 at most.
     #[must_use]
     pub fn telling_run(self) -> u8 {
-        let longest = if self.is_known() { LONGEST_RUN } else { LONG_RUN };
+        let longest = if self.is_known() { LONGEST_RUN } else { LONGEST_GUESS };
         let (mut chance, mut run) = (1.0, 0);
         while run < longest && (run < SHORTEST_RUN || chance > NO_CHANCE) {
             chance *= self.failing_after(run);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::model::Time;
 
-/// Attempts that a window needs, and good ones among them, before it is judged: fewer say too little.
+/// Attempts that a window needs before it is judged, and good ones among them, unless it lasted: fewer say too little.
 const WINDOW: u32 = 16;
 const SHORTEST_WINDOW: f32 = 8.0;
 const LONGEST_WINDOW: f32 = 64.0;
@@ -45,7 +45,7 @@ const TRIES: u8 = 2;
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
 
-/// The longest time between two starts that is tried, in nanoseconds: to find out that it is no help would take a minute.
+/// The longest time between two starts that is tried, in nanoseconds: a trial takes eight of them at least.
 const SLOWEST: f32 = 5e9;
 
 /// The weight of one more window in what is usual.

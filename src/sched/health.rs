@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, Time};
-use crate::policy::share::{LONG_RUN, SHORTEST_RUN};
+use crate::policy::share::SHORTEST_RUN;
 use crate::policy::{Adaptive, Allowance, Blame, Breaker, Retried, Share, Throttle, Verdict};
 
 use super::event::Report;
@@ -22,6 +22,9 @@ use super::settings::SchedulerSettings;
 /// While a host that has answered well before fails, it is asked again after this part of the time that it has failed for:
 /// so the end of an outage is noticed when it has lasted for a quarter longer.
 const PATIENCE: u32 = 4;
+
+/// And at first, for so many failures in a row, after the shortest rest: it may be that hardly any of its URLs is served.
+const LONG_RUN: u8 = 32;
 
 /// A host that is there and has never answered well is waited for during this part of the time that one is which has.
 const SO_FAR_NEVER_WELL: u32 = 3;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rcgen::{CertificateParams, date_time_ymd};
+use serde_json::Value;
 
 use crate::support::certs::Authority;
 use crate::support::haul::{Run, get, get_lines};
@@ -257,6 +258,10 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
     let shown = ["--cert", path(&client.certificate), "--key", path(&client.key)];
     let long = stranger.file().with_file_name("long");
     std::fs::write(&long, vec![b'a'; 3_000_000]).expect("the directory is ours");
+    let is_failed_handshake = |record: &Value| {
+        let error = &record["error"];
+        assert_eq!((&error["phase"], &error["kind"]), (&"tls".into(), &"handshake".into()), "{record}");
+    };
     for version in [&["-tls1_2"][..], &["-tls1_3"], &["-tls1_3", "-alpn", "h2"]] {
         let serve = [version, &["-Verify", "1", "-verify_return_error"]].concat();
         let Some((server, certificate)) = openssl(&RSA, &serve) else { return };
@@ -264,13 +269,8 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
         let run = get_lines(urls, &[&["--ipv4", "--cacert", path(&certificate)], &shown[..]].concat());
         assert_eq!(run.records.len(), 60);
         for record in &run.records {
-            let error = &record["error"];
-            assert_eq!(
-                (&error["phase"], &error["kind"]),
-                (&"tls".into(), &"handshake".into()),
-                "{version:?}: {record}"
-            );
-            let message = error["message"].as_str().unwrap_or_default();
+            is_failed_handshake(record);
+            let message = record["error"]["message"].as_str().unwrap_or_default();
             assert!(message.contains("does not accept the client certificate"), "{version:?}: {message}");
         }
         // Who sends much meets an error of writing first.
@@ -279,12 +279,7 @@ fn a_client_certificate_that_the_server_does_not_accept_is_a_failed_handshake() 
         let run_of_uploads =
             get_lines((0..8).map(|n| format!("https://localhost:{}/{n}", server.address.port())), &flags);
         for record in &run_of_uploads.records {
-            let error = &record["error"];
-            assert_eq!(
-                (&error["phase"], &error["kind"]),
-                (&"tls".into(), &"handshake".into()),
-                "{version:?}: {record}"
-            );
+            is_failed_handshake(record);
         }
         let tried: u64 = run.records.iter().filter_map(|record| record["attempts"].as_u64()).sum();
         assert!((1..=20).contains(&tried), "{version:?}: {tried} attempts");

@@ -358,7 +358,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_healthy_machine_has_nothing_to_mend() {
+    fn a_healthy_machine_has_nothing_to_fix() {
         let findings = judge(&healthy());
         assert_eq!(findings.len(), 9);
         assert!(findings.iter().all(|finding| finding.level == Level::Ok && finding.fix.is_none()), "{findings:?}");

@@ -458,17 +458,7 @@ impl Ledger {
                 panic!("host {host} could start a job and does not: {:?}", scheduler.hosts[id.0 as usize]);
             };
             self.seen.deferrals.insert(reason.name());
-            // What a newcomer has reserved that may not start yet is in nobody's books but the scheduler's.
-            let own = &scheduler.hosts[id.0 as usize];
-            let is_reserved = scheduler.hosts.iter().any(|other| {
-                let shares = |limit: u32, own: u32| limit == own && own != u32::MAX;
-                matches!(other.place, Place::Ready(_))
-                    && !other.answers
-                    && (shares(other.group, own.group) || shares(other.address, own.address))
-            });
-            let waits_for_others = matches!(reason, DeferReason::GroupLimit | DeferReason::AddressLimit) && is_reserved;
-            let is_true = self.is_true(host, reason, now) || waits_for_others;
-            assert!(is_true, "host {host} is said to wait for {reason} at {now}");
+            assert!(self.is_true(host, reason, now), "host {host} is said to wait for {reason} at {now}");
         }
     }
 
@@ -548,7 +538,7 @@ impl Ledger {
     fn is_kept(&self, host: usize, limit: impl Fn(&Script) -> Option<usize>) -> bool {
         let books = self.hosts.iter().zip(&self.plan.hosts);
         let mut same = books.filter(|(_, script)| limit(script) == limit(&self.plan.hosts[host]));
-        same.any(|(book, _)| !book.answers && book.queued > 0)
+        same.any(|(book, _)| !book.answers && book.queued + book.retrying as usize > 0)
     }
 
     fn address_full(&self, host: usize) -> bool {
