@@ -14,7 +14,7 @@ const NO_CHANCE: f32 = 0.001;
 
 /// The least and the most failures in a row that are no chance, and the most where little is known.
 pub const SHORTEST_RUN: u8 = 8;
-const LONGEST_RUN: u8 = 64;
+pub const LONGEST_RUN: u8 = 64;
 const LONGEST_GUESS: u8 = 32;
 
 /// The share of failures among a host's answers, without those of its outages.

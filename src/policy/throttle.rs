@@ -42,6 +42,9 @@ const LASTING: u64 = 4;
 /// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
 const TRIES: u8 = 2;
 
+/// Failures while one request was served that start a trial with one at once.
+const CROWD: u8 = 16;
+
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
 
@@ -225,6 +228,17 @@ impl Throttle {
             }
             self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
             self.judge(now, max);
+        }
+    }
+
+    /// While it worked at one request for so long it refused `run` others, all that were begun meanwhile: it may serve no more
+    /// than that one at once. Most hosts refuse at once, so that each attempt that is begun until more is known fails.
+    pub fn crowded(&mut self, run: u8, service: Duration, now: Time) {
+        let before = f32::from(run) / f32::from(run.saturating_add(1));
+        if run >= CROWD && self.is_free() && self.rest == 0 && before > self.usual + SUSPECT {
+            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service) });
+            self.allowance = Allowance::AtOnce(1);
+            self.window = Window::new(now);
         }
     }
 
@@ -468,6 +482,25 @@ mod tests {
             throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX);
             throttle.good(Time::from_millis(99), Time::from_millis(200), MAX);
         }
+        assert_eq!(throttle.allowance(), Allowance::All);
+    }
+
+    #[test]
+    fn many_failures_while_one_is_served_start_a_trial_that_helps_or_is_not_soon_repeated() {
+        let at = Time::from_millis;
+        let crowded = |throttle: &mut Throttle, run| throttle.crowded(run, Duration::from_millis(100), at(100));
+        let mut throttle = Throttle::new(Time::ZERO);
+        crowded(&mut throttle, 15);
+        assert_eq!(throttle.allowance(), Allowance::All);
+        crowded(&mut throttle, 16);
+        assert_eq!(throttle.allowance(), Allowance::AtOnce(1));
+        let mut helped = throttle;
+        (0..8).for_each(|nth| helped.good(at(101 + nth), at(200 + nth), MAX));
+        assert!(!helped.is_free() && !helped.expects_failures());
+        (0..7).for_each(|nth| throttle.bad(at(101 + nth), at(200 + nth), MAX));
+        throttle.good(at(110), at(210), MAX);
+        assert!(throttle.is_free() && throttle.expects_failures());
+        crowded(&mut throttle, 200);
         assert_eq!(throttle.allowance(), Allowance::All);
     }
 

@@ -3,7 +3,7 @@
 //! Back-off is evidence about the *host*, never about a URL. A host rests when nothing of what it was asked lately came
 //! back well: one that has never answered well after its first failure, another after a run of failures. Any good answer
 //! ends the rest, so a host that serves one URL and fails another goes on. What a job's further attempts bring is the
-//! job's affair, unless such attempts mostly succeed on this host ([`Retried`]): then it was the host. Whether less load
+//! job's affair, unless such attempts mostly succeed on this host ([`Attempts`]): then it was the host. Whether less load
 //! would help against the failures is the throttle's question ([`Throttle`]).
 //!
 //! *Events* are counted, not responses: attempts begun before the last event belong to it. This is the host's second
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, Time};
-use crate::policy::share::SHORTEST_RUN;
-use crate::policy::{Adaptive, Allowance, Blame, Breaker, Retried, Share, Throttle, Verdict};
+use crate::policy::share::{LONGEST_RUN, SHORTEST_RUN};
+use crate::policy::{Adaptive, Allowance, Attempts, Blame, Breaker, Share, Throttle, Verdict};
 
 use super::event::Report;
 use super::settings::SchedulerSettings;
@@ -43,6 +43,8 @@ struct Trouble {
     until: Time,
     /// When the attempt was begun that asked for the pause: only the answer to a later one ends it early.
     asked_at: Option<Time>,
+    /// When a pause was asked for, last, that holds the host whatever else it answers.
+    held_at: Time,
     breaker: Breaker,
     /// When the last failure event was reported.
     last_event: Option<Time>,
@@ -50,6 +52,8 @@ struct Trouble {
     since: Time,
     /// Events that no good answer has followed.
     level: u32,
+    /// When the last good answer came, or the first failure.
+    well_at: Time,
     /// Failures that no good answer has followed.
     run: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
@@ -65,7 +69,7 @@ struct Trouble {
     /// How often a retry that could not be afforded has waited since the last good answer.
     unpaid: u16,
     share: Share,
-    retried: Retried,
+    attempts: Attempts,
     throttle: Throttle,
 }
 
@@ -113,7 +117,7 @@ impl Health {
     pub(super) fn note(&mut self, report: Report, host: Known, bench: Bench<'_>) {
         match report.verdict.blame() {
             Blame::Nobody => {}
-            Blame::Alive => self.answered(report, host.max, bench.now),
+            Blame::Alive => self.answered(report, host.max, &bench),
             Blame::Overloaded | Blame::Unreachable(_) => self.failed(report, host, bench),
             Blame::Gone(kind) => self.gone(kind, report.started, bench),
         }
@@ -233,12 +237,12 @@ impl Health {
         self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now, served)))
     }
 
-    fn answered(&mut self, report: Report, max: u32, now: Time) {
+    fn answered(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
         let is_good = report.verdict == Verdict::Fine;
         if let Some(trouble) = &mut self.trouble {
             trouble.breaker.answered();
             if is_good {
-                trouble.served(report, max, now);
+                trouble.served(report, max, bench);
             }
         }
         if is_good {
@@ -257,15 +261,17 @@ impl Health {
         }
         // Whether it says something of the host, and not only of its job: a URL is no reason not to be reached.
         let counts = trouble.counts(report.again) || !is_there(blow.cause);
+        let first_fail = trouble.first_attempts_fail();
         if counts {
             trouble.run = trouble.run.saturating_add(1);
-            if !retries.backoff_max.is_zero() {
+            if !retries.backoff_max.is_zero() && !first_fail {
                 trouble.throttle.bad(report.started, now, max);
             }
         }
         let has_served = served > 0;
         let asks = asks_too_much || blow.pause.is_some() || matches!(report.verdict, Verdict::PushedBack(_));
         let telling_run = match has_served {
+            _ if first_fail => LONGEST_RUN,
             // It is there, and asks for nothing: it may serve hardly any of its URLs.
             _ if is_there(blow.cause) && !asks || trouble.share.is_known() => trouble.share.telling_run(),
             true => SHORTEST_RUN,
@@ -274,10 +280,13 @@ impl Health {
         let is_trouble = trouble.run >= telling_run;
         // Not the whole host for a URL that is always answered like this.
         let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts && !trouble.throttle.expects_failures();
-        if report.again {
-            trouble.retried.bad();
-        }
+        trouble.attempts.ended(report.again, false);
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
+            // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
+            if holds && report.started >= trouble.held_at && !retries.backoff_max.is_zero() {
+                trouble.throttle.rests(now, max);
+                trouble.held_at = now;
+            }
             trouble.until = trouble.until.max(now + pause);
             trouble.asked_at = trouble.asked_at.max(Some(report.started));
             // As many as asked for too much would do so again.
@@ -366,9 +375,11 @@ impl Trouble {
         Self {
             until: Time::ZERO,
             asked_at: None,
+            held_at: Time::ZERO,
             breaker: Breaker::new(),
             last_event: None,
             since: now,
+            well_at: now,
             level: 0,
             run: 0,
             ramp: 0,
@@ -378,14 +389,14 @@ impl Trouble {
             ahead: 0,
             unpaid: 0,
             share: Share::new(served),
-            retried: Retried::new(),
+            attempts: Attempts::NONE,
             throttle: Throttle::new(now),
         }
     }
 
     /// Whether the next job is one that has failed before: where these end better than others, and now and then.
     fn draws_last(&mut self) -> bool {
-        if self.retried.help() && self.share.is_usual() {
+        if self.first_attempts_fail() || self.attempts.further_help() && self.share.is_usual() {
             return true;
         }
         if self.level > 0 {
@@ -398,6 +409,11 @@ impl Trouble {
     fn is_news(&self, report: Report, now: Time) -> bool {
         let silent = |last: Time| report.verdict.is_timeout() && now.since(last) > now.since(report.started) / 2;
         self.last_event.is_none_or(|last| report.started > last || silent(last))
+    }
+
+    /// Whether it is the first attempt at a job that fails, and less does not help against that.
+    const fn first_attempts_fail(&self) -> bool {
+        self.throttle.is_free() && self.attempts.first_fail()
     }
 
     /// Whether nothing of it is left that matters.
@@ -413,7 +429,7 @@ impl Trouble {
 
     /// Whether the end of an attempt says something of the host, and not only of its job.
     const fn counts(&self, again: bool) -> bool {
-        !again || self.retried.help()
+        !again || self.attempts.further_help()
     }
 
     fn lasted(&self, now: Time) -> Duration {
@@ -436,7 +452,13 @@ impl Trouble {
     }
 
     /// A good answer came.
-    fn served(&mut self, report: Report, max: u32, now: Time) {
+    fn served(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
+        let now = bench.now;
+        // All that failed since the last good answer was asked for while this one was served.
+        if report.started <= self.well_at && !bench.settings.retries.backoff_max.is_zero() {
+            self.throttle.crowded(self.run, now.since(report.started), now);
+        }
+        self.well_at = now;
         self.share.good_after(self.run);
         self.run = 0;
         self.unpaid = 0;
@@ -445,10 +467,10 @@ impl Trouble {
         }
         self.level = 0;
         self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
-        if report.again {
-            self.retried.good();
+        self.attempts.ended(report.again, true);
+        if !self.first_attempts_fail() {
+            self.throttle.good(report.started, now, max);
         }
-        self.throttle.good(report.started, now, max);
     }
 
     /// One more event: a rest of `longest` at most, unless another was asked for. The breaker opens at `after` (0: never).
@@ -465,5 +487,15 @@ impl Trouble {
         // The time that the attempt took has been a rest already.
         let rested = || blow.started + settings.host_backoff().wait(self.level, bench.rng).min(longest);
         self.until = self.until.max(blow.pause.map_or_else(rested, |pause| now + pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_against_a_host_fits_its_memory_budget() {
+        assert!(size_of::<Trouble>() <= 216, "{}", size_of::<Trouble>());
     }
 }

@@ -41,8 +41,8 @@ enum Kind {
     ByUrl(u64, Verdict),
     /// Those of the list between these two places always fail.
     Block(u64, u64, Verdict),
-    /// Each URL's first attempt fails.
-    AtFirst(Verdict),
+    /// So many of 100 URLs fail at their first attempt.
+    AtFirst(u64, Verdict),
     /// So many of 100 attempts fail.
     ByChance(u64, Verdict),
     /// It serves so many at once and refuses the others.
@@ -85,7 +85,7 @@ impl Played<'_> {
         let verdict = match self.case.kind {
             Kind::ByUrl(_, verdict) if !self.case.is_good(key) => verdict,
             Kind::Block(.., verdict) if !self.case.is_good(key) => verdict,
-            Kind::AtFirst(verdict) if attempt == 1 => verdict,
+            Kind::AtFirst(share, verdict) if attempt == 1 && self.case.is_drawn(key, share) => verdict,
             Kind::ByChance(share, verdict) if self.rng.u64(..100) < share => verdict,
             Kind::AtOnce(most) if self.serving >= most => UNAVAILABLE,
             Kind::Rate(rate, burst, verdict) => {
@@ -142,10 +142,15 @@ impl Case {
     /// Whether the job can ever succeed.
     fn is_good(&self, key: u64) -> bool {
         match self.kind {
-            Kind::ByUrl(share, _) => fastrand::Rng::with_seed(key ^ 0x5eed ^ self.seed << 32).u64(..100) >= share,
+            Kind::ByUrl(share, _) => !self.is_drawn(key, share),
             Kind::Block(from, to, _) => !(from..to).contains(&key),
             _ => true,
         }
+    }
+
+    /// Whether the job is one of so many of 100.
+    fn is_drawn(&self, key: u64, share: u64) -> bool {
+        fastrand::Rng::with_seed(key ^ 0x5eed ^ self.seed << 32).u64(..100) < share
     }
 
     /// Seconds that the last good job needs at least, for one who knows the host.
@@ -155,9 +160,9 @@ impl Case {
         let all = jobs * good / at_once;
         match self.kind {
             // Each has to be tried to know which ones fail.
-            Kind::ByUrl(..) => all,
+            Kind::ByUrl(share, _) => all + jobs * share as f64 / 100.0 * (bad - good) / at_once,
             Kind::Block(from, to, _) => (jobs * good + (to - from) as f64 * (bad - good)) / at_once,
-            Kind::AtFirst(_) => jobs * (good + bad) / at_once,
+            Kind::AtFirst(share, _) => all + jobs * share as f64 / 100.0 * bad / at_once,
             Kind::ByChance(share, _) => {
                 let share = share as f64 / 100.0;
                 all + jobs * (share + share * share) * bad / at_once
@@ -317,16 +322,27 @@ fn short() -> Vec<(Case, f64)> {
         case("the last quarter of the list fails (503)", Kind::Block(375, 500, UNAVAILABLE), 500, quick, 2.0),
         case("the first 10 URLs are never answered (10 s)", Kind::Block(0, 10, SILENT), 500, quick, 15.0),
         case("20 URLs in the middle are never answered", Kind::Block(200, 220, SILENT), 500, quick, 40.0),
-        case("each URL fails at its first attempt (503)", Kind::AtFirst(UNAVAILABLE), 500, quick, 70.0),
-        case("the same with `Retry-After: 1`", Kind::AtFirst(waits), 100, quick, 15.0),
-        case("serves 2/s, says `Retry-After: 1` (429)", Kind::Rate(2, 1, asks), 120, quick, 120.0),
-        case("serves 5/s, says `Retry-After: 1` (429)", Kind::Rate(5, 1, asks), 100, quick, 80.0),
+        case("each URL fails at its first attempt (503)", Kind::AtFirst(100, UNAVAILABLE), 500, quick, 2.0),
+        case("the same, a long list", Kind::AtFirst(100, UNAVAILABLE), 10_000, quick, 8.0),
+        case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, RESET), 500, quick, 2.0),
+        case("each URL fails at its first attempt (429)", Kind::AtFirst(100, TOO_MANY), 500, quick, 2.0),
+        case("the same with `Retry-After: 1`", Kind::AtFirst(100, asks), 100, quick, 25.0),
+        case("the same with `Retry-After: 1` (503)", Kind::AtFirst(100, waits), 100, quick, 8.0),
+        case("three of four fail at their first attempt (503)", Kind::AtFirst(75, UNAVAILABLE), 500, quick, 2.0),
+        case("one of four fails at its first attempt (503)", Kind::AtFirst(25, UNAVAILABLE), 500, quick, 2.0),
+        case("serves 1 at once, refuses at once, few", Kind::AtOnce(1), 40, (ms(100), ms(2)), 15.0),
+        case("serves 2 at once, refuses at once, few", Kind::AtOnce(2), 40, (ms(100), ms(2)), 15.0),
+        case("serves 2/s, says `Retry-After: 1` (429)", Kind::Rate(2, 1, asks), 120, quick, 90.0),
+        case("serves 5/s, says `Retry-After: 1` (429)", Kind::Rate(5, 1, asks), 100, quick, 60.0),
         case("serves 20/s, says `Retry-After: 1` (503)", Kind::Rate(20, 5, waits), 200, quick, 20.0),
         case("outage of 5 s from the start (503)", Kind::Outage(0, 5000, UNAVAILABLE), 500, quick, 10.0),
         case("silent for 5 s from the start", Kind::Outage(0, 5000, SILENT), 500, quick, 15.0),
         case("recovers after 5 s, one more at once each second", Kind::Recovering(5000), 300, (ms(40), ms(2)), 15.0),
         case("serves 1 at once, refuses at once", Kind::AtOnce(1), 200, (ms(50), ms(2)), 15.0),
         case("serves 4 at once, refuses at once", Kind::AtOnce(4), 400, (ms(50), ms(2)), 10.0),
+        case("90 % of the URLs fail at once (503)", Kind::ByUrl(90, UNAVAILABLE), 500, (ms(100), ms(2)), 10.0),
+        case("75 % of the URLs fail at once (503)", Kind::ByUrl(75, UNAVAILABLE), 500, (ms(100), ms(2)), 10.0),
+        case("50 % of the URLs fail at once (503)", Kind::ByUrl(50, UNAVAILABLE), 500, (ms(100), ms(2)), 10.0),
     ]
 }
 
@@ -368,6 +384,7 @@ fn hosts_that_fail_in_part_are_fetched_nearly_as_quickly_as_can_be() {
 fn short_lists_come_to_an_end_soon_whatever_the_host_is() {
     let mut table =
         String::from("| host | URLs | best | taken | attempts a URL | lost |\n|---|---:|---:|---:|---:|---:|\n");
+    let mut missed = Vec::new();
     for (case, most) in short() {
         let ran = case.run();
         writeln!(
@@ -381,9 +398,12 @@ fn short_lists_come_to_an_end_soon_whatever_the_host_is() {
             ran.lost
         )
         .expect("a string");
-        assert!(ran.seconds < most, "{}: {:.1} s", case.name, ran.seconds);
-        assert!(ran.lost * 12 <= case.jobs, "{}: {} of {} lost", case.name, ran.lost, case.jobs);
+        if ran.seconds > most || ran.lost * 12 > case.jobs {
+            missed.push(format!("{}: {:.1} s, {} of {} lost", case.name, ran.seconds, ran.lost, case.jobs));
+        }
     }
+    println!("{table}");
+    assert!(missed.is_empty(), "too late or lost: {missed:#?}");
     keep_true(&table, BEGIN_SHORT, END_SHORT);
 }
 
@@ -427,6 +447,19 @@ fn the_family_over_forty_seeds() {
             _ => (0.78, 2),
         };
         if median < 0.83 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
+            missed.push(case.name);
+        }
+    }
+    for (case, most) in short() {
+        let runs = (0..40).map(|seed| {
+            let ran = Case { seed, name: case.name.clone(), ..case }.run();
+            (ran.seconds, ran.lost)
+        });
+        let (mut seconds, lost): (Vec<_>, Vec<_>) = runs.unzip();
+        seconds.sort_by(f64::total_cmp);
+        let (median, longest, most_lost) = (seconds[20], seconds[39], lost.into_iter().max().unwrap_or_default());
+        println!("{:55} median {median:.1} s, {longest:.1} s at most, {most_lost} of {} lost", case.name, case.jobs);
+        if median > most || most_lost * 10 > case.jobs {
             missed.push(case.name);
         }
     }

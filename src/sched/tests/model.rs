@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::RetrySettings;
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::policy::{Retried, Share, Throttle};
+use crate::policy::{Attempts, Share, Throttle};
 use crate::sched::{Report, RetryFacts, Verdict};
 
 /// Kinds that may go away by trying again.
@@ -125,7 +125,10 @@ pub(super) struct Standing {
     pub(super) scattered: bool,
     run: u8,
     share: Share,
-    retried: Retried,
+    attempts: Attempts,
+    /// When the last good answer came, or the first failure.
+    well_at: Time,
+    held_at: Time,
     /// Known from the first failure on.
     throttle: Option<Throttle>,
 }
@@ -149,7 +152,9 @@ impl Standing {
         scattered: false,
         run: 0,
         share: Share::NOTHING,
-        retried: Retried::new(),
+        attempts: Attempts::NONE,
+        well_at: Time::ZERO,
+        held_at: Time::ZERO,
         throttle: None,
     };
 
@@ -157,7 +162,7 @@ impl Standing {
         match past {
             Past::Reported { started, at, verdict, again, max } => match Sign::of(verdict, settings) {
                 Sign::Nothing => {}
-                Sign::Alive(good) => self.alive(good, again, (started, at), max),
+                Sign::Alive(good) => self.alive(good, again, (started, at), max, !settings.backoff_max.is_zero()),
                 Sign::Gone(kind) => self.gone(kind, started, at, settings),
                 Sign::Failing(kind, weight, pause) => {
                     self.failing((kind, weight), pause, verdict, again, (started, at), max, settings);
@@ -166,7 +171,7 @@ impl Standing {
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
             Past::Unresolved { at, kind } => {
                 let after = if settings.dead_after == 0 { settings.retries + 1 } else { settings.dead_after };
-                self.throttle.get_or_insert_with(|| Throttle::new(at));
+                self.troubled(at);
                 if self.death.is_none_or(|death| at >= death.until) {
                     self.event((kind, 1), after, at, settings);
                 }
@@ -187,17 +192,21 @@ impl Standing {
         }
     }
 
-    fn alive(&mut self, good: bool, again: bool, (started, at): (Time, Time), max: u32) {
+    fn alive(&mut self, good: bool, again: bool, (started, at): (Time, Time), max: u32, holding: bool) {
         (self.death, self.counted) = (None, 0);
         if !good {
             return;
         }
         self.served += 1;
         let Some(throttle) = &mut self.throttle else { return };
-        if again {
-            self.retried.good();
+        if started <= self.well_at && holding {
+            throttle.crowded(self.run, at.since(started), at);
         }
-        throttle.good(started, at, max);
+        self.well_at = at;
+        self.attempts.ended(again, true);
+        if !(throttle.is_free() && self.attempts.first_fail()) {
+            throttle.good(started, at, max);
+        }
         self.share.good_after(self.run);
         (self.run, self.level) = (0, 0);
         if self.asked_at.is_none_or(|asked| started >= asked) {
@@ -205,8 +214,15 @@ impl Standing {
         }
     }
 
+    /// It has failed once.
+    fn troubled(&mut self, at: Time) {
+        if self.throttle.is_none() {
+            (self.throttle, self.well_at) = (Some(Throttle::new(at)), at);
+        }
+    }
+
     fn gone(&mut self, kind: FailureKind, started: Time, at: Time, settings: &RetrySettings) {
-        self.throttle.get_or_insert_with(|| Throttle::new(at));
+        self.troubled(at);
         if self.death.is_none_or(|death| started >= death.until) {
             self.die(kind, at, settings);
         }
@@ -229,23 +245,24 @@ impl Standing {
         if self.throttle.is_none() {
             self.share = Share::new(u8::try_from(self.served).unwrap_or(u8::MAX));
         }
-        let throttle = self.throttle.get_or_insert_with(|| Throttle::new(at));
+        self.troubled(at);
+        let throttle = self.throttle.as_mut().expect("it is there by now");
         if weight == 0 {
             (self.death, self.counted) = (None, 0);
         }
         let there = among(kind, "status reset closed io truncated too_slow");
-        let counts = !again || !there || self.retried.help();
+        let counts = !again || !there || self.attempts.further_help();
+        let first_fail = throttle.is_free() && self.attempts.first_fail();
         if counts {
             self.run = self.run.saturating_add(1);
-            if holding {
+            if holding && !first_fail {
                 throttle.bad(started, at, max);
             }
         }
-        if again {
-            self.retried.bad();
-        }
+        self.attempts.ended(again, false);
         let asks = pushed_back || pause.is_some_and(|pause| !pause.is_zero());
         let telling_run = match self.served {
+            _ if first_fail => 64,
             _ if there && !asks || self.share.is_known() => self.share.telling_run(),
             0 => 1,
             _ => 8,
@@ -255,6 +272,10 @@ impl Standing {
         let pause = pause.filter(|pause| !pause.is_zero());
         let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
         if let Some(pause) = pause.filter(|_| !too_long && (holds || in_trouble)) {
+            if holds && started >= self.held_at && holding {
+                throttle.rests(at, max);
+                self.held_at = at;
+            }
             self.asked_until = self.asked_until.max(at + pause);
             self.asked_at = self.asked_at.max(Some(started));
         }

@@ -1,0 +1,110 @@
+//! Does trying again help on this host? Where it does for a quarter of the attempts, the host had failed, and not the URL.
+
+/// Attempts that are counted before older ones count half.
+const MEMORY: u16 = 64;
+
+/// One further attempt that ends well outweighs so many that do not.
+const OUTWEIGHS: u16 = 3;
+
+/// Attempts that tell what further ones, and what first ones, are like.
+const ENOUGH_FURTHER: u16 = 8;
+const ENOUGH_FIRST: u16 = 16;
+
+/// How the attempts ended that were the first at their jobs, and how the others did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts {
+    first: Tally,
+    further: Tally,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    good: u16,
+    bad: u16,
+}
+
+impl Tally {
+    const NONE: Self = Self { good: 0, bad: 0 };
+
+    const fn count(&mut self, good: bool) {
+        if good {
+            self.good += 1;
+        } else {
+            self.bad += 1;
+        }
+        if self.good + self.bad > MEMORY {
+            self.good /= 2;
+            self.bad /= 2;
+        }
+    }
+}
+
+impl Attempts {
+    /// None yet.
+    pub const NONE: Self = Self { first: Tally::NONE, further: Tally::NONE };
+
+    /// One ended, well or not. `again`: not the first at its job.
+    pub const fn ended(&mut self, again: bool, good: bool) {
+        if again { self.further.count(good) } else { self.first.count(good) }
+    }
+
+    /// Whether at least a quarter of the further ones ended well.
+    #[must_use]
+    pub const fn further_help(self) -> bool {
+        self.further.good > 0 && self.further.good * OUTWEIGHS >= self.further.bad
+    }
+
+    /// Whether it is the first attempt that fails, whatever the job, and further ones end well: a cache that is cold, a page
+    /// that is made when it is asked for.
+    #[must_use]
+    pub const fn first_fail(self) -> bool {
+        let (first, further) = (self.first, self.further);
+        first.bad >= ENOUGH_FIRST
+            && first.good * ENOUGH_FIRST <= first.bad
+            && further.good >= ENOUGH_FURTHER
+            && further.bad * OUTWEIGHS <= further.good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(attempts: &mut Attempts, again: bool, good: u32, bad: u32) {
+        (0..good).for_each(|_| attempts.ended(again, true));
+        (0..bad).for_each(|_| attempts.ended(again, false));
+    }
+
+    #[test]
+    fn a_quarter_that_ends_well_is_enough_and_the_old_is_forgotten() {
+        let mut attempts = Attempts::NONE;
+        assert!(!attempts.further_help());
+        count(&mut attempts, true, 1, 3);
+        assert!(attempts.further_help());
+        count(&mut attempts, true, 0, 1);
+        assert!(!attempts.further_help());
+        count(&mut attempts, true, 0, 1000);
+        assert!(!attempts.further_help());
+        count(&mut attempts, true, 40, 0);
+        assert!(attempts.further_help());
+    }
+
+    #[test]
+    fn first_ones_fail_where_hardly_any_ends_well_and_further_ones_do() {
+        for (first, further, fail) in [
+            ((0, 15), (8, 0), false),
+            ((0, 16), (7, 0), false),
+            ((0, 16), (8, 0), true),
+            ((1, 15), (8, 0), false),
+            ((2, 32), (8, 0), true),
+            ((3, 32), (8, 0), false),
+            ((0, 16), (9, 3), true),
+            ((0, 16), (9, 4), false),
+        ] {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, false, first.0, first.1);
+            count(&mut attempts, true, further.0, further.1);
+            assert_eq!(attempts.first_fail(), fail, "{first:?} {further:?}");
+        }
+    }
+}
