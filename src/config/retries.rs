@@ -54,11 +54,51 @@ impl RetrySettings {
     #[must_use]
     pub fn until_dead(&self) -> Option<(Duration, Duration)> {
         let rests = self.dead_after.checked_sub(1)?;
-        let rest = |nth: u32| self.backoff_base.saturating_mul(1 << nth.min(31)).min(self.backoff_max);
         // All rests from the 32nd on are the longest.
-        let doubling = (0..rests.min(32)).map(rest).fold(Duration::ZERO, Duration::saturating_add);
-        let most = doubling.saturating_add(rest(31).saturating_mul(rests.saturating_sub(32)));
+        let doubling = (0..rests.min(32)).map(|nth| self.rest(nth)).fold(Duration::ZERO, Duration::saturating_add);
+        let most = doubling.saturating_add(self.rest(31).saturating_mul(rests.saturating_sub(32)));
         Some((most / 2, most))
+    }
+
+    /// How long a host that answers nothing but errors, at once and each with this `Retry-After` (0: none), is asked again before
+    /// it is dead: at least and at most. `None`: for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let retries = haul::config::RetrySettings::default();
+    /// let after = |seconds| {
+    ///     let (least, most) = retries.until_refused(Duration::from_secs(seconds)).expect("hosts may die");
+    ///     (least.as_secs(), most.as_secs())
+    /// };
+    /// assert_eq!((after(0), after(5), after(7), after(60)), ((30, 62), (30, 30), (35, 35), (240, 240)));
+    /// ```
+    #[must_use]
+    pub fn until_refused(&self, retry_after: Duration) -> Option<(Duration, Duration)> {
+        let rests = self.dead_after.checked_sub(1)?;
+        let patience = self.outage / 3;
+        let pause = retry_after.min(self.retry_after_max);
+        if !pause.is_zero() {
+            let pauses = patience.as_nanos().div_ceil(pause.as_nanos()).min(u32::MAX.into()) as u32;
+            let all = pause.saturating_mul(rests.max(pauses));
+            return Some((all, all));
+        }
+        let (mut least, mut last) = (Duration::ZERO, Duration::ZERO);
+        for nth in 0.. {
+            if nth >= rests && least >= patience || last == self.backoff_max {
+                break;
+            }
+            last = self.rest(nth);
+            least = least.saturating_add(last / 2);
+        }
+        let (doubling, _) = self.until_dead()?;
+        let least = patience.max(doubling);
+        Some((least, least.saturating_add(last)))
+    }
+
+    /// The longest rest after so many others in a row.
+    fn rest(&self, nth: u32) -> Duration {
+        self.backoff_base.saturating_mul(1 << nth.min(31)).min(self.backoff_max)
     }
 }
 

@@ -260,7 +260,9 @@ impl Health {
             trouble.breaker.answered();
         }
         // Whether it says something of the host, and not only of its job: a URL is no reason not to be reached.
-        let counts = trouble.counts(report.again) || !is_there(blow.cause);
+        let asks = asks_too_much || blow.pause.is_some() || matches!(report.verdict, Verdict::PushedBack(_));
+        let counts =
+            trouble.counts(report.again) || !is_there(blow.cause) || (trouble.level > 0 && blow.pause.is_some());
         let first_fail = trouble.first_attempts_fail();
         if counts {
             trouble.run = trouble.run.saturating_add(1);
@@ -269,7 +271,6 @@ impl Health {
             }
         }
         let has_served = served > 0;
-        let asks = asks_too_much || blow.pause.is_some() || matches!(report.verdict, Verdict::PushedBack(_));
         let telling_run = match has_served {
             _ if first_fail => LONGEST_RUN,
             // It is there, and asks for nothing: it may serve hardly any of its URLs.

@@ -275,17 +275,26 @@ fn notes(page: &mut String, estimate: &Estimate<'_>) {
     }
 }
 
+/// A `Retry-After` as servers often ask for it.
+const EXAMPLE_PAUSE: Duration = Duration::from_secs(60);
+
 /// When a host that gives nothing but refusals is given up.
 fn end_of_refusers() -> Option<String> {
     let retries = RetrySettings::default();
-    let (least, most) = retries.until_dead()?;
+    let dead = retries.until_dead()?;
+    let refused = retries.until_refused(Duration::ZERO)?;
+    let after = |seconds| retries.until_refused(seconds).map_or_else(String::new, |(time, _)| short(time));
     Some(format!(
         "Left out are hosts that fail: one that can't be reached is given up after {} to {}, one that answers nothing but errors \
-         after {}, and after {} of them in a row at least, apart by what its Retry-After says.",
-        short(least),
-        short(most),
-        short(retries.outage / 3),
-        retries.dead_after
+         after {} to {}, or, where that is longer, after {} of the pauses that its Retry-After asks for: {} for one of {}, {} at most.",
+        short(dead.0),
+        short(dead.1),
+        short(refused.0),
+        short(refused.1),
+        retries.dead_after.saturating_sub(1),
+        after(EXAMPLE_PAUSE),
+        short(EXAMPLE_PAUSE),
+        after(retries.retry_after_max),
     ))
 }
 
@@ -330,8 +339,9 @@ Looser limits help only while the hosts answer as quickly as before, and should
 be theirs to grant.
 
 Left out are hosts that fail: one that can't be reached is given up after 3.7s
-to 7.5s, one that answers nothing but errors after 30.0s, and after 5 of them in
-a row at least, apart by what its Retry-After says.
+to 7.5s, one that answers nothing but errors after 30.0s to 1m02s, or, where
+that is longer, after 4 of the pauses that its Retry-After asks for: 4m00s for
+one of 1m00s, 20m00s at most.
 ";
         assert_eq!(page(&estimate), expected);
     }

@@ -127,6 +127,8 @@ impl Played<'_> {
 struct Outcome {
     /// When the last job that could succeed did.
     seconds: f64,
+    /// When the last job was given up.
+    ended: f64,
     attempts: u64,
     /// Attempts begun while nothing could succeed.
     in_vain: u64,
@@ -218,6 +220,7 @@ impl Case {
                     Action::GiveUp { job: (key, _), .. } => {
                         outcome.lost += u64::from(self.is_good(key));
                         open -= 1;
+                        outcome.ended = now.as_nanos() as f64 / 1e9;
                     }
                     Action::Resolve { .. } | Action::Forget { .. } => {}
                 }
@@ -464,4 +467,22 @@ fn the_family_over_forty_seeds() {
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What `haul plan` says: however many URLs there are, and whatever the host asks for.
+#[test]
+fn a_host_that_only_refuses_comes_to_its_end_when_it_can_be_foreseen() {
+    let verdicts: [fn(Option<Duration>) -> Verdict; 2] = [Verdict::PushedBack, Verdict::Troubled];
+    for (nth, seconds, jobs) in (0..2).flat_map(|nth| {
+        let pauses = [0, 1, 5, 7, 20, 60, 300];
+        pauses.into_iter().flat_map(move |seconds| [5, 20, 40, 400].map(|jobs| (nth, seconds, jobs)))
+    }) {
+        let pause = Duration::from_secs(seconds);
+        let verdict = verdicts[nth](Some(pause).filter(|pause| !pause.is_zero()));
+        let ran = Case::new("", Kind::Block(0, jobs, verdict), jobs, (ms(2), ms(2))).run();
+        let (least, most) = RetrySettings::default().until_refused(pause).expect("hosts may die");
+        let what = format!("{jobs} URLs, {verdict:?}: ends after {:.1} s", ran.ended);
+        assert!(ran.ended < most.as_secs_f64() + 1.0, "{what}");
+        assert!(jobs < 400 || ran.ended >= least.as_secs_f64(), "{what}");
+    }
 }

@@ -251,7 +251,8 @@ impl Standing {
             (self.death, self.counted) = (None, 0);
         }
         let there = among(kind, "status reset closed io truncated too_slow");
-        let counts = !again || !there || self.attempts.further_help();
+        let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
+        let counts = !again || !there || self.attempts.further_help() || (self.level > 0 && asked);
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         if counts {
             self.run = self.run.saturating_add(1);
