@@ -126,8 +126,9 @@ pub struct PoolSettings {
     pub max_age: Duration,
     /// Open sockets over all hosts. Default 0: derived from the descriptor limit.
     pub max_sockets: usize,
-    /// HTTP/2 connections per origin, not counting those that take nothing new. Default 4. A server that takes fewer requests on a
-    /// connection than streams at once is given as many as its requests need.
+    /// HTTP/2 connections per origin, not counting those that take nothing new. Default 1,024: another one is opened only when the
+    /// streams that the peer allows on those that there are don't suffice for what the host's limit lets be in flight. A server
+    /// that takes fewer requests on a connection than streams at once is given as many as its requests need.
     pub max_h2_connections: u32,
     /// HTTP/2 streams in use per connection, whatever the peer allows. Default 100.
     pub max_h2_streams: u32,
@@ -141,7 +142,7 @@ impl Default for PoolSettings {
             idle_timeout: Duration::from_secs(15),
             max_age: Duration::from_secs(600),
             max_sockets: 0,
-            max_h2_connections: 4,
+            max_h2_connections: 1024,
             max_h2_streams: 100,
             reuse: true,
         }

@@ -80,6 +80,12 @@ pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
     Failure::new(phase, cut_off(phase), message)
 }
 
+/// A request that was not sent because the server allows fewer streams than there were requests before it said so.
+pub(super) fn no_place() -> ExchangeError {
+    let failure = Failure::new(Phase::Send, FailureKind::Closed, "its connection has no stream for it");
+    ExchangeError { failure, sent: Some(Sent::NoPlace), ended_ours: false }
+}
+
 /// A request that was not sent, on a connection whose server has sent nothing while another request's time ran out.
 pub(super) fn silent() -> Failure {
     Failure::new(Phase::Head, FailureKind::Closed, "its connection was closed because the server sent nothing over it")

@@ -88,6 +88,8 @@ impl<C: Clock> Context<'_, C> {
 pub enum Sent {
     /// Nothing: it was never written.
     No,
+    /// Nothing: the peer allows no more streams on the connection than it has. Another may carry it.
+    NoPlace,
     /// Nothing: the peer says that it has not processed it (GOAWAY, REFUSED_STREAM).
     Unprocessed,
     /// Nothing: the peer says so, and that it is asked too much (GOAWAY with ENHANCE_YOUR_CALM).

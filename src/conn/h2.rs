@@ -23,7 +23,7 @@ use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::frames::FRAME_SIZE;
 use super::h2_server::Server;
 use super::h2_wire::H2Wire;
-use super::places::Places;
+use super::places::{NoPlace, Places};
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use crate::config::BodySettings;
@@ -128,8 +128,12 @@ impl H2 {
                 let mut taken = state.places.try_take();
                 if taken.is_none() {
                     watch.wait_unsent();
-                    // None means that the connection takes no more: to send says why.
-                    taken = state.places.take().await;
+                    taken = match state.places.take().await {
+                        Ok(place) => Some(place),
+                        // To send says why.
+                        Err(NoPlace::Closed) => None,
+                        Err(NoPlace::Full) => return Err(error::no_place()),
+                    };
                     watch.send(context.clock.now());
                     if state.silent.get() {
                         return Err(ExchangeError::from(error::silent()).unwritten());
@@ -225,7 +229,7 @@ where
             Poll::Ready(Err(error)) => Some(why(&error)),
             _ => None,
         };
-        state.places.allow(sender.current_max_send_streams());
+        state.places.allow(sender.current_max_send_streams(), state.server.heard.get());
         if ended || closing.is_some() { Poll::Ready((ended, closing)) } else { Poll::Pending }
     });
     let ((ended, closing), gone) = tokio::select! {

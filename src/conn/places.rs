@@ -1,11 +1,12 @@
 //! Places for requests on an HTTP/2 connection: as many as its peer allows streams.
 //!
 //! h2 would take more, and hold them back: but it can't give one back unsent. A request whose time is up while h2 holds it back
-//! is sent all the same, and reset at once. Here it waits in haul's hands, in order, and has cost the peer nothing.
+//! is sent all the same, and reset at once. Here it waits in haul's hands, in order, and has cost the peer nothing. Until the peer
+//! has said how many it allows, that is: then whoever has none is sent away, to wait where there may be one sooner.
 
 use std::cell::Cell;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// More than any peer can use: the places of one that sets no limit.
 const MOST: usize = 1 << 20;
@@ -17,6 +18,19 @@ pub(super) struct Places {
     allowed: Cell<usize>,
     /// Taken beyond what is allowed now: so many go with those who leave.
     owed: Cell<usize>,
+    /// The peer has said how many it allows.
+    is_known: Cell<bool>,
+    /// It has just said so, and given places to those who waited longest.
+    given: Notify,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// The connection has no use for requests any more.
+    Closed,
+    /// The peer allows no more than there are.
+    Full,
 }
 
 /// A place, until it is dropped.
@@ -26,7 +40,13 @@ pub(super) struct Place<'a>(&'a Places);
 impl Places {
     pub(super) fn new(allowed: usize) -> Self {
         let allowed = allowed.min(MOST);
-        Self { free: Semaphore::new(allowed), allowed: Cell::new(allowed), owed: Cell::new(0) }
+        Self {
+            free: Semaphore::new(allowed),
+            allowed: Cell::new(allowed),
+            owed: Cell::new(0),
+            is_known: Cell::new(false),
+            given: Notify::new(),
+        }
     }
 
     /// How many there are.
@@ -34,10 +54,14 @@ impl Places {
         self.allowed.get()
     }
 
-    /// The peer allows so many from now on.
-    pub(super) fn allow(&self, allowed: usize) {
+    /// So many are allowed from now on. `known`: the peer has said so.
+    pub(super) fn allow(&self, allowed: usize, known: bool) {
         let allowed = allowed.min(MOST);
         let before = self.allowed.replace(allowed);
+        if before == allowed && self.is_known.get() == known {
+            return;
+        }
+        self.is_known.set(known);
         if let Some(more) = allowed.checked_sub(before) {
             let paid = more.min(self.owed.get());
             self.owed.set(self.owed.get() - paid);
@@ -46,6 +70,14 @@ impl Places {
             let less = before - allowed;
             self.owed.set(self.owed.get() + less - self.free.forget_permits(less));
         }
+        if self.is_full_for_good() {
+            self.given.notify_waiters();
+        }
+    }
+
+    /// Whether those who wait had better wait elsewhere. A peer that allows none will allow some yet.
+    const fn is_full_for_good(&self) -> bool {
+        self.is_known.get() && self.allowed.get() > 0
     }
 
     /// Nobody waits any longer: the connection has no use for the requests, and says so to each.
@@ -58,9 +90,19 @@ impl Places {
         self.free.try_acquire().ok().map(|permit| self.taken(permit))
     }
 
-    /// A place as soon as there is one and nobody has waited longer; `None`: [`Self::close`].
-    pub(super) async fn take(&self) -> Option<Place<'_>> {
-        self.free.acquire().await.ok().map(|permit| self.taken(permit))
+    /// A place as soon as there is one and nobody has waited longer.
+    ///
+    /// # Errors
+    /// There will be none soon: [`Self::close`], or the peer has said how many there are, and all are taken.
+    pub(super) async fn take(&self) -> Result<Place<'_>, NoPlace> {
+        if self.is_full_for_good() && !self.free.is_closed() {
+            return self.try_take().ok_or(NoPlace::Full);
+        }
+        tokio::select! {
+            biased;
+            permit = self.free.acquire() => permit.map(|permit| self.taken(permit)).map_err(|_| NoPlace::Closed),
+            () = self.given.notified() => Err(NoPlace::Full),
+        }
     }
 
     fn taken(&self, permit: tokio::sync::SemaphorePermit<'_>) -> Place<'_> {
@@ -101,20 +143,20 @@ mod tests {
         assert_eq!(free(&places), 1);
         let first = places.try_take().expect("one");
         assert!(places.is_full() && places.try_take().is_none());
-        places.allow(4);
+        places.allow(4, true);
         assert_eq!(free(&places), 3);
         let others: Vec<_> = std::iter::from_fn(|| places.try_take()).collect();
-        places.allow(2);
+        places.allow(2, true);
         assert_eq!(free(&places), 0);
         drop(others);
         assert_eq!(free(&places), 1, "four less two, of which one is taken");
-        places.allow(0);
+        places.allow(0, true);
         assert_eq!(free(&places), 0);
-        places.allow(1);
+        places.allow(1, true);
         assert_eq!(free(&places), 0, "it is taken");
         drop(first);
         assert_eq!(free(&places), 1);
-        places.allow(usize::MAX);
+        places.allow(usize::MAX, true);
         assert!(places.allowed() == MOST && free(&places) == 1000);
     }
 
@@ -134,12 +176,32 @@ mod tests {
         drop(first);
         assert!(places.try_take().is_none(), "it is the second one's");
         assert!(third.as_mut().poll(&mut cx).is_pending());
-        let Poll::Ready(Some(place)) = second.as_mut().poll(&mut cx) else { panic!("it is its turn") };
+        let Poll::Ready(Ok(place)) = second.as_mut().poll(&mut cx) else { panic!("it is its turn") };
         drop(place);
-        let Poll::Ready(Some(_place)) = third.as_mut().poll(&mut cx) else { panic!("it is its turn") };
+        let Poll::Ready(Ok(_place)) = third.as_mut().poll(&mut cx) else { panic!("it is its turn") };
         let mut fourth = pin!(places.take());
         assert!(fourth.as_mut().poll(&mut cx).is_pending());
         places.close();
-        assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(None)));
+        assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(NoPlace::Closed))));
+    }
+    #[test]
+    fn who_has_none_when_the_peer_says_how_many_there_are_is_sent_away() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for (allowed, served) in [(1, 0), (2, 1), (3, 2), (100, 3)] {
+            let places = Places::new(1);
+            let _first = places.try_take().expect("one");
+            let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(places.take())).collect();
+            assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()));
+            places.allow(0, true);
+            assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()), "there will be some");
+            places.allow(allowed, true);
+            let got: Vec<_> = waiting.iter_mut().map(|one| one.as_mut().poll(&mut cx)).collect();
+            for (nth, got) in got.iter().enumerate() {
+                let Poll::Ready(got) = got else { panic!("waiter {nth} of {allowed} waits on") };
+                assert_eq!(got.as_ref().err(), (nth >= served).then_some(&NoPlace::Full), "waiter {nth} of {allowed}");
+            }
+            let late = pin!(places.take()).poll(&mut cx);
+            assert!(matches!(late, Poll::Ready(Err(NoPlace::Full))) == (allowed < 100), "{late:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use haul::model::{FailureKind, Phase};
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::h2::{
     ACK, Conn, DATA, HEADERS, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, NO_ERROR, RST_STREAM, SETTINGS, case_with,
-    data, goaway, hello, lab, last, ok, post, serve, settings, together, window_update,
+    data, frame, goaway, hello, lab, last, ok, post, serve, settings, together, window_update,
 };
 use super::lab::SOON;
 
@@ -40,14 +40,18 @@ fn waiting() -> Vec<Case> {
     let at_once = |config: &mut haul::config::Config| config.limits.per_host = 4.try_into().expect("not zero");
     vec![
         Case::new(
-            "allows one stream, and the first request hangs: the others' clock has not begun",
+            "allows one stream on one connection, and the first request hangs: the others' clock has not begun",
             RULE,
             complete(200, 15),
             {
                 move || {
                     let peer = serve(|conn| {
-                        one_stream(conn)?;
-                        conn.until(|frame| frame.kind == RST_STREAM)?;
+                        if conn.number > 0 {
+                            conn.greet(&[])?;
+                        } else {
+                            one_stream(conn)?;
+                            conn.until(|frame| frame.kind == RST_STREAM)?;
+                        }
                         loop {
                             let stream = conn.request()?;
                             // Each in its own time, and all of them later than the first one's.
@@ -55,7 +59,10 @@ fn waiting() -> Vec<Case> {
                             conn.send(hello(stream))?;
                         }
                     });
-                    let lab = lab().with(at_once).with(|config| config.timeouts.first_byte = SOON);
+                    let lab = lab().with(at_once).with(|config| {
+                        config.timeouts.first_byte = SOON;
+                        config.pool.max_h2_connections = 1;
+                    });
                     let mut outcomes = lab.fetch_all(paths(4).map(|path| peer.url(&path)));
                     assert_eq!(Verdict::of(&outcomes.remove(0)), failed(Phase::Head, FailureKind::Timeout));
                     together(outcomes)
@@ -70,8 +77,11 @@ fn waiting() -> Vec<Case> {
                 let asked = Arc::new(AtomicUsize::new(0));
                 let count = Arc::clone(&asked);
                 let peer = serve(move |conn| {
-                    let stream = one_stream(conn)?;
-                    conn.send([ok(stream, []), settings(&[(MAX_CONCURRENT_STREAMS, 0)])].concat())?;
+                    conn.preface()?;
+                    conn.polite = false;
+                    let stream = conn.request()?;
+                    let none = settings(&[(MAX_CONCURRENT_STREAMS, 0)]);
+                    conn.send([none, frame(SETTINGS, ACK, 0, []), ok(stream, [])].concat())?;
                     count.fetch_add(1, Ordering::Relaxed);
                     let mut alive = true;
                     while alive {
@@ -157,7 +167,7 @@ fn resetting() -> Vec<Case> {
         cases.push(case("stops in mid-body", idle, |id| [ok(id, []), data(id, "x")].concat()));
         cases.push(case("sends too many headers", head_too_large, |id| {
             let fields: Vec<u8> = (0..101).flat_map(|n| super::h2::field(format!("n{n}"), "x")).collect();
-            super::h2::frame(HEADERS, 4, id, [vec![super::h2::STATUS_200], fields].concat())
+            frame(HEADERS, 4, id, [vec![super::h2::STATUS_200], fields].concat())
         }));
     }
     cases

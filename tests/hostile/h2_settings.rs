@@ -1,6 +1,8 @@
 //! HTTP/2 settings and windows: bad values, changes under way, limits on streams, flow control that stalls or overflows.
 
 use std::io;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use haul::config::Config;
 use haul::model::{FailureKind, Phase};
@@ -146,6 +148,45 @@ fn streams() -> Vec<Case> {
             });
             together(lab().with(many).fetch_all(paths(8).map(|path| peer.url(&path))))
         }),
+        Case::new(
+            "allows one stream to each connection, and answers when ten of them have a request",
+            RULE,
+            complete(200, 60 * 5),
+            move || {
+                let met = Arc::new(Barrier::new(10));
+                let peer = serve(move |conn| {
+                    conn.greet(&[(MAX_CONCURRENT_STREAMS, 1)])?;
+                    loop {
+                        let stream = conn.request()?;
+                        met.wait();
+                        conn.send(hello(stream))?;
+                    }
+                });
+                let ten = |config: &mut Config| config.limits.per_host = 10.try_into().expect("not zero");
+                together(lab().with(ten).fetch_all(paths(60).map(|path| peer.url(&path))))
+            },
+        ),
+        Case::new(
+            "allows one stream to each connection, and never answers the first of eight URLs",
+            RULE,
+            complete(200, 7 * 5),
+            move || {
+                let peer = serve(|conn| {
+                    conn.greet(&[(MAX_CONCURRENT_STREAMS, 1)])?;
+                    if conn.number == 0 { conn.stall() } else { one_by_one(conn) }
+                });
+                let impatient = |config: &mut Config| {
+                    config.timeouts.first_byte = Duration::from_secs(3);
+                    config.retries.retries = 0;
+                };
+                let mut outcomes = lab().with(many).with(impatient).fetch_all(paths(8).map(|path| peer.url(&path)));
+                let hung =
+                    outcomes.iter().position(|outcome| Verdict::of(outcome) == TIMEOUT).expect("one has no answer");
+                assert!(peer.connections() >= 7, "the others wait for nobody: {}", peer.connections());
+                outcomes.remove(hung);
+                together(outcomes)
+            },
+        ),
         Case::new("lowers the streams from ten to one while four are open", RULE, complete(200, 16 * 5), move || {
             let peer = serve(|conn| {
                 if conn.number > 0 {

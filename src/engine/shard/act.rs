@@ -139,12 +139,17 @@ impl Shard {
         queue.into_iter().for_each(|flight| self.start(flight, now));
     }
 
+    /// Returns a flight to its queue: nothing of it was sent, and nobody is to blame.
+    pub(super) fn take_back(&self, mut flight: Flight, now: Time) {
+        self.stow_again(&mut flight.job);
+        self.sched.borrow_mut().handle(Event::Returned { host: flight.host, job: flight.job }, now);
+    }
+
     /// Returns a flight to its queue because we have no socket for it, lowers the limit to what we have, and leaves the
     /// rest to the others.
-    pub(super) fn hand_back(&self, mut flight: Flight, now: Time) {
-        self.stow_again(&mut flight.job);
+    pub(super) fn hand_back(&self, flight: Flight, now: Time) {
+        self.take_back(flight, now);
         let mut sched = self.sched.borrow_mut();
-        sched.handle(Event::Returned { host: flight.host, job: flight.job }, now);
         let limit = sched.in_flight().max(1);
         sched.handle(Event::Concurrency(limit), now);
         drop(sched);

@@ -25,6 +25,15 @@ use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, retry_after
 use crate::pool::{ConnId, Released};
 use crate::sched::{Event, HostId, Report};
 
+/// What a lane does that has settled a request: what has come for it meanwhile, or else `next`.
+fn next_of(mailbox: &Mailbox<Parcel>, next: Next) -> Next {
+    match mailbox.take() {
+        Some(Parcel::Flight(flight)) => Next::Flight(flight),
+        Some(Parcel::Leave(why)) => Next::Close(why),
+        None => next,
+    }
+}
+
 /// The most headers that room is kept for.
 const MOST_SPARE: usize = 64;
 
@@ -96,11 +105,16 @@ impl Shard {
         self.board_waiting(self.pool_key(&flight));
         self.conclude(flight, remote, exchanged, now);
         self.turn(now);
-        match mailbox.take() {
-            Some(Parcel::Flight(flight)) => Next::Flight(flight),
-            Some(Parcel::Leave(why)) => Next::Close(why),
-            None => next,
-        }
+        next_of(mailbox, next)
+    }
+
+    /// A request that its connection has no stream for goes back to its queue, for another one.
+    #[cold]
+    pub(super) fn sent_away(self: &Rc<Self>, next: Next, flight: Flight, mailbox: &Mailbox<Parcel>, now: Time) -> Next {
+        self.board_waiting(self.pool_key(&flight));
+        self.take_back(flight, now);
+        self.turn(now);
+        next_of(mailbox, next)
     }
 
     /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.

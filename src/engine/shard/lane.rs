@@ -306,7 +306,9 @@ impl Shard {
                         streams.answered |= exchanged.head.is_some();
                         streams.idle.push(Rc::clone(&mailbox));
                     }
-                    if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
+                    if exchanged.sent == Sent::NoPlace {
+                        streams.borrow_mut().refused += 1;
+                    } else if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
                         self.note_unprocessed(id, &flight, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
                         self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
@@ -314,7 +316,11 @@ impl Shard {
                         self.note_misdirected(id, flight.host, false);
                     }
                     let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);
-                    let next = self.ended(next, remote, flight, exchanged, &mailbox, now);
+                    let next = if exchanged.sent == Sent::NoPlace {
+                        self.sent_away(next, flight, &mailbox, now)
+                    } else {
+                        self.ended(next, remote, flight, exchanged, &mailbox, now)
+                    };
                     if !matches!(next, Next::Park(_)) {
                         streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
                     }

@@ -94,7 +94,7 @@ impl Shard {
         });
         match opened {
             Ok((h2, driver)) => {
-                // What the peer allows is known with the first response; until then what is too much waits for its turn.
+                // What the peer allows is known with its settings; what is too much for it is sent away then.
                 let slots = self.streams(usize::MAX);
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, slots, now);
@@ -163,10 +163,7 @@ impl Shard {
         self.conclude(flight, None, Exchanged::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
         let waiting = self.waiting.borrow_mut().remove(&key);
-        for Flight { host, mut job, .. } in waiting.into_iter().flatten() {
-            self.stow_again(&mut job);
-            self.sched.borrow_mut().handle(Event::Returned { host, job }, now);
-        }
+        waiting.into_iter().flatten().for_each(|flight| self.take_back(flight, now));
         self.turn(now);
     }
 }
