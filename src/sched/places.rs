@@ -39,8 +39,8 @@ impl Places {
     }
 
     /// Silent requests beyond which there are none.
-    const fn most(&self) -> u32 {
-        if self.working > 0 { self.all - self.all / 8 } else { u32::MAX }
+    fn most(&self) -> u32 {
+        if self.working > 0 { (self.all - (self.all / 8).max(1)).max(1) } else { u32::MAX }
     }
 
     /// Whether a newcomer may become ready for one more place than it has.
@@ -112,6 +112,19 @@ mod tests {
         assert!(!places.may_start(true));
         places.answer(32);
         assert!(places.may_start(true));
+    }
+
+    #[test]
+    fn of_a_few_places_one_is_for_hosts_that_answer() {
+        for (all, most) in [(1, 1), (2, 1), (3, 2), (7, 6), (8, 7), (15, 14), (16, 14)] {
+            let mut places = Places::new(all);
+            (0..2).for_each(|_| places.set_busy(true));
+            places.set_working(true);
+            places.fall_silent(most - 1);
+            assert!(places.may_start(true), "{all}");
+            places.fall_silent(1);
+            assert!(!places.may_start(true) && !places.may_start(false), "{all}");
+        }
     }
 
     #[test]
