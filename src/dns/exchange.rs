@@ -187,9 +187,11 @@ async fn over_tcp(address: SocketAddr, question_bytes: Vec<u8>, question: &Quest
 async fn exchange(stream: &mut TcpStream, question: &[u8]) -> io::Result<Vec<u8>> {
     let length = u16::try_from(question.len()).expect("a name has at most 255 bytes");
     stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
-    let mut message = vec![0; stream.read_u16().await?.into()];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
+    let length = stream.read_u16().await?;
+    // Its room grows with what comes: many servers at once may say much and send little.
+    let mut message = Vec::new();
+    stream.take(length.into()).read_to_end(&mut message).await?;
+    if message.len() < length.into() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(message) }
 }
 
 /// What an error of a socket is about: something that this machine lacks, whoever is asked, or else the way to this one server. Of the

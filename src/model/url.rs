@@ -80,13 +80,22 @@ impl WebUrl {
 
     fn new(text: Box<str>, path_at: u32) -> Result<Self, UrlError> {
         let target = text.len() - path_at as usize;
+        let url = Self { text, path_at };
+        // The whole origin is hardly ever as long.
+        let host = if path_at as usize > LONGEST_HOST { url.host().len() } else { 0 };
+        if host > LONGEST_HOST {
+            let message = format!(
+                "the host's name has {host} bytes, and names have {LONGEST_HOST} at most; something is missing, perhaps the slash behind it"
+            );
+            return Err(UrlError::new(FailureKind::BadUrl, message));
+        }
         if target <= LONGEST_TARGET {
-            return Ok(Self { text, path_at });
+            return Ok(url);
         }
         let message = format!(
             "the URL is too long: its path and query have {target} bytes of {}, and at most {LONGEST_TARGET} can be sent; \
              send what is long in a body",
-            text.len()
+            url.text.len()
         );
         Err(UrlError::new(FailureKind::BadUrl, message))
     }
@@ -209,6 +218,9 @@ impl WebUrl {
         &self.text[self.path_at as usize..]
     }
 }
+
+/// The longest name of a host, with a dot at its end (RFC 1035 §2.3.4: 255 octets in a message, two of them not in the text).
+const LONGEST_HOST: usize = 254;
 
 /// The longest path and query, in bytes, that a request can carry: the `http` crate, which all of hyper and h2 stand on, keeps
 /// positions in them in 16 bits.
@@ -550,6 +562,19 @@ mod tests {
         let unencoded = format!("http://a.example/{}", "é".repeat(LONGEST_TARGET / 6 + 1));
         assert!(WebUrl::parse(&unencoded).is_err(), "its length is that of what is sent");
         assert!(parse("http://a.example/").join(&of(LONGEST_TARGET + 1, "")).is_err());
+    }
+
+    #[test]
+    fn a_host_has_no_longer_name_than_names_can_have() {
+        let of = |length: usize| ["a.", &"b".repeat(length - 2)].concat();
+        for (host, fits) in [(254, true), (255, false), (100_000, false)] {
+            for url in [format!("http://{}/", of(host)), format!("https://u:p@{}:8443/x", of(host).to_uppercase())] {
+                let parsed = WebUrl::parse(&url);
+                assert_eq!(parsed.is_ok(), fits, "{host}");
+                assert!(parsed.err().is_none_or(|error| error.kind == FailureKind::BadUrl));
+            }
+            assert_eq!(parse("http://a.example/").join(&format!("//{}/", of(host))).is_ok(), fits, "{host}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! must not know what is done with the answer: the cap and the host's back-off belong to the scheduler.
 //!
 //! The RFC has digits, and dates in three forms. Beyond it, where only one meaning is possible:
-//! - blanks, quotes or a plus sign around a number, a fraction, a unit (`5s`, `in 1 minute`, `250 ms`);
+//! - blanks, quotes or a plus sign around a number, a fraction, a unit (`5s`, `in 1 minute`, `250 ms`, `5 sec.`);
+//! - several of these, one behind the other, as Go writes durations (`1m30s`), those of ISO 8601 (`PT30S`), and those of .NET
+//!   (`00:01:30`, with days before a dot); not `1:30`, which may be minutes or hours;
 //! - a comma at the end, a remark in brackets or behind a semicolon;
 //! - a list, or several lines: all of them have to be understood, and the longest wait is what they have in common;
 //! - dates with the wrong weekday or none, a year of two digits, another zone than GMT, one digit for a day, and those of ISO 8601.
@@ -70,7 +72,7 @@ fn bare(text: &str) -> &str {
 
 /// One number or one date.
 fn one(text: &str, now: SystemTime) -> Option<Duration> {
-    seconds(text, now).or_else(|| Some(until(date(text)?, now)))
+    seconds(text, now).or_else(|| iso_duration(text)).or_else(|| Some(until(date(text)?, now)))
 }
 
 /// Numbers and dates with commas between them, which dates have within them, too.
@@ -89,19 +91,58 @@ fn until(date: SystemTime, now: SystemTime) -> Duration {
     date.duration_since(now).unwrap_or(Duration::ZERO)
 }
 
-/// A number of seconds, or of another unit that it names.
+/// A number of seconds, or a duration in one of the forms that name their units or show them by their place.
 fn seconds(text: &str, now: SystemTime) -> Option<Duration> {
     let (whole, fraction, unit) = number(text)?;
-    let scale = |times, divisor| Some(scaled(whole, fraction, times, divisor));
-    match unit.to_ascii_lowercase().as_str() {
-        "" => Some(since_epoch(whole, now).unwrap_or_else(|| scaled(whole, fraction, 1, 1))),
-        "s" | "sec" | "secs" | "second" | "seconds" => scale(1, 1),
-        "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => scale(1, 1000),
-        "m" | "min" | "mins" | "minute" | "minutes" => scale(60, 1),
-        "h" | "hr" | "hrs" | "hour" | "hours" => scale(3600, 1),
-        "d" | "day" | "days" => scale(86_400, 1),
-        _ => None,
+    if unit.is_empty() {
+        return Some(since_epoch(whole, now).unwrap_or_else(|| scaled(whole, fraction, 1, 1)));
     }
+    spans(text).or_else(|| clock_face(text))
+}
+
+/// `5s`, `1m30s`, `1 hour 30 minutes`: numbers that each name their unit.
+fn spans(text: &str) -> Option<Duration> {
+    let (mut all, mut rest) = (Duration::ZERO, text);
+    while !rest.is_empty() {
+        let (whole, fraction, behind) = number(rest)?;
+        let (name, behind) = behind.split_at(behind.bytes().take_while(u8::is_ascii_alphabetic).count());
+        let (times, divisor) = unit(name)?;
+        all = all.saturating_add(scaled(whole, fraction, times, divisor));
+        rest = bare(behind.strip_prefix('.').unwrap_or(behind));
+    }
+    Some(all)
+}
+
+/// What a unit is, in seconds: how many, or the part of one.
+fn unit(name: &str) -> Option<(u32, u32)> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "s" | "sec" | "secs" | "second" | "seconds" => (1, 1),
+        "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => (1, 1000),
+        "m" | "min" | "mins" | "minute" | "minutes" => (60, 1),
+        "h" | "hr" | "hrs" | "hour" | "hours" => (3600, 1),
+        "d" | "day" | "days" => (86_400, 1),
+        _ => return None,
+    })
+}
+
+/// `PT1M30S`, `P1D`: a duration of ISO 8601, without months and years, whose length is not known.
+fn iso_duration(text: &str) -> Option<Duration> {
+    let parts = text.strip_prefix(['P', 'p'])?;
+    let (days, time) = parts.split_once(['T', 't']).unwrap_or((parts, ""));
+    let days_alone = days.is_empty() || days.ends_with(['D', 'd']);
+    (days_alone && days.len() + time.len() > 0).then_some(())?;
+    Some(spans(days)?.saturating_add(spans(time)?))
+}
+
+/// `00:01:30`, `1.00:00:00`: hours, minutes and seconds, and days before a dot.
+fn clock_face(text: &str) -> Option<Duration> {
+    let (days, time) = text.split_once('.').filter(|(_, time)| time.contains(':')).unwrap_or(("0", text));
+    let mut parts = time.split(':');
+    let (hours, minutes, (seconds, fraction, rest)) =
+        (number_of(parts.next()?, 9)?, number_of(parts.next()?, 9)?, number(parts.next()?)?);
+    (rest.is_empty() && parts.next().is_none()).then_some(())?;
+    let whole = number_of(days, 9)? * 86_400 + hours * 3600 + minutes * 60;
+    Some(scaled(whole.unsigned_abs().saturating_add(seconds), fraction, 1, 1))
 }
 
 /// The wait until a number of seconds or milliseconds since 1970, if it may be one.
@@ -307,6 +348,28 @@ mod tests {
             ("In 5 s", Some(5)),
             ("in a moment", None),
             ("(5)", None),
+            ("5 sec.", Some(5)),
+            ("1m30s", Some(90)),
+            ("1h0m0s", Some(3600)),
+            ("1 hour 30 minutes", Some(5400)),
+            ("1m30", None),
+            ("5 parsecs", None),
+            ("5s!", None),
+            ("00:00:30", Some(30)),
+            ("00:01:30", Some(90)),
+            ("1.00:00:05", Some(86_405)),
+            ("00:00:30.0000000", Some(30)),
+            ("1:30", None),
+            ("1:2:3:4", None),
+            ("0:0:5s", None),
+            ("PT30S", Some(30)),
+            ("pt1m30s", Some(90)),
+            ("P1D", Some(86_400)),
+            ("P1DT1H", Some(90_000)),
+            ("P1M", None),
+            ("PT", None),
+            ("P", None),
+            ("P5", None),
         ]);
         assert_eq!(parse(b"5.5", now()), Some(Duration::from_millis(5500)));
         assert_eq!(parse(b"0.0000000019", now()), Some(Duration::from_nanos(1)));
