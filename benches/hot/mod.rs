@@ -92,7 +92,7 @@ pub(crate) fn take_and_park(hosts: u64) -> impl FnMut() {
         })
         .collect();
     for id in opened {
-        pool.release(id, now);
+        pool.release(id, true, now);
     }
     let mut taken = VecDeque::with_capacity(IN_FLIGHT);
     let mut next = 0;
@@ -100,7 +100,7 @@ pub(crate) fn take_and_park(hosts: u64) -> impl FnMut() {
         now = now + TURN;
         if taken.len() == IN_FLIGHT {
             let id = taken.pop_front().expect("it is full");
-            black_box(pool.release(id, now));
+            black_box(pool.release(id, true, now));
         }
         match pool.acquire(next % hosts, Demand::SINGLE, now) {
             Acquired::Slot(id) => taken.push_back(id),

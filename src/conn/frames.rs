@@ -194,9 +194,12 @@ impl Frames {
         }
     }
 
-    /// More is about to be read: h2 has got through all heads that were handed on whole.
+    /// More is about to be read: h2 has got through all heads that were handed on whole, and through the settings that come first.
     pub(super) fn read_on(&mut self) {
         self.server.suspects.clear();
+        if self.left == 0 && self.server.heard.get() {
+            self.server.settled.set(true);
+        }
         if let (Some((stream, ends)), true) = (self.passing, self.left > 0) {
             self.server.suspects.note(stream, ends);
         }

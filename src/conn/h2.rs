@@ -229,7 +229,7 @@ where
             Poll::Ready(Err(error)) => Some(why(&error)),
             _ => None,
         };
-        state.places.allow(sender.current_max_send_streams(), state.server.heard.get());
+        state.places.allow(sender.current_max_send_streams(), state.server.settled.get());
         if ended || closing.is_some() { Poll::Ready((ended, closing)) } else { Poll::Pending }
     });
     let ((ended, closing), gone) = tokio::select! {

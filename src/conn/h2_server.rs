@@ -200,6 +200,8 @@ pub(super) struct Server {
     pub(super) suspects: Suspects,
     /// It has sent a frame.
     pub(super) heard: Cell<bool>,
+    /// And h2 has all of the first one: its settings.
+    pub(super) settled: Cell<bool>,
 }
 
 #[cfg(test)]

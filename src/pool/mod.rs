@@ -500,12 +500,21 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         idle
     }
 
-    /// A request on the connection ended and the connection is sound.
-    pub fn release(&mut self, id: ConnId, now: Time) -> Released {
+    /// A request on the connection ended and the connection is sound. `sent`: whether anything of it was sent; else it has never been
+    /// there.
+    pub fn release(&mut self, id: ConnId, sent: bool, now: Time) -> Released {
         let Some(conn) = live_mut(&mut self.conns, id) else { return Released::Close(CloseReason::Evicted) };
         let had_room = conn.has_room();
         conn.used -= 1;
-        if conn.cap != u32::MAX {
+        if !sent {
+            let retired = conn.is_retired();
+            conn.served -= 1;
+            conn.draining.take_if(|why| *why == CloseReason::Spent && conn.served < conn.most);
+            let returns = retired && !conn.is_retired();
+            if returns {
+                self.buckets.entry(conn.key).or_default().retired -= 1;
+            }
+        } else if conn.cap != u32::MAX {
             conn.grow();
         }
         let retires = now >= conn.expires && conn.retire(CloseReason::MaxAge);

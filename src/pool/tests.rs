@@ -20,7 +20,7 @@ fn open(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
 fn an_idle_connection_is_used_again_and_never_raced_with_a_dial() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
-    assert!(matches!(pool.release(id, ms(1)), Released::Parked { .. }));
+    assert!(matches!(pool.release(id, true, ms(1)), Released::Parked { .. }));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(2)), Acquired::Slot(id));
     assert_eq!(pool.served(id), 2);
     assert_eq!(
@@ -35,8 +35,8 @@ fn the_connection_used_last_is_used_first() {
     let mut pool = pool(10);
     let first = open(&mut pool, KEY, 1, ms(0));
     let second = open(&mut pool, KEY, 1, ms(0));
-    pool.release(second, ms(1));
-    pool.release(first, ms(2));
+    pool.release(second, true, ms(1));
+    pool.release(first, true, ms(2));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Slot(first));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Slot(second));
 }
@@ -45,13 +45,13 @@ fn the_connection_used_last_is_used_first() {
 fn an_idle_connection_is_parked_for_the_idle_timeout_or_the_peers_hint() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
-    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(16_000) });
+    assert_eq!(pool.release(id, true, ms(1000)), Released::Parked { until: ms(16_000) });
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1000)), Acquired::Slot(id));
     pool.keep_alive_hint(id, Duration::from_secs(5));
-    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(5000) });
+    assert_eq!(pool.release(id, true, ms(1000)), Released::Parked { until: ms(5000) });
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1000)), Acquired::Slot(id));
     pool.keep_alive_hint(id, Duration::from_millis(300));
-    assert_eq!(pool.release(id, ms(1000)), Released::Parked { until: ms(1000) }, "a hint below 1 s: no reuse");
+    assert_eq!(pool.release(id, true, ms(1000)), Released::Parked { until: ms(1000) }, "a hint below 1 s: no reuse");
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn a_connection_past_its_age_is_not_handed_out_and_closes_after_its_request() {
     let mut pool = pool(10);
     let idle = open(&mut pool, KEY, 1, ms(0));
     let busy = open(&mut pool, KEY, 1, ms(0));
-    pool.release(idle, ms(1));
+    pool.release(idle, true, ms(1));
     let late = ms(600_000);
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, late), Acquired::Dial { evict: None });
-    assert_eq!(pool.release(busy, late), Released::Close(CloseReason::MaxAge));
+    assert_eq!(pool.release(busy, true, late), Released::Close(CloseReason::MaxAge));
     pool.closed(idle);
     assert_eq!(pool.sockets(), 1, "only the dial is left");
 }
@@ -72,7 +72,7 @@ fn an_idle_connection_expires_and_a_busy_one_does_not() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 2, ms(0));
     assert!(!pool.expire(id, ms(60_000)), "busy");
-    pool.release(id, ms(60_000));
+    pool.release(id, true, ms(60_000));
     assert!(!pool.expire(id, ms(74_999)));
     assert!(pool.expire(id, ms(75_000)));
     assert_eq!(pool.sockets(), 0);
@@ -87,7 +87,7 @@ fn a_late_word_about_a_closed_connection_does_not_touch_its_successor() {
     assert_eq!(gone.index(), next.index());
     pool.closed(gone);
     pool.set_slots(gone, 0);
-    assert!(matches!(pool.release(gone, ms(1)), Released::Close(_)));
+    assert!(matches!(pool.release(gone, true, ms(1)), Released::Close(_)));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(next));
 }
 
@@ -99,13 +99,13 @@ fn streams_share_a_connection_up_to_its_limit() {
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Dial { evict: None }, "full: one more connection");
     pool.dial_failed(KEY);
-    assert_eq!(pool.release(id, ms(1)), Released::Shared);
+    assert_eq!(pool.release(id, true, ms(1)), Released::Shared);
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(id));
     pool.set_slots(id, 5);
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Slot(id));
     pool.set_slots(id, 2);
     for _ in 0..2 {
-        pool.release(id, ms(2));
+        pool.release(id, true, ms(2));
     }
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(3)), Acquired::Dial { evict: None }, "two in use of two allowed");
 }
@@ -134,8 +134,8 @@ fn a_draining_connection_takes_nothing_new_and_closes_with_its_last_request() {
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id));
     assert!(!pool.drain(id, CloseReason::GoAway));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Dial { evict: None });
-    assert_eq!(pool.release(id, ms(1)), Released::Shared);
-    assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::GoAway));
+    assert_eq!(pool.release(id, true, ms(1)), Released::Shared);
+    assert_eq!(pool.release(id, true, ms(1)), Released::Close(CloseReason::GoAway));
     assert_eq!(pool.sockets(), 1);
 }
 
@@ -151,11 +151,11 @@ fn a_connection_that_is_on_its_way_out_holds_no_place_of_those_that_a_host_may_h
     assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None }, "in the place of the drained one");
     let old = pool.dialed(KEY, 3, ms(1));
     assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Slot(old));
-    assert_eq!(pool.release(old, ms(200)), Released::Shared);
+    assert_eq!(pool.release(old, true, ms(200)), Released::Shared);
     assert_eq!(pool.acquire(KEY, demand, ms(200)), Acquired::Dial { evict: None }, "in the place of the old one");
     let full = pool.dialed(KEY, 1, ms(200));
-    assert_eq!(pool.release(drained, ms(201)), Released::Close(CloseReason::Failed));
-    assert_eq!(pool.release(old, ms(201)), Released::Close(CloseReason::MaxAge));
+    assert_eq!(pool.release(drained, true, ms(201)), Released::Close(CloseReason::Failed));
+    assert_eq!(pool.release(old, true, ms(201)), Released::Close(CloseReason::MaxAge));
     assert_eq!(pool.acquire(KEY, demand, ms(201)), Acquired::Wait, "one is open, and one is allowed");
     pool.closed(full);
     assert_eq!(pool.acquire(KEY, demand, ms(202)), Acquired::Dial { evict: None });
@@ -168,12 +168,12 @@ fn connections_for_one_request_each_are_as_many_as_a_host_may_have() {
     let id = open(&mut pool, KEY, 3, ms(0));
     assert_eq!(pool.acquire(KEY, Demand { slots: 3, ..Demand::SINGLE }, ms(1)), Acquired::Wait);
     pool.drain(id, CloseReason::Failed);
-    assert_eq!(pool.release(id, ms(2)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!(pool.release(id, true, ms(2)), Released::Close(CloseReason::NotKeptAlive));
     assert_eq!(pool.sockets(), 0);
     let mut pool: Pool<u32> = Pool::new(PoolSettings { max_h2_connections: 1, ..PoolSettings::default() }, 10, 1);
     let (one, other) = (open(&mut pool, KEY, 1, ms(0)), open(&mut pool, KEY, 1, ms(0)));
     pool.drain(one, CloseReason::NotKeptAlive);
-    pool.release(one, ms(1));
+    pool.release(one, true, ms(1));
     assert_eq!(
         pool.acquire(KEY, Demand { slots: 3, ..Demand::SINGLE }, ms(1)),
         Acquired::Wait,
@@ -188,8 +188,8 @@ fn at_the_budget_the_oldest_idle_connection_of_any_host_makes_room() {
     let old = open(&mut pool, 1, 1, ms(0));
     let newer = open(&mut pool, 2, 1, ms(0));
     let _busy = open(&mut pool, 3, 1, ms(0));
-    pool.release(old, ms(1));
-    pool.release(newer, ms(2));
+    pool.release(old, true, ms(1));
+    pool.release(newer, true, ms(2));
     assert_eq!(pool.acquire(4, Demand::SINGLE, ms(3)), Acquired::Dial { evict: Some(old) });
     assert_eq!(pool.acquire(5, Demand::SINGLE, ms(3)), Acquired::Dial { evict: Some(newer) });
     assert_eq!(pool.acquire(6, Demand::SINGLE, ms(3)), Acquired::NoSocket);
@@ -222,7 +222,7 @@ fn without_reuse_every_connection_serves_once() {
     let settings = PoolSettings { reuse: false, ..PoolSettings::default() };
     let mut pool: Pool<u32> = Pool::new(settings, 10, 1);
     let id = open(&mut pool, KEY, 1, ms(0));
-    assert_eq!(pool.release(id, ms(1)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!(pool.release(id, true, ms(1)), Released::Close(CloseReason::NotKeptAlive));
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(1)), Acquired::Dial { evict: None });
 }
 
@@ -275,7 +275,7 @@ fn random_run(seed: u64) {
                     pool.dial_failed(key);
                 }
             }
-            (3 | 4, Some(id)) if used[&id].1 > 0 => match pool.release(id, now) {
+            (3 | 4, Some(id)) if used[&id].1 > 0 => match pool.release(id, true, now) {
                 Released::Close(_) | Released::Spent { .. } => assert_eq!(used.remove(&id).expect("live").1, 1),
                 Released::Parked { until } => {
                     let entry = used.get_mut(&id).expect("live");
@@ -312,11 +312,11 @@ fn a_connection_carries_no_more_than_it_is_given_and_another_may_take_its_place(
         "it is not one of those that are allowed"
     );
     pool.dial_failed(KEY);
-    assert_eq!([0; 2].map(|_| pool.release(id, ms(1))), [Released::Shared; 2]);
-    assert_eq!(pool.release(id, ms(1)), Released::Spent { given: 3 });
+    assert_eq!([0; 2].map(|_| pool.release(id, true, ms(1))), [Released::Shared; 2]);
+    assert_eq!(pool.release(id, true, ms(1)), Released::Spent { given: 3 });
     let single = open(&mut pool, KEY, 1, ms(2));
     pool.give(single, 1);
-    assert_eq!(pool.release(single, ms(3)), Released::Spent { given: 1 });
+    assert_eq!(pool.release(single, true, ms(3)), Released::Spent { given: 1 });
     assert_eq!(pool.sockets(), 0);
 }
 
@@ -345,7 +345,7 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
     (0..9).for_each(|_| assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Slot(id)));
     for _ in 0..6 {
         assert!(pool.refused(id).is_some());
-        pool.release(id, ms(1));
+        pool.release(id, true, ms(1));
         pool.set_slots(id, 100);
     }
     let is_full = |pool: &mut Pool<u32>| match pool.acquire(KEY, Demand::SINGLE, ms(1)) {
@@ -360,7 +360,7 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
     };
     assert!(is_full(&mut pool), "four are what it took");
     for _ in 0..4 * CALM {
-        pool.release(id, ms(2));
+        pool.release(id, true, ms(2));
         assert!(!is_full(&mut pool));
     }
     let again = Demand { again: true, ..Demand::SINGLE };
@@ -368,10 +368,10 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
     pool.dial_failed(KEY);
     assert!(!is_full(&mut pool) && is_full(&mut pool), "five");
     for _ in 0..4 {
-        assert_eq!(pool.release(id, ms(3)), Released::Shared);
+        assert_eq!(pool.release(id, true, ms(3)), Released::Shared);
     }
     assert_eq!(pool.refused(id), None);
-    pool.release(id, ms(3));
+    pool.release(id, true, ms(3));
     assert!(!is_full(&mut pool) && !is_full(&mut pool), "one that is refused alone says nothing of how many");
 }
 
@@ -379,11 +379,11 @@ fn a_connection_that_refuses_a_stream_is_given_fewer_and_by_and_by_more() {
 fn one_opened_since_that_has_carried_a_request_won_t_do_over_http1() {
     let mut pool = pool(10);
     let old = open(&mut pool, KEY, 1, ms(0));
-    pool.release(old, ms(1));
+    pool.release(old, true, ms(1));
     let demand = Demand { not_before: pool.opened(), ..Demand::SINGLE };
     assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None });
     let since = pool.dialed(KEY, 1, ms(1));
-    pool.release(since, ms(2));
+    pool.release(since, true, ms(2));
     assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Dial { evict: None }, "it may be as worn");
 }
 
@@ -407,15 +407,15 @@ fn a_dead_connection_takes_those_along_that_have_been_idle_for_as_long() {
     let mut pool = pool(10);
     let ids: Vec<_> = (0..5).map(|_| open(&mut pool, KEY, 1, ms(0))).collect();
     let other = open(&mut pool, KEY + 1, 1, ms(0));
-    pool.release(other, ms(1));
+    pool.release(other, true, ms(1));
     for (id, at) in ids.iter().zip([10, 20, 30, 40, 50]).skip(1) {
-        pool.release(*id, ms(at));
+        pool.release(*id, true, ms(at));
     }
     assert_eq!(pool.idle_since(ids[2]), Some(ms(30)));
     assert_eq!(pool.suspect(KEY, ms(30)), [ids[1], ids[2]], "not the one in use, the younger ones, another's");
     assert_eq!((pool.sockets(), pool.idle()), (4, 3));
     assert_eq!(pool.abandon(KEY, CloseReason::NotKeptAlive), [ids[3], ids[4]]);
-    assert_eq!(pool.release(ids[0], ms(60)), Released::Close(CloseReason::NotKeptAlive));
+    assert_eq!(pool.release(ids[0], true, ms(60)), Released::Close(CloseReason::NotKeptAlive));
     assert_eq!((pool.sockets(), pool.suspect(KEY, ms(99))), (1, vec![]));
 }
 
@@ -423,11 +423,11 @@ fn a_dead_connection_takes_those_along_that_have_been_idle_for_as_long() {
 fn what_may_be_sent_once_goes_over_a_connection_that_can_be_relied_on() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
-    pool.release(id, ms(100));
+    pool.release(id, true, ms(100));
     let mut once = Demand { once: true, ..Demand::SINGLE };
     assert_eq!(pool.acquire(KEY, once, ms(100)), Acquired::Dial { evict: None }, "it may be about to be closed");
     assert_eq!(pool.acquire(KEY, once, ms(150)), Acquired::Slot(id), "it is still there");
-    pool.release(id, ms(200));
+    pool.release(id, true, ms(200));
     once.habits.kept();
     assert_eq!(pool.acquire(KEY, once, ms(200)), Acquired::Slot(id));
     let streams = open(&mut pool, KEY, 5, ms(200));
@@ -444,7 +444,7 @@ fn a_connection_is_kept_for_no_longer_than_it_lasts() {
     let id = open(&mut pool, KEY, 1, ms(0));
     pool.keep(id, Duration::from_secs(3));
     pool.keep(id, Duration::from_secs(5));
-    assert_eq!(pool.release(id, ms(0)), Released::Parked { until: ms(3000) });
+    assert_eq!(pool.release(id, true, ms(0)), Released::Parked { until: ms(3000) });
 }
 
 #[test]
@@ -452,7 +452,7 @@ fn sockets_are_given_away_unused_ones_first_then_those_idle_for_longest() {
     let mut pool = pool(10);
     let ids: Vec<_> = (0..6).map(|_| open(&mut pool, KEY, 1, ms(0))).collect();
     for (id, at) in ids.iter().zip([0, 1, 2, 3]) {
-        pool.release(*id, ms(at));
+        pool.release(*id, true, ms(at));
     }
     assert_eq!(pool.part_with(3, 2), (3, vec![]), "four are unused");
     assert_eq!((pool.budget(), pool.sockets()), (7, 6));
@@ -465,4 +465,20 @@ fn sockets_are_given_away_unused_ones_first_then_those_idle_for_longest() {
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(9)), Acquired::Dial { evict: None });
     pool.dialed(KEY, 1, ms(9));
     assert_eq!((pool.budget(), pool.sockets()), (3, 3), "the dial that succeeds finds no budget to raise");
+}
+
+#[test]
+fn what_was_never_sent_has_not_been_carried() {
+    let mut pool = pool(10);
+    let id = open(&mut pool, KEY, 10, ms(0));
+    pool.give(id, 3);
+    let demand = Demand { slots: 10, ..Demand::SINGLE };
+    assert_eq!([0; 2].map(|_| pool.acquire(KEY, demand, ms(0))), [Acquired::Slot(id); 2]);
+    assert_eq!(pool.acquire(KEY, demand, ms(0)), Acquired::Dial { evict: None }, "it has as many as it may carry");
+    pool.dial_failed(KEY);
+    assert_eq!([0; 2].map(|_| pool.release(id, false, ms(1))), [Released::Shared; 2]);
+    assert_eq!(pool.served(id), 1);
+    assert_eq!([0; 2].map(|_| pool.acquire(KEY, demand, ms(1))), [Acquired::Slot(id); 2], "it may carry two more");
+    assert_eq!([0; 2].map(|_| pool.release(id, true, ms(1))), [Released::Shared; 2]);
+    assert_eq!(pool.release(id, true, ms(1)), Released::Spent { given: 3 });
 }

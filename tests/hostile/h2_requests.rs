@@ -47,7 +47,7 @@ fn waiting() -> Vec<Case> {
                 move || {
                     let peer = serve(|conn| {
                         if conn.number > 0 {
-                            conn.greet(&[])?;
+                            conn.greet(&[(MAX_CONCURRENT_STREAMS, 1)])?;
                         } else {
                             one_stream(conn)?;
                             conn.until(|frame| frame.kind == RST_STREAM)?;

@@ -117,9 +117,15 @@ impl Shard {
 
     /// Requests that one connection of the host carries at once, as far as known.
     fn slots_per_connection(&self, host: HostId) -> u32 {
+        self.slots_known(host).unwrap_or(1)
+    }
+
+    /// Streams that each of the host's HTTP/2 connections is allowed, if it has had any.
+    pub(super) fn slots_known(&self, host: HostId) -> Option<u32> {
         match self.sched.borrow().host_capacity(host) {
-            u32::MAX => 1,
-            capacity => (capacity / self.shared.config.pool.max_h2_connections.max(1)).max(1),
+            // The protocol is unknown, or HTTP/1.1.
+            1 | u32::MAX => None,
+            capacity => Some((capacity / self.shared.config.pool.max_h2_connections.max(1)).max(1)),
         }
     }
 

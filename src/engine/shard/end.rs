@@ -13,7 +13,7 @@ use super::habits::{fault, is_timeout};
 use super::hosts::Host;
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
-use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody};
+use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
@@ -132,7 +132,7 @@ impl Shard {
         if let Some(timeout) = exchanged.keep_alive_timeout() {
             pool.keep_alive_hint(id, timeout);
         }
-        match pool.release(id, now) {
+        match pool.release(id, exchanged.sent != Sent::NoPlace, now) {
             Released::Parked { until } => Next::Park(until),
             Released::Shared => Next::Park(now + self.shared.config.pool.idle_timeout),
             Released::Spent { given } => {

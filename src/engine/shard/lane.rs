@@ -308,6 +308,8 @@ impl Shard {
                     }
                     if exchanged.sent == Sent::NoPlace {
                         streams.borrow_mut().refused += 1;
+                        // Its headers and its body would wait in the lane for the next one.
+                        request = Request::default();
                     } else if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
                         self.note_unprocessed(id, &flight, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {

@@ -94,8 +94,9 @@ impl Shard {
         });
         match opened {
             Ok((h2, driver)) => {
-                // What the peer allows is known with its settings; what is too much for it is sent away then.
-                let slots = self.streams(usize::MAX);
+                // What the peer allows is known with its settings; what is too much for it is sent away then. Until then it is what
+                // the host's other connections are allowed.
+                let slots = self.slots_known(flight.host).unwrap_or_else(|| self.streams(usize::MAX));
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, slots, now);
                 self.break_in(id, flight.host, false);
@@ -134,7 +135,8 @@ impl Shard {
 
     /// Streams used on all connections of a host together.
     pub(super) fn host_streams(&self, per_connection: u32) -> u32 {
-        per_connection.saturating_mul(self.shared.config.pool.max_h2_connections.max(1))
+        // The most means something else: HTTP/1.1.
+        per_connection.saturating_mul(self.shared.config.pool.max_h2_connections.max(1)).min(u32::MAX - 1)
     }
 
     /// What the host's connections can carry is known, or has changed: its protocol gate follows.
