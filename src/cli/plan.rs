@@ -289,7 +289,8 @@ fn limits_file(path: &Path, world: &World<'_>) -> Planned<Limits> {
     super::limits_file::parse(&name, &text)
 }
 
-fn retries(args: &RetryArgs) -> RetrySettings {
+/// What these flags say of retries and of hosts that fail.
+pub(super) fn retries(args: &RetryArgs) -> RetrySettings {
     let mut retries = RetrySettings { unsafe_methods: args.retry_unsafe, ..RetrySettings::default() };
     set(&mut retries.retries, args.retries);
     set(&mut retries.dead_after, args.dead_after);

@@ -53,15 +53,13 @@ impl RetrySettings {
     /// ```
     #[must_use]
     pub fn until_dead(&self) -> Option<(Duration, Duration)> {
-        let rests = self.dead_after.checked_sub(1)?;
-        // All rests from the 32nd on are the longest.
-        let doubling = (0..rests.min(32)).map(|nth| self.rest(nth)).fold(Duration::ZERO, Duration::saturating_add);
-        let most = doubling.saturating_add(self.rest(31).saturating_mul(rests.saturating_sub(32)));
+        let most = self.all_rests(self.dead_after.checked_sub(1)?);
         Some((most / 2, most))
     }
 
     /// How long a host that answers nothing but errors, at once and each with this `Retry-After` (0: none), is asked again before
-    /// it is dead: at least and at most. `None`: for ever.
+    /// it is dead: at least and at most. `None`: for ever. One that asks for longer than [`Self::retry_after_max`] is dead at
+    /// its second event, a rest after the first.
     ///
     /// ```
     /// use std::time::Duration;
@@ -71,34 +69,37 @@ impl RetrySettings {
     ///     let (least, most) = retries.until_refused(Duration::from_secs(seconds)).expect("hosts may die");
     ///     (least.as_secs(), most.as_secs())
     /// };
-    /// assert_eq!((after(0), after(5), after(7), after(60)), ((30, 62), (30, 30), (35, 35), (240, 240)));
+    /// assert_eq!((after(0), after(5), after(7), after(60), after(3600)), ((30, 62), (30, 30), (35, 35), (240, 240), (0, 0)));
     /// ```
     #[must_use]
     pub fn until_refused(&self, retry_after: Duration) -> Option<(Duration, Duration)> {
         let rests = self.dead_after.checked_sub(1)?;
         let patience = self.outage / 3;
-        let pause = retry_after.min(self.retry_after_max);
-        if !pause.is_zero() {
-            let pauses = patience.as_nanos().div_ceil(pause.as_nanos()).min(u32::MAX.into()) as u32;
-            let all = pause.saturating_mul(rests.max(pauses));
+        if retry_after > self.retry_after_max {
+            return Some((self.rest(0) / 2, self.rest(0)));
+        }
+        if !retry_after.is_zero() {
+            let pauses = patience.as_nanos().div_ceil(retry_after.as_nanos()).min(u32::MAX.into()) as u32;
+            let all = retry_after.saturating_mul(rests.max(pauses));
             return Some((all, all));
         }
-        let (mut least, mut last) = (Duration::ZERO, Duration::ZERO);
-        for nth in 0.. {
-            if nth >= rests && least >= patience || last == self.backoff_max {
-                break;
-            }
-            last = self.rest(nth);
-            least = least.saturating_add(last / 2);
-        }
-        let (doubling, _) = self.until_dead()?;
-        let least = patience.max(doubling);
-        Some((least, least.saturating_add(last)))
+        let (least, most) = self.until_dead()?;
+        // The rests are over half of their lengths when the patience is, at the latest with the one that is then under way.
+        let half = |rests: u32| self.all_rests(rests) / 2;
+        let last = (0..32).find(|nth| half(nth + 1) >= patience).unwrap_or(31);
+        Some((least.max(patience), most.max(patience.saturating_add(self.rest(last)))))
     }
 
     /// The longest rest after so many others in a row.
     fn rest(&self, nth: u32) -> Duration {
         self.backoff_base.saturating_mul(1 << nth.min(31)).min(self.backoff_max)
+    }
+
+    /// The longest that so many rests in a row can take.
+    fn all_rests(&self, rests: u32) -> Duration {
+        // All from the 32nd on are the longest.
+        let doubling = (0..rests.min(32)).map(|nth| self.rest(nth)).fold(Duration::ZERO, Duration::saturating_add);
+        doubling.saturating_add(self.rest(31).saturating_mul(rests.saturating_sub(32)))
     }
 }
 
@@ -119,6 +120,38 @@ impl Default for RetrySettings {
             dead_for: Duration::from_secs(300),
             host_memory: Duration::from_secs(300),
             max_idle_hosts: 1_000_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_host_that_only_refuses_is_bounded_whatever_the_settings() {
+        let seconds = Duration::from_secs;
+        let of = |dead_after, outage, base, max| {
+            let retries = RetrySettings {
+                dead_after,
+                outage: seconds(outage),
+                backoff_base: base,
+                backoff_max: max,
+                ..RetrySettings::default()
+            };
+            retries.until_refused(Duration::ZERO).map(|(least, most)| (least.as_secs_f64(), most.as_secs_f64()))
+        };
+        let half = Duration::from_millis(500);
+        for (got, expected) in [
+            (of(5, 90, half, seconds(60)), Some((30.0, 62.0))),
+            (of(10, 90, half, seconds(60)), Some((91.75, 183.5))),
+            (of(5, 0, half, seconds(60)), Some((3.75, 7.5))),
+            (of(5, 90, Duration::ZERO, seconds(60)), Some((30.0, 30.0))),
+            (of(5, 90, half, Duration::ZERO), Some((30.0, 30.0))),
+            (of(1, 0, half, seconds(60)), Some((0.0, 0.5))),
+            (of(0, 90, half, seconds(60)), None),
+        ] {
+            assert_eq!(got, expected);
         }
     }
 }

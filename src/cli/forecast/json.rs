@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use haul::config::RetrySettings;
 use serde_json::{Value, json};
 
 use super::change::Change;
 use super::estimate::{Estimate, Row};
 
 /// The object and a line end.
-pub(super) fn page(estimate: &Estimate<'_>) -> String {
-    format!("{}\n", object(estimate))
+pub(super) fn page(estimate: &Estimate<'_>, retries: &RetrySettings) -> String {
+    format!("{}\n", object(estimate, retries))
 }
 
-fn object(estimate: &Estimate<'_>) -> Value {
+fn object(estimate: &Estimate<'_>, retries: &RetrySettings) -> Value {
     let (tally, bound, changes) = (estimate.tally, &estimate.bound, &estimate.changes);
     let (hosts_measured, records) = estimate.measured;
     let site = bound.group.map(|(at, time)| json!({"site": &*tally.sites[at], "least_s": seconds(time)}));
@@ -36,6 +37,8 @@ fn object(estimate: &Estimate<'_>) -> Value {
         "farthest": changes.as_far_as.as_ref().map(change),
         "together": changes.together.as_ref().map(change),
         "no_difference": changes.useless,
+        "unreachable_s": retries.until_dead().map(span),
+        "refusing_s": retries.until_refused(Duration::ZERO).map(span),
     })
 }
 
@@ -54,6 +57,10 @@ fn host(estimate: &Estimate<'_>, row: &Row) -> Value {
 
 fn change(change: &Change) -> Value {
     json!({ "flags": change.flags, "bound_s": seconds(change.time), "saves": change.saves })
+}
+
+fn span((least, most): (Duration, Duration)) -> [f64; 2] {
+    [seconds(least), seconds(most)]
 }
 
 fn seconds(time: Duration) -> f64 {
@@ -86,7 +93,7 @@ mod tests {
     fn the_page_lists_exactly_the_fields() {
         let tally = skewed();
         let limits = Limits { per_site: std::num::NonZeroU32::new(50), rate: Rate::new(1e6), ..Limits::default() };
-        let mut object = object(&estimate_of(&tally, limits));
+        let mut object = object(&estimate_of(&tally, limits), &RetrySettings::default());
         object["together"] = object["farthest"].clone();
         let mut found = BTreeSet::new();
         paths("", &object, &mut found);
@@ -99,9 +106,10 @@ mod tests {
     #[test]
     fn figures_are_seconds_and_shares() {
         let tally = skewed();
-        let object = object(&estimate_of(&tally, Limits::default()));
+        let object = object(&estimate_of(&tally, Limits::default()), &RetrySettings::default());
         assert_eq!((&object["bound_s"], &object["set_by"]), (&json!(25.0), &json!("host")));
         assert_eq!((&object["host"]["host"], &object["urls"]), (&json!("https://shop.example"), &json!(1200)));
         assert_eq!((&object["changes"][0]["flags"], &object["rate_s"]), (&json!("--per-host 16"), &Value::Null));
+        assert_eq!((&object["unreachable_s"], &object["refusing_s"]), (&json!([3.75, 7.5]), &json!([30.0, 62.0])));
     }
 }

@@ -21,7 +21,7 @@ use clap::Args;
 use haul::model::{More, Source, Time};
 use haul::source::{Input, InputSettings, Inputs};
 
-use super::args::LimitArgs;
+use super::args::{LimitArgs, RetryArgs};
 use super::exit::Exit;
 use super::plan::World;
 use super::{console, page, plan, values};
@@ -34,6 +34,7 @@ The bound is the longest of: any host's requests at --per-host and its delay,
 any site's at --per-site, all requests at --concurrency, all starts at --rate.
 haul stays near it. Retries, redirects, name look-ups and new connections come
 on top. --per-address, --adaptive, --shards and --window have no part in it.
+When hosts that fail are given up is said beside it; the flags for retries count.
 
 Exit codes:
   0    also when lines were rejected
@@ -65,6 +66,8 @@ pub(super) struct PlanArgs {
     max_line: Option<u64>,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    retries: RetryArgs,
     /// What a request takes from its start to its end [default: 200ms]
     #[arg(long, value_name = "TIME", value_parser = values::timeout, help_heading = "Service time")]
     service_time: Option<Duration>,
@@ -104,9 +107,10 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
     let basis = times.basis(args.service_time, SERVICE_TIME);
     let world = World { stdin_is_terminal: false, read: &|path| std::fs::read(path) };
     let limits = plan::limits(&args.limits, &world)?;
+    let retries = plan::retries(&args.retries);
     let estimate =
         Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP)).map_err(|error| error.to_string())?;
-    Ok(if args.json { json::page(&estimate) } else { text::page(&estimate) })
+    Ok(if args.json { json::page(&estimate, &retries) } else { text::page(&estimate, &retries) })
 }
 
 /// Counts everything `source` has, a batch at a time.

@@ -14,7 +14,7 @@ use super::estimate::{Estimate, Row};
 use super::service::Basis;
 
 /// The whole answer.
-pub(super) fn page(estimate: &Estimate<'_>) -> String {
+pub(super) fn page(estimate: &Estimate<'_>, retries: &RetrySettings) -> String {
     let mut page = String::new();
     totals(&mut page, estimate);
     if estimate.tally.urls == 0 {
@@ -27,7 +27,7 @@ pub(super) fn page(estimate: &Estimate<'_>) -> String {
     wrap(&mut page, &(why(estimate) + &next(estimate)), 0);
     page.push('\n');
     changes(&mut page, estimate);
-    notes(&mut page, estimate);
+    notes(&mut page, estimate, retries);
     page
 }
 
@@ -244,7 +244,7 @@ fn helpless(estimate: &Estimate<'_>) -> String {
 }
 
 /// What the bound leaves out.
-fn notes(page: &mut String, estimate: &Estimate<'_>) {
+fn notes(page: &mut String, estimate: &Estimate<'_>, retries: &RetrySettings) {
     let limits = &estimate.limits;
     let crowded = estimate.changes.helpful.iter().any(|change| !change.flags.starts_with("-c"));
     let long = estimate.tally.urls > limits.window as u64;
@@ -268,7 +268,7 @@ fn notes(page: &mut String, estimate: &Estimate<'_>) {
                 .to_owned(),
         ),
     ];
-    let notes = notes.into_iter().chain(end_of_refusers().map(|note| (estimate.tally.urls > 0, note)));
+    let notes = notes.into_iter().chain(end_of_refusers(retries).map(|note| (estimate.tally.urls > 0, note)));
     for (_, note) in notes.filter(|(applies, _)| *applies) {
         page.push('\n');
         wrap(page, &note, 0);
@@ -279,8 +279,7 @@ fn notes(page: &mut String, estimate: &Estimate<'_>) {
 const EXAMPLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// When a host that gives nothing but refusals is given up.
-fn end_of_refusers() -> Option<String> {
-    let retries = RetrySettings::default();
+fn end_of_refusers(retries: &RetrySettings) -> Option<String> {
     let dead = retries.until_dead()?;
     let refused = retries.until_refused(Duration::ZERO)?;
     let after = |seconds| retries.until_refused(seconds).map_or_else(String::new, |(time, _)| short(time));
@@ -343,7 +342,7 @@ to 7.5s, one that answers nothing but errors after 30.0s to 1m02s, or, where
 that is longer, after 4 of the pauses that its Retry-After asks for: 4m00s for
 one of 1m00s, 20m00s at most.
 ";
-        assert_eq!(page(&estimate), expected);
+        assert_eq!(page(&estimate, &RetrySettings::default()), expected);
     }
 
     /// What sets the bound, and what comes next.
@@ -379,8 +378,10 @@ one of 1m00s, 20m00s at most.
 
     #[test]
     fn hosts_alike_short_runs_and_nothing_have_their_own_words() {
-        let text =
-            |urls: &[&str]| page(&estimate_of(&tally_of(urls.iter().map(|url| url.to_string())), Limits::default()));
+        let text = |urls: &[&str]| {
+            let tally = tally_of(urls.iter().map(|url| url.to_string()));
+            page(&estimate_of(&tally, Limits::default()), &RetrySettings::default())
+        };
         let two = text(&["http://a.example/", "http://b.example/"]);
         assert!(two.contains("2 hosts set it alike: each, as http://a.example, needs that long for its only"), "{two}");
         assert!(two.contains("No limit helps: the run is as short as its longest request."), "{two}");
@@ -417,9 +418,11 @@ one of 1m00s, 20m00s at most.
             delay: Duration::from_secs(1),
             ..Limits::default()
         };
-        let page = page(&estimate_of(&tally, limits));
+        let retries = RetrySettings { dead_after: 0, ..RetrySettings::default() };
+        let page = page(&estimate_of(&tally, limits), &retries);
         for part in ["haul reads 100 URLs ahead", "--per-address is left out", "With --adaptive", "  apart  "] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
+        assert!(!page.contains("given up"), "none is: {page}");
     }
 }
