@@ -9,6 +9,7 @@ const OUTWEIGHS: u16 = 3;
 /// Attempts that tell what further ones, and what first ones, are like.
 const ENOUGH_FURTHER: u16 = 8;
 const ENOUGH_FIRST: u16 = 16;
+const ENOUGH_VAIN: u16 = 2;
 
 /// How the attempts ended that were the first at their jobs, and how the others did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +55,18 @@ impl Attempts {
         self.further.good > 0 && self.further.good * OUTWEIGHS >= self.further.bad
     }
 
+    /// Whether a first one has ended well of late.
+    #[must_use]
+    pub const fn has_good_first(self) -> bool {
+        self.first.good > 0
+    }
+
+    /// Whether it is the URL: whatever had failed once fails again, and a fifth of what is asked for the first time does not fail.
+    #[must_use]
+    pub const fn url_fails(self) -> bool {
+        self.further.good == 0 && self.further.bad >= ENOUGH_VAIN && self.first.good * 4 >= self.first.bad
+    }
+
     /// Whether it is the first attempt that fails, whatever the job, and further ones end well: a cache that is cold, a page
     /// that is made when it is asked for.
     #[must_use]
@@ -87,6 +100,18 @@ mod tests {
         assert!(!attempts.further_help());
         count(&mut attempts, true, 40, 0);
         assert!(attempts.further_help());
+    }
+
+    #[test]
+    fn urls_fail_where_no_further_attempt_ends_well_and_many_first_ones_do() {
+        for (first, further, fails) in
+            [((10, 2), (0, 1), false), ((10, 2), (0, 2), true), ((10, 2), (1, 40), false), ((1, 5), (0, 4), false)]
+        {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, false, first.0, first.1);
+            count(&mut attempts, true, further.0, further.1);
+            assert_eq!(attempts.url_fails(), fails, "{first:?} {further:?}");
+        }
     }
 
     #[test]

@@ -72,6 +72,12 @@ impl Share {
         self.good + self.bad >= ENOUGH
     }
 
+    /// Whether hardly any ends well: fewer than one in nine.
+    #[must_use]
+    pub const fn is_hopeless(self) -> bool {
+        self.bad > self.good * 8
+    }
+
     /// Whether so many fail that it has to be remembered.
     #[must_use]
     pub const fn is_usual(self) -> bool {

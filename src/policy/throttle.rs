@@ -19,6 +19,11 @@ const SHORTEST_WINDOW: f32 = 8.0;
 const LONGEST_WINDOW: f32 = 64.0;
 const GOOD: u32 = 4;
 
+/// Steps up are so many times further apart than the pause lasts that the host asked for after the last one.
+const PAUSES_APART: u32 = 16;
+/// And each is kept for so many of them before the next.
+const PAUSES_TRIED: u32 = 4;
+
 /// Good answers after a rest that show that the host has recovered: twice as many each time it was no lasting recovery.
 const RECOVERED: u32 = 8;
 const MOST_RELAPSES: u8 = 3;
@@ -39,17 +44,30 @@ const MOVED: f32 = 0.75;
 /// of it may still meet those of before.
 const LASTING: u64 = 4;
 
+/// How often a limit is lowered before it is taken for none.
+const MOST_LOWERED: u8 = 8;
+
 /// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
 const TRIES: u8 = 2;
 
-/// Failures while one request was served that start a trial with one at once.
-const CROWD: u8 = 16;
+/// Failures while one request was served that start a trial with one at once: twice as many after each that did not help, and
+/// more than are counted in the end.
+const CROWD: u32 = 16;
+const MOST_IDLE_CROWDS: u8 = 4;
+
+/// Where hardly anything ends well, too little to say how much is served, the first trial asks as often as this: many limits are
+/// lower than any rate that a few milliseconds show. In nanoseconds.
+const HOPELESS: f32 = 0.9;
+const PATIENCE: u64 = 250_000_000;
 
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
 
 /// The longest time between two starts that is tried, in nanoseconds: a trial takes eight of them at least.
 const SLOWEST: f32 = 5e9;
+
+/// The most that is usual of a host which says itself that it is asked too much.
+const TOLD: f32 = 0.5;
 
 /// The weight of one more window in what is usual.
 const DRIFT: f32 = 0.1;
@@ -85,6 +103,10 @@ pub struct Throttle {
     next_rest: u16,
     /// How often it seemed to have recovered since the last trial.
     relapses: u8,
+    /// Trials with one at once that did not help: twice as many failures are needed for the next.
+    idle_crowds: u8,
+    /// The last failure said that the host is asked too much.
+    is_told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +127,8 @@ struct Trial {
     tries: u8,
     /// How long a good answer took before, in nanoseconds.
     service: u64,
+    /// It began with many refusals while one was served: others may have been served beside it.
+    is_of_a_crowd: bool,
 }
 
 /// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
@@ -118,13 +142,27 @@ struct Search {
     /// Windows to pass before the next step, and after the next one that does not hold.
     wait: u16,
     next_wait: u16,
+    /// The pause that the host asked for last, which each step up costs that does not hold; and no step up before this time.
+    pause: Duration,
+    not_before: Time,
+    /// How often the host asked for a pause at the floor, which was lowered then.
+    lowered: u8,
     /// The floor itself did not hold in the window before.
     is_shaken: bool,
 }
 
 impl Search {
     const fn new(floor: Allowance) -> Self {
-        Self { floor, steps: 1, wait: 0, next_wait: 1, is_shaken: false }
+        Self {
+            floor,
+            steps: 1,
+            wait: 0,
+            next_wait: 1,
+            pause: Duration::ZERO,
+            not_before: Time::ZERO,
+            lowered: 0,
+            is_shaken: false,
+        }
     }
 }
 
@@ -193,6 +231,8 @@ impl Throttle {
             rest: 0,
             next_rest: REST,
             relapses: 0,
+            idle_crowds: 0,
+            is_told: false,
         }
     }
 
@@ -208,6 +248,12 @@ impl Throttle {
         matches!(self.stage, Stage::Free)
     }
 
+    /// Whether less has been seen to help.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        matches!(self.stage, Stage::Limited(_))
+    }
+
     /// Whether a share of its attempts fails however slowly it is asked.
     #[must_use]
     pub const fn expects_failures(&self) -> bool {
@@ -216,6 +262,13 @@ impl Throttle {
 
     /// An attempt ended well. `max`: the host's limit on requests at once.
     pub fn good(&mut self, started: Time, now: Time, max: u32) {
+        if let Stage::Trial(Trial { is_of_a_crowd: true, .. }) = self.stage
+            && started < self.window.since
+            && let Allowance::AtOnce(requests) = self.allowance
+        {
+            // It was served beside the one that the trial began with.
+            self.allowance = Allowance::AtOnce((requests + 1).min(max));
+        }
         if started > self.window.since {
             if let Some(rest) = self.window.rest.filter(|rest| !rest.is_over) {
                 // How long nothing was served before it says nothing of how much is.
@@ -233,17 +286,32 @@ impl Throttle {
 
     /// While it worked at one request for so long it refused `run` others, all that were begun meanwhile: it may serve no more
     /// than that one at once. Most hosts refuse at once, so that each attempt that is begun until more is known fails.
-    pub fn crowded(&mut self, run: u8, service: Duration, now: Time) {
+    /// Whether that starts a trial.
+    pub fn crowded(&mut self, run: u8, service: Duration, now: Time) -> bool {
         let before = f32::from(run) / f32::from(run.saturating_add(1));
-        if run >= CROWD && self.is_free() && self.rest == 0 && before > self.usual + SUSPECT {
-            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service) });
+        let is_many = u32::from(run) >= CROWD << self.idle_crowds;
+        let is_suspect = is_many && self.is_free() && self.rest == 0 && before > self.usual + SUSPECT;
+        if is_suspect {
+            self.relapses = 0;
+            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service), is_of_a_crowd: true });
             self.allowance = Allowance::AtOnce(1);
+            self.window = Window::new(now);
+        }
+        is_suspect
+    }
+
+    /// What fails would fail however slowly it is asked: no trial is needed to know.
+    pub fn is_in_vain(&mut self, now: Time) {
+        self.is_told = false;
+        if let Stage::Trial(trial) = self.stage {
+            self.release(trial.before);
             self.window = Window::new(now);
         }
     }
 
     /// An attempt failed in a way that less might help against.
-    pub fn bad(&mut self, started: Time, now: Time, max: u32) {
+    pub fn bad(&mut self, started: Time, now: Time, max: u32, is_told: bool) {
+        self.is_told = is_told;
         if started > self.window.since {
             self.window.bad += 1;
             self.judge(now, max);
@@ -252,11 +320,19 @@ impl Throttle {
 
     /// Nothing has come back well of late, and the host will be left alone for a while. What it served since the first
     /// such time, the rests included, is what it takes, once that says enough.
-    pub fn rests(&mut self, now: Time, max: u32) {
+    pub fn rests(&mut self, now: Time, max: u32, asked: Option<Duration>) {
         let window = self.window;
         match self.stage {
             Stage::Trial(..) => return,
-            Stage::Limited(search) if search.floor != self.allowance => return self.step_back(search, now, max),
+            Stage::Limited(mut search) if asked.is_some() || search.floor != self.allowance => {
+                search.pause = asked.unwrap_or(search.pause);
+                search.not_before = now + search.pause * PAUSES_APART;
+                return if search.floor == self.allowance {
+                    self.lower(search, now)
+                } else {
+                    self.step_back(search, now, max)
+                };
+            }
             Stage::Limited(_) | Stage::Free => {}
         }
         let Some(rest) = window.rest else {
@@ -264,8 +340,9 @@ impl Throttle {
             return;
         };
         self.window.rest = Some(Rest { at: now, good: 0, ..rest });
-        // What came at once after a rest is no rate: there has to be one within.
-        if rest.at < window.since || !window.says_how_many_are_served(now) {
+        // What came at once after a rest is no rate: there has to be one within. One that was asked for may be for a few URLs.
+        let is_little = asked.is_some() && window.good + window.bad < WINDOW;
+        if rest.at < window.since || is_little || !window.says_how_many_are_served(now) {
             return;
         }
         match self.stage {
@@ -273,6 +350,24 @@ impl Throttle {
             Stage::Limited(search) => self.step_back(search, now, max),
             Stage::Free | Stage::Trial(..) => {}
         }
+    }
+
+    /// The host asks for a pause at the highest limit that has held, for as long as a burst lasted: a fifth less. Whom that does not
+    /// help in the end asks for other reasons.
+    fn lower(&mut self, search: Search, now: Time) {
+        self.allowance = match self.allowance {
+            Allowance::Every(nanos) => Allowance::Every((nanos + nanos / 4).min(SLOWEST as u64)),
+            Allowance::AtOnce(1) if self.window.good > 0 => Allowance::Every(self.window.service() / 4 * 5),
+            Allowance::AtOnce(requests) => Allowance::AtOnce((requests - requests.div_ceil(5)).max(1)),
+            Allowance::All => Allowance::All,
+        };
+        let (wait, next_wait) = (search.next_wait, (search.next_wait * 2).min(LONGEST_WAIT));
+        let (floor, lowered) = (self.allowance, search.lowered + 1);
+        self.stage = Stage::Limited(Search { floor, steps: 0, wait, next_wait, lowered, is_shaken: false, ..search });
+        if lowered > MOST_LOWERED {
+            (self.stage, self.allowance, self.rest) = (Stage::Free, Allowance::All, self.next_rest);
+        }
+        self.window = Window::new(now);
     }
 
     /// A limit did not hold: back to the one that did, or, if it is that one for the second time in a row, less.
@@ -293,14 +388,21 @@ impl Throttle {
     fn slow_down(&mut self, now: Time, max: u32) {
         let trial = match self.stage {
             Stage::Trial(trial) => {
-                Trial { before: f32::midpoint(trial.before, self.window.share()), tries: trial.tries + 1, ..trial }
+                let before = f32::midpoint(trial.before, self.window.share());
+                Trial { before, tries: trial.tries + 1, is_of_a_crowd: false, ..trial }
             }
             Stage::Free | Stage::Limited(_) => {
-                Trial { before: self.window.share(), tries: 1, service: self.window.service() }
+                Trial { before: self.window.share(), tries: 1, service: self.window.service(), is_of_a_crowd: false }
             }
         };
         self.relapses = 0;
-        (self.stage, self.allowance) = (Stage::Trial(trial), self.window.what_is_served(now, max));
+        let is_first = trial.tries == 1 && !self.expects_failures();
+        let is_hopeless = self.window.good < GOOD && self.window.share() > HOPELESS;
+        let allowance = match self.window.what_is_served(now, max) {
+            Allowance::Every(_) if is_first && is_hopeless => Allowance::Every(PATIENCE),
+            allowance => allowance,
+        };
+        (self.stage, self.allowance) = (Stage::Trial(trial), allowance);
         self.window = Window::new(now);
     }
 
@@ -334,9 +436,14 @@ impl Throttle {
             Stage::Trial(Trial { before, tries, .. }) if tries < TRIES && share <= before * MOVED => {
                 return self.slow_down(now, max);
             }
+            // It said nothing of a rate, which is for others to try.
+            Stage::Trial(Trial { is_of_a_crowd: true, .. }) => {
+                (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+                self.idle_crowds = (self.idle_crowds + 1).min(MOST_IDLE_CROWDS);
+            }
             Stage::Trial(trial) if window.good == 0 => self.release(trial.before),
             Stage::Trial(trial) => self.release(f32::midpoint(trial.before, share)),
-            Stage::Limited(search) => self.raise(search, max),
+            Stage::Limited(search) => self.raise(search, now, max),
         }
         self.window = Window::new(now);
     }
@@ -372,23 +479,34 @@ impl Throttle {
     /// Less did not help: everything again.
     fn release(&mut self, usual: f32) {
         (self.stage, self.allowance) = (Stage::Free, Allowance::All);
-        self.usual = usual;
-        self.rest = self.next_rest;
+        // A host that says so is not soon disbelieved.
+        (self.usual, self.rest) =
+            if self.is_told { (usual.min(TOLD), self.next_rest / REST) } else { (usual, self.next_rest) };
         self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
     }
 
     /// The limit held once more: a step up, when it is time for one.
-    fn raise(&mut self, mut search: Search, max: u32) {
+    fn raise(&mut self, mut search: Search, now: Time, max: u32) {
         if matches!(self.allowance, Allowance::AtOnce(requests) if requests >= max) {
             (self.stage, self.allowance) = (Stage::Free, Allowance::All);
             return;
         }
-        (search.floor, search.is_shaken) = (self.allowance, false);
+        search.is_shaken = false;
+        if now < search.not_before {
+            search.wait = search.wait.saturating_sub(1);
+            self.stage = Stage::Limited(search);
+            return;
+        }
+        if search.floor != self.allowance {
+            (search.floor, search.lowered) = (self.allowance, 0);
+        }
         if search.wait > 0 {
             search.wait -= 1;
             self.stage = Stage::Limited(search);
             return;
         }
+        // A burst may hide for a while that it is too much.
+        search.not_before = now + search.pause * PAUSES_TRIED;
         let step = 1_u32 << search.steps.min(3);
         search.steps = search.steps.saturating_add(1);
         self.allowance = match self.allowance {
@@ -429,7 +547,7 @@ mod tests {
             for _ in 0..at_once {
                 let ended = started + Duration::from_millis(10);
                 if fails(number, at_once) {
-                    throttle.bad(started, ended, MAX);
+                    throttle.bad(started, ended, MAX, false);
                 } else {
                     throttle.good(started, ended, MAX);
                 }
@@ -479,7 +597,7 @@ mod tests {
     fn attempts_begun_before_the_allowance_changed_say_nothing_of_it() {
         let mut throttle = Throttle::new(Time::from_millis(100));
         for _ in 0..100 {
-            throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX);
+            throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX, false);
             throttle.good(Time::from_millis(99), Time::from_millis(200), MAX);
         }
         assert_eq!(throttle.allowance(), Allowance::All);
@@ -490,18 +608,17 @@ mod tests {
         let at = Time::from_millis;
         let crowded = |throttle: &mut Throttle, run| throttle.crowded(run, Duration::from_millis(100), at(100));
         let mut throttle = Throttle::new(Time::ZERO);
-        crowded(&mut throttle, 15);
+        assert!(!crowded(&mut throttle, 15));
         assert_eq!(throttle.allowance(), Allowance::All);
-        crowded(&mut throttle, 16);
+        assert!(crowded(&mut throttle, 16));
         assert_eq!(throttle.allowance(), Allowance::AtOnce(1));
         let mut helped = throttle;
         (0..8).for_each(|nth| helped.good(at(101 + nth), at(200 + nth), MAX));
         assert!(!helped.is_free() && !helped.expects_failures());
-        (0..7).for_each(|nth| throttle.bad(at(101 + nth), at(200 + nth), MAX));
+        (0..7).for_each(|nth| throttle.bad(at(101 + nth), at(200 + nth), MAX, false));
         throttle.good(at(110), at(210), MAX);
-        assert!(throttle.is_free() && throttle.expects_failures());
-        crowded(&mut throttle, 200);
-        assert_eq!(throttle.allowance(), Allowance::All);
+        assert!(throttle.is_free() && !throttle.expects_failures(), "a rate may help");
+        assert!(!crowded(&mut throttle, 31) && crowded(&mut throttle, 32));
     }
 
     #[test]

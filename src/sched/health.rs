@@ -56,6 +56,8 @@ struct Trouble {
     well_at: Time,
     /// Failures that no good answer has followed.
     run: u8,
+    /// Failures of further attempts since the last good answer that say nothing by themselves.
+    uncounted: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
     ramp: u32,
     /// It has been in trouble: its jobs are drawn from all over its queue.
@@ -171,6 +173,11 @@ impl Health {
         self.trouble.as_ref().map_or(u32::MAX, |trouble| trouble.allowed())
     }
 
+    /// Whether nothing has come back well since it was found to be in trouble.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.level > 0)
+    }
+
     /// A job has come back to the end of the queue that has been tried before.
     pub(super) fn comes_again(&mut self) {
         if let Some(trouble) = &mut self.trouble {
@@ -260,32 +267,44 @@ impl Health {
             trouble.breaker.answered();
         }
         // Whether it says something of the host, and not only of its job: a URL is no reason not to be reached.
-        let asks = asks_too_much || blow.pause.is_some() || matches!(report.verdict, Verdict::PushedBack(_));
+        let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
+        let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
         let counts =
             trouble.counts(report.again) || !is_there(blow.cause) || (trouble.level > 0 && blow.pause.is_some());
+        // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
+        trouble.uncounted = if counts { 0 } else { (trouble.uncounted + 1) % LONG_RUN };
+        let is_unclear = trouble.share.is_hopeless() && !trouble.throttle.expects_failures();
+        let is_long = !counts && trouble.uncounted == 0 && is_unclear;
+        let counts = counts || is_long;
         let first_fail = trouble.first_attempts_fail();
-        if counts {
-            trouble.run = trouble.run.saturating_add(1);
-            if !retries.backoff_max.is_zero() && !first_fail {
-                trouble.throttle.bad(report.started, now, max);
-            }
+        trouble.run = trouble.run.saturating_add(u8::from(counts));
+        // Where less has helped, it helps further attempts, too.
+        let is_load = (counts || trouble.throttle.is_limited()) && !first_fail;
+        if is_load && !retries.backoff_max.is_zero() {
+            trouble.throttle.bad(report.started, now, max, is_pushed_back);
         }
         let has_served = served > 0;
+        let url_fails = is_pushed_back && trouble.attempts.url_fails();
+        if url_fails {
+            trouble.throttle.is_in_vain(now);
+        }
+        // Who says so is believed, unless it is the URL that is answered like this.
+        let is_believed = is_pushed_back && !url_fails && !trouble.throttle.expects_failures();
         let telling_run = match has_served {
-            _ if first_fail => LONGEST_RUN,
+            _ if first_fail && is_there(blow.cause) => LONGEST_RUN,
+            true if is_believed => SHORTEST_RUN,
             // It is there, and asks for nothing: it may serve hardly any of its URLs.
             _ if is_there(blow.cause) && !asks || trouble.share.is_known() => trouble.share.telling_run(),
             true => SHORTEST_RUN,
             false => 1,
         };
-        let is_trouble = trouble.run >= telling_run;
-        // Not the whole host for a URL that is always answered like this.
-        let holds = matches!(report.verdict, Verdict::PushedBack(_)) && counts && !trouble.throttle.expects_failures();
+        let is_trouble = is_long || trouble.run >= telling_run;
+        let holds = is_believed && counts;
         trouble.attempts.ended(report.again, false);
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
             // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
             if holds && report.started >= trouble.held_at && !retries.backoff_max.is_zero() {
-                trouble.throttle.rests(now, max);
+                trouble.throttle.rests(now, max, Some(pause));
                 trouble.held_at = now;
             }
             trouble.until = trouble.until.max(now + pause);
@@ -300,6 +319,7 @@ impl Health {
         }
         let is_connected = is_there(blow.cause) || matches!(report.verdict, Verdict::Stalled(_));
         let patience = match (has_served, is_connected) {
+            _ if is_certificate(blow.cause) => Duration::ZERO,
             (true, _) => retries.outage,
             (false, true) => retries.outage / SO_FAR_NEVER_WELL,
             (false, false) => Duration::ZERO,
@@ -319,7 +339,7 @@ impl Health {
             false => Duration::MAX,
         };
         if !retries.backoff_max.is_zero() {
-            trouble.throttle.rests(now, max);
+            trouble.throttle.rests(now, max, None);
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
             trouble.ramp = match has_served {
                 true => trouble.share.telling_probes(trouble.run),
@@ -383,6 +403,7 @@ impl Trouble {
             well_at: now,
             level: 0,
             run: 0,
+            uncounted: 0,
             ramp: 0,
             scatters: false,
             drawn: 0,
@@ -455,13 +476,14 @@ impl Trouble {
     /// A good answer came.
     fn served(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
         let now = bench.now;
-        // All that failed since the last good answer was asked for while this one was served.
-        if report.started <= self.well_at && !bench.settings.retries.backoff_max.is_zero() {
-            self.throttle.crowded(self.run, now.since(report.started), now);
-        }
+        // It was asked for before the last good answer came, and all that failed since came back first.
+        let is_in_question = report.started <= self.well_at && (!report.again || self.attempts.has_good_first());
+        let is_crowded = is_in_question
+            && !bench.settings.retries.backoff_max.is_zero()
+            && self.throttle.crowded(self.run, now.since(report.started), now);
         self.well_at = now;
         self.share.good_after(self.run);
-        self.run = 0;
+        (self.run, self.uncounted) = (0, 0);
         self.unpaid = 0;
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
             (self.until, self.asked_at) = (self.until.min(now), None);
@@ -469,7 +491,7 @@ impl Trouble {
         self.level = 0;
         self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
         self.attempts.ended(report.again, true);
-        if !self.first_attempts_fail() {
+        if !is_crowded && !self.first_attempts_fail() {
             self.throttle.good(report.started, now, max);
         }
     }
@@ -497,6 +519,6 @@ mod tests {
 
     #[test]
     fn what_is_held_against_a_host_fits_its_memory_budget() {
-        assert!(size_of::<Trouble>() <= 216, "{}", size_of::<Trouble>());
+        assert!(size_of::<Trouble>() <= 240, "{}", size_of::<Trouble>());
     }
 }

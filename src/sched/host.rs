@@ -24,7 +24,7 @@ pub(super) enum Place {
     Vacant,
     /// Nothing to do: in the list of idle hosts, by time.
     Idle,
-    /// Nothing to do, and a clock that runs for longer than the memory: among the timers.
+    /// Nothing to do, and a clock that runs for longer than the memory, or when too many are idle: among the timers.
     Resting,
     /// Waiting for a report, a look-up or a job: in no list.
     Busy,
@@ -243,9 +243,14 @@ impl<J> Host<J> {
         self.service = blend(self.service, micros);
     }
 
-    /// When both clocks have passed.
+    /// When both clocks have passed, and it is no longer dead.
     pub(super) fn clear_at(&self) -> Time {
         self.pace.next().max(self.health.clear_at())
+    }
+
+    /// When both clocks have passed: who is forgotten before is asked too soon.
+    pub(super) fn rested_at(&self) -> Time {
+        self.pace.next().max(self.held_until())
     }
 }
 

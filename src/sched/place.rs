@@ -98,7 +98,7 @@ impl<J> Scheduler<J> {
             Place::Idle if clear <= host.idle_since + memory => (Place::Idle, Time::NEVER),
             // Its delay was made longer: it must not be forgotten before that has passed.
             Place::Idle => (Place::Resting, clear),
-            Place::Resting if clear > now => (Place::Resting, clear),
+            Place::Resting if self.kept_until(host) > now => (Place::Resting, self.kept_until(host)),
             Place::Resting => (Place::Idle, Time::NEVER),
             _ if clear > now + memory => (Place::Resting, clear),
             _ => (Place::Idle, Time::NEVER),
@@ -124,7 +124,8 @@ impl<J> Scheduler<J> {
         let host = &mut self.hosts[id as usize];
         match host.place {
             // Timers are left to come up: looking at a host once too often does no harm.
-            Place::Vacant | Place::Busy | Place::Waiting(_) | Place::Resting => {}
+            Place::Vacant | Place::Busy | Place::Waiting(_) => {}
+            Place::Resting => self.idling -= 1,
             Place::Idle => {
                 self.idle.remove(&mut self.places, id);
                 self.idling -= 1;
@@ -155,11 +156,9 @@ impl<J> Scheduler<J> {
                 host.idle_since = now;
                 host.queue.shrink_to_fit();
                 host.health.forgive(now);
+                self.idling += 1;
                 match place {
-                    Place::Idle => {
-                        self.idle.push(&mut self.places, id);
-                        self.idling += 1;
-                    }
+                    Place::Idle => self.idle.push(&mut self.places, id),
                     _ => self.timers.arm(id, until),
                 }
             }
@@ -239,6 +238,13 @@ impl<J> Scheduler<J> {
         } else {
             self.places_held.fall_silent(in_flight);
         }
+    }
+
+    /// An idle host is not looked at before `until`.
+    pub(super) fn rest(&mut self, id: u32, until: Time) {
+        self.idle.remove(&mut self.places, id);
+        self.hosts[id as usize].place = Place::Resting;
+        self.timers.arm(id, until);
     }
 
     fn count_deferral(&mut self, id: u32, now: Time) {

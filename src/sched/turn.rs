@@ -6,7 +6,7 @@ use crate::model::{DeferReason, GiveUpReason, Time};
 
 use super::Scheduler;
 use super::event::{Action, HostId, Wake};
-use super::host::{Gate, Place};
+use super::host::{Gate, Host, Place};
 use super::ready::{Freed, Pick};
 use super::retries::Comeback;
 
@@ -44,7 +44,8 @@ impl<J> Scheduler<J> {
         let Some((_, id)) = self.retries.first().filter(|(due, _)| *due <= now) else { return false };
         let host = &mut self.hosts[id as usize];
         match self.retries.take_first(&mut host.retries) {
-            Some((job, Comeback::First)) => self.enqueue_first(HostId(id), job, now),
+            // Where nothing comes back well, others are to show whether it is the host or the job.
+            Some((job, Comeback::First)) if !host.health.is_in_trouble() => self.enqueue_first(HostId(id), job, now),
             Some((job, Comeback::Paying)) if !host.budget.spend() => {
                 if host.may_earn() && host.retries.len() < MOST_UNPAID && host.health.may_wait_unpaid() {
                     let due = now + self.settings.job_backoff().wait(1, &mut self.rng);
@@ -54,7 +55,7 @@ impl<J> Scheduler<J> {
                 self.given_up.push_back((HostId(id), job, GiveUpReason::BudgetEmpty));
                 self.settle(id, now);
             }
-            Some((job, Comeback::Behind | Comeback::Paying)) => {
+            Some((job, _)) => {
                 host.health.comes_again();
                 self.enqueue(id, job, now);
             }
@@ -187,7 +188,18 @@ impl<J> Scheduler<J> {
     }
 
     fn forget_one(&mut self, now: Time) -> Option<Action<J>> {
-        let (_, id) = self.first_expiry().filter(|(at, _)| *at <= now)?;
+        let id = loop {
+            let (at, id) = self.first_expiry()?;
+            let kept_until = self.kept_until(&self.hosts[id as usize]);
+            if at <= now && kept_until <= now {
+                break id;
+            }
+            if at > now && !self.is_crowded() {
+                return None;
+            }
+            // Its clocks are no reason to keep those behind it.
+            self.rest(id, kept_until);
+        };
         self.leave(id);
         let host = &mut self.hosts[id as usize];
         host.place = Place::Vacant;
@@ -198,12 +210,24 @@ impl<J> Scheduler<J> {
     }
 
     /// The host that has been idle for longest, and when it is forgotten. A host whose clocks run on past that is not
-    /// in this list. When too many are idle it is forgotten as soon as its clocks allow.
+    /// in this list. When too many are idle it is forgotten as soon as its clocks allow, dead or not.
     pub(super) fn first_expiry(&self) -> Option<(Time, u32)> {
         let id = self.idle.first()?;
-        let (host, retries) = (&self.hosts[id as usize], &self.settings.retries);
-        let crowded = self.idling > retries.max_idle_hosts;
-        Some((if crowded { host.clear_at() } else { host.idle_since + retries.host_memory }, id))
+        let host = &self.hosts[id as usize];
+        Some((
+            if self.is_crowded() { host.rested_at() } else { host.idle_since + self.settings.retries.host_memory },
+            id,
+        ))
+    }
+
+    /// Whether more hosts are idle than are remembered.
+    const fn is_crowded(&self) -> bool {
+        self.idling > self.settings.retries.max_idle_hosts
+    }
+
+    /// Until when an idle host is not forgotten.
+    pub(super) fn kept_until(&self, host: &Host<J>) -> Time {
+        if self.is_crowded() { host.rested_at() } else { host.clear_at() }
     }
 
     /// The first host that waits for a point in time. Timers of hosts that no longer wait, or wait longer, are brought
@@ -215,7 +239,7 @@ impl<J> Scheduler<J> {
             let (until, wake) = match host.place {
                 Place::Waiting(Wake::BackOff) => (host.held_until(), Wake::BackOff),
                 Place::Waiting(wake) => (host.pace.next(), wake),
-                Place::Resting => (host.clear_at(), Wake::Expiry),
+                Place::Resting => (self.kept_until(host), Wake::Expiry),
                 _ => (Time::NEVER, Wake::Expiry),
             };
             if until <= at {

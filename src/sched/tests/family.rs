@@ -35,7 +35,7 @@ const fn ms(millis: u64) -> Duration {
 }
 
 /// What a host is, which the scheduler must find out.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     /// So many of 100 URLs always fail.
     ByUrl(u64, Verdict),
@@ -114,7 +114,8 @@ impl Played<'_> {
         };
         self.serving += u32::from(verdict == Verdict::Fine);
         let took = match verdict {
-            Verdict::Fine => good,
+            // Nobody answers to the nanosecond.
+            Verdict::Fine => good.mul_f64(self.rng.f64().mul_add(0.4, 0.8)),
             TIMEOUT | SILENT => CONNECT_TIMEOUT,
             _ => bad,
         };
@@ -194,7 +195,13 @@ impl Case {
     }
 
     fn run(&self) -> Outcome {
-        let settings = SchedulerSettings::new(&Limits::default(), &RetrySettings::default());
+        self.run_at(AT_ONCE as u32)
+    }
+
+    /// With so many at once.
+    fn run_at(&self, at_once: u32) -> Outcome {
+        let limits = Limits { per_host: at_once.try_into().expect("not zero"), ..Limits::default() };
+        let settings = SchedulerSettings::new(&limits, &RetrySettings::default());
         let mut scheduler = Scheduler::new(settings.clone(), 7 + self.seed);
         let host = scheduler.add_host(&HostRules { needs_address: false, ..settings.host }, Time::ZERO);
         (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1) }, Time::ZERO));
@@ -335,6 +342,7 @@ fn short() -> Vec<(Case, f64)> {
         case("one of four fails at its first attempt (503)", Kind::AtFirst(25, UNAVAILABLE), 500, quick, 2.0),
         case("serves 1 at once, refuses at once, few", Kind::AtOnce(1), 40, (ms(100), ms(2)), 15.0),
         case("serves 2 at once, refuses at once, few", Kind::AtOnce(2), 40, (ms(100), ms(2)), 15.0),
+        case("10 % of the URLs say 429 and `Retry-After: 1`", Kind::ByUrl(10, asks), 500, quick, 6.0),
         case("serves 2/s, says `Retry-After: 1` (429)", Kind::Rate(2, 1, asks), 120, quick, 90.0),
         case("serves 5/s, says `Retry-After: 1` (429)", Kind::Rate(5, 1, asks), 100, quick, 60.0),
         case("serves 20/s, says `Retry-After: 1` (503)", Kind::Rate(20, 5, waits), 200, quick, 20.0),
@@ -446,10 +454,11 @@ fn the_family_over_forty_seeds() {
         let (keeps, percent_lost) = match case.kind {
             Kind::ByChance(50.., _) => (0.67, 14),
             Kind::ByChance(25.., _) => (0.78, 3),
-            Kind::ByUrl(75.., TOO_MANY) => (0.58, 2),
+            Kind::ByUrl(75.., TOO_MANY) => (0.55, 2),
+            Kind::Rate(100, _, TOO_MANY) => (0.78, 14),
             _ => (0.78, 2),
         };
-        if median < 0.83 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
+        if median < 0.78 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
             missed.push(case.name);
         }
     }
@@ -462,7 +471,7 @@ fn the_family_over_forty_seeds() {
         seconds.sort_by(f64::total_cmp);
         let (median, longest, most_lost) = (seconds[20], seconds[39], lost.into_iter().max().unwrap_or_default());
         println!("{:55} median {median:.1} s, {longest:.1} s at most, {most_lost} of {} lost", case.name, case.jobs);
-        if median > most || most_lost * 10 > case.jobs {
+        if median > most || most_lost * 8 > case.jobs {
             missed.push(case.name);
         }
     }
@@ -485,4 +494,83 @@ fn a_host_that_only_refuses_comes_to_its_end_when_it_can_be_foreseen() {
         assert!(ran.ended < most.as_secs_f64() + 1.0, "{what}");
         assert!(jobs < 400 || ran.ended >= least.as_secs_f64(), "{what}");
     }
+}
+/// A host that drops every packet holds its places for two connect time-outs, and no longer.
+#[test]
+fn a_black_hole_ends_within_two_time_outs() {
+    for jobs in [1, 2, 8, 20, 500] {
+        let ran = Case::new("", Kind::Outage(0, u64::MAX, TIMEOUT), jobs, (ms(2), ms(2))).run();
+        let most = 2.0 * CONNECT_TIMEOUT.as_secs_f64() + if jobs < 8 { 11.5 } else { 1.0 };
+        assert!(ran.ended < most, "{jobs} URLs: ends after {:.1} s", ran.ended);
+    }
+}
+
+/// 500 URLs of one host, some of which always fail, the others within 2 ms.
+#[test]
+fn some_urls_that_fail_cost_the_others_nothing() {
+    for (share, verdict) in [2, 10, 25].into_iter().flat_map(|share| [(share, UNAVAILABLE), (share, RESET)]) {
+        for seed in 0..20 {
+            let case = Case { seed, ..Case::new("", Kind::ByUrl(share, verdict), 500, (ms(2), ms(2))) };
+            let ran = case.run();
+            let what = format!("{share} % ({verdict:?}), seed {seed}: {:.2} s, all by {:.2} s", ran.seconds, ran.ended);
+            assert!(ran.seconds < 0.5 && ran.ended < 3.0 && ran.lost == 0, "{what}, {} lost", ran.lost);
+        }
+    }
+}
+
+/// Hosts that were found to be hard, with what each may take, times the best, and the share of its jobs that may be lost.
+fn hard() -> Vec<(Case, f64, f64)> {
+    let asks = |seconds| Verdict::PushedBack(Some(Duration::from_secs(seconds)));
+    let waits = Verdict::Troubled(Some(ms(1000)));
+    let mut all = Vec::new();
+    let mut case = |kind, jobs, service, times, lost| all.push((Case::new("", kind, jobs, service), times, lost));
+    // A limit that is soon reached, in few URLs and in many, whatever says so.
+    for (verdict, times, lost) in
+        [(asks(1), 3.0, 0.04), (waits, 1.5, 0.04), (TOO_MANY, 1.5, 0.06), (UNAVAILABLE, 1.5, 0.11)]
+    {
+        case(Kind::Rate(2, 1, verdict), 120, (ms(5), ms(2)), times, lost);
+        case(Kind::Rate(5, 1, verdict), 100, (ms(5), ms(2)), times, lost);
+        case(Kind::Rate(20, 5, verdict), 2000, (ms(5), ms(2)), 1.4, 0.01);
+        case(Kind::Rate(100, 10, verdict), 6000, (ms(5), ms(2)), 1.5, 0.15);
+    }
+    // 429 and `Retry-After` for some URLs, one after the other or not: each may cost a pause until it is known.
+    for seconds in [1, 10] {
+        let pauses = |most: f64| (seconds as f64 * most + 3.0) / 0.75;
+        case(Kind::Block(0, 8, asks(seconds)), 300, (ms(20), ms(20)), pauses(2.0), 0.0);
+        case(Kind::Block(100, 120, asks(seconds)), 300, (ms(20), ms(20)), pauses(6.0), 0.0);
+        case(Kind::Block(8, 40, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);
+        case(Kind::ByUrl(10, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);
+    }
+    // Answers that take longer than refusals.
+    for good in [100, 500, 2000] {
+        case(Kind::AtFirst(100, UNAVAILABLE), 500, (ms(good), ms(2)), 1.2, 0.0);
+        case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 1.5, 0.0);
+        case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0, 0.0);
+        for most in [1, 2, 4, 6] {
+            case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.2, 0.01);
+        }
+    }
+    all
+}
+
+#[test]
+fn hosts_that_are_hard_are_fetched_all_the_same() {
+    let mut missed = Vec::new();
+    for (case, times, lost) in hard() {
+        let runs = (0..8).map(|seed| {
+            let ran = Case { seed, name: String::new(), ..case }.run();
+            (ran.seconds, ran.lost)
+        });
+        let (seconds, all_lost): (Vec<_>, Vec<_>) = runs.unzip();
+        let (longest, most_lost) =
+            (seconds.into_iter().fold(0.0, f64::max), all_lost.into_iter().max().unwrap_or_default());
+        let (best, jobs) = (case.best(), case.jobs);
+        let what =
+            format!("{:?}, {:?}: {longest:.1} s of {best:.1} s, {most_lost} of {jobs} lost", case.kind, case.service);
+        println!("{what}");
+        if longest > best * times || most_lost as f64 > jobs as f64 * lost {
+            missed.push(what);
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
 }

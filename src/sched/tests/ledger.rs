@@ -346,7 +346,8 @@ impl Ledger {
         assert!(!book.has_work(), "{book:?}");
         let standing = book.history.standing(retries);
         assert!(!paced && now >= standing.asked_until, "host {host} forgotten while a clock runs");
-        assert!(standing.death.is_none_or(|death| now >= death.until), "host {host} forgotten while dead");
+        let crowded = self.idle().count() > retries.max_idle_hosts;
+        assert!(crowded || standing.death.is_none_or(|death| now >= death.until), "host {host} forgotten while dead");
         if now >= book.busy_until + retries.host_memory {
             self.seen.forgotten.insert("idle for long");
         } else {
@@ -476,9 +477,9 @@ impl Ledger {
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
             DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
             DeferReason::Unanswered => !book.answers,
-            DeferReason::GroupLimit => self.group_full(host) || self.is_kept(host, |script| script.group),
+            DeferReason::GroupLimit => self.group_full(host) || self.is_kept(host, |_, script| script.group),
             DeferReason::AddressLimit => {
-                self.address_full(host) || self.is_kept(host, |script| script.address.map(usize::from))
+                self.address_full(host) || self.is_kept(host, |book, _| book.address.map(usize::from))
             }
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,
             DeferReason::GlobalPace => now < self.not_before || breaks_rate(&self.starts, self.interval, now),
@@ -536,9 +537,10 @@ impl Ledger {
     }
 
     /// A host under the same limit has not answered and is ready: it keeps a permit until silent requests leave it a place.
-    fn is_kept(&self, host: usize, limit: impl Fn(&Script) -> Option<usize>) -> bool {
+    fn is_kept(&self, host: usize, limit: impl Fn(&HostBook, &Script) -> Option<usize>) -> bool {
+        let own = limit(&self.hosts[host], &self.plan.hosts[host]);
         let books = self.hosts.iter().zip(&self.plan.hosts);
-        let mut same = books.filter(|(_, script)| limit(script) == limit(&self.plan.hosts[host]));
+        let mut same = books.filter(|(book, script)| limit(book, script) == own);
         same.any(|(book, _)| !book.answers && book.queued + book.retrying as usize > 0)
     }
 

@@ -124,6 +124,7 @@ pub(super) struct Standing {
     /// It has been in trouble.
     pub(super) scattered: bool,
     run: u8,
+    uncounted: u8,
     share: Share,
     attempts: Attempts,
     /// When the last good answer came, or the first failure.
@@ -151,6 +152,7 @@ impl Standing {
         since: Time::ZERO,
         scattered: false,
         run: 0,
+        uncounted: 0,
         share: Share::NOTHING,
         attempts: Attempts::NONE,
         well_at: Time::ZERO,
@@ -199,16 +201,16 @@ impl Standing {
         }
         self.served += 1;
         let Some(throttle) = &mut self.throttle else { return };
-        if started <= self.well_at && holding {
-            throttle.crowded(self.run, at.since(started), at);
-        }
+        let in_question = started <= self.well_at && holding && (!again || self.attempts.has_good_first());
+        let crowded = in_question && throttle.crowded(self.run, at.since(started), at);
         self.well_at = at;
         self.attempts.ended(again, true);
-        if !(throttle.is_free() && self.attempts.first_fail()) {
+        let first_fail = throttle.is_free() && self.attempts.first_fail();
+        if !crowded && !first_fail {
             throttle.good(started, at, max);
         }
         self.share.good_after(self.run);
-        (self.run, self.level) = (0, 0);
+        (self.run, self.uncounted, self.level) = (0, 0, 0);
         if self.asked_at.is_none_or(|asked| started >= asked) {
             (self.asked_until, self.asked_at) = (self.asked_until.min(at), None);
         }
@@ -253,28 +255,36 @@ impl Standing {
         let there = among(kind, "status reset closed io truncated too_slow");
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
         let counts = !again || !there || self.attempts.further_help() || (self.level > 0 && asked);
+        self.uncounted = if counts { 0 } else { (self.uncounted + 1) % 32 };
+        let unclear = self.share.is_hopeless() && !throttle.expects_failures();
+        let long = !counts && self.uncounted == 0 && unclear;
+        let counts = counts || long;
         let first_fail = throttle.is_free() && self.attempts.first_fail();
-        if counts {
-            self.run = self.run.saturating_add(1);
-            if holding && !first_fail {
-                throttle.bad(started, at, max);
-            }
+        self.run = self.run.saturating_add(u8::from(counts));
+        if holding && !first_fail && (counts || throttle.is_limited()) {
+            throttle.bad(started, at, max, pushed_back);
         }
+        let url_fails = pushed_back && self.attempts.url_fails();
+        if url_fails {
+            throttle.is_in_vain(at);
+        }
+        let disbelieved = url_fails || throttle.expects_failures();
         self.attempts.ended(again, false);
         let asks = pushed_back || pause.is_some_and(|pause| !pause.is_zero());
         let telling_run = match self.served {
-            _ if first_fail => 64,
+            _ if first_fail && there => 64,
+            1.. if pushed_back && !disbelieved => 8,
             _ if there && !asks || self.share.is_known() => self.share.telling_run(),
             0 => 1,
             _ => 8,
         };
-        let in_trouble = self.run >= telling_run;
-        let holds = pushed_back && counts && !throttle.expects_failures();
+        let in_trouble = long || self.run >= telling_run;
+        let holds = pushed_back && counts && !disbelieved;
         let pause = pause.filter(|pause| !pause.is_zero());
         let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
         if let Some(pause) = pause.filter(|_| !too_long && (holds || in_trouble)) {
             if holds && started >= self.held_at && holding {
-                throttle.rests(at, max);
+                throttle.rests(at, max, Some(pause));
                 self.held_at = at;
             }
             self.asked_until = self.asked_until.max(at + pause);
@@ -287,6 +297,7 @@ impl Standing {
             return;
         }
         let patience = match kind {
+            _ if among(kind, "certificate_expired certificate_name certificate_untrusted") => Duration::ZERO,
             _ if self.served > 0 => settings.outage,
             _ if stalled => settings.outage / 3,
             FailureKind::Status | FailureKind::Reset | FailureKind::Closed | FailureKind::Io => settings.outage / 3,
@@ -297,7 +308,7 @@ impl Standing {
         let may_recover = lasted < patience;
         let dies = too_long && self.level > 0 && settings.dead_after > 0;
         if holding {
-            throttle.rests(at, max);
+            throttle.rests(at, max, None);
         }
         if dies {
             self.die(kind, at, settings);

@@ -513,7 +513,27 @@ fn of_too_many_idle_hosts_the_oldest_is_forgotten_but_not_before_its_clocks() {
     assert_eq!(story.scheduler.next_deadline(), Some((ms(60_000), Wake::Expiry)));
     assert_eq!(story.at(ms(60_000)), [Action::Forget { host: hosts[0] }]);
     assert_eq!(story.at(ms(61_000)), [Action::Forget { host: hosts[1] }]);
-    assert_eq!(story.scheduler.next_deadline(), Some((ms(2000 + 300_000), Wake::Expiry)), "the last has its time");
+    assert!(story.at(ms(62_000)).is_empty());
+    assert_eq!(story.scheduler.next_deadline(), Some((ms(62_000 + 300_000), Wake::Expiry)), "the last has its time");
+}
+
+#[test]
+fn neither_a_dead_host_nor_one_with_a_delay_keeps_the_others_in_memory() {
+    let crowd = RetrySettings { max_idle_hosts: 2, ..RetrySettings::default() };
+    let mut story = Story::new(Limits::default(), crowd);
+    let slow = story.host(|rules| rules.delay = Duration::from_secs(60));
+    story.arrive(slow, 0..1);
+    assert!(story.done(slow).is_empty());
+    let dead = story.host(|_| {});
+    story.arrive(dead, 1..2);
+    story.fail(dead, 1, FailureKind::NameNotFound, ONCE);
+    let plain = [2, 3].map(|job| {
+        let host = story.host(|_| {});
+        story.arrive(host, job..job + 1);
+        (host, story.done(host))
+    });
+    assert_eq!(plain[0].1, [Action::Forget { host: dead }], "the first without a clock, dead or not");
+    assert_eq!(plain[1].1, [Action::Forget { host: plain[0].0 }]);
 }
 
 #[test]
