@@ -225,6 +225,7 @@ impl Play {
         if let Some(host) = book.id {
             book.capacity = Some(slots);
             self.handle(Event::Capacity { host, slots });
+            self.handle(Event::Answers { host });
         }
     }
 

@@ -79,6 +79,12 @@ pub enum Event<J> {
         /// Its limits.
         limits: HostLimits,
     },
+    /// The head of a response came whose body may take long. Matters only until [`super::Scheduler::host_answers`]; the
+    /// attempt's end is reported as any other.
+    Answers {
+        /// The host.
+        host: HostId,
+    },
     /// An attempt ended and its job is done (or has moved to another host). Frees its permits.
     Done {
         /// The host.
@@ -98,7 +104,7 @@ pub enum Event<J> {
         /// Whether to try again.
         facts: RetryFacts,
     },
-    /// A started job could not be sent for a reason that is ours (no descriptor): it goes back to the head of its
+    /// A started job could not be sent, for want of a descriptor or of a stream on its connection: it goes back to the head of its
     /// queue. Frees its permits; nobody is blamed. It is started again as soon as the limits allow: say
     /// [`Event::Concurrency`] first where that would only fail again.
     Returned {

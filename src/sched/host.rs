@@ -55,6 +55,38 @@ pub(super) enum Gate {
     Open,
 }
 
+/// How a host's next request stands to the places that it has earned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has one.
+    Earned,
+    /// It is the first beyond them.
+    First,
+    /// Others are beyond them.
+    More,
+}
+
+impl Standing {
+    /// Whether it is silent: beyond the places that were earned.
+    pub(super) const fn is_silent(self) -> bool {
+        !matches!(self, Self::Earned)
+    }
+
+    /// Whether it would not be the only one.
+    pub(super) const fn wants_more(self) -> bool {
+        matches!(self, Self::More)
+    }
+}
+
+/// Whether a host counts among those that have work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Idle,
+    Silent,
+    /// And among those of them that answer.
+    Answering,
+}
+
 #[derive(Debug)]
 pub(super) struct Host<J> {
     pub(super) queue: VecDeque<J>,
@@ -73,11 +105,12 @@ pub(super) struct Host<J> {
     pub(super) stay: u8,
     /// Good answers so far, as far as that can be counted.
     pub(super) served: u8,
-    /// Whether it has answered anything, and its last end was no time-out.
-    pub(super) answers: bool,
-    /// Whether it counts among the hosts that have work, and among those of them that answer.
-    pub(super) busy: bool,
-    pub(super) works: bool,
+    /// Answers since its last time-out, as far as they can be counted.
+    answered: u8,
+    /// How its next request stood when it came into the ready lists, while it is there.
+    pub(super) listed: Standing,
+    /// What it counts among.
+    pub(super) work: Work,
     pub(super) place: Place,
     pub(super) pace: Pace,
     pub(super) health: Health,
@@ -101,9 +134,9 @@ impl<J> Host<J> {
             gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
             stay: 0,
             served: 0,
-            answers: false,
-            busy: false,
-            works: false,
+            answered: 0,
+            listed: Standing::First,
+            work: Work::Idle,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
             health: Health::new(concurrency),
@@ -111,9 +144,36 @@ impl<J> Host<J> {
         }
     }
 
-    /// Whether it has not answered and wants one more place than it has.
-    pub(super) const fn wants_more(&self) -> bool {
-        !self.answers && self.in_flight > 0
+    /// Whether it answers: anything, since its last time-out.
+    pub(super) const fn answers(&self) -> bool {
+        self.answered > 0
+    }
+
+    /// It has answered, or has been silent for too long.
+    pub(super) const fn note_answer(&mut self, answers: bool) {
+        self.answered = if answers { self.answered.saturating_add(1) } else { 0 };
+    }
+
+    /// The places that it has earned: one for each answer, and all when they can't be counted any more.
+    const fn earned(&self) -> u32 {
+        if self.answered == u8::MAX { u32::MAX } else { self.answered as u32 }
+    }
+
+    /// Its requests in flight beyond the places that it has earned.
+    pub(super) const fn silent(&self) -> u32 {
+        self.in_flight.saturating_sub(self.earned())
+    }
+
+    /// How its next request stands.
+    pub(super) const fn next(&self) -> Standing {
+        let earned = self.earned();
+        if self.in_flight < earned {
+            Standing::Earned
+        } else if self.in_flight == earned {
+            Standing::First
+        } else {
+            Standing::More
+        }
     }
 
     /// The next job: the first, unless the host is or was in trouble. Then those that come next may be the trouble, as in a list that
@@ -225,7 +285,7 @@ impl<J> Host<J> {
     /// Nanoseconds of queued work left: each job costs its share of the service time, or the spacing of starts. Nothing, where
     /// the host has been tried and does not answer: those come first that have not been tried.
     pub(super) fn remaining(&self, adaptive: bool, usual: u32, now: Time) -> u64 {
-        if !self.answers && self.service > 0 {
+        if !self.answers() && self.service > 0 {
             return 0;
         }
         let share = self.service_nanos(usual) / u64::from(self.allowed(adaptive, now));
@@ -302,7 +362,7 @@ mod tests {
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 25_000_000);
         host.served(40_000);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 0, "others have not been tried");
-        host.answers = true;
+        host.note_answer(true);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 10_000_000);
         host.pace = Pace::new(Duration::from_millis(30), None);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 30_000_000);

@@ -226,6 +226,12 @@ impl<J> Scheduler<J> {
                 self.host(host).health.renamed(now);
                 self.settle(host.0, now);
             }
+            Event::Answers { host } => {
+                if !self.host(host).answers() {
+                    self.note_answer(host.0, true, now);
+                    self.settle(host.0, now);
+                }
+            }
             Event::Capacity { host, slots } => {
                 self.host(host).set_capacity(slots);
                 self.settle(host.0, now);

@@ -3,7 +3,7 @@
 use crate::model::{DeferReason, Time};
 
 use super::event::Wake;
-use super::host::{Gate, Place};
+use super::host::{Gate, Place, Work};
 use super::list::NONE;
 use super::ready::Ready;
 use super::{Host, Scheduler};
@@ -16,11 +16,8 @@ impl<J> Scheduler<J> {
         let (to, until) = self.belongs(id, now);
         match (from, to) {
             (Place::Waiting(_) | Place::Resting, _) if from == to => self.timers.arm(id, until),
+            (Place::Ready(old), Place::Ready(new)) => self.relist(id, old, new, now),
             _ if from == to => {}
-            (Place::Ready(old), Place::Ready(new)) => {
-                self.ready.refile(&mut self.places, id, old, new, !self.hosts[id as usize].answers);
-                self.hosts[id as usize].place = to;
-            }
             _ => {
                 self.leave(id);
                 self.enter(id, to, until, now);
@@ -35,15 +32,20 @@ impl<J> Scheduler<J> {
     /// Keeps count of the hosts that have work, and of those of them that answer.
     fn note_work(&mut self, id: u32, now: Time) {
         let host = &mut self.hosts[id as usize];
-        let busy = host.has_work();
-        let works = busy && host.answers;
-        if (busy, works) == (host.busy, host.works) {
+        let after = match (host.has_work(), host.answers()) {
+            (false, _) => Work::Idle,
+            (true, false) => Work::Silent,
+            (true, true) => Work::Answering,
+        };
+        let before = std::mem::replace(&mut host.work, after);
+        if before == after {
             return;
         }
-        if busy != std::mem::replace(&mut host.busy, busy) {
+        let changes = |is: fn(Work) -> bool| (is(before) != is(after)).then_some(is(after));
+        if let Some(busy) = changes(|work| work != Work::Idle) {
             self.places_held.set_busy(busy);
         }
-        if works != std::mem::replace(&mut host.works, works) {
+        if let Some(works) = changes(|work| work == Work::Answering) {
             self.places_held.set_working(works);
         }
         self.rouse_unanswered(now);
@@ -108,7 +110,7 @@ impl<J> Scheduler<J> {
     /// The place for a host that could start a job as far as it alone is concerned.
     fn among_others(&self, host: &Host<J>, now: Time) -> Place {
         let reserved = matches!(host.place, Place::Ready(_));
-        if !reserved && host.wants_more() && !self.places_held.has_room() {
+        if !reserved && host.next().wants_more() && !self.places_held.has_room() {
             Place::Unanswered
         } else if !reserved && !self.limits.has_room(host.group) {
             Place::InGroup
@@ -136,10 +138,10 @@ impl<J> Scheduler<J> {
             Place::OnAddress => self.limits.unpark(&mut self.places, host.address, id),
             Place::Unanswered => self.places_held.unpark(&mut self.places, id),
             Place::Ready(bucket) => {
-                if host.wants_more() {
+                if host.listed.wants_more() {
                     self.places_held.set_ready(false);
                 }
-                self.ready.remove(&mut self.places, id, bucket, !host.answers);
+                self.ready.remove(&mut self.places, id, bucket, host.listed.is_silent());
                 self.limits.unreserve(host.group);
                 self.limits.unreserve(host.address);
             }
@@ -169,12 +171,13 @@ impl<J> Scheduler<J> {
             Place::OnAddress => self.limits.park(&mut self.places, host.address, id),
             Place::Unanswered => self.places_held.park(&mut self.places, id),
             Place::Ready(bucket) => {
-                if host.wants_more() {
+                host.listed = host.next();
+                if host.listed.wants_more() {
                     self.places_held.set_ready(true);
                 }
                 self.limits.reserve(host.group);
                 self.limits.reserve(host.address);
-                self.ready.insert(&mut self.places, id, bucket, !host.answers);
+                self.ready.insert(&mut self.places, id, bucket, host.listed.is_silent());
             }
         }
         self.count_deferral(id, now);
@@ -215,28 +218,38 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// The host has answered, or has stopped to.
-    pub(super) fn set_answers(&mut self, id: u32, answers: bool, now: Time) {
-        if self.hosts[id as usize].answers == answers {
-            return;
-        }
+    /// A ready host stays ready, under another bucket, or with another standing of its next request.
+    fn relist(&mut self, id: u32, from: u8, to: u8, now: Time) {
         let host = &mut self.hosts[id as usize];
-        let (wanted_more, in_flight) = (host.wants_more(), host.in_flight);
-        host.answers = answers;
-        if let Place::Ready(bucket) = host.place {
-            match (wanted_more, host.wants_more()) {
-                (true, false) => self.places_held.set_ready(false),
-                (false, true) => self.places_held.set_ready(true),
-                _ => {}
-            }
-            self.ready.remove(&mut self.places, id, bucket, answers);
-            self.ready.insert(&mut self.places, id, bucket, !answers);
+        let (before, after) = (host.listed, host.next());
+        (host.listed, host.place) = (after, Place::Ready(to));
+        if before.is_silent() != after.is_silent() {
+            self.ready.remove(&mut self.places, id, from, before.is_silent());
+            self.ready.insert(&mut self.places, id, to, after.is_silent());
+        } else if from != to {
+            self.ready.refile(&mut self.places, id, from, to, after.is_silent());
         }
-        if answers {
-            self.places_held.answer(in_flight);
+        if before.wants_more() != after.wants_more() {
+            self.places_held.set_ready(after.wants_more());
             self.rouse_unanswered(now);
-        } else {
-            self.places_held.fall_silent(in_flight);
+        }
+    }
+
+    /// The host has answered, or has been silent for too long.
+    pub(super) fn note_answer(&mut self, id: u32, answers: bool, now: Time) {
+        let host = &mut self.hosts[id as usize];
+        let before = host.silent();
+        host.note_answer(answers);
+        let after = host.silent();
+        self.places_held.fall_silent(after.saturating_sub(before));
+        self.answered(before.saturating_sub(after), now);
+    }
+
+    /// So many requests are silent no longer.
+    pub(super) fn answered(&mut self, requests: u32, now: Time) {
+        if requests > 0 {
+            self.places_held.answer(requests);
+            self.rouse_unanswered(now);
         }
     }
 

@@ -1,13 +1,13 @@
 //! Places are earned by answers: hosts that have not answered hold few of them, so that hosts which accept everything and
 //! answer nothing can't hold them all until their time-outs.
 //!
-//! A request of a host that has not answered, a newcomer, is *silent*. While few places are held by silent requests, any host may
-//! have as many as its limits allow, and so may one that is alone: a run of a few hosts is as quick as it would be without this.
-//! Beyond that a newcomer has one place until its first answer, and waits here for more. And a part of all places is never taken by silent requests while a host
-//! that does answer has work.
+//! A host earns a place with each answer; a request beyond those that its host has earned is *silent*. While few places are held by
+//! silent requests, any host may have as many as its limits allow, and so may one that is alone: a run of a few hosts is as quick as
+//! it would be without this. Beyond that a host has one more than it has earned, a newcomer one, and waits here for more. And a part of
+//! all places is never taken by silent requests while a host that does answer has work besides others.
 //!
 //! The invariant that rules out lost wake-ups is that of [`super::limit`]: hosts wait ⇒ as many places are held by silent requests,
-//! or kept for ready newcomers, as may be; each of these ends or starts, and then the first waiter is let in. Counts only: knows
+//! or kept for ready hosts that want one more, as may be; each of these ends or starts, and then the first waiter is let in. Counts only: knows
 //! no host but by its number.
 
 use super::list::{Links, List};
@@ -40,7 +40,7 @@ impl Places {
 
     /// Silent requests beyond which there are none.
     fn most(&self) -> u32 {
-        if self.working > 0 { (self.all - (self.all / 8).max(1)).max(1) } else { u32::MAX }
+        if self.working > 0 && self.busy > 1 { (self.all - (self.all / 8).max(1)).max(1) } else { u32::MAX }
     }
 
     /// Whether a newcomer may become ready for one more place than it has.

@@ -67,13 +67,11 @@ impl<J> Scheduler<J> {
     pub(super) fn release(&mut self, id: HostId, now: Time) {
         let host = self.host(id);
         assert!(host.in_flight > 0, "{id:?} has nothing in flight that could end");
+        let before = host.silent();
         host.in_flight -= 1;
-        let (group, address, answers) = (host.group, host.address, host.answers);
+        let (group, address, ended) = (host.group, host.address, before - host.silent());
         self.in_flight -= 1;
-        if !answers {
-            self.places_held.answer(1);
-            self.rouse_unanswered(now);
-        }
+        self.answered(ended, now);
         self.freed = Some(id.0);
         self.limits.release(group);
         self.limits.release(address);
@@ -90,7 +88,7 @@ impl<J> Scheduler<J> {
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
-            self.set_answers(id.0, answers, now);
+            self.note_answer(id.0, answers, now);
         }
     }
 

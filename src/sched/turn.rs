@@ -114,7 +114,7 @@ impl<J> Scheduler<J> {
                 return None;
             }
             let host = &self.hosts[id as usize];
-            if host.wants_more() && !self.places_held.may_start(false) {
+            if host.listed.wants_more() && !self.places_held.may_start(false) {
                 // Others that have not answered were quicker.
                 self.leave(id);
                 self.wait_unanswered(id, now);
@@ -155,7 +155,7 @@ impl<J> Scheduler<J> {
         let id = self.freed?;
         let host = &self.hosts[id as usize];
         match host.place {
-            Place::Ready(bucket) if host.answers => Some(Freed { id, bucket, stays: host.stay > 0 }),
+            Place::Ready(bucket) if !host.listed.is_silent() => Some(Freed { id, bucket, stays: host.stay > 0 }),
             _ => None,
         }
     }
@@ -168,11 +168,11 @@ impl<J> Scheduler<J> {
             host.stay = if pick.in_turn { host.turn() } else { host.stay.max(1) };
             self.ready.dispatched(pick, host.stay);
             host.stay -= 1;
-            self.ready.remove(&mut self.places, id, bucket, !host.answers);
-            if host.wants_more() {
+            self.ready.remove(&mut self.places, id, bucket, host.listed.is_silent());
+            if host.listed.wants_more() {
                 self.places_held.set_ready(false);
             }
-            self.places_held.fall_silent(u32::from(!host.answers));
+            self.places_held.fall_silent(u32::from(host.listed.is_silent()));
             self.limits.commit(host.group);
             self.limits.commit(host.address);
         }

@@ -114,6 +114,12 @@ impl<J> Scheduler<J> {
         self.view(host).in_flight
     }
 
+    /// Whether it has answered anything since its last time-out.
+    #[must_use]
+    pub fn host_answers(&self, host: HostId) -> bool {
+        self.view(host).answers()
+    }
+
     /// How many requests its connections can carry at once, as last said.
     #[must_use]
     pub fn host_capacity(&self, host: HostId) -> u32 {
@@ -183,8 +189,8 @@ impl<J> Scheduler<J> {
     }
 
     fn held_by_others(&self, host: &Host<J>) -> Option<DeferReason> {
-        let is_first = !host.wants_more();
-        if !host.answers && (host.place == Place::Unanswered || !self.places_held.may_start(is_first)) {
+        let next = host.next();
+        if next.is_silent() && (host.place == Place::Unanswered || !self.places_held.may_start(!next.wants_more())) {
             Some(DeferReason::Unanswered)
         } else if self.limits.is_full(host.group) {
             Some(DeferReason::GroupLimit)

@@ -115,6 +115,16 @@ impl Shard {
         }
     }
 
+    /// A host that sends a long body answers, though its first request has not ended.
+    pub(super) fn head_came(&self, host: HostId) {
+        if self.sched.borrow().host_answers(host) {
+            return;
+        }
+        let now = self.clock.now();
+        self.sched.borrow_mut().handle(Event::Answers { host }, now);
+        self.alarm.set(now);
+    }
+
     /// Requests that one connection of the host carries at once, as far as known.
     fn slots_per_connection(&self, host: HostId) -> u32 {
         self.slots_known(host).unwrap_or(1)

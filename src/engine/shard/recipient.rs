@@ -137,6 +137,7 @@ impl Recipient for ForFlight<'_> {
     }
 
     fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse {
+        self.shard.head_came(self.flight.host);
         let (hooks, reply) = (self.shard.hooks(), self.flight.reply());
         if hooks.is_none() && reply.is_none() {
             return self.collect(head);

@@ -71,8 +71,8 @@ pub(super) struct HostBook {
     pub(super) asked: bool,
     pub(super) resolved: bool,
     pub(super) capacity: u32,
-    /// It has answered, and its last end was no time-out.
-    pub(super) answers: bool,
+    /// Answers since its last time-out.
+    pub(super) answered: u32,
     address: Option<u8>,
     pub(super) lookups: u32,
     pub(super) history: History,
@@ -88,6 +88,11 @@ pub(super) struct HostBook {
 }
 
 impl HostBook {
+    /// Places earned by answers.
+    const fn earned(&self) -> u32 {
+        if self.answered < 255 { self.answered } else { u32::MAX }
+    }
+
     /// Takes note if nothing is left to do.
     pub(super) fn look(&mut self, now: Time) {
         if !self.has_work() {
@@ -251,19 +256,19 @@ impl Ledger {
     /// Hosts that have not answered leave the others their part.
     fn check_silent(&self, host: usize) {
         let (book, places) = (&self.hosts[host], self.plan.settings.places.get());
-        if book.answers {
+        if book.in_flight < book.earned() {
             return;
         }
-        let silent: u32 = self.hosts.iter().filter(|book| !book.answers).map(|book| book.in_flight).sum();
+        let silent: u32 = self.hosts.iter().map(|book| book.in_flight.saturating_sub(book.earned())).sum();
         let alone = self.hosts.iter().filter(|book| book.has_work()).count() == 1;
         let few = (places / 4).max(8);
-        assert!(alone || book.in_flight == 0 || silent < few, "host {host} has not answered: one more");
+        assert!(alone || book.in_flight == book.earned() || silent < few, "host {host} has not answered: one more");
         let others = self
             .hosts
             .iter()
-            .any(|book| book.answers && (book.queued + book.retrying as usize > 0 || book.in_flight > 0));
+            .any(|book| book.answered > 0 && (book.queued + book.retrying as usize > 0 || book.in_flight > 0));
         let most = (places - (places / 8).max(1)).max(1);
-        assert!(!others || silent < most, "hosts that have not answered take the part of others");
+        assert!(alone || !others || silent < most, "hosts that have not answered take the part of others");
     }
 
     /// A job handed back.
@@ -476,7 +481,7 @@ impl Ledger {
             }
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
             DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
-            DeferReason::Unanswered => !book.answers,
+            DeferReason::Unanswered => book.in_flight >= book.earned(),
             DeferReason::GroupLimit => self.group_full(host) || self.is_kept(host, |_, script| script.group),
             DeferReason::AddressLimit => {
                 self.address_full(host) || self.is_kept(host, |book, _| book.address.map(usize::from))
@@ -541,7 +546,7 @@ impl Ledger {
         let own = limit(&self.hosts[host], &self.plan.hosts[host]);
         let books = self.hosts.iter().zip(&self.plan.hosts);
         let mut same = books.filter(|(book, script)| limit(book, script) == own);
-        same.any(|(book, _)| !book.answers && book.queued + book.retrying as usize > 0)
+        same.any(|(book, _)| book.in_flight >= book.earned() && book.queued + book.retrying as usize > 0)
     }
 
     fn address_full(&self, host: usize) -> bool {

@@ -8,6 +8,7 @@
 //! `makespan` measures the scheduler against the lower bound.
 
 mod case;
+mod crowds;
 mod family;
 mod ledger;
 mod makespan;

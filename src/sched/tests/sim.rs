@@ -342,7 +342,11 @@ impl<'a> Sim<'a> {
         let max = self.ledger.plan.hosts[host].rules.concurrency.get();
         let book = &mut self.ledger.hosts[host];
         book.history.report(report, self.now, max);
-        book.answers = report.verdict.answers().unwrap_or(book.answers);
+        match report.verdict.answers() {
+            Some(true) => book.answered += 1,
+            Some(false) => book.answered = 0,
+            None => {}
+        }
     }
 
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {

@@ -405,8 +405,10 @@ fn hosts_that_never_answer_leave_places_to_those_that_do() {
     let started: Vec<_> = silent.iter().map(|host| starts(&story.arrive(*host, 0..100)).len()).collect();
     assert_eq!((started[0], started[1], started[100]), (8, 1, 0), "eight more are few; beyond that one each");
     assert_eq!(started.iter().sum::<usize>(), 56, "nobody who answers wants the rest");
-    // It answers, and has its places for as long as it has work; not one of the silent gets one of them.
-    for _ in 0..992 {
+    // Each of its answers earns it a place. Then it has its places for as long as it has work; not one of the silent gets one of them.
+    let early: Vec<_> = (0..8).map(|_| starts(&story.done(good)).len()).collect();
+    assert_eq!(early, [0, 0, 0, 0, 2, 2, 2, 2], "until then it has more in flight than it has earned");
+    for _ in 0..984 {
         assert_eq!(starts(&story.done(good)).len(), 1);
     }
     assert_eq!(story.scheduler.why_deferred(silent[199], story.now), Some(DeferReason::Unanswered));
@@ -416,6 +418,19 @@ fn hosts_that_never_answer_leave_places_to_those_that_do() {
         assert_eq!(starts(&story.done(good)).len(), 0, "the part of hosts that answer");
     }
     assert_eq!(starts(&story.done(good)).len(), 8, "and now none of them has work");
+}
+
+#[test]
+fn a_host_answers_with_the_head_of_its_first_response() {
+    let limits = Limits { concurrency: some(16), ..Limits::default() };
+    let mut story = Story::with(SchedulerSettings::new(&limits, &RetrySettings::default()));
+    let others: Vec<_> = (0..2).map(|_| story.host(|_| {})).collect();
+    others.iter().for_each(|host| drop(story.arrive(*host, 0..100)));
+    let host = story.host(|_| {});
+    assert_eq!(starts(&story.arrive(host, 1000..1008)).len(), 1, "eight are silent already");
+    assert!(!story.scheduler.host_answers(host));
+    assert_eq!(starts(&story.tell(Event::Answers { host })).len(), 1, "one that is earned, and one more");
+    assert!(story.scheduler.host_answers(host) && story.tell(Event::Answers { host }).is_empty());
 }
 
 #[test]
