@@ -18,6 +18,7 @@ const WINDOW: u32 = 16;
 const SHORTEST_WINDOW: f32 = 8.0;
 const LONGEST_WINDOW: f32 = 64.0;
 const GOOD: u32 = 4;
+const ASCENT: u32 = 3;
 
 /// Steps up are so many times further apart than the pause lasts that the host asked for after the last one.
 const PAUSES_APART: u32 = 16;
@@ -39,6 +40,8 @@ const HELPED: f32 = 1.0 / 3.0;
 
 /// And it has moved something, so that less may help, when no more than this part of it does.
 const MOVED: f32 = 0.75;
+/// Where the share of before is that of a few attempts.
+const HALVED: f32 = 0.6;
 
 /// A trial in which nothing ends well has to last for so many times as long as a good answer took before: the first attempts
 /// of it may still meet those of before.
@@ -54,11 +57,16 @@ const TRIES: u8 = 2;
 /// more than are counted in the end.
 const CROWD: u32 = 16;
 const MOST_IDLE_CROWDS: u8 = 4;
+/// And where these were the first, if that took so long.
+const FIRST_CROWD: u8 = 8;
+const SLOW: Duration = Duration::from_millis(50);
 
 /// Where hardly anything ends well, too little to say how much is served, the first trial asks as often as this: many limits are
 /// lower than any rate that a few milliseconds show. In nanoseconds.
 const HOPELESS: f32 = 0.9;
 const PATIENCE: u64 = 250_000_000;
+/// And is over when so many fail without a good answer.
+const VAIN: u32 = 4;
 
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
@@ -107,6 +115,8 @@ pub struct Throttle {
     idle_crowds: u8,
     /// The last failure said that the host is asked too much.
     is_told: bool,
+    /// No trial has been.
+    is_untried: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,8 +137,20 @@ struct Trial {
     tries: u8,
     /// How long a good answer took before, in nanoseconds.
     service: u64,
-    /// It began with many refusals while one was served: others may have been served beside it.
-    is_of_a_crowd: bool,
+    why: Why,
+}
+
+/// Why less is being tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// More fails than is usual.
+    Share,
+    /// Many were refused while one was served: others may have been served beside it.
+    Crowd,
+    /// Likewise, and these were the first.
+    FirstCrowd,
+    /// Nearly all that was asked at first failed.
+    Beginning,
 }
 
 /// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
@@ -147,6 +169,10 @@ struct Search {
     not_before: Time,
     /// How often the host asked for a pause at the floor, which was lowered then.
     lowered: u8,
+    /// It was found at the beginning, when nearly all failed, and not by 429, which some URLs always answer: there is a limit.
+    is_sure: bool,
+    /// Nothing has failed at it, and nothing is known of what would: steps are double, and soon follow each other.
+    is_ascent: bool,
     /// The floor itself did not hold in the window before.
     is_shaken: bool,
 }
@@ -161,6 +187,8 @@ impl Search {
             pause: Duration::ZERO,
             not_before: Time::ZERO,
             lowered: 0,
+            is_sure: false,
+            is_ascent: false,
             is_shaken: false,
         }
     }
@@ -233,6 +261,7 @@ impl Throttle {
             relapses: 0,
             idle_crowds: 0,
             is_told: false,
+            is_untried: true,
         }
     }
 
@@ -262,7 +291,7 @@ impl Throttle {
 
     /// An attempt ended well. `max`: the host's limit on requests at once.
     pub fn good(&mut self, started: Time, now: Time, max: u32) {
-        if let Stage::Trial(Trial { is_of_a_crowd: true, .. }) = self.stage
+        if let Stage::Trial(Trial { why: Why::Crowd | Why::FirstCrowd, .. }) = self.stage
             && started < self.window.since
             && let Allowance::AtOnce(requests) = self.allowance
         {
@@ -289,24 +318,42 @@ impl Throttle {
     /// Whether that starts a trial.
     pub fn crowded(&mut self, run: u8, service: Duration, now: Time) -> bool {
         let before = f32::from(run) / f32::from(run.saturating_add(1));
-        let is_many = u32::from(run) >= CROWD << self.idle_crowds;
-        let is_suspect = is_many && self.is_free() && self.rest == 0 && before > self.usual + SUSPECT;
+        let is_many = match self.stage {
+            // Where answers take no longer than refusals a rate is more likely.
+            Stage::Trial(Trial { why: Why::Beginning, .. }) => run >= FIRST_CROWD && service >= SLOW,
+            Stage::Free => u32::from(run) >= CROWD << self.idle_crowds && self.rest == 0,
+            Stage::Trial(_) | Stage::Limited(_) => false,
+        };
+        let is_suspect = is_many && before > self.usual + SUSPECT;
         if is_suspect {
-            self.relapses = 0;
-            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service), is_of_a_crowd: true });
+            (self.relapses, self.is_untried) = (0, false);
+            let why = if self.is_free() { Why::Crowd } else { Why::FirstCrowd };
+            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service), why });
             self.allowance = Allowance::AtOnce(1);
             self.window = Window::new(now);
         }
         is_suspect
     }
 
+    /// Nearly all that it was asked at first failed: before more is tried in vain, whether that is the pace.
+    pub fn begins_badly(&mut self, now: Time) {
+        if self.is_free() && self.is_untried {
+            self.is_untried = false;
+            let trial = Trial { before: 1.0, tries: 1, service: 0, why: Why::Beginning };
+            (self.stage, self.allowance) = (Stage::Trial(trial), Allowance::Every(PATIENCE));
+            self.window = Window::new(now);
+        }
+    }
+
     /// What fails would fail however slowly it is asked: no trial is needed to know.
     pub fn is_in_vain(&mut self, now: Time) {
         self.is_told = false;
-        if let Stage::Trial(trial) = self.stage {
-            self.release(trial.before);
-            self.window = Window::new(now);
+        match self.stage {
+            Stage::Free => return,
+            Stage::Trial(trial) => self.release(trial.before),
+            Stage::Limited(_) => self.release(self.usual),
         }
+        self.window = Window::new(now);
     }
 
     /// An attempt failed in a way that less might help against.
@@ -374,10 +421,13 @@ impl Throttle {
     fn step_back(&mut self, search: Search, now: Time, max: u32) {
         if search.floor != self.allowance {
             let next_wait = (search.next_wait * 2).min(LONGEST_WAIT);
-            self.stage = Stage::Limited(Search { steps: 0, wait: search.next_wait, next_wait, ..search });
+            let wait = search.next_wait;
+            self.stage = Stage::Limited(Search { steps: 0, wait, next_wait, is_ascent: false, ..search });
             self.allowance = search.floor;
         } else if !search.is_shaken {
             self.stage = Stage::Limited(Search { is_shaken: true, ..search });
+        } else if search.is_sure {
+            return self.lower(search, now);
         } else {
             return self.slow_down(now, max);
         }
@@ -389,13 +439,13 @@ impl Throttle {
         let trial = match self.stage {
             Stage::Trial(trial) => {
                 let before = f32::midpoint(trial.before, self.window.share());
-                Trial { before, tries: trial.tries + 1, is_of_a_crowd: false, ..trial }
+                Trial { before, tries: trial.tries + 1, why: Why::Share, ..trial }
             }
             Stage::Free | Stage::Limited(_) => {
-                Trial { before: self.window.share(), tries: 1, service: self.window.service(), is_of_a_crowd: false }
+                Trial { before: self.window.share(), tries: 1, service: self.window.service(), why: Why::Share }
             }
         };
-        self.relapses = 0;
+        (self.relapses, self.is_untried) = (0, false);
         let is_first = trial.tries == 1 && !self.expects_failures();
         let is_hopeless = self.window.good < GOOD && self.window.share() > HOPELESS;
         let allowance = match self.window.what_is_served(now, max) {
@@ -416,7 +466,8 @@ impl Throttle {
             }
             return;
         }
-        if window.good + window.bad < self.wanted() || !self.has_seen_enough(now) {
+        let is_vain = self.allowance == Allowance::Every(PATIENCE) && window.good == 0 && window.bad >= VAIN;
+        if (window.good + window.bad < self.wanted() || !self.has_seen_enough(now)) && !is_vain {
             return;
         }
         let share = window.share();
@@ -430,14 +481,26 @@ impl Throttle {
                 self.usual += (share - self.usual) * DRIFT;
             }
             Stage::Trial(trial) if share <= trial.before * HELPED => {
-                self.stage = Stage::Limited(Search::new(self.allowance));
+                let is_sure = trial.why == Why::Beginning && !self.is_told;
+                let is_ascent = trial.why == Why::Beginning && window.bad == 0;
+                self.stage = Stage::Limited(Search { is_sure, is_ascent, ..Search::new(self.allowance) });
                 self.next_rest = REST;
             }
-            Stage::Trial(Trial { before, tries, .. }) if tries < TRIES && share <= before * MOVED => {
+            Stage::Trial(Trial { before, tries, why, .. })
+                if tries < TRIES && share <= before * if why == Why::Beginning { HALVED } else { MOVED } =>
+            {
                 return self.slow_down(now, max);
             }
+            Stage::Trial(trial @ Trial { why: Why::FirstCrowd, .. }) => {
+                self.stage = Stage::Trial(Trial { why: Why::Beginning, ..trial });
+                self.allowance = Allowance::Every(PATIENCE);
+            }
+            // It may be down: nothing is known of it.
+            Stage::Trial(Trial { why: Why::Beginning, .. }) if window.good == 0 => {
+                (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+            }
             // It said nothing of a rate, which is for others to try.
-            Stage::Trial(Trial { is_of_a_crowd: true, .. }) => {
+            Stage::Trial(Trial { why: Why::Crowd, .. }) => {
                 (self.stage, self.allowance) = (Stage::Free, Allowance::All);
                 self.idle_crowds = (self.idle_crowds + 1).min(MOST_IDLE_CROWDS);
             }
@@ -460,6 +523,7 @@ impl Throttle {
     fn wanted(&self) -> u32 {
         match self.stage {
             Stage::Trial(trial) => (5.0 / trial.before).clamp(SHORTEST_WINDOW, LONGEST_WINDOW) as u32,
+            Stage::Limited(Search { is_ascent: true, .. }) => ASCENT,
             Stage::Limited(_) if matches!(self.allowance, Allowance::Every(_)) => SHORTEST_WINDOW as u32,
             Stage::Free | Stage::Limited(_) => WINDOW,
         }
@@ -507,7 +571,7 @@ impl Throttle {
         }
         // A burst may hide for a while that it is too much.
         search.not_before = now + search.pause * PAUSES_TRIED;
-        let step = 1_u32 << search.steps.min(3);
+        let step = if search.is_ascent { 10 } else { 1_u32 << search.steps.min(3) };
         search.steps = search.steps.saturating_add(1);
         self.allowance = match self.allowance {
             Allowance::Every(nanos) => {

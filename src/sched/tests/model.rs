@@ -261,6 +261,9 @@ impl Standing {
         let counts = counts || long;
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         self.run = self.run.saturating_add(u8::from(counts));
+        if holding && self.run == 8 && self.served <= 1 && there {
+            throttle.begins_badly(at);
+        }
         if holding && !first_fail && (counts || throttle.is_limited()) {
             throttle.bad(started, at, max, pushed_back);
         }
