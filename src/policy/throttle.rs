@@ -467,7 +467,11 @@ impl Throttle {
             return;
         }
         let is_vain = self.allowance == Allowance::Every(PATIENCE) && window.good == 0 && window.bad >= VAIN;
-        if (window.good + window.bad < self.wanted() || !self.has_seen_enough(now)) && !is_vain {
+        let is_clear = window.bad == 0
+            && window.good >= GOOD
+            && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
+        let is_told_early = is_vain || is_clear;
+        if (window.good + window.bad < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
             return;
         }
         let share = window.share();
@@ -570,7 +574,8 @@ impl Throttle {
             return;
         }
         // A burst may hide for a while that it is too much.
-        search.not_before = now + search.pause * PAUSES_TRIED;
+        let tried = if search.is_ascent { Duration::from_nanos(PATIENCE) } else { search.pause * PAUSES_TRIED };
+        search.not_before = now + tried;
         let step = if search.is_ascent { 10 } else { 1_u32 << search.steps.min(3) };
         search.steps = search.steps.saturating_add(1);
         self.allowance = match self.allowance {

@@ -29,6 +29,10 @@ const LONG_RUN: u8 = 32;
 /// A host that is there and has never answered well is waited for during this part of the time that one is which has.
 const SO_FAR_NEVER_WELL: u32 = 3;
 
+/// After so many good answers so many failures in a row are a bad beginning still: a burst was allowed.
+const EARLY: u8 = 32;
+const EARLY_RUN: u8 = 12;
+
 #[derive(Debug)]
 pub(super) struct Health {
     pub(super) adaptive: Adaptive,
@@ -278,7 +282,12 @@ impl Health {
         let counts = counts || is_long;
         let first_fail = trouble.first_attempts_fail();
         trouble.run = trouble.run.saturating_add(u8::from(counts));
-        if trouble.run == SHORTEST_RUN && served <= 1 && is_there(blow.cause) && !retries.backoff_max.is_zero() {
+        let is_beginning = match served {
+            0..=1 => trouble.run == SHORTEST_RUN,
+            2..=EARLY => trouble.run == EARLY_RUN,
+            _ => false,
+        };
+        if is_beginning && is_there(blow.cause) && !retries.backoff_max.is_zero() {
             trouble.throttle.begins_badly(now);
         }
         // Where less has helped, it helps further attempts, too.

@@ -261,7 +261,12 @@ impl Standing {
         let counts = counts || long;
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         self.run = self.run.saturating_add(u8::from(counts));
-        if holding && self.run == 8 && self.served <= 1 && there {
+        let beginning = match self.served {
+            0..=1 => self.run == 8,
+            2..=32 => self.run == 12,
+            _ => false,
+        };
+        if holding && beginning && there {
             throttle.begins_badly(at);
         }
         if holding && !first_fail && (counts || throttle.is_limited()) {
