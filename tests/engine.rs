@@ -372,6 +372,9 @@ fn retry_after_holds_the_whole_host_back() {
     let pushed_back = seen.iter().position(|seen| seen.target.starts_with("/retry")).expect("asked");
     let pause = seen[pushed_back + 1].at - seen[pushed_back].at;
     assert!(pause >= Duration::from_millis(990), "the next request came after {pause:?}");
+    // All were read before it.
+    let held = |outcome: &Outcome| outcome.last.timings.backed_off.expect("the host was left alone meanwhile");
+    assert!(outcomes.iter().all(|outcome| held(outcome) >= Duration::from_millis(900)), "{outcomes:?}");
 }
 
 #[test]

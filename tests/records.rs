@@ -22,6 +22,7 @@ fn timings() -> Timings {
     let micros = Duration::from_micros;
     Timings {
         queued: micros(210),
+        backed_off: None,
         dns: Some(micros(1840)),
         connect: Some(micros(9120)),
         tls: Some(micros(15_300)),
@@ -86,7 +87,8 @@ fn records() -> Vec<Record> {
     waited.extra_mut().body_dropped = true;
     waited.extra_mut().gave_up = Some(GiveUpReason::RetryAfter);
     let busy = Response { status: 503, body: None, saved: None, ..response() };
-    let seventh = Attempt { result: Ok(busy), timings: timings(), remote, reused: false, wire_bytes: 17 };
+    let held = Timings { backed_off: Some(Duration::from_micros(180)), ..timings() };
+    let seventh = Attempt { result: Ok(busy), timings: held, remote, reused: false, wire_bytes: 17 };
 
     let fetched = |seq, attempts, last| {
         let job = Job::new(seq, url(&format!("http://example.com/{seq}")), Time::ZERO);

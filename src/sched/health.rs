@@ -17,6 +17,7 @@ use crate::policy::share::{LONGEST_RUN, SHORTEST_RUN};
 use crate::policy::{Adaptive, Allowance, Attempts, Blame, Breaker, Share, Throttle, Verdict};
 
 use super::event::Report;
+use super::rest::Rest;
 use super::settings::SchedulerSettings;
 
 /// While a host that has answered well before fails, it is asked again after this part of the time that it has failed for:
@@ -43,8 +44,8 @@ pub(super) struct Health {
 /// What is held against a host. One that is well has none.
 #[derive(Debug)]
 struct Trouble {
-    /// Nothing is started before this time.
-    until: Time,
+    /// Nothing is started before it is over.
+    rest: Rest,
     /// When the attempt was begun that asked for the pause: only the answer to a later one ends it early.
     asked_at: Option<Time>,
     /// When a pause was asked for, last, that holds the host whatever else it answers.
@@ -150,7 +151,7 @@ impl Health {
     pub(super) fn renamed(&mut self, now: Time) {
         if let Some(trouble) = &mut self.trouble {
             trouble.breaker.answered();
-            trouble.until = trouble.until.min(now);
+            trouble.rest.end(now);
         }
     }
 
@@ -159,12 +160,17 @@ impl Health {
         let Some(trouble) = &self.trouble else { return Time::ZERO };
         let spacing = trouble.spacing();
         let paced = last.filter(|_| !spacing.is_zero()).map_or(Time::ZERO, |last| last + spacing);
-        trouble.until.max(paced)
+        trouble.rest.until().max(paced)
     }
 
     /// Whether the host is left alone at `now`, and not only paced.
     pub(super) fn rests(&self, now: Time) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.until > now)
+        self.trouble.as_ref().is_some_and(|trouble| !trouble.rest.is_over(now))
+    }
+
+    /// How much of the time from `since` to `now` its last rest took.
+    pub(super) fn rested(&self, since: Time, now: Time) -> Duration {
+        self.trouble.as_ref().map_or(Duration::ZERO, |trouble| trouble.rest.within(since, now))
     }
 
     /// The least time between two starts that was learnt from the host.
@@ -236,7 +242,7 @@ impl Health {
 
     /// When nothing is remembered against the host any longer.
     pub(super) fn clear_at(&self) -> Time {
-        self.trouble.as_ref().map_or(Time::ZERO, |trouble| trouble.until.max(trouble.breaker.until()))
+        self.trouble.as_ref().map_or(Time::ZERO, |trouble| trouble.rest.until().max(trouble.breaker.until()))
     }
 
     /// Drops trouble that is over. To be called while nothing is in flight: what is begun later is news in any case.
@@ -319,7 +325,7 @@ impl Health {
                 trouble.throttle.rests(now, max, Some(pause));
                 trouble.held_at = now;
             }
-            trouble.until = trouble.until.max(now + pause);
+            trouble.rest.extend(now + pause, now);
             trouble.asked_at = trouble.asked_at.max(Some(report.started));
             // As many as asked for too much would do so again.
             if !retries.backoff_max.is_zero() {
@@ -406,7 +412,7 @@ impl Blow {
 impl Trouble {
     fn new(now: Time, served: u8) -> Self {
         Self {
-            until: Time::ZERO,
+            rest: Rest::NONE,
             asked_at: None,
             held_at: Time::ZERO,
             breaker: Breaker::new(),
@@ -454,7 +460,7 @@ impl Trouble {
     fn is_over(&self, now: Time) -> bool {
         self.run == 0
             && self.level == 0
-            && self.until <= now
+            && self.rest.is_over(now)
             && self.breaker.is_at_rest()
             && self.throttle.is_free()
             && !self.throttle.expects_failures()
@@ -498,7 +504,8 @@ impl Trouble {
         (self.run, self.uncounted) = (0, 0);
         self.unpaid = 0;
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
-            (self.until, self.asked_at) = (self.until.min(now), None);
+            self.rest.end(now);
+            self.asked_at = None;
         }
         self.level = 0;
         self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
@@ -521,7 +528,7 @@ impl Trouble {
         }
         // The time that the attempt took has been a rest already.
         let rested = || blow.started + settings.host_backoff().wait(self.level, bench.rng).min(longest);
-        self.until = self.until.max(blow.pause.map_or_else(rested, |pause| now + pause));
+        self.rest.extend(blow.pause.map_or_else(rested, |pause| now + pause), now);
     }
 }
 
@@ -531,6 +538,6 @@ mod tests {
 
     #[test]
     fn what_is_held_against_a_host_fits_its_memory_budget() {
-        assert!(size_of::<Trouble>() <= 248, "{}", size_of::<Trouble>());
+        assert!(size_of::<Trouble>() <= 256, "{}", size_of::<Trouble>());
     }
 }

@@ -19,6 +19,7 @@ mod place;
 mod places;
 mod ready;
 mod report;
+mod rest;
 mod retries;
 mod settings;
 mod turn;

@@ -1,6 +1,5 @@
 //! Plain questions about the scheduler. None changes anything.
 
-#[cfg(feature = "net")]
 use std::time::Duration;
 
 #[cfg(feature = "net")]
@@ -118,6 +117,12 @@ impl<J> Scheduler<J> {
     #[must_use]
     pub fn host_answers(&self, host: HostId) -> bool {
         self.view(host).answers()
+    }
+
+    /// How much of the time from `since` to `now` the host's last rest took: its back-off, or a pause that it asked for.
+    #[must_use]
+    pub fn host_rested(&self, host: HostId, since: Time, now: Time) -> Duration {
+        self.view(host).health.rested(since, now)
     }
 
     /// How many requests its connections can carry at once, as last said.

@@ -157,6 +157,9 @@ fn id(id: Option<&str>, row: &mut Object<'_>) {
 fn timings(timings: Option<&Timings>, row: &mut Object<'_>) {
     let mut phases = Object::open(row.key(key!("timings_us")));
     phases.number_or_null(key!("queued"), timings.map(|timings| micros(timings.queued)));
+    if let Some(time) = timings.and_then(|timings| timings.backed_off) {
+        phases.number(key!("backed_off"), micros(time));
+    }
     phases.number_or_null(key!("dns"), timings.and_then(|timings| timings.dns).map(micros));
     phases.number_or_null(key!("connect"), timings.and_then(|timings| timings.connect).map(micros));
     phases.number_or_null(key!("tls"), timings.and_then(|timings| timings.tls).map(micros));

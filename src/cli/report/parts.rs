@@ -46,7 +46,7 @@ pub(super) struct Parts([u64; Part::ALL.len()]);
 
 impl Parts {
     pub(super) fn of(timings: &Timings) -> Self {
-        let Timings { queued, dns, connect, tls, first_byte, body, total } = *timings;
+        let Timings { queued, backed_off: _, dns, connect, tls, first_byte, body, total } = *timings;
         let known = [dns, connect, tls, first_byte, body].into_iter().flatten().sum();
         let other = total.saturating_sub(known);
         let or_none = |time: Option<Duration>| nanoseconds(time.unwrap_or_default());

@@ -60,12 +60,15 @@ impl Shard {
 
     fn act(self: &Rc<Self>, action: Action<Job>, now: Time) {
         match action {
-            Action::Start { host, mut job } => match self.unstow(&mut job) {
-                Ok(()) => self.start(Flight::new(host, job, now), now),
-                Err(failure) => {
-                    self.conclude(Flight::new(host, job, now), None, Exchanged::unsent(failure, now), now);
+            Action::Start { host, mut job } => {
+                let backed_off = self.sched.borrow().host_rested(host, job.accepted, now);
+                let unstowed = self.unstow(&mut job);
+                let flight = Flight::new(host, job, now, backed_off);
+                match unstowed {
+                    Ok(()) => self.start(flight, now),
+                    Err(failure) => self.conclude(flight, None, Exchanged::unsent(failure, now), now),
                 }
-            },
+            }
             Action::Resolve { host } => {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
             }

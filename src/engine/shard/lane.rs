@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +27,8 @@ pub(super) struct Flight {
     pub(super) job: Job,
     /// When it was dispatched.
     pub(super) dispatched: Time,
+    /// How long its host's last rest held it up.
+    pub(super) backed_off: Duration,
     /// How long its own connection took to open; `None` on one that was open already.
     pub(super) dial: Option<DialTimes>,
     /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
@@ -37,9 +40,9 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) const fn new(host: HostId, job: Job, dispatched: Time) -> Self {
+    pub(super) const fn new(host: HostId, job: Job, dispatched: Time, backed_off: Duration) -> Self {
         let (handed_over, crowded) = (Cell::new(false), Cell::new(false));
-        Self { host, job, dispatched, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
+        Self { host, job, dispatched, backed_off, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
     }
 }
 
