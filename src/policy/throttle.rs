@@ -40,8 +40,10 @@ const HELPED: f32 = 1.0 / 3.0;
 
 /// And it has moved something, so that less may help, when no more than this part of it does.
 const MOVED: f32 = 0.75;
-/// Where the share of before is that of a few attempts.
-const HALVED: f32 = 0.6;
+
+/// Likewise at the beginning, where the share of before is that of a few attempts.
+const HELPED_AT_FIRST: f32 = 0.15;
+const MOVED_AT_FIRST: f32 = 0.6;
 
 /// A trial in which nothing ends well has to last for so many times as long as a good answer took before: the first attempts
 /// of it may still meet those of before.
@@ -151,6 +153,18 @@ enum Why {
     FirstCrowd,
     /// Nearly all that was asked at first failed.
     Beginning,
+}
+
+impl Why {
+    /// The part of the share of before that still fails at most, when less has helped.
+    const fn helped(self) -> f32 {
+        if matches!(self, Self::Beginning) { HELPED_AT_FIRST } else { HELPED }
+    }
+
+    /// And when still less may help.
+    const fn moved(self) -> f32 {
+        if matches!(self, Self::Beginning) { MOVED_AT_FIRST } else { MOVED }
+    }
 }
 
 /// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
@@ -269,6 +283,20 @@ impl Throttle {
     #[must_use]
     pub const fn allowance(&self) -> Allowance {
         self.allowance
+    }
+
+    /// The least time between two starts.
+    #[must_use]
+    pub fn spacing(&self) -> Duration {
+        let nanos = match (self.stage, self.allowance) {
+            (_, Allowance::Every(nanos)) => nanos,
+            // Refusals come back at once: many would be used up by the time that one is served.
+            (Stage::Trial(Trial { why: Why::FirstCrowd, service, .. }), Allowance::AtOnce(requests)) => {
+                service.min(PATIENCE) / u64::from(requests)
+            }
+            (_, Allowance::AtOnce(_) | Allowance::All) => 0,
+        };
+        Duration::from_nanos(nanos)
     }
 
     /// Whether the host gets everything.
@@ -426,7 +454,7 @@ impl Throttle {
             self.allowance = search.floor;
         } else if !search.is_shaken {
             self.stage = Stage::Limited(Search { is_shaken: true, ..search });
-        } else if search.is_sure {
+        } else if search.is_sure && (search.lowered == 0 || self.window.share() <= HELPED) {
             return self.lower(search, now);
         } else {
             return self.slow_down(now, max);
@@ -484,20 +512,18 @@ impl Throttle {
                 self.rest = self.rest.saturating_sub(1);
                 self.usual += (share - self.usual) * DRIFT;
             }
-            Stage::Trial(trial) if share <= trial.before * HELPED => {
+            Stage::Trial(trial) if share <= trial.before * trial.why.helped() => {
                 let is_sure = trial.why == Why::Beginning && !self.is_told;
                 let is_ascent = trial.why == Why::Beginning && window.bad == 0;
                 self.stage = Stage::Limited(Search { is_sure, is_ascent, ..Search::new(self.allowance) });
                 self.next_rest = REST;
             }
-            Stage::Trial(Trial { before, tries, why, .. })
-                if tries < TRIES && share <= before * if why == Why::Beginning { HALVED } else { MOVED } =>
-            {
-                return self.slow_down(now, max);
-            }
             Stage::Trial(trial @ Trial { why: Why::FirstCrowd, .. }) => {
                 self.stage = Stage::Trial(Trial { why: Why::Beginning, ..trial });
                 self.allowance = Allowance::Every(PATIENCE);
+            }
+            Stage::Trial(Trial { before, tries, why, .. }) if tries < TRIES && share <= before * why.moved() => {
+                return self.slow_down(now, max);
             }
             // It may be down: nothing is known of it.
             Stage::Trial(Trial { why: Why::Beginning, .. }) if window.good == 0 => {
@@ -688,6 +714,61 @@ mod tests {
         throttle.good(at(110), at(210), MAX);
         assert!(throttle.is_free() && !throttle.expects_failures(), "a rate may help");
         assert!(!crowded(&mut throttle, 31) && crowded(&mut throttle, 32));
+    }
+
+    #[test]
+    fn one_at_once_at_the_beginning_is_asked_no_quicker_than_it_answers_and_then_four_times_a_second() {
+        let at = Time::from_millis;
+        let mut throttle = Throttle::new(Time::ZERO);
+        throttle.begins_badly(at(10));
+        assert_eq!(throttle.spacing(), Duration::from_millis(250));
+        assert!(!throttle.crowded(7, Duration::from_millis(100), at(100)), "too few were refused beside it");
+        assert!(!throttle.crowded(8, Duration::from_millis(49), at(100)), "it took no longer than a refusal may");
+        assert!(throttle.crowded(8, Duration::from_millis(100), at(100)));
+        assert_eq!((throttle.allowance(), throttle.spacing()), (Allowance::AtOnce(1), Duration::from_millis(100)));
+        throttle.good(at(5), at(120), MAX);
+        assert_eq!((throttle.allowance(), throttle.spacing()), (Allowance::AtOnce(2), Duration::from_millis(50)));
+        // Half is served: for a limit on requests at once too little.
+        for nth in 0..4 {
+            throttle.bad(at(121 + 50 * nth), at(122 + 50 * nth), MAX, false);
+            throttle.good(at(121 + 50 * nth), at(221 + 50 * nth), MAX);
+        }
+        assert_eq!((throttle.allowance(), throttle.is_limited()), (Allowance::Every(250_000_000), false));
+        // Two of eight may be chance: that is not taken for the limit at once.
+        for nth in 0..8 {
+            let (started, ended) = (at(600 + 250 * nth), at(700 + 250 * nth));
+            if nth < 2 { throttle.bad(started, ended, MAX, false) } else { throttle.good(started, ended, MAX) }
+        }
+        assert!(!throttle.is_limited() && !throttle.is_free());
+    }
+
+    #[test]
+    fn a_limit_of_the_beginning_is_lowered_by_a_fifth_and_is_none_where_that_does_not_help() {
+        let at = Time::from_millis;
+        let mut throttle = Throttle::new(Time::ZERO);
+        throttle.begins_badly(at(10));
+        // Each window of eight, half of which fails, at four a second and less.
+        let mut now = 10;
+        let mut half = |throttle: &mut Throttle, good: u64| {
+            for nth in 0..8 {
+                now += 1000;
+                if nth < 8 - good {
+                    throttle.bad(at(now), at(now + 2), MAX, false)
+                } else {
+                    throttle.good(at(now), at(now + 10), MAX)
+                }
+            }
+            throttle.allowance()
+        };
+        assert_eq!((half(&mut throttle, 7), throttle.is_limited()), (Allowance::Every(PATIENCE), true));
+        assert_eq!(half(&mut throttle, 4), Allowance::Every(PATIENCE), "once may be chance");
+        assert_eq!((half(&mut throttle, 4), throttle.is_limited()), (Allowance::Every(312_500_000), true));
+        half(&mut throttle, 4);
+        half(&mut throttle, 4);
+        assert!(!throttle.is_limited(), "it is looked whether less helps at all");
+        half(&mut throttle, 4);
+        half(&mut throttle, 4);
+        assert!(throttle.is_free());
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Health {
     /// Nothing is started before this time. `last`: when the host's last request was started, if one was.
     pub(super) fn until(&self, last: Option<Time>) -> Time {
         let Some(trouble) = &self.trouble else { return Time::ZERO };
-        let spacing = trouble.spacing();
+        let spacing = trouble.throttle.spacing();
         let paced = last.filter(|_| !spacing.is_zero()).map_or(Time::ZERO, |last| last + spacing);
         trouble.rest.until().max(paced)
     }
@@ -175,7 +175,7 @@ impl Health {
 
     /// The least time between two starts that was learnt from the host.
     pub(super) fn spacing(&self) -> Duration {
-        self.trouble.as_ref().map_or(Duration::ZERO, |trouble| trouble.spacing())
+        self.trouble.as_ref().map_or(Duration::ZERO, |trouble| trouble.throttle.spacing())
     }
 
     /// How many requests at once it is given after what its answers showed.
@@ -474,13 +474,6 @@ impl Trouble {
 
     fn lasted(&self, now: Time) -> Duration {
         if self.level == 0 { Duration::ZERO } else { now.since(self.since) }
-    }
-
-    fn spacing(&self) -> Duration {
-        match self.throttle.allowance() {
-            Allowance::Every(nanos) => Duration::from_nanos(nanos),
-            Allowance::All | Allowance::AtOnce(_) => Duration::ZERO,
-        }
     }
 
     fn allowed(&self) -> u32 {

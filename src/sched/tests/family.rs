@@ -544,6 +544,8 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::Rate(5, 1, verdict), 30, (ms(5), ms(2)), 2.0, 0.07);
         case(Kind::Rate(5, 1, verdict), 30, (ms(100), ms(2)), 2.0, 0.07);
         case(Kind::Rate(2, 1, verdict), 20, (ms(5), ms(2)), 2.0, 0.15);
+        case(Kind::Rate(2, 1, verdict), 20, (ms(100), ms(2)), 2.0, 0.25);
+        case(Kind::Rate(5, 1, verdict), 20, (ms(300), ms(2)), 3.0, 0.1);
         case(Kind::Rate(2, 5, verdict), 60, (ms(5), ms(2)), 1.5, 0.04);
         case(Kind::Rate(20, 20, verdict), 200, (ms(1), ms(1)), 1.5, 0.01);
         case(Kind::Rate(50, 10, verdict), 200, (ms(1), ms(1)), 3.0, 0.01);
@@ -559,10 +561,12 @@ fn hard() -> Vec<(Case, f64, f64)> {
     // Answers that take longer than refusals.
     for good in [100, 500, 2000] {
         case(Kind::AtFirst(100, UNAVAILABLE), 500, (ms(good), ms(2)), 1.4, 0.0);
-        case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0, 0.0);
-        case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 5.0, 0.0);
+        // Where those that fail come first, seconds go by until it is known that it is not the pace.
+        let trials = 200.0 / good as f64;
+        case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0 + trials, 0.0);
+        case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 5.0 + trials, 0.0);
         for most in [1, 2, 4, 6] {
-            case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.2, 0.01);
+            case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.3, 0.02);
         }
     }
     all
