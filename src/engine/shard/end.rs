@@ -439,7 +439,7 @@ pub(super) fn timings(
     let dial = flight.dial.unwrap_or_default();
     Timings {
         queued: flight.dispatched.since(flight.job.accepted),
-        backed_off: Some(flight.backed_off).filter(|time| !time.is_zero()),
+        backed_off: flight.backed_off(),
         dns: dial.dns,
         connect: dial.connect,
         tls: dial.tls,

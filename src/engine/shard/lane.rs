@@ -27,8 +27,9 @@ pub(super) struct Flight {
     pub(super) job: Job,
     /// When it was dispatched.
     pub(super) dispatched: Time,
-    /// How long its host's last rest held it up.
-    pub(super) backed_off: Duration,
+    /// How long its host's last rest held it up, in milliseconds: a lane holds flights several times over, and there is room for
+    /// four bytes.
+    backed_off: u32,
     /// How long its own connection took to open; `None` on one that was open already.
     pub(super) dial: Option<DialTimes>,
     /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
@@ -40,9 +41,15 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) const fn new(host: HostId, job: Job, dispatched: Time, backed_off: Duration) -> Self {
+    pub(super) fn new(host: HostId, job: Job, dispatched: Time, backed_off: Duration) -> Self {
         let (handed_over, crowded) = (Cell::new(false), Cell::new(false));
+        let backed_off = u32::try_from(backed_off.as_millis()).unwrap_or(u32::MAX);
         Self { host, job, dispatched, backed_off, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
+    }
+
+    /// How long its host's last rest held it up, if it did.
+    pub(super) fn backed_off(&self) -> Option<Duration> {
+        (self.backed_off > 0).then(|| Duration::from_millis(self.backed_off.into()))
     }
 }
 
