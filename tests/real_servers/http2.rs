@@ -77,13 +77,14 @@ fn alpn_chooses_http2_with_another_server() {
 }
 
 #[test]
-fn a_server_with_few_streams_costs_no_failure_and_no_more_connections_than_allowed() {
+fn a_server_with_few_streams_costs_no_failure_and_no_more_connections_than_the_host_s_limit_needs() {
     let Some(nghttpd) = Nghttpd::plain(&["-m", "3"]) else { return };
     let run = get_lines((0..300).map(|_| nghttpd.url("/small")), &["--http2-prior-knowledge", "--per-host", "60"]);
     all_over_http2(&run, 300);
     assert!(run.records.iter().all(|record| record["attempts"] == 1), "a stream was refused");
     let opened = run.records.iter().filter(|record| record["reused"] == false).count();
-    assert!(opened <= 4, "{opened} connections");
+    // 60 requests at once, 3 on each.
+    assert!(opened <= 20, "{opened} connections");
 }
 
 #[test]
