@@ -94,6 +94,13 @@ pub(super) struct Bench<'a> {
     pub(super) now: Time,
 }
 
+impl Bench<'_> {
+    /// Whether hosts are held back at all.
+    const fn holds_back(&self) -> bool {
+        !self.settings.retries.backoff_max.is_zero()
+    }
+}
+
 /// What the host itself knows.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
@@ -269,72 +276,21 @@ impl Health {
 
     // Cold, this and what follows: most attempts end well, and noting that should cost little.
     #[cold]
-    fn failed(&mut self, report: Report, Known { max, served }: Known, bench: Bench<'_>) {
+    fn failed(&mut self, report: Report, host: Known, bench: Bench<'_>) {
         let (now, retries) = (bench.now, &bench.settings.retries);
         let (blow, asks_too_much) = Blow::of(report, retries);
-        let trouble = self.trouble(now, served);
+        let trouble = self.trouble(now, host.served);
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
-        // Whether it says something of the host, and not only of its job: a URL is no reason not to be reached.
-        let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
-        let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
-        let counts =
-            trouble.counts(report.again) || !is_there(blow.cause) || (trouble.level > 0 && blow.pause.is_some());
-        // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
-        trouble.uncounted = if counts { 0 } else { (trouble.uncounted + 1) % LONG_RUN };
-        let is_unclear = trouble.share.is_hopeless() && !trouble.throttle.expects_failures();
-        let is_long = !counts && trouble.uncounted == 0 && is_unclear;
-        let counts = counts || is_long;
-        let first_fail = trouble.first_attempts_fail();
-        trouble.run = trouble.run.saturating_add(u8::from(counts));
-        let is_beginning = match served {
-            0..=1 => trouble.run == SHORTEST_RUN,
-            2..=EARLY => trouble.run == EARLY_RUN,
-            _ => false,
-        };
-        if is_beginning && is_there(blow.cause) && !retries.backoff_max.is_zero() {
-            trouble.throttle.begins_badly(now);
-        }
-        // Where less has helped, it helps further attempts, too.
-        let is_load = (counts || trouble.throttle.is_limited()) && !first_fail;
-        if is_load && !retries.backoff_max.is_zero() {
-            trouble.throttle.bad(report.started, now, max, is_pushed_back);
-        }
-        let has_served = served > 0;
-        let url_fails = is_pushed_back && trouble.attempts.url_fails();
-        if url_fails {
-            trouble.throttle.is_in_vain(now);
-        }
-        // Who says so is believed, unless it is the URL that is answered like this.
-        let is_believed = is_pushed_back && !url_fails && !trouble.throttle.expects_failures();
-        let telling_run = match has_served {
-            _ if first_fail && is_there(blow.cause) => LONGEST_RUN,
-            true if is_believed => SHORTEST_RUN,
-            // It is there, and asks for nothing: it may serve hardly any of its URLs.
-            _ if is_there(blow.cause) && !asks || trouble.share.is_known() => trouble.share.telling_run(),
-            true => SHORTEST_RUN,
-            false => 1,
-        };
-        let is_trouble = is_long || trouble.run >= telling_run;
-        let holds = is_believed && counts;
-        trouble.attempts.ended(report.again, false);
+        let Evidence { counts, is_trouble, holds } = trouble.weigh(report, &blow, asks_too_much, host, &bench);
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
-            // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
-            if holds && report.started >= trouble.held_at && !retries.backoff_max.is_zero() {
-                trouble.throttle.rests(now, max, Some(pause));
-                trouble.held_at = now;
-            }
-            trouble.rest.extend(now + pause, now);
-            trouble.asked_at = trouble.asked_at.max(Some(report.started));
-            // As many as asked for too much would do so again.
-            if !retries.backoff_max.is_zero() {
-                trouble.ramp = 1;
-            }
+            trouble.pause(pause, report.started, holds, host.max, &bench);
         }
         if !is_trouble || !counts || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
             return;
         }
+        let has_served = host.served > 0;
         let is_connected = is_there(blow.cause) || matches!(report.verdict, Verdict::Stalled(_));
         let patience = match (has_served, is_connected) {
             _ if is_certificate(blow.cause) => Duration::ZERO,
@@ -356,8 +312,8 @@ impl Health {
             true => retries.backoff_base.max(trouble.lasted(now) / PATIENCE),
             false => Duration::MAX,
         };
-        if !retries.backoff_max.is_zero() {
-            trouble.throttle.rests(now, max, None);
+        if bench.holds_back() {
+            trouble.throttle.rests(now, host.max, None);
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
             trouble.ramp = match has_served {
                 true => trouble.share.telling_probes(trouble.run),
@@ -388,6 +344,16 @@ const fn is_certificate(kind: FailureKind) -> bool {
 const fn is_there(kind: FailureKind) -> bool {
     use FailureKind as K;
     matches!(kind, K::Status | K::Reset | K::Closed | K::Io | K::Truncated | K::TooSlow)
+}
+
+/// What a failed attempt says of the host.
+struct Evidence {
+    /// Anything, and not only of its job.
+    counts: bool,
+    /// It is in trouble.
+    is_trouble: bool,
+    /// It asks for fewer requests, and is believed.
+    holds: bool,
 }
 
 impl Blow {
@@ -484,14 +450,80 @@ impl Trouble {
         }
     }
 
+    /// What a failed attempt says of the host.
+    fn weigh(&mut self, report: Report, blow: &Blow, asks_too_much: bool, host: Known, bench: &Bench<'_>) -> Evidence {
+        let now = bench.now;
+        let is_there = is_there(blow.cause);
+        let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
+        let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
+        // A URL is no reason not to be reached.
+        let counts = self.counts(report.again) || !is_there || (self.level > 0 && blow.pause.is_some());
+        // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
+        self.uncounted = if counts { 0 } else { (self.uncounted + 1) % LONG_RUN };
+        let is_unclear = self.share.is_hopeless() && !self.throttle.expects_failures();
+        let is_long = !counts && self.uncounted == 0 && is_unclear;
+        let counts = counts || is_long;
+        let first_fail = self.first_attempts_fail();
+        self.run = self.run.saturating_add(u8::from(counts));
+        if bench.holds_back() {
+            if is_there && self.is_bad_beginning(host.served) {
+                self.throttle.begins_badly(now);
+            }
+            // Where less has helped, it helps further attempts, too.
+            if (counts || self.throttle.is_limited()) && !first_fail {
+                self.throttle.bad(report.started, now, host.max, is_pushed_back);
+            }
+        }
+        let url_fails = is_pushed_back && self.attempts.url_fails();
+        if url_fails {
+            self.throttle.is_in_vain(now);
+        }
+        // Who says so is believed, unless it is the URL that is answered like this.
+        let is_believed = is_pushed_back && !url_fails && !self.throttle.expects_failures();
+        let telling_run = match host.served > 0 {
+            _ if first_fail && is_there => LONGEST_RUN,
+            true if is_believed => SHORTEST_RUN,
+            // It is there, and asks for nothing: it may serve hardly any of its URLs.
+            _ if is_there && !asks || self.share.is_known() => self.share.telling_run(),
+            true => SHORTEST_RUN,
+            false => 1,
+        };
+        self.attempts.ended(report.again, false);
+        Evidence { counts, is_trouble: is_long || self.run >= telling_run, holds: is_believed && counts }
+    }
+
+    /// Whether nearly all failed that was asked at first, so far.
+    const fn is_bad_beginning(&self, served: u8) -> bool {
+        match served {
+            0..=1 => self.run == SHORTEST_RUN,
+            2..=EARLY => self.run == EARLY_RUN,
+            _ => false,
+        }
+    }
+
+    /// The host asks for a pause. `holds`: whatever else it answers.
+    fn pause(&mut self, pause: Duration, started: Time, holds: bool, max: u32, bench: &Bench<'_>) {
+        let now = bench.now;
+        // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
+        if holds && started >= self.held_at && bench.holds_back() {
+            self.throttle.rests(now, max, Some(pause));
+            self.held_at = now;
+        }
+        self.rest.extend(now + pause, now);
+        self.asked_at = self.asked_at.max(Some(started));
+        // As many as asked for too much would do so again.
+        if bench.holds_back() {
+            self.ramp = 1;
+        }
+    }
+
     /// A good answer came.
     fn served(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
         let now = bench.now;
         // It was asked for before the last good answer came, and all that failed since came back first.
         let is_in_question = report.started <= self.well_at && (!report.again || self.attempts.has_good_first());
-        let is_crowded = is_in_question
-            && !bench.settings.retries.backoff_max.is_zero()
-            && self.throttle.crowded(self.run, now.since(report.started), now);
+        let is_crowded =
+            is_in_question && bench.holds_back() && self.throttle.crowded(self.run, now.since(report.started), now);
         self.well_at = now;
         self.share.good_after(self.run);
         (self.run, self.uncounted) = (0, 0);
