@@ -241,8 +241,11 @@ impl<J> Scheduler<J> {
         let before = host.silent();
         host.note_answer(answers);
         let after = host.silent();
-        self.places_held.fall_silent(after.saturating_sub(before));
-        self.answered(before.saturating_sub(after), now);
+        if answers {
+            self.answered(before - after, now);
+        } else {
+            self.places_held.fall_silent(after - before);
+        }
     }
 
     /// So many requests are silent no longer.

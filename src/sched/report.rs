@@ -67,11 +67,10 @@ impl<J> Scheduler<J> {
     pub(super) fn release(&mut self, id: HostId, now: Time) {
         let host = self.host(id);
         assert!(host.in_flight > 0, "{id:?} has nothing in flight that could end");
-        let before = host.silent();
+        let (group, address, is_silent) = (host.group, host.address, host.silent() > 0);
         host.in_flight -= 1;
-        let (group, address, ended) = (host.group, host.address, before - host.silent());
         self.in_flight -= 1;
-        self.answered(ended, now);
+        self.answered(u32::from(is_silent), now);
         self.freed = Some(id.0);
         self.limits.release(group);
         self.limits.release(address);
