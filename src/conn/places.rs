@@ -1,8 +1,8 @@
 //! Places for requests on an HTTP/2 connection: as many as its peer allows streams.
 //!
 //! h2 would take more, and hold them back: but it can't give one back unsent. A request whose time is up while h2 holds it back
-//! is sent all the same, and reset at once. Here it waits in haul's hands, in order, and has cost the peer nothing. Until the peer
-//! has said how many it allows, that is: then whoever has none is sent away, to wait where there may be one sooner.
+//! is sent all the same, and reset at once. Here it waits in haul's hands, in order, and has cost the peer nothing. Once the peer has
+//! said how many streams it allows, a request that has no place does not wait here any longer: another connection may take it sooner.
 
 use std::cell::Cell;
 
@@ -184,6 +184,7 @@ mod tests {
         places.close();
         assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(NoPlace::Closed))));
     }
+
     #[test]
     fn who_has_none_when_the_peer_says_how_many_there_are_is_sent_away() {
         let mut cx = Context::from_waker(Waker::noop());

@@ -11,8 +11,8 @@ pub struct Timings {
     /// From the moment the job was read until its last attempt was dispatched.
     pub queued: Duration,
     /// The part of `queued` that the host's last rest took, in which nothing was asked of it: its back-off after failures, or a
-    /// pause that it asked for (`Retry-After`). In whole milliseconds. `None` where it had none meanwhile. Earlier rests and a job's own wait before
-    /// its retry are part of `queued` alone.
+    /// pause that it asked for (`Retry-After`). Whole milliseconds; `None` where it had none meanwhile. Earlier rests and a job's own
+    /// wait before its retry are part of `queued` alone.
     pub backed_off: Option<Duration>,
     /// Name resolution.
     pub dns: Option<Duration>,

@@ -66,7 +66,7 @@ const SLOW: Duration = Duration::from_millis(50);
 /// Where hardly anything ends well, too little to say how much is served, the first trial asks as often as this: many limits are
 /// lower than any rate that a few milliseconds show. In nanoseconds.
 const HOPELESS: f32 = 0.9;
-const PATIENCE: u64 = 250_000_000;
+const FIRST_PACE: u64 = 250_000_000;
 /// And is over when so many fail without a good answer.
 const VAIN: u32 = 4;
 
@@ -85,6 +85,9 @@ const DRIFT: f32 = 0.1;
 /// Windows until the next trial after one that did not help, at first; twice as many each time.
 const REST: u16 = 4;
 const LONGEST_REST: u16 = 1024;
+
+/// A step up is so many tenths of a rate where it doubles it.
+const DOUBLE: u32 = 10;
 
 /// Windows that a limit is kept at most before the next step up is tried.
 const LONGEST_WAIT: u16 = 32;
@@ -181,7 +184,7 @@ struct Search {
     /// The pause that the host asked for last, which each step up costs that does not hold; and no step up before this time.
     pause: Duration,
     not_before: Time,
-    /// How often the host asked for a pause at the floor, which was lowered then.
+    /// How often in a row the floor did not hold and was lowered.
     lowered: u8,
     /// It was found at the beginning, when nearly all failed, and not by 429, which some URLs always answer: there is a limit.
     is_sure: bool,
@@ -292,7 +295,7 @@ impl Throttle {
             (_, Allowance::Every(nanos)) => nanos,
             // Refusals come back at once: many would be used up by the time that one is served.
             (Stage::Trial(Trial { why: Why::FirstCrowd, service, .. }), Allowance::AtOnce(requests)) => {
-                service.min(PATIENCE) / u64::from(requests)
+                service.min(FIRST_PACE) / u64::from(requests)
             }
             (_, Allowance::AtOnce(_) | Allowance::All) => 0,
         };
@@ -368,7 +371,7 @@ impl Throttle {
         if self.is_free() && self.is_untried {
             self.is_untried = false;
             let trial = Trial { before: 1.0, tries: 1, service: 0, why: Why::Beginning };
-            (self.stage, self.allowance) = (Stage::Trial(trial), Allowance::Every(PATIENCE));
+            (self.stage, self.allowance) = (Stage::Trial(trial), Allowance::Every(FIRST_PACE));
             self.window = Window::new(now);
         }
     }
@@ -427,8 +430,8 @@ impl Throttle {
         }
     }
 
-    /// The host asks for a pause at the highest limit that has held, for as long as a burst lasted: a fifth less. Whom that does not
-    /// help in the end asks for other reasons.
+    /// The highest limit that has held, for as long as a burst lasted, holds no more: a fifth less. A host that still asks for pauses,
+    /// or fails, after [`MOST_LOWERED`] of these has other reasons.
     fn lower(&mut self, search: Search, now: Time) {
         self.allowance = match self.allowance {
             Allowance::Every(nanos) => Allowance::Every((nanos + nanos / 4).min(SLOWEST as u64)),
@@ -477,7 +480,7 @@ impl Throttle {
         let is_first = trial.tries == 1 && !self.expects_failures();
         let is_hopeless = self.window.good < GOOD && self.window.share() > HOPELESS;
         let allowance = match self.window.what_is_served(now, max) {
-            Allowance::Every(_) if is_first && is_hopeless => Allowance::Every(PATIENCE),
+            Allowance::Every(_) if is_first && is_hopeless => Allowance::Every(FIRST_PACE),
             allowance => allowance,
         };
         (self.stage, self.allowance) = (Stage::Trial(trial), allowance);
@@ -494,7 +497,7 @@ impl Throttle {
             }
             return;
         }
-        let is_vain = self.allowance == Allowance::Every(PATIENCE) && window.good == 0 && window.bad >= VAIN;
+        let is_vain = self.allowance == Allowance::Every(FIRST_PACE) && window.good == 0 && window.bad >= VAIN;
         let is_clear = window.bad == 0
             && window.good >= GOOD
             && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
@@ -520,7 +523,7 @@ impl Throttle {
             }
             Stage::Trial(trial @ Trial { why: Why::FirstCrowd, .. }) => {
                 self.stage = Stage::Trial(Trial { why: Why::Beginning, ..trial });
-                self.allowance = Allowance::Every(PATIENCE);
+                self.allowance = Allowance::Every(FIRST_PACE);
             }
             Stage::Trial(Trial { before, tries, why, .. }) if tries < TRIES && share <= before * why.moved() => {
                 return self.slow_down(now, max);
@@ -600,9 +603,9 @@ impl Throttle {
             return;
         }
         // A burst may hide for a while that it is too much.
-        let tried = if search.is_ascent { Duration::from_nanos(PATIENCE) } else { search.pause * PAUSES_TRIED };
+        let tried = if search.is_ascent { Duration::from_nanos(FIRST_PACE) } else { search.pause * PAUSES_TRIED };
         search.not_before = now + tried;
-        let step = if search.is_ascent { 10 } else { 1_u32 << search.steps.min(3) };
+        let step = if search.is_ascent { DOUBLE } else { 1_u32 << search.steps.min(3) };
         search.steps = search.steps.saturating_add(1);
         self.allowance = match self.allowance {
             Allowance::Every(nanos) => {
@@ -760,8 +763,8 @@ mod tests {
             }
             throttle.allowance()
         };
-        assert_eq!((half(&mut throttle, 7), throttle.is_limited()), (Allowance::Every(PATIENCE), true));
-        assert_eq!(half(&mut throttle, 4), Allowance::Every(PATIENCE), "once may be chance");
+        assert_eq!((half(&mut throttle, 7), throttle.is_limited()), (Allowance::Every(FIRST_PACE), true));
+        assert_eq!(half(&mut throttle, 4), Allowance::Every(FIRST_PACE), "once may be chance");
         assert_eq!((half(&mut throttle, 4), throttle.is_limited()), (Allowance::Every(312_500_000), true));
         half(&mut throttle, 4);
         half(&mut throttle, 4);

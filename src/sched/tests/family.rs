@@ -499,6 +499,7 @@ fn a_host_that_only_refuses_comes_to_its_end_when_it_can_be_foreseen() {
         assert!(jobs < 400 || ran.ended >= least.as_secs_f64(), "{what}");
     }
 }
+
 /// A host that drops every packet holds its places for two connect time-outs, and no longer.
 #[test]
 fn a_black_hole_ends_within_two_time_outs() {
