@@ -11,6 +11,9 @@ const ENOUGH_FURTHER: u16 = 8;
 const ENOUGH_FIRST: u16 = 16;
 const ENOUGH_VAIN: u16 = 2;
 
+/// What is no chance any more: many hosts are asked, and each is asked often.
+const CHANCE: f32 = 0.002;
+
 /// How the attempts ended that were the first at their jobs, and how the others did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {
@@ -59,6 +62,25 @@ impl Attempts {
     #[must_use]
     pub const fn has_good_first(self) -> bool {
         self.first.good > 0
+    }
+
+    /// Whether a further one has ended well of late.
+    #[must_use]
+    pub const fn has_good_further(self) -> bool {
+        self.further.good > 0
+    }
+
+    /// The share of the first ones that fail, as far as that can be known (Laplace's rule of succession).
+    #[must_use]
+    pub fn first_share(self) -> f32 {
+        f32::from(self.first.bad + 1) / f32::from(self.first.good + self.first.bad + 2)
+    }
+
+    /// Whether it is surely the URL: no further one ended well, and if the host failed whatever it is asked that would be no chance.
+    #[must_use]
+    pub fn url_fails_for_sure(self) -> bool {
+        let by_chance = self.first_share().powi(i32::from(self.further.bad));
+        self.first.good > 0 && self.further.good == 0 && by_chance <= CHANCE
     }
 
     /// Whether it is the URL: whatever had failed once fails again, and a fifth of what is asked for the first time does not fail.
@@ -111,6 +133,25 @@ mod tests {
             count(&mut attempts, false, first.0, first.1);
             count(&mut attempts, true, further.0, further.1);
             assert_eq!(attempts.url_fails(), fails, "{first:?} {further:?}");
+        }
+    }
+
+    #[test]
+    fn urls_fail_for_sure_where_it_is_no_chance_that_all_further_attempts_failed() {
+        for (first, further, sure) in [
+            // A sixth of the first ones fails, as far as four can say.
+            ((4, 0), (0, 3), false),
+            ((4, 0), (0, 4), true),
+            ((4, 0), (1, 40), false),
+            ((0, 0), (0, 40), false),
+            // Half of them.
+            ((8, 8), (0, 8), false),
+            ((8, 8), (0, 9), true),
+        ] {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, false, first.0, first.1);
+            count(&mut attempts, true, further.0, further.1);
+            assert_eq!(attempts.url_fails_for_sure(), sure, "{first:?} {further:?}");
         }
     }
 

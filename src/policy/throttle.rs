@@ -67,8 +67,12 @@ const SLOW: Duration = Duration::from_millis(50);
 /// lower than any rate that a few milliseconds show. In nanoseconds.
 const HOPELESS: f32 = 0.9;
 const FIRST_PACE: u64 = 250_000_000;
-/// And is over when so many fail without a good answer.
+/// And is over when so many fail without a good answer; where it was as many at once as had been served, two are enough.
 const VAIN: u32 = 4;
+const CROWD_VAIN: u32 = 2;
+
+/// Where so many are asked for at once, they are asked for no more than so many times as often as that many can be served.
+const SLACK: u64 = 2;
 
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
@@ -116,7 +120,7 @@ pub struct Throttle {
     next_rest: u16,
     /// How often it seemed to have recovered since the last trial.
     relapses: u8,
-    /// Trials with one at once that did not help: twice as many failures are needed for the next.
+    /// Trials with so many at once that did not help: twice as many failures are needed for the next.
     idle_crowds: u8,
     /// The last failure said that the host is asked too much.
     is_told: bool,
@@ -176,6 +180,8 @@ impl Why {
 struct Search {
     /// The highest that has held.
     floor: Allowance,
+    /// How long a good answer takes, in microseconds.
+    service: u32,
     /// Steps in a row that have held.
     steps: u8,
     /// Windows to pass before the next step, and after the next one that does not hold.
@@ -195,9 +201,10 @@ struct Search {
 }
 
 impl Search {
-    const fn new(floor: Allowance) -> Self {
+    fn new(floor: Allowance, window: &Window) -> Self {
         Self {
             floor,
+            service: window.service_micros(),
             steps: 1,
             wait: 0,
             next_wait: 1,
@@ -238,6 +245,10 @@ impl Window {
         Self { since, good: 0, bad: 0, busy: 0, rest: None }
     }
 
+    const fn is_empty(&self) -> bool {
+        self.good + self.bad == 0
+    }
+
     fn share(&self) -> f32 {
         self.bad as f32 / (self.good + self.bad) as f32
     }
@@ -245,6 +256,10 @@ impl Window {
     /// How long a good answer took, in nanoseconds.
     fn service(&self) -> u64 {
         self.busy / u64::from(self.good.max(1))
+    }
+
+    fn service_micros(&self) -> u32 {
+        u32::try_from(self.service() / 1000).unwrap_or(u32::MAX)
     }
 
     /// Whether it saw enough good answers, or any for twice as long as they take, to say how many are served at once.
@@ -297,6 +312,9 @@ impl Throttle {
             (Stage::Trial(Trial { why: Why::FirstCrowd, service, .. }), Allowance::AtOnce(requests)) => {
                 service.min(FIRST_PACE) / u64::from(requests)
             }
+            (Stage::Limited(search), Allowance::AtOnce(requests)) => {
+                (u64::from(search.service) * 1000).min(FIRST_PACE) / u64::from(requests) / SLACK
+            }
             (_, Allowance::AtOnce(_) | Allowance::All) => 0,
         };
         Duration::from_nanos(nanos)
@@ -308,10 +326,16 @@ impl Throttle {
         matches!(self.stage, Stage::Free)
     }
 
-    /// Whether less has been seen to help.
+    /// Whether less is asked for, or tried, because more failed: so it is with URLs that always fail, until that shows.
     #[must_use]
-    pub const fn is_limited(&self) -> bool {
-        matches!(self.stage, Stage::Limited(_))
+    pub const fn is_suspicious(&self) -> bool {
+        matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning | Why::Share, .. }) | Stage::Limited(_))
+    }
+
+    /// Whether what was begun at this time was begun under the present allowance.
+    #[must_use]
+    pub fn is_news(&self, started: Time) -> bool {
+        started > self.window.since
     }
 
     /// Whether a share of its attempts fails however slowly it is asked.
@@ -322,14 +346,10 @@ impl Throttle {
 
     /// An attempt ended well. `max`: the host's limit on requests at once.
     pub fn good(&mut self, started: Time, now: Time, max: u32) {
-        if let Stage::Trial(Trial { why: Why::Crowd | Why::FirstCrowd, .. }) = self.stage
-            && started < self.window.since
-            && let Allowance::AtOnce(requests) = self.allowance
-        {
-            // It was served beside the one that the trial began with.
-            self.allowance = Allowance::AtOnce((requests + 1).min(max));
+        if started < self.window.since {
+            self.served_before(nanos(now.since(started)), max);
         }
-        if started > self.window.since {
+        if self.is_news(started) {
             if let Some(rest) = self.window.rest.filter(|rest| !rest.is_over) {
                 // How long nothing was served before it says nothing of how much is.
                 self.window = Window { rest: Some(Rest { is_over: true, good: 1, ..rest }), ..Window::new(now) };
@@ -341,6 +361,27 @@ impl Throttle {
             }
             self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
             self.judge(now, max);
+        }
+    }
+
+    /// What was begun before less was asked for is served all the same: that much at once may be what the host takes.
+    fn served_before(&mut self, service: u64, max: u32) {
+        match (&mut self.stage, self.allowance) {
+            // It was served beside the one that the trial began with.
+            (Stage::Trial(Trial { why: Why::Crowd | Why::FirstCrowd, .. }), Allowance::AtOnce(requests)) => {
+                self.allowance = Allowance::AtOnce((requests + 1).min(max));
+            }
+            (Stage::Trial(trial @ Trial { why: Why::Beginning, .. }), _)
+                if self.idle_crowds == 0 && self.window.is_empty() =>
+            {
+                // The second one: a rate would have to allow bursts.
+                if trial.service > 0 {
+                    trial.why = Why::FirstCrowd;
+                    self.allowance = Allowance::AtOnce(2.min(max));
+                }
+                trial.service = service;
+            }
+            _ => {}
         }
     }
 
@@ -366,31 +407,39 @@ impl Throttle {
         is_suspect
     }
 
-    /// Nearly all that it was asked at first failed: before more is tried in vain, whether that is the pace.
-    pub fn begins_badly(&mut self, now: Time) {
-        if self.is_free() && self.is_untried {
+    /// Nearly all that it was asked at first failed: before more is tried in vain, whether that is the pace. Whether that starts a
+    /// trial.
+    pub fn begins_badly(&mut self, now: Time) -> bool {
+        let is_new = self.is_free() && self.is_untried;
+        if is_new {
             self.is_untried = false;
             let trial = Trial { before: 1.0, tries: 1, service: 0, why: Why::Beginning };
             (self.stage, self.allowance) = (Stage::Trial(trial), Allowance::Every(FIRST_PACE));
             self.window = Window::new(now);
         }
+        is_new
     }
 
-    /// What fails would fail however slowly it is asked: no trial is needed to know.
-    pub fn is_in_vain(&mut self, now: Time) {
-        self.is_told = false;
-        match self.stage {
-            Stage::Free => return,
-            Stage::Trial(trial) => self.release(trial.before),
-            Stage::Limited(_) => self.release(self.usual),
-        }
+    /// It is URLs that fail, such a share of them: everything again. Should it have been the host after all, that is soon seen.
+    pub fn urls_fail(&mut self, share: f32, now: Time) {
+        (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+        (self.usual, self.rest) = (share, 0);
         self.window = Window::new(now);
+    }
+
+    /// That it says so is of no account: it is the URL that is answered like this.
+    pub fn is_not_told(&mut self, now: Time) {
+        self.is_told = false;
+        if let Stage::Trial(trial) = self.stage {
+            self.release(trial.before);
+            self.window = Window::new(now);
+        }
     }
 
     /// An attempt failed in a way that less might help against.
     pub fn bad(&mut self, started: Time, now: Time, max: u32, is_told: bool) {
         self.is_told = is_told;
-        if started > self.window.since {
+        if self.is_news(started) {
             self.window.bad += 1;
             self.judge(now, max);
         }
@@ -497,11 +546,16 @@ impl Throttle {
             }
             return;
         }
-        let is_vain = self.allowance == Allowance::Every(FIRST_PACE) && window.good == 0 && window.bad >= VAIN;
+        let vain = match self.stage {
+            Stage::Trial(Trial { why: Why::FirstCrowd, .. }) => CROWD_VAIN,
+            _ if self.allowance == Allowance::Every(FIRST_PACE) => VAIN,
+            _ => u32::MAX,
+        };
+        let is_vain = window.good == 0 && window.bad >= vain;
         let is_clear = window.bad == 0
             && window.good >= GOOD
             && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
-        let is_told_early = is_vain || is_clear;
+        let is_told_early = is_vain || is_clear || self.is_step_too_far();
         if (window.good + window.bad < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
             return;
         }
@@ -518,12 +572,13 @@ impl Throttle {
             Stage::Trial(trial) if share <= trial.before * trial.why.helped() => {
                 let is_sure = trial.why == Why::Beginning && !self.is_told;
                 let is_ascent = trial.why == Why::Beginning && window.bad == 0;
-                self.stage = Stage::Limited(Search { is_sure, is_ascent, ..Search::new(self.allowance) });
+                self.stage = Stage::Limited(Search { is_sure, is_ascent, ..Search::new(self.allowance, &window) });
                 self.next_rest = REST;
             }
             Stage::Trial(trial @ Trial { why: Why::FirstCrowd, .. }) => {
                 self.stage = Stage::Trial(Trial { why: Why::Beginning, ..trial });
                 self.allowance = Allowance::Every(FIRST_PACE);
+                self.idle_crowds += 1;
             }
             Stage::Trial(Trial { before, tries, why, .. }) if tries < TRIES && share <= before * why.moved() => {
                 return self.slow_down(now, max);
@@ -542,6 +597,12 @@ impl Throttle {
             Stage::Limited(search) => self.raise(search, now, max),
         }
         self.window = Window::new(now);
+    }
+
+    /// Whether more has failed at a step up than the whole window may. Where the host says so itself it may ask for a pause besides.
+    fn is_step_too_far(&self) -> bool {
+        let is_step = matches!(self.stage, Stage::Limited(search) if search.floor != self.allowance);
+        is_step && !self.is_told && self.window.bad as f32 > (self.usual + TOO_MANY) * self.wanted() as f32
     }
 
     fn is_too_much(&self, share: f32) -> bool {
@@ -584,6 +645,7 @@ impl Throttle {
 
     /// The limit held once more: a step up, when it is time for one.
     fn raise(&mut self, mut search: Search, now: Time, max: u32) {
+        search.service = self.window.service_micros();
         if matches!(self.allowance, Allowance::AtOnce(requests) if requests >= max) {
             (self.stage, self.allowance) = (Stage::Free, Allowance::All);
             return;
@@ -629,6 +691,10 @@ mod tests {
     use super::*;
 
     const MAX: u32 = 8;
+
+    const fn is_limited(throttle: &Throttle) -> bool {
+        matches!(throttle.stage, Stage::Limited(_))
+    }
 
     /// Attempts of 10 ms in rounds of as many as are allowed, at most 8; `fails` says of each, by its number and how many
     /// are at once, whether it fails. Returns the allowance after each round.
@@ -736,13 +802,13 @@ mod tests {
             throttle.bad(at(121 + 50 * nth), at(122 + 50 * nth), MAX, false);
             throttle.good(at(121 + 50 * nth), at(221 + 50 * nth), MAX);
         }
-        assert_eq!((throttle.allowance(), throttle.is_limited()), (Allowance::Every(250_000_000), false));
+        assert_eq!((throttle.allowance(), is_limited(&throttle)), (Allowance::Every(250_000_000), false));
         // Two of eight may be chance: that is not taken for the limit at once.
         for nth in 0..8 {
             let (started, ended) = (at(600 + 250 * nth), at(700 + 250 * nth));
             if nth < 2 { throttle.bad(started, ended, MAX, false) } else { throttle.good(started, ended, MAX) }
         }
-        assert!(!throttle.is_limited() && !throttle.is_free());
+        assert!(!is_limited(&throttle) && !throttle.is_free());
     }
 
     #[test]
@@ -763,12 +829,12 @@ mod tests {
             }
             throttle.allowance()
         };
-        assert_eq!((half(&mut throttle, 7), throttle.is_limited()), (Allowance::Every(FIRST_PACE), true));
+        assert_eq!((half(&mut throttle, 7), is_limited(&throttle)), (Allowance::Every(FIRST_PACE), true));
         assert_eq!(half(&mut throttle, 4), Allowance::Every(FIRST_PACE), "once may be chance");
-        assert_eq!((half(&mut throttle, 4), throttle.is_limited()), (Allowance::Every(312_500_000), true));
+        assert_eq!((half(&mut throttle, 4), is_limited(&throttle)), (Allowance::Every(312_500_000), true));
         half(&mut throttle, 4);
         half(&mut throttle, 4);
-        assert!(!throttle.is_limited(), "it is looked whether less helps at all");
+        assert!(!is_limited(&throttle), "it is looked whether less helps at all");
         half(&mut throttle, 4);
         half(&mut throttle, 4);
         assert!(throttle.is_free());

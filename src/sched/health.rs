@@ -227,7 +227,7 @@ impl Health {
             return None;
         }
         let fresh = queued.saturating_sub(usize::from(trouble.again));
-        let at = if trouble.draws_last() { last } else { rng.usize(..fresh.max(1)) };
+        let at = if trouble.draws_last(rng) { last } else { rng.usize(..fresh.max(1)) };
         trouble.again = trouble.again.saturating_sub(u16::from(at >= fresh));
         Some(at)
     }
@@ -400,10 +400,19 @@ impl Trouble {
         }
     }
 
-    /// Whether the next job is one that has failed before: where these end better than others, and now and then.
-    fn draws_last(&mut self) -> bool {
+    /// Whether less is asked for, though it may be the URLs that fail: those that have failed, asked again, will say.
+    fn doubts(&self) -> bool {
+        self.throttle.is_suspicious() && self.attempts.has_good_first() && !self.attempts.has_good_further()
+    }
+
+    /// Whether the next job is one that has failed before: where that decides whether the host fails or its URLs, where these end
+    /// better than others, and now and then.
+    fn draws_last(&mut self, rng: &mut fastrand::Rng) -> bool {
         if self.first_attempts_fail() || self.attempts.further_help() && self.share.is_usual() {
             return true;
+        }
+        if self.doubts() {
+            return rng.bool();
         }
         if self.level > 0 {
             self.drawn = (self.drawn + 1) % ONE_LAST_OF;
@@ -438,6 +447,18 @@ impl Trouble {
         !again || self.attempts.further_help()
     }
 
+    /// Counts how an attempt ended, and draws the conclusion if it is the URLs that fail.
+    fn ended(&mut self, report: Report, is_good: bool, now: Time) {
+        // What was begun before less was asked for says nothing of it.
+        if !self.throttle.is_suspicious() || self.throttle.is_news(report.started) {
+            self.attempts.ended(report.again, is_good);
+        }
+        if self.throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
+            self.throttle.urls_fail(self.attempts.first_share(), now);
+        }
+        self.scatters |= self.doubts();
+    }
+
     fn lasted(&self, now: Time) -> Duration {
         if self.level == 0 { Duration::ZERO } else { now.since(self.since) }
     }
@@ -466,17 +487,18 @@ impl Trouble {
         let first_fail = self.first_attempts_fail();
         self.run = self.run.saturating_add(u8::from(counts));
         if bench.holds_back() {
-            if is_there && self.is_bad_beginning(host.served) {
-                self.throttle.begins_badly(now);
+            if is_there && self.is_bad_beginning(host.served) && self.throttle.begins_badly(now) {
+                // Further attempts at the first pace are compared with first ones at it.
+                self.attempts = Attempts::NONE;
             }
-            // Where less has helped, it helps further attempts, too.
-            if (counts || self.throttle.is_limited()) && !first_fail {
+            // Where less helps, it helps further attempts, too.
+            if (counts || self.throttle.is_suspicious()) && !first_fail {
                 self.throttle.bad(report.started, now, host.max, is_pushed_back);
             }
         }
-        let url_fails = is_pushed_back && self.attempts.url_fails();
+        let url_fails = is_pushed_back && self.attempts.url_fails() && !self.throttle.is_suspicious();
         if url_fails {
-            self.throttle.is_in_vain(now);
+            self.throttle.is_not_told(now);
         }
         // Who says so is believed, unless it is the URL that is answered like this.
         let is_believed = is_pushed_back && !url_fails && !self.throttle.expects_failures();
@@ -488,15 +510,16 @@ impl Trouble {
             true => SHORTEST_RUN,
             false => 1,
         };
-        self.attempts.ended(report.again, false);
+        self.ended(report, false, now);
         Evidence { counts, is_trouble: is_long || self.run >= telling_run, holds: is_believed && counts }
     }
 
     /// Whether nearly all failed that was asked at first, so far.
     const fn is_bad_beginning(&self, served: u8) -> bool {
+        let run = self.run.saturating_add(self.uncounted);
         match served {
-            0..=1 => self.run == SHORTEST_RUN,
-            2..=EARLY => self.run == EARLY_RUN,
+            0..=1 => run == SHORTEST_RUN,
+            2..=EARLY => run == EARLY_RUN,
             _ => false,
         }
     }
@@ -534,7 +557,7 @@ impl Trouble {
         }
         self.level = 0;
         self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
-        self.attempts.ended(report.again, true);
+        self.ended(report, true, now);
         if !is_crowded && !self.first_attempts_fail() {
             self.throttle.good(report.started, now, max);
         }

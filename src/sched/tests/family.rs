@@ -375,7 +375,6 @@ fn table() -> String {
         // Who says 429 to nearly all URLs is believed.
         let least = match case.kind {
             Kind::ByUrl(75.., TOO_MANY) => 0.5,
-            Kind::AtOnce(6) => 0.75,
             _ => 0.8,
         };
         if efficiency < least {
@@ -459,10 +458,11 @@ fn the_family_over_forty_seeds() {
             Kind::ByChance(50.., _) => (0.67, 14),
             Kind::ByChance(25.., _) => (0.78, 3),
             Kind::ByUrl(75.., TOO_MANY) => (0.29, 11),
-            Kind::Rate(100, _, TOO_MANY) => (0.78, 14),
-            _ => (0.74, 2),
+            Kind::Rate(100, _, TOO_MANY) => (0.78, 2),
+            Kind::ByUrl(90.., _) => (0.78, 0),
+            _ => (0.8, 2),
         };
-        if median < 0.73 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
+        if median < 0.75 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
             missed.push(case.name);
         }
     }
@@ -523,6 +523,40 @@ fn some_urls_that_fail_cost_the_others_nothing() {
     }
 }
 
+/// A part of a site is gone, and the list is sorted: what is done before it, and what comes after, says that it is no limit.
+#[test]
+fn urls_that_fail_in_a_row_do_not_hold_the_rest_up_wherever_they_stand() {
+    for (from, count) in [0, 4, 20, 33, 100].into_iter().flat_map(|from| [8, 20, 80, 200].map(|count| (from, count))) {
+        for (good, seed) in [5, 20, 100].into_iter().flat_map(|good| (0..20).map(move |seed| (good, seed))) {
+            let kind = Kind::Block(from, from + count, UNAVAILABLE);
+            let case = Case { seed, ..Case::new("", kind, 400, (ms(good), ms(2))) };
+            let ran = case.run();
+            let over = ran.seconds - case.best();
+            let what = format!("{count} from {from}, {good} ms, seed {seed}: {over:.1} s over, {} lost", ran.lost);
+            assert!(over < 9.0 && ran.lost == 0, "{what}");
+        }
+    }
+}
+
+/// So many at once are served, the others refused at once: in short lists, too.
+#[test]
+fn how_many_are_served_at_once_is_known_from_the_first_answers_on() {
+    for (most, good) in [1, 2, 4, 6, 7].into_iter().flat_map(|most| [5, 20, 50, 100].map(|good| (most, good))) {
+        for (jobs, seed) in [40, 400].into_iter().flat_map(|jobs| (0..20).map(move |seed| (jobs, seed))) {
+            let case = Case { seed, ..Case::new("", Kind::AtOnce(most), jobs, (ms(good), ms(2))) };
+            let ran = case.run();
+            let over = ran.seconds - case.best() * 1.25;
+            let what = format!(
+                "{most} at once, {good} ms, {jobs} URLs, seed {seed}: {:.1} s of {:.1} s, {} lost",
+                ran.seconds,
+                case.best(),
+                ran.lost
+            );
+            assert!(over < 3.5 && ran.lost * 20 <= jobs, "{what}");
+        }
+    }
+}
+
 /// Hosts that were found to be hard, with what each may take, times the best, and the share of its jobs that may be lost.
 fn hard() -> Vec<(Case, f64, f64)> {
     let asks = |seconds| Verdict::PushedBack(Some(Duration::from_secs(seconds)));
@@ -545,12 +579,18 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::Rate(5, 1, verdict), 30, (ms(5), ms(2)), 2.0, 0.07);
         case(Kind::Rate(5, 1, verdict), 30, (ms(100), ms(2)), 2.0, 0.07);
         case(Kind::Rate(2, 1, verdict), 20, (ms(5), ms(2)), 2.0, 0.15);
-        case(Kind::Rate(2, 1, verdict), 20, (ms(100), ms(2)), 2.0, 0.25);
+        case(Kind::Rate(2, 1, verdict), 20, (ms(100), ms(2)), 2.0, 0.15);
         case(Kind::Rate(5, 1, verdict), 20, (ms(300), ms(2)), 3.0, 0.1);
         case(Kind::Rate(2, 5, verdict), 60, (ms(5), ms(2)), 1.5, 0.04);
         case(Kind::Rate(20, 20, verdict), 200, (ms(1), ms(1)), 1.5, 0.01);
         case(Kind::Rate(50, 10, verdict), 200, (ms(1), ms(1)), 3.0, 0.01);
     }
+    // Bursts that hide it, in front of answers that take their time.
+    case(Kind::Rate(2, 5, UNAVAILABLE), 20, (ms(5), ms(2)), 1.5, 0.1);
+    case(Kind::Rate(10, 10, UNAVAILABLE), 200, (ms(50), ms(2)), 1.2, 0.06);
+    case(Kind::Rate(10, 10, UNAVAILABLE), 200, (ms(100), ms(2)), 1.2, 0.04);
+    case(Kind::Rate(20, 20, UNAVAILABLE), 200, (ms(20), ms(2)), 1.4, 0.04);
+    case(Kind::Rate(20, 20, UNAVAILABLE), 200, (ms(50), ms(2)), 1.3, 0.03);
     // 429 and `Retry-After` for some URLs, one after the other or not: each may cost a pause until it is known.
     for seconds in [1, 10] {
         let pauses = |most: f64| (seconds as f64 * most + 3.0) / 0.75;
@@ -567,7 +607,7 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0 + trials, 0.0);
         case(Kind::ByUrl(90, UNAVAILABLE), 400, (ms(good), ms(2)), 5.0 + trials, 0.0);
         for most in [1, 2, 4, 6] {
-            case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.3, 0.02);
+            case(Kind::AtOnce(most), 200, (ms(good), ms(2)), 1.1, 0.01);
         }
     }
     all

@@ -204,7 +204,8 @@ impl Standing {
         let in_question = started <= self.well_at && holding && (!again || self.attempts.has_good_first());
         let crowded = in_question && throttle.crowded(self.run, at.since(started), at);
         self.well_at = at;
-        self.attempts.ended(again, true);
+        self.ended((started, at), again, true);
+        let Some(throttle) = &mut self.throttle else { return };
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         if !crowded && !first_fail {
             throttle.good(started, at, max);
@@ -214,6 +215,18 @@ impl Standing {
         if self.asked_at.is_none_or(|asked| started >= asked) {
             (self.asked_until, self.asked_at) = (self.asked_until.min(at), None);
         }
+    }
+
+    fn ended(&mut self, (started, at): (Time, Time), again: bool, good: bool) {
+        let Some(throttle) = &mut self.throttle else { return };
+        if !throttle.is_suspicious() || throttle.is_news(started) {
+            self.attempts.ended(again, good);
+        }
+        if throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
+            throttle.urls_fail(self.attempts.first_share(), at);
+        }
+        self.scattered |=
+            throttle.is_suspicious() && self.attempts.has_good_first() && !self.attempts.has_good_further();
     }
 
     /// It has failed once.
@@ -262,22 +275,23 @@ impl Standing {
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         self.run = self.run.saturating_add(u8::from(counts));
         let beginning = match self.served {
-            0..=1 => self.run == 8,
-            2..=32 => self.run == 12,
+            0..=1 => self.run + self.uncounted == 8,
+            2..=32 => self.run + self.uncounted == 12,
             _ => false,
         };
-        if holding && beginning && there {
-            throttle.begins_badly(at);
+        if holding && beginning && there && throttle.begins_badly(at) {
+            self.attempts = Attempts::NONE;
         }
-        if holding && !first_fail && (counts || throttle.is_limited()) {
+        if holding && !first_fail && (counts || throttle.is_suspicious()) {
             throttle.bad(started, at, max, pushed_back);
         }
-        let url_fails = pushed_back && self.attempts.url_fails();
+        let url_fails = pushed_back && self.attempts.url_fails() && !throttle.is_suspicious();
         if url_fails {
-            throttle.is_in_vain(at);
+            throttle.is_not_told(at);
         }
         let disbelieved = url_fails || throttle.expects_failures();
-        self.attempts.ended(again, false);
+        self.ended((started, at), again, false);
+        let throttle = self.throttle.as_mut().expect("it is there by now");
         let asks = pushed_back || pause.is_some_and(|pause| !pause.is_zero());
         let telling_run = match self.served {
             _ if first_fail && there => 64,
