@@ -9,21 +9,25 @@
 //!
 //! Judges in windows of attempts begun under one and the same allowance. Knows no queue, no pause and no breaker.
 
+mod allowance;
+mod search;
+mod trial;
+mod window;
+
 use std::time::Duration;
 
 use crate::model::Time;
 
-/// Attempts that a window needs before it is judged, and good ones among them, unless it lasted: fewer say too little.
-const WINDOW: u32 = 16;
-const SHORTEST_WINDOW: f32 = 8.0;
-const LONGEST_WINDOW: f32 = 64.0;
-const GOOD: u32 = 4;
-const ASCENT: u32 = 3;
+pub use allowance::Allowance;
 
-/// Steps up are so many times further apart than the pause lasts that the host asked for after the last one.
-const PAUSES_APART: u32 = 16;
-/// And each is kept for so many of them before the next.
-const PAUSES_TRIED: u32 = 4;
+use allowance::FIRST_PACE;
+use search::Search;
+use trial::{HELPED, SHORTEST, Trial, Why};
+use window::{GOOD, Rest, Window, nanos};
+
+/// Attempts that a window needs before it is judged, unless it belongs to a trial, and while nothing is known of a limit's height.
+const WINDOW: u32 = 16;
+const ASCENT: u32 = 3;
 
 /// Good answers after a rest that show that the host has recovered: twice as many each time it was no lasting recovery.
 const RECOVERED: u32 = 8;
@@ -35,25 +39,9 @@ const SUSPECT: f32 = 0.19;
 /// Failing attempts beyond the usual share at which a limit that was found is too high.
 const TOO_MANY: f32 = 0.0625;
 
-/// A trial has helped when no more than this part of the share of before still fails.
-const HELPED: f32 = 1.0 / 3.0;
-
-/// And it has moved something, so that less may help, when no more than this part of it does.
-const MOVED: f32 = 0.75;
-
-/// Likewise at the beginning, where the share of before is that of a few attempts.
-const HELPED_AT_FIRST: f32 = 0.15;
-const MOVED_AT_FIRST: f32 = 0.6;
-
 /// A trial in which nothing ends well has to last for so many times as long as a good answer took before: the first attempts
 /// of it may still meet those of before.
 const LASTING: u64 = 4;
-
-/// How often a limit is lowered before it is taken for none.
-const MOST_LOWERED: u8 = 8;
-
-/// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
-const TRIES: u8 = 2;
 
 /// Failures while one request was served that start a trial with one at once: twice as many after each that did not help, and
 /// more than are counted in the end.
@@ -63,22 +51,11 @@ const MOST_IDLE_CROWDS: u8 = 4;
 const FIRST_CROWD: u8 = 8;
 const SLOW: Duration = Duration::from_millis(50);
 
-/// Where hardly anything ends well, too little to say how much is served, the first trial asks as often as this: many limits are
-/// lower than any rate that a few milliseconds show. In nanoseconds.
+/// Where more than this share failed, and too few answers came to say how much is served, the first trial is at the first pace.
 const HOPELESS: f32 = 0.9;
-const FIRST_PACE: u64 = 250_000_000;
 /// And is over when so many fail without a good answer; where it was as many at once as had been served, two are enough.
 const VAIN: u32 = 4;
 const CROWD_VAIN: u32 = 2;
-
-/// Where so many are asked for at once, they are asked for no more than so many times as often as that many can be served.
-const SLACK: u64 = 2;
-
-/// How much of what a host was seen to serve it is given.
-const HEADROOM: f32 = 0.9;
-
-/// The longest time between two starts that is tried, in nanoseconds: a trial takes eight of them at least.
-const SLOWEST: f32 = 5e9;
 
 /// The most that is usual of a host which says itself that it is asked too much.
 const TOLD: f32 = 0.5;
@@ -89,23 +66,6 @@ const DRIFT: f32 = 0.1;
 /// Windows until the next trial after one that did not help, at first; twice as many each time.
 const REST: u16 = 4;
 const LONGEST_REST: u16 = 1024;
-
-/// A step up is so many tenths of a rate where it doubles it.
-const DOUBLE: u32 = 10;
-
-/// Windows that a limit is kept at most before the next step up is tried.
-const LONGEST_WAIT: u16 = 32;
-
-/// What a host is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allowance {
-    /// All that its other limits allow.
-    All,
-    /// So many requests at once, at least 1.
-    AtOnce(u32),
-    /// One start in so many nanoseconds.
-    Every(u64),
-}
 
 /// What has been learnt of a host.
 #[derive(Clone, Copy, Debug)]
@@ -136,147 +96,6 @@ enum Stage {
     Trial(Trial),
     /// A limit was found.
     Limited(Search),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Trial {
-    /// The share that failed before.
-    before: f32,
-    /// How often less has been tried.
-    tries: u8,
-    /// How long a good answer took before, in nanoseconds.
-    service: u64,
-    why: Why,
-}
-
-/// Why less is being tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// More fails than is usual.
-    Share,
-    /// Many were refused while one was served: others may have been served beside it.
-    Crowd,
-    /// Likewise, and these were the first.
-    FirstCrowd,
-    /// Nearly all that was asked at first failed.
-    Beginning,
-}
-
-impl Why {
-    /// The part of the share of before that still fails at most, when less has helped.
-    const fn helped(self) -> f32 {
-        if matches!(self, Self::Beginning) { HELPED_AT_FIRST } else { HELPED }
-    }
-
-    /// And when still less may help.
-    const fn moved(self) -> f32 {
-        if matches!(self, Self::Beginning) { MOVED_AT_FIRST } else { MOVED }
-    }
-}
-
-/// The search for the highest limit that holds: steps up that grow while they hold, and after one that did not, ever longer
-/// times at the limit below it.
-#[derive(Clone, Copy, Debug)]
-struct Search {
-    /// The highest that has held.
-    floor: Allowance,
-    /// How long a good answer takes, in microseconds.
-    service: u32,
-    /// Steps in a row that have held.
-    steps: u8,
-    /// Windows to pass before the next step, and after the next one that does not hold.
-    wait: u16,
-    next_wait: u16,
-    /// The pause that the host asked for last, which each step up costs that does not hold; and no step up before this time.
-    pause: Duration,
-    not_before: Time,
-    /// How often in a row the floor did not hold and was lowered.
-    lowered: u8,
-    /// It was found at the beginning, when nearly all failed, and not by 429, which some URLs always answer: there is a limit.
-    is_sure: bool,
-    /// Nothing has failed at it, and nothing is known of what would: steps are double, and soon follow each other.
-    is_ascent: bool,
-    /// The floor itself did not hold in the window before.
-    is_shaken: bool,
-}
-
-impl Search {
-    fn new(floor: Allowance, window: &Window) -> Self {
-        Self {
-            floor,
-            service: window.service_micros(),
-            steps: 1,
-            wait: 0,
-            next_wait: 1,
-            pause: Duration::ZERO,
-            not_before: Time::ZERO,
-            lowered: 0,
-            is_sure: false,
-            is_ascent: false,
-            is_shaken: false,
-        }
-    }
-}
-
-/// What came since a point in time.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    since: Time,
-    /// How attempts ended that were begun in it.
-    good: u32,
-    bad: u32,
-    /// The time that the good ones took together, in nanoseconds.
-    busy: u64,
-    /// It began with a rest.
-    rest: Option<Rest>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Rest {
-    /// When the last one began, and the good answers to what was begun since.
-    at: Time,
-    good: u32,
-    /// One has come since the first one began: the window counts from there.
-    is_over: bool,
-}
-
-impl Window {
-    const fn new(since: Time) -> Self {
-        Self { since, good: 0, bad: 0, busy: 0, rest: None }
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.good + self.bad == 0
-    }
-
-    fn share(&self) -> f32 {
-        self.bad as f32 / (self.good + self.bad) as f32
-    }
-
-    /// How long a good answer took, in nanoseconds.
-    fn service(&self) -> u64 {
-        self.busy / u64::from(self.good.max(1))
-    }
-
-    fn service_micros(&self) -> u32 {
-        u32::try_from(self.service() / 1000).unwrap_or(u32::MAX)
-    }
-
-    /// Whether it saw enough good answers, or any for twice as long as they take, to say how many are served at once.
-    fn says_how_many_are_served(&self, now: Time) -> bool {
-        self.good >= GOOD || (self.good > 0 && nanos(now.since(self.since)) / 2 >= self.service())
-    }
-
-    /// A little less than was served in this window.
-    fn what_is_served(&self, now: Time, max: u32) -> Allowance {
-        let elapsed = nanos(now.since(self.since)).max(1);
-        let at_once = self.busy as f32 / elapsed as f32 * HEADROOM;
-        if at_once < 0.75 {
-            Allowance::Every((elapsed as f32 / (self.good as f32 * HEADROOM)).min(SLOWEST) as u64)
-        } else {
-            Allowance::AtOnce((at_once.round() as u32).clamp(1, max.saturating_sub(1).max(1)))
-        }
-    }
 }
 
 impl Throttle {
@@ -312,9 +131,7 @@ impl Throttle {
             (Stage::Trial(Trial { why: Why::FirstCrowd, service, .. }), Allowance::AtOnce(requests)) => {
                 service.min(FIRST_PACE) / u64::from(requests)
             }
-            (Stage::Limited(search), Allowance::AtOnce(requests)) => {
-                (u64::from(search.service) * 1000).min(FIRST_PACE) / u64::from(requests) / SLACK
-            }
+            (Stage::Limited(search), Allowance::AtOnce(requests)) => search.spacing(requests),
             (_, Allowance::AtOnce(_) | Allowance::All) => 0,
         };
         Duration::from_nanos(nanos)
@@ -349,17 +166,7 @@ impl Throttle {
         if started < self.window.since {
             self.served_before(nanos(now.since(started)), max);
         }
-        if self.is_news(started) {
-            if let Some(rest) = self.window.rest.filter(|rest| !rest.is_over) {
-                // How long nothing was served before it says nothing of how much is.
-                self.window = Window { rest: Some(Rest { is_over: true, good: 1, ..rest }), ..Window::new(now) };
-                return;
-            }
-            self.window.good += 1;
-            if let Some(rest) = &mut self.window.rest {
-                rest.good += u32::from(started > rest.at);
-            }
-            self.window.busy = self.window.busy.saturating_add(nanos(now.since(started)));
+        if self.is_news(started) && self.window.good(started, now) {
             self.judge(now, max);
         }
     }
@@ -372,7 +179,7 @@ impl Throttle {
                 self.allowance = Allowance::AtOnce((requests + 1).min(max));
             }
             (Stage::Trial(trial @ Trial { why: Why::Beginning, .. }), _)
-                if self.idle_crowds == 0 && self.window.is_empty() =>
+                if self.idle_crowds == 0 && self.window.attempts() == 0 =>
             {
                 // The second one: a rate would have to allow bursts.
                 if trial.service > 0 {
@@ -400,7 +207,7 @@ impl Throttle {
         if is_suspect {
             (self.relapses, self.is_untried) = (0, false);
             let why = if self.is_free() { Why::Crowd } else { Why::FirstCrowd };
-            self.stage = Stage::Trial(Trial { before, tries: 1, service: nanos(service), why });
+            self.stage = Stage::Trial(Trial::new(why, before, nanos(service)));
             self.allowance = Allowance::AtOnce(1);
             self.window = Window::new(now);
         }
@@ -413,8 +220,8 @@ impl Throttle {
         let is_new = self.is_free() && self.is_untried;
         if is_new {
             self.is_untried = false;
-            let trial = Trial { before: 1.0, tries: 1, service: 0, why: Why::Beginning };
-            (self.stage, self.allowance) = (Stage::Trial(trial), Allowance::Every(FIRST_PACE));
+            self.stage = Stage::Trial(Trial::new(Why::Beginning, 1.0, 0));
+            self.allowance = Allowance::Every(FIRST_PACE);
             self.window = Window::new(now);
         }
         is_new
@@ -448,12 +255,10 @@ impl Throttle {
     /// Nothing has come back well of late, and the host will be left alone for a while. What it served since the first
     /// such time, the rests included, is what it takes, once that says enough.
     pub fn rests(&mut self, now: Time, max: u32, asked: Option<Duration>) {
-        let window = self.window;
         match self.stage {
             Stage::Trial(..) => return,
             Stage::Limited(mut search) if asked.is_some() || search.floor != self.allowance => {
-                search.pause = asked.unwrap_or(search.pause);
-                search.not_before = now + search.pause * PAUSES_APART;
+                search.paused(asked, now);
                 return if search.floor == self.allowance {
                     self.lower(search, now)
                 } else {
@@ -462,14 +267,11 @@ impl Throttle {
             }
             Stage::Limited(_) | Stage::Free => {}
         }
-        let Some(rest) = window.rest else {
-            self.window = Window { rest: Some(Rest { at: now, good: 0, is_over: false }), ..Window::new(now) };
-            return;
-        };
-        self.window.rest = Some(Rest { at: now, good: 0, ..rest });
+        let Some(last) = self.window.rests(now) else { return };
+        let window = self.window;
         // What came at once after a rest is no rate: there has to be one within. One that was asked for may be for a few URLs.
-        let is_little = asked.is_some() && window.good + window.bad < WINDOW;
-        if rest.at < window.since || is_little || !window.says_how_many_are_served(now) {
+        let is_little = asked.is_some() && window.attempts() < WINDOW;
+        if last < window.since || is_little || !window.says_how_many_are_served(now) {
             return;
         }
         match self.stage {
@@ -479,33 +281,22 @@ impl Throttle {
         }
     }
 
-    /// The highest limit that has held, for as long as a burst lasted, holds no more: a fifth less. A host that still asks for pauses,
-    /// or fails, after [`MOST_LOWERED`] of these has other reasons.
+    /// The highest limit that has held holds no more: less, or none, where that has not helped.
     fn lower(&mut self, search: Search, now: Time) {
-        self.allowance = match self.allowance {
-            Allowance::Every(nanos) => Allowance::Every((nanos + nanos / 4).min(SLOWEST as u64)),
-            Allowance::AtOnce(1) if self.window.good > 0 => Allowance::Every(self.window.service() / 4 * 5),
-            Allowance::AtOnce(requests) => Allowance::AtOnce((requests - requests.div_ceil(5)).max(1)),
-            Allowance::All => Allowance::All,
-        };
-        let (wait, next_wait) = (search.next_wait, (search.next_wait * 2).min(LONGEST_WAIT));
-        let (floor, lowered) = (self.allowance, search.lowered + 1);
-        self.stage = Stage::Limited(Search { floor, steps: 0, wait, next_wait, lowered, is_shaken: false, ..search });
-        if lowered > MOST_LOWERED {
-            (self.stage, self.allowance, self.rest) = (Stage::Free, Allowance::All, self.next_rest);
+        match search.lower(&self.window) {
+            Some(lower) => (self.stage, self.allowance) = (Stage::Limited(lower), lower.floor),
+            None => (self.stage, self.allowance, self.rest) = (Stage::Free, Allowance::All, self.next_rest),
         }
         self.window = Window::new(now);
     }
 
     /// A limit did not hold: back to the one that did, or, if it is that one for the second time in a row, less.
-    fn step_back(&mut self, search: Search, now: Time, max: u32) {
+    fn step_back(&mut self, mut search: Search, now: Time, max: u32) {
         if search.floor != self.allowance {
-            let next_wait = (search.next_wait * 2).min(LONGEST_WAIT);
-            let wait = search.next_wait;
-            self.stage = Stage::Limited(Search { steps: 0, wait, next_wait, is_ascent: false, ..search });
-            self.allowance = search.floor;
+            (self.stage, self.allowance) = (Stage::Limited(search.step_back()), search.floor);
         } else if !search.is_shaken {
-            self.stage = Stage::Limited(Search { is_shaken: true, ..search });
+            search.is_shaken = true;
+            self.stage = Stage::Limited(search);
         } else if search.is_sure && (search.lowered == 0 || self.window.share() <= HELPED) {
             return self.lower(search, now);
         } else {
@@ -517,13 +308,8 @@ impl Throttle {
     /// Less from now on, and it is looked whether that helps.
     fn slow_down(&mut self, now: Time, max: u32) {
         let trial = match self.stage {
-            Stage::Trial(trial) => {
-                let before = f32::midpoint(trial.before, self.window.share());
-                Trial { before, tries: trial.tries + 1, why: Why::Share, ..trial }
-            }
-            Stage::Free | Stage::Limited(_) => {
-                Trial { before: self.window.share(), tries: 1, service: self.window.service(), why: Why::Share }
-            }
+            Stage::Trial(trial) => trial.again(self.window.share()),
+            Stage::Free | Stage::Limited(_) => Trial::new(Why::Share, self.window.share(), self.window.service()),
         };
         (self.relapses, self.is_untried) = (0, false);
         let is_first = trial.tries == 1 && !self.expects_failures();
@@ -556,23 +342,24 @@ impl Throttle {
             && window.good >= GOOD
             && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
         let is_told_early = is_vain || is_clear || self.is_step_too_far();
-        if (window.good + window.bad < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
+        if (window.attempts() < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
             return;
         }
         let share = window.share();
         match self.stage {
             // What looks bad is looked at twice as long: chance alone seldom lasts.
-            Stage::Free if self.is_too_much(share) && window.good + window.bad < 2 * WINDOW => return,
+            Stage::Free if self.is_too_much(share) && window.attempts() < 2 * WINDOW => return,
             Stage::Free if self.is_too_much(share) => return self.slow_down(now, max),
             Stage::Limited(search) if self.is_too_much(share) => return self.step_back(search, now, max),
             Stage::Free => {
                 self.rest = self.rest.saturating_sub(1);
                 self.usual += (share - self.usual) * DRIFT;
             }
-            Stage::Trial(trial) if share <= trial.before * trial.why.helped() => {
-                let is_sure = trial.why == Why::Beginning && !self.is_told;
-                let is_ascent = trial.why == Why::Beginning && window.bad == 0;
-                self.stage = Stage::Limited(Search { is_sure, is_ascent, ..Search::new(self.allowance, &window) });
+            Stage::Trial(trial) if trial.has_helped(&window) => {
+                let mut search = Search::new(self.allowance, &window);
+                search.is_sure = trial.why == Why::Beginning && !self.is_told;
+                search.is_ascent = trial.why == Why::Beginning && window.bad == 0;
+                self.stage = Stage::Limited(search);
                 self.next_rest = REST;
             }
             Stage::Trial(trial @ Trial { why: Why::FirstCrowd, .. }) => {
@@ -580,9 +367,7 @@ impl Throttle {
                 self.allowance = Allowance::Every(FIRST_PACE);
                 self.idle_crowds += 1;
             }
-            Stage::Trial(Trial { before, tries, why, .. }) if tries < TRIES && share <= before * why.moved() => {
-                return self.slow_down(now, max);
-            }
+            Stage::Trial(trial) if trial.may_help(&window) => return self.slow_down(now, max),
             // It may be down: nothing is known of it.
             Stage::Trial(Trial { why: Why::Beginning, .. }) if window.good == 0 => {
                 (self.stage, self.allowance) = (Stage::Free, Allowance::All);
@@ -594,7 +379,14 @@ impl Throttle {
             }
             Stage::Trial(trial) if window.good == 0 => self.release(trial.before),
             Stage::Trial(trial) => self.release(f32::midpoint(trial.before, share)),
-            Stage::Limited(search) => self.raise(search, now, max),
+            // At its own limit it is free again.
+            Stage::Limited(_) if matches!(self.allowance, Allowance::AtOnce(requests) if requests >= max) => {
+                (self.stage, self.allowance) = (Stage::Free, Allowance::All);
+            }
+            Stage::Limited(mut search) => {
+                self.allowance = search.raise(self.allowance, &window, now, max);
+                self.stage = Stage::Limited(search);
+            }
         }
         self.window = Window::new(now);
     }
@@ -613,12 +405,12 @@ impl Throttle {
         }
     }
 
-    /// Attempts that the present window needs. A trial must see some five of those that failed before.
+    /// Attempts that the present window needs.
     fn wanted(&self) -> u32 {
         match self.stage {
-            Stage::Trial(trial) => (5.0 / trial.before).clamp(SHORTEST_WINDOW, LONGEST_WINDOW) as u32,
+            Stage::Trial(trial) => trial.wanted(),
             Stage::Limited(Search { is_ascent: true, .. }) => ASCENT,
-            Stage::Limited(_) if matches!(self.allowance, Allowance::Every(_)) => SHORTEST_WINDOW as u32,
+            Stage::Limited(_) if matches!(self.allowance, Allowance::Every(_)) => SHORTEST as u32,
             Stage::Free | Stage::Limited(_) => WINDOW,
         }
     }
@@ -628,7 +420,7 @@ impl Throttle {
     fn has_seen_enough(&self, now: Time) -> bool {
         let window = &self.window;
         match self.stage {
-            Stage::Trial(trial) => window.good > 0 || nanos(now.since(window.since)) / LASTING >= trial.service,
+            Stage::Trial(trial) => window.good > 0 || window.lasted(now, LASTING, trial.service),
             Stage::Limited(search) if search.floor != self.allowance => true,
             Stage::Limited(_) | Stage::Free => window.says_how_many_are_served(now),
         }
@@ -642,48 +434,6 @@ impl Throttle {
             if self.is_told { (usual.min(TOLD), self.next_rest / REST) } else { (usual, self.next_rest) };
         self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
     }
-
-    /// The limit held once more: a step up, when it is time for one.
-    fn raise(&mut self, mut search: Search, now: Time, max: u32) {
-        search.service = self.window.service_micros();
-        if matches!(self.allowance, Allowance::AtOnce(requests) if requests >= max) {
-            (self.stage, self.allowance) = (Stage::Free, Allowance::All);
-            return;
-        }
-        search.is_shaken = false;
-        if now < search.not_before {
-            search.wait = search.wait.saturating_sub(1);
-            self.stage = Stage::Limited(search);
-            return;
-        }
-        if search.floor != self.allowance {
-            (search.floor, search.lowered) = (self.allowance, 0);
-        }
-        if search.wait > 0 {
-            search.wait -= 1;
-            self.stage = Stage::Limited(search);
-            return;
-        }
-        // A burst may hide for a while that it is too much.
-        let tried = if search.is_ascent { Duration::from_nanos(FIRST_PACE) } else { search.pause * PAUSES_TRIED };
-        search.not_before = now + tried;
-        let step = if search.is_ascent { DOUBLE } else { 1_u32 << search.steps.min(3) };
-        search.steps = search.steps.saturating_add(1);
-        self.allowance = match self.allowance {
-            Allowance::Every(nanos) => {
-                let nanos = (nanos as f32 / (1.0 + 0.1 * step as f32)) as u64;
-                let service = self.window.service();
-                if nanos <= service { Allowance::AtOnce(1) } else { Allowance::Every(nanos) }
-            }
-            Allowance::AtOnce(requests) => Allowance::AtOnce(requests.saturating_add(step.min(requests)).min(max)),
-            Allowance::All => Allowance::All,
-        };
-        self.stage = Stage::Limited(search);
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -838,14 +588,5 @@ mod tests {
         half(&mut throttle, 4);
         half(&mut throttle, 4);
         assert!(throttle.is_free());
-    }
-
-    #[test]
-    fn less_than_one_at_once_is_a_rate() {
-        let window = Window { good: 4, busy: 8_000_000, ..Window::new(Time::ZERO) };
-        assert_eq!(window.what_is_served(Time::from_millis(360), MAX), Allowance::Every(100_000_000));
-        assert_eq!(window.what_is_served(Time::from_millis(2), MAX), Allowance::AtOnce(4));
-        assert_eq!(window.what_is_served(Time::from_millis(8), 1), Allowance::AtOnce(1));
-        assert_eq!(window.what_is_served(Time::from_millis(3_600_000), MAX), Allowance::Every(5_000_000_000));
     }
 }
