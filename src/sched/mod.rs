@@ -33,7 +33,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::model::{DeferReason, GiveUpReason, Time};
+use crate::model::{GiveUpReason, Time};
 use crate::policy::Pace;
 pub use crate::policy::{RetryFacts, Verdict};
 
@@ -136,7 +136,6 @@ pub struct Scheduler<J> {
     usual_service: u32,
     paused: bool,
     stopped: bool,
-    deferred: [u64; DeferReason::ALL.len()],
 }
 
 impl<J> Scheduler<J> {
@@ -168,7 +167,6 @@ impl<J> Scheduler<J> {
             usual_service: UNMEASURED,
             paused: false,
             stopped: false,
-            deferred: [0; DeferReason::ALL.len()],
             settings,
         }
     }

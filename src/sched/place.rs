@@ -1,6 +1,6 @@
 //! Where does a host belong now? Works it out and moves the host there.
 
-use crate::model::{DeferReason, Time};
+use crate::model::Time;
 
 use super::event::Wake;
 use super::host::{Gate, Place, Work};
@@ -180,7 +180,6 @@ impl<J> Scheduler<J> {
                 self.ready.insert(&mut self.places, id, bucket, host.listed.is_silent());
             }
         }
-        self.count_deferral(id, now);
     }
 
     /// Hosts that wait for the limits of `id` take what has become free.
@@ -261,23 +260,5 @@ impl<J> Scheduler<J> {
         self.idle.remove(&mut self.places, id);
         self.hosts[id as usize].place = Place::Resting;
         self.timers.arm(id, until);
-    }
-
-    fn count_deferral(&mut self, id: u32, now: Time) {
-        let host = &self.hosts[id as usize];
-        let reason = match host.place {
-            Place::Waiting(Wake::BackOff) => DeferReason::BackOff,
-            Place::Waiting(_) => DeferReason::Pace,
-            Place::Asking => DeferReason::Address,
-            Place::Unanswered => DeferReason::Unanswered,
-            Place::InGroup => DeferReason::GroupLimit,
-            Place::OnAddress => DeferReason::AddressLimit,
-            Place::Busy if !host.queue.is_empty() => match host.full(self.settings.adaptive, now) {
-                Some(reason) => reason,
-                None => return,
-            },
-            _ => return,
-        };
-        self.deferred[reason as usize] += 1;
     }
 }

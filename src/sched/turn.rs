@@ -109,8 +109,7 @@ impl<J> Scheduler<J> {
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {
         while let Some(pick) = self.ready.next(self.freed(), self.places_held.may_start(true)) {
             let id = pick.id;
-            if let Some(reason) = self.held_by_the_run(now) {
-                self.deferred[reason as usize] += 1;
+            if self.held_by_the_run(now).is_some() {
                 return None;
             }
             let host = &self.hosts[id as usize];

@@ -84,12 +84,6 @@ impl<J> Scheduler<J> {
         self.has_startable() && self.in_flight < self.limit && !self.paused
     }
 
-    /// How much of the global limit is not in use and wanted by nobody here now.
-    #[must_use]
-    pub fn spare(&self) -> u32 {
-        if self.has_startable() { 0 } else { self.limit.saturating_sub(self.in_flight) }
-    }
-
     /// Whether a host could start a job but for the limits of the whole run.
     fn has_startable(&self) -> bool {
         self.ready.has_any(self.places_held.may_start(true))
@@ -136,13 +130,6 @@ impl<J> Scheduler<J> {
     #[must_use]
     pub fn host_limit(&self, host: HostId, now: Time) -> u32 {
         self.view(host).allowed(self.settings.adaptive, now)
-    }
-
-    /// How often hosts were held back for `reason` so far. For the global reasons: how often that was found when asked
-    /// for an action.
-    #[must_use]
-    pub const fn deferred(&self, reason: DeferReason) -> u64 {
-        self.deferred[reason as usize]
     }
 
     /// Why the host, which has jobs queued, can't start one; `None` when it has none or can. The first reason on the
