@@ -11,9 +11,7 @@ use haul::source::InputSettings;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use nix::time::ClockId;
 
-use super::args::{NetworkArgs, TimeoutArgs, TlsArgs};
-use super::plan::{self, World};
-use super::values;
+use super::flags::{self, NetworkArgs, TimeoutArgs, TlsArgs, World, values};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Request")]
@@ -31,7 +29,7 @@ pub(super) struct RequestArgs {
 
 impl RequestArgs {
     fn settings(self, world: &World<'_>) -> Result<RequestSettings, String> {
-        let body = self.body.as_deref().map(|text| plan::data("--body", text, world)).transpose()?;
+        let body = self.body.as_deref().map(|text| flags::data("--body", text, world)).transpose()?;
         let method = self.method.unwrap_or_else(|| if body.is_some() { Method::POST } else { Method::GET });
         let mut headers = HeaderMap::new();
         for (name, value) in self.header {
@@ -53,10 +51,10 @@ pub(super) fn config(
         request: request.settings(world)?,
         retries: never_again(),
         body: BodySettings { decode: false, max_wire: u64::MAX, max_decoded: u64::MAX, ..BodySettings::default() },
-        timeouts: plan::timeouts(timeouts),
-        dns: plan::names(&network.dns_server),
-        network: plan::network(network),
-        tls: plan::tls(tls),
+        timeouts: timeouts.settings(),
+        dns: flags::names(&network.dns_server),
+        network: network.settings(),
+        tls: tls.settings(),
         ..Config::default()
     })
 }

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::args::Cli;
 use super::exit::Exit;
 use super::{console, page};
 
@@ -44,13 +43,13 @@ pub(super) struct ManArgs {
 }
 
 /// Writes the completion script of a shell to standard output.
-pub(super) fn completions(args: &CompletionsArgs) -> Exit {
-    page::show_own(&script(args.shell), Exit::Complete)
+pub(super) fn completions(args: &CompletionsArgs, haul: Command) -> Exit {
+    page::show_own(&script(args.shell, haul), Exit::Complete)
 }
 
 /// Writes the manual pages to standard output, or to files.
-pub(super) fn man(args: &ManArgs) -> Exit {
-    let pages = pages();
+pub(super) fn man(args: &ManArgs, haul: Command) -> Exit {
+    let pages = pages(haul);
     let Some(dir) = &args.dir else {
         let all: String = pages.into_iter().map(|(_, text)| text).collect();
         return page::show_own(&all, Exit::Complete);
@@ -73,21 +72,21 @@ fn write(dir: &Path, pages: &[(String, String)]) -> Result<(), String> {
     Ok(())
 }
 
-fn script(shell: Shell) -> String {
+fn script(shell: Shell, mut haul: Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "haul", &mut script);
+    clap_complete::generate(shell, &mut haul, "haul", &mut script);
     String::from_utf8(script).expect("made from texts")
 }
 
 /// Each page's file name and text: first haul's own, then one per subcommand.
-fn pages() -> Vec<(String, String)> {
-    let mut haul = Cli::command().disable_help_subcommand(true);
+fn pages(haul: Command) -> Vec<(String, String)> {
+    let mut haul = haul.disable_help_subcommand(true);
     haul.build();
     let subcommands: Vec<_> = haul.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
     std::iter::once(haul).chain(subcommands).map(page_of).collect()
 }
 
-fn page_of(mut command: clap::Command) -> (String, String) {
+fn page_of(mut command: Command) -> (String, String) {
     // The synopsis as the help has it: a list of all flags would fill the first screen.
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().to_owned();
@@ -132,12 +131,15 @@ fn verbatim(notes: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn every_shell_gets_a_script_that_knows_the_flags() {
         for shell in <Shell as clap::ValueEnum>::value_variants() {
-            let script = script(*shell);
+            let script = script(*shell, Cli::command());
             for word in ["per-host", "completions"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_with_its_flags_and_notes() {
-        let pages = pages();
+        let pages = pages(Cli::command());
         let names: Vec<_> = pages.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names[0], "haul.1");
         assert_eq!(names.len(), 1 + Cli::command().get_subcommands().count());

@@ -2,50 +2,92 @@
 
 mod address_space;
 mod allocator;
-mod args;
 mod bench;
 mod bound;
 mod compare;
 mod console;
 mod demo;
 mod doctor;
+mod drive;
 #[cfg(test)]
 mod exactly;
 mod exit;
 mod experiment;
+mod flags;
 mod forecast;
 mod generate;
-mod limits_file;
+mod get;
 mod log;
 mod metrics;
 mod origin;
 mod outfile;
-mod output;
 mod page;
-mod plan;
 mod progress;
 #[cfg(test)]
 mod reference;
 mod report;
-mod run;
 mod signals;
 mod since;
 mod status;
 mod summary;
 mod summary_json;
 mod tee;
-mod values;
 mod view;
 
-use std::fs;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use args::{Cli, Command, GetArgs};
+use bench::BenchArgs;
+use compare::CompareArgs;
+use demo::DemoArgs;
+use doctor::DoctorArgs;
 use exit::Exit;
-use plan::World;
+use forecast::PlanArgs;
+use generate::{CompletionsArgs, ManArgs};
+use get::GetArgs;
+use origin::OriginArgs;
+
+/// Fetches a great many URLs.
+#[derive(Debug, Parser)]
+#[command(name = "haul", version, about, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fetch URLs and write one JSON record per URL.
+    #[command(after_help = get::HELP)]
+    Get(Box<GetArgs>),
+    /// Load one or many URLs, and say how that was borne: rate, latency, failures.
+    #[command(after_help = bench::HELP)]
+    Bench(Box<BenchArgs>),
+    /// Fetch a list of URLs in many ways, side by side, and say what makes the difference.
+    #[command(after_help = compare::HELP)]
+    Compare(Box<CompareArgs>),
+    /// Run a test server on this machine that answers, and misbehaves, to order
+    #[command(after_help = origin::help())]
+    Origin(OriginArgs),
+    /// Show what haul does: fetch 30,000 URLs of 303 hosts on this machine.
+    #[command(after_help = demo::HELP)]
+    Demo(DemoArgs),
+    /// Say how long a run must take at least, why, and what would help, without fetching.
+    #[command(after_help = forecast::HELP)]
+    Plan(Box<PlanArgs>),
+    /// Say what limits a big run on this machine, and how to fix it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
+    /// Write a completion script for a shell to standard output.
+    #[command(after_help = generate::COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, in roff, to standard output or a directory.
+    #[command(after_help = generate::MAN_HELP)]
+    Man(ManArgs),
+}
 
 /// The whole command.
 pub(crate) fn main() -> ExitCode {
@@ -60,16 +102,16 @@ pub(crate) fn main() -> ExitCode {
         allocator::reserve_little();
     }
     signals::outlive_large_files();
-    match Cli::try_parse().unwrap_or_else(|error| refuse(&args::without_secrets(error))).command {
-        Command::Get(args) => get(*args),
+    match Cli::try_parse().unwrap_or_else(|error| refuse(&without_secrets(error))).command {
+        Command::Get(args) => get::run(*args),
         Command::Bench(args) => bench::run(*args),
         Command::Compare(args) => compare::run(*args),
         Command::Origin(args) => origin::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plan(args) => forecast::run(&args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Completions(args) => generate::completions(&args),
-        Command::Man(args) => generate::man(&args),
+        Command::Completions(args) => generate::completions(&args, Cli::command()),
+        Command::Man(args) => generate::man(&args, Cli::command()),
     }
     .into()
 }
@@ -91,17 +133,26 @@ fn refuse(error: &clap::Error) -> ! {
     std::process::exit(error.exit_code())
 }
 
-/// Fetches.
-fn get(args: GetArgs) -> Exit {
-    if args.limits.max_memory.is_some() {
-        allocator::give_back_at_once();
+/// The error without the value that it quotes, where that may be a credential.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let secret = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => ["--header", "--bearer"].iter().any(|name| flag.contains(name)),
+        _ => false,
+    };
+    if secret {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
     }
-    let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| fs::read(path) };
-    match plan::plan(args, &world) {
-        Ok(plan) => run::run(plan),
-        Err(error) => {
-            console::tell(&format!("error: {error}\n\nFor more information, try 'haul get --help'."));
-            Exit::Usage
+    // A key's text in the place of its file's name, whose dashes make it a flag.
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if matches!(error.get(kind), Some(ContextValue::String(text)) if text.contains("-----BEGIN")) {
+            error.insert(kind, ContextValue::String("-----BEGIN …".to_owned()));
+            error.remove(ContextKind::Suggested);
         }
     }
+    error
+}
+
+#[test]
+fn clap_finds_no_fault_with_the_flags() {
+    Cli::command().debug_assert();
 }

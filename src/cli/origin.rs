@@ -1,17 +1,66 @@
 //! `haul origin`: the test server alone, until Ctrl-C.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use haul::origin::{Origin, OriginSettings};
 use indicatif::HumanCount;
 use serde_json::json;
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
-use super::args::OriginArgs;
 use super::exit::Exit;
 use super::{address_space, console, signals};
+
+/// Everything `haul origin` can be told.
+#[derive(Debug, Args)]
+pub(super) struct OriginArgs {
+    /// The port for HTTP/1.1 and HTTP/2 (prior knowledge); 0 takes a free one
+    #[arg(short, long, value_name = "N", default_value_t = 8080)]
+    pub(super) port: u16,
+    /// The port for TLS; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8443)]
+    pub(super) tls_port: u16,
+    /// The address; any but a loopback address needs --expose too
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(super) listen: IpAddr,
+    /// Let others reach it: they can make it send as much as they like, so only on closed networks
+    #[arg(long)]
+    pub(super) expose: bool,
+    /// Write the certificate to trust (--cacert) to FILE [default: a temporary file]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Threads that serve
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    pub(super) threads: NonZeroUsize,
+    /// Tell the URLs as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Nothing on standard error but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// What the server serves, and how to use it.
+pub(super) fn help() -> String {
+    format!(
+        "{}\n\
+         Standard output has one line each: http URL, https URL, ca_file FILE.\n\
+         Names that end in .localhost need no name server. Ctrl-C ends it.\n\n\
+         Examples:\n  \
+         haul origin\n  \
+         haul get http://127.0.0.1:8080/gzip/1000 --body text\n  \
+         haul get http://slow.h1.localhost:8080/json/10\n  \
+         haul get 'http://localhost:8080/status/503?delay=1s'\n  \
+         haul origin --ca-file ca.pem --quiet &\n  \
+         haul get --cacert ca.pem https://h1.localhost:8443/echo --body text | jq -r .body\n  \
+         curl --cacert ca.pem 'https://localhost:8443/drip?bytes=20&over=2s'",
+        haul::origin::guide()
+    )
+}
 
 /// Serves until the first signal.
 pub(super) fn run(args: &OriginArgs) -> Exit {

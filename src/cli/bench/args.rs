@@ -10,10 +10,10 @@ use haul::config::Rate;
 
 use super::find::Search;
 use super::schedule::{Arrivals, MOST, Schedule, Step};
-use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
 use crate::cli::experiment::RequestArgs;
+use crate::cli::flags::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs, values};
 use crate::cli::log::LogArgs;
-use crate::cli::{metrics, values};
+use crate::cli::metrics;
 
 /// Everything `haul bench` can be told.
 #[derive(Debug, Args)]

@@ -45,13 +45,12 @@ use self::asked::Asked;
 use self::report::Report;
 use self::trial::{Done, Setup};
 use self::trials::Found;
-use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
+use super::flags::{InputArgs, World};
 use super::metrics::Metrics;
 use super::outfile::OutFile;
-use super::plan::{self, World};
 use super::progress::Show;
 use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
@@ -215,7 +214,7 @@ fn fetching_threads(targets: &[Target], shards: usize) -> usize {
 /// What to ask: the input's URLs, all of them good.
 fn targets(args: InputArgs, world: &World<'_>) -> Result<Vec<Target>, String> {
     let settings = experiment::input_settings(args.max_line);
-    let inputs = plan::inputs(args, world, "haul bench http://127.0.0.1:8080/")?;
+    let inputs = args.inputs(world, "haul bench http://127.0.0.1:8080/")?;
     let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
     while source.read(1024, Time::ZERO, &mut entries).map_err(|error| error.to_string())? == More::Yes {

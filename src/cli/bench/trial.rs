@@ -16,11 +16,11 @@ use super::schedule::{BEGIN, Schedule};
 use super::tally::{Counting, Tally};
 use super::threads::Looking;
 use crate::cli::console::Console;
+use crate::cli::drive;
 use crate::cli::experiment::{Target, processor_time};
 use crate::cli::metrics::Metrics;
 use crate::cli::progress::Show;
 use crate::cli::report::{self as picture, Watch};
-use crate::cli::run;
 use crate::cli::since::Since;
 use crate::cli::view::View;
 
@@ -141,7 +141,7 @@ impl Setup {
         let looking = Looking::at(engine.handle(), looks);
         let before = processor_time();
         let ends = View::showing(self.view.as_ref(), &self.name, engine.handle(), (source, sink));
-        let (mut run, _) = run::watched(engine, ends, &self.console, self.show);
+        let (mut run, _) = drive::watched(engine, ends, &self.console, self.show);
         let spent = Spent {
             processor: processor_time() - before,
             busiest: looking.finish(),
@@ -151,7 +151,7 @@ impl Setup {
         };
         let time_was_up = time_is_up.is_some_and(|up| up.load(Ordering::SeqCst));
         run.stopped &= !time_was_up;
-        run::tell_trouble(&run);
+        drive::tell_trouble(&run);
         let mut tally = tally.lock().expect("no holder of this lock panics");
         let mut tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
         // A plan is carried out to the end of its time even if its last request has ended before.

@@ -8,11 +8,9 @@ use clap::Args;
 use haul::config::Config;
 
 use super::mode::{Knobs, Mode};
-use crate::cli::args::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs};
 use crate::cli::experiment::{self, RequestArgs};
+use crate::cli::flags::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs, World, values};
 use crate::cli::log::LogArgs;
-use crate::cli::plan::World;
-use crate::cli::values;
 
 pub(in crate::cli) const HELP: &str = "\
 Modes, on one engine with other settings:

@@ -40,11 +40,10 @@ use self::mode::Mode;
 use self::report::{List, Report};
 use self::site::Site;
 use self::stop::Stop;
-use super::args::InputArgs;
 use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
-use super::plan::{self, World};
+use super::flags::{InputArgs, World};
 use super::report::{self as picture, ReportFile};
 use super::status::clock;
 use super::{address_space, log, page};
@@ -179,7 +178,7 @@ fn targets(args: InputArgs, site: Option<&Site>, most: usize, world: &World<'_>)
         return list::read(&mut Urls::new(list::built_in(site.tls_port)), usize::MAX);
     }
     let settings = experiment::input_settings(args.max_line);
-    let inputs = plan::inputs(args, world, "haul compare http://127.0.0.1:8080/")?;
+    let inputs = args.inputs(world, "haul compare http://127.0.0.1:8080/")?;
     let mut source = Inputs::open(inputs, settings).map_err(|error| error.to_string())?;
     list::read(&mut source, most)
 }

@@ -25,9 +25,10 @@ use self::list::Places;
 use self::tally::{Counting, Tally};
 use super::console::{self, Console};
 use super::exit::Exit;
+use super::flags::values;
 use super::log::{self, LogArgs};
 use super::progress::Show;
-use super::{address_space, run, signals, summary, values};
+use super::{address_space, drive, signals, summary};
 
 /// The end of the command's help.
 pub(super) const HELP: &str = "\
@@ -96,10 +97,10 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     let console = Console::new(show == Show::Line);
     signals::watch(engine.handle(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
     let sink = Counting { kinds, tally: Arc::clone(&tally), onward };
-    let (report, bounds) = run::watched(engine, (Box::new(Urls::new(urls)), Box::new(sink)), &console, show);
+    let (report, bounds) = drive::watched(engine, (Box::new(Urls::new(urls)), Box::new(sink)), &console, show);
     drop(closed);
     console::tell(&summary::summary(&report, &bounds));
-    run::tell_trouble(&report);
+    drive::tell_trouble(&report);
     let tally: Tally = std::mem::take(&mut *tally.lock().expect("no holder of this lock panics"));
     console::tell(&format!("\n{}", story::story(&tally, &report.totals, per_host)));
     Ok(match (report.stopped, report.sink_error) {

@@ -18,7 +18,8 @@ use clap::Args;
 use haul::config::Limits;
 
 use super::exit::Exit;
-use super::{page, values};
+use super::flags::values;
+use super::page;
 
 pub(super) const HELP: &str = "\
 Exit codes:

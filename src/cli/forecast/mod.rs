@@ -21,10 +21,9 @@ use clap::Args;
 use haul::model::{More, Source, Time};
 use haul::source::{Input, InputSettings, Inputs};
 
-use super::args::{LimitArgs, RetryArgs};
 use super::exit::Exit;
-use super::plan::World;
-use super::{console, page, plan, values};
+use super::flags::{LimitArgs, RetryArgs, World, values};
+use super::{console, page};
 use estimate::Estimate;
 use service::ServiceTimes;
 use tally::Tally;
@@ -106,8 +105,8 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
     let tally = read(Inputs::open(inputs, settings).map_err(|error| error.to_string())?)?;
     let basis = times.basis(args.service_time, SERVICE_TIME);
     let world = World { stdin_is_terminal: false, read: &|path| std::fs::read(path) };
-    let limits = plan::limits(&args.limits, &world)?;
-    let retries = plan::retries(&args.retries);
+    let limits = args.limits.settings(&world)?;
+    let retries = args.retries.settings();
     let estimate =
         Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP)).map_err(|error| error.to_string())?;
     Ok(if args.json { json::page(&estimate, &retries) } else { text::page(&estimate, &retries) })

@@ -11,16 +11,18 @@ use haul::model::{Hooks, Sink, Source};
 use haul::save::SaveBodies;
 use haul::source::{Input, Inputs};
 
+use crate::cli::console::{self, Console};
+use crate::cli::exit::Exit;
+use crate::cli::metrics::Metrics;
+use crate::cli::progress::Show;
+use crate::cli::report::{self, Facts, ReportFile, Watch};
+use crate::cli::since::Since;
+use crate::cli::view::{self, Subject, View};
+use crate::cli::{address_space, drive, log, signals, summary, summary_json};
+
 use super::args::SummaryForm;
-use super::console::{self, Console};
-use super::exit::Exit;
-use super::metrics::Metrics;
+use super::output;
 use super::plan::Plan;
-use super::progress::{Bounds, Progress, Show};
-use super::report::{self, Facts, ReportFile, Watch};
-use super::since::Since;
-use super::view::{self, Ends, Subject, View};
-use super::{address_space, log, output, signals, summary, summary_json};
 
 /// A run that has everything it needs.
 struct Ready {
@@ -132,7 +134,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 fn finish(ready: Ready, form: SummaryForm) -> Exit {
     let Ready { engine, source, sink, save, report: told, console, show, view, metrics } = ready;
     let ends = View::showing(view.as_ref(), "", engine.handle(), (source, sink));
-    let (report, bounds) = watched(engine, ends, &console, show);
+    let (report, bounds) = drive::watched(engine, ends, &console, show);
     drop(view);
     drop(metrics);
     let not_saved = save.is_some_and(|(save, failed)| {
@@ -142,7 +144,7 @@ fn finish(ready: Ready, form: SummaryForm) -> Exit {
     if form == SummaryForm::Text {
         console::tell(&summary::summary(&report, &bounds));
     }
-    tell_trouble(&report);
+    drive::tell_trouble(&report);
     let not_told = told.is_some_and(|told| !told.tell(&report));
     if form == SummaryForm::Json {
         // The last line, so that programs find it.
@@ -157,26 +159,5 @@ impl Told {
         let Self { file, watch, settings } = self;
         let written = file.write("haul get", None, &[watch.over("haul get", settings, report)]);
         written.map_err(|error| console::tell(&format!("haul: {error}"))).is_ok()
-    }
-}
-
-/// Runs while someone watches.
-pub(super) fn watched(engine: Engine, (source, sink): Ends, console: &Console, show: Show) -> (RunReport, Bounds) {
-    let progress = Progress::start(console, engine.handle(), show);
-    let report = engine.run(source, sink);
-    let bounds = progress.finish();
-    if let Some(line) = console.line() {
-        line.finish_and_clear();
-    }
-    (report, bounds)
-}
-
-/// What cut the run short: told always.
-pub(super) fn tell_trouble(report: &RunReport) {
-    for error in [&report.source_error, &report.sink_error].into_iter().flatten() {
-        console::tell(&format!("haul: {error}"));
-    }
-    if report.unwritten > 0 {
-        console::tell(&format!("haul: {} finished URLs are left without a record", report.unwritten));
     }
 }

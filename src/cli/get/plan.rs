@@ -2,26 +2,21 @@
 //!
 //! The world (terminal, files named by @) is an argument, so that this stays a function of its arguments.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use haul::config::{
-    BodySettings, Config, DnsSettings, FamilyPreference, Limits, NetworkSettings, PoolSettings, RequestSettings,
-    RetrySettings, Shares, Timeouts, TlsSettings,
-};
+use haul::config::{BodySettings, Config, PoolSettings, RequestSettings};
 use haul::save::Naming;
 use haul::sink::{BodyForm, RecordFields};
 use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::args::{
-    Body, BodyArgs, GetArgs, InputArgs, LimitArgs, NetworkArgs, Order, OutputArgs, RequestArgs, RetryArgs, SaveAs,
-    SummaryForm, TimeoutArgs, TlsArgs,
-};
-use super::log::LogArgs;
+use crate::cli::flags::{Planned, World, data, names, set, to_usize};
+use crate::cli::log::LogArgs;
+
+use super::args::{Body, BodyArgs, GetArgs, Order, OutputArgs, RequestArgs, SaveAs, SummaryForm};
 
 /// A run, as it will be done.
 #[derive(Clone, Debug)]
@@ -53,16 +48,7 @@ pub(super) struct Output {
     pub(super) save: Option<(PathBuf, Naming)>,
 }
 
-/// What planning may look at besides the flags.
-pub(super) struct World<'a> {
-    pub(super) stdin_is_terminal: bool,
-    /// Reads a file named by `--data @FILE` or `--limits FILE`.
-    pub(super) read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
-}
-
 const EXAMPLE: &str = "haul get https://example.com/ or: haul get -i urls.txt";
-
-type Planned<T> = Result<T, String>;
 
 /// Joins and checks the flags.
 ///
@@ -79,18 +65,18 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
     }
     set(&mut input_settings.max_line, max_line.map(to_usize));
     Ok(Plan {
-        inputs: inputs(args.input, world, EXAMPLE)?,
+        inputs: args.input.inputs(world, EXAMPLE)?,
         input_settings,
         config: Config {
-            limits: limits(&args.limits, world)?,
-            timeouts: timeouts(&args.timeouts),
-            retries: retries(&args.retries),
+            limits: args.limits.settings(world)?,
+            timeouts: args.timeouts.settings(),
+            retries: args.retries.settings(),
             request: request(args.request, world)?,
             body: bodies(&args.bodies, &args.output),
             pool: PoolSettings { reuse: !args.network.no_reuse, ..PoolSettings::default() },
             dns: names(&args.network.dns_server),
-            network: network(args.network),
-            tls: tls(args.tls),
+            network: args.network.settings(),
+            tls: args.tls.settings(),
             ..Config::default()
         },
         output: output(args.output),
@@ -165,21 +151,6 @@ fn check(args: &GetArgs) -> Planned<()> {
     }
 }
 
-/// What to read. `example`: a command line to show who gave nothing.
-pub(super) fn inputs(args: InputArgs, world: &World<'_>, example: &str) -> Planned<Vec<Input>> {
-    let stdin = Path::new("-");
-    if args.inputs.iter().filter(|path| *path == stdin).count() > 1 {
-        return Err("standard input can be read only once; give -i - once".to_owned());
-    }
-    let files = args.inputs.into_iter().map(|path| if path == stdin { Input::Stdin } else { Input::File(path) });
-    let inputs: Vec<Input> = args.urls.into_iter().map(Input::Url).chain(files).collect();
-    match (inputs.is_empty(), world.stdin_is_terminal) {
-        (false, _) => Ok(inputs),
-        (true, false) => Ok(vec![Input::Stdin]),
-        (true, true) => Err(format!("nothing to fetch; give URLs, as in: {example}")),
-    }
-}
-
 fn output(args: OutputArgs) -> Output {
     let body = args.body.map(|body| match body {
         Body::Text => BodyForm::Text,
@@ -245,78 +216,6 @@ fn form(parts: &[String], world: &World<'_>) -> Planned<Vec<u8>> {
     Ok(parts?.join(&b'&'))
 }
 
-/// The bytes a body flag stands for: its text, or the file it names.
-pub(super) fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
-    match text.strip_prefix('@') {
-        Some(name) => (world.read)(Path::new(name)).map_err(|error| format!("can't read {flag} {text}: {error}")),
-        None => Ok(text.as_bytes().to_vec()),
-    }
-}
-
-/// The limits these flags set.
-///
-/// # Errors
-/// The file of `--limits` can't be read or used.
-pub(super) fn limits(args: &LimitArgs, world: &World<'_>) -> Planned<Limits> {
-    let mut limits = args.file.as_deref().map(|path| limits_file(path, world)).transpose()?.unwrap_or_default();
-    set(&mut limits.concurrency, args.concurrency);
-    set(&mut limits.per_host, args.per_host);
-    set(&mut limits.delay, args.delay);
-    set(&mut limits.shards, args.shards);
-    set(&mut limits.window, args.window.map(|count| to_usize(count.get().into())));
-    limits.per_address = args.per_address.or(limits.per_address);
-    limits.per_site = args.per_site.or(limits.per_site);
-    limits.max_memory = args.max_memory.or(limits.max_memory);
-    if limits.max_memory.is_some_and(|budget| Shares::of(budget).is_none()) {
-        return Err("--max-memory is too small to fetch with; give 64M or more".to_owned());
-    }
-    limits.rate = args.rate.or(limits.rate);
-    limits.host_rate = args.host_rate.or(limits.host_rate);
-    limits.adaptive |= args.adaptive;
-    if limits.has_per_address() && limits.shards > 1 {
-        return Err("a limit per address needs one shard, because hosts of several shards may share an address; use \
-                    --shards 1, or leave out --per-address and, in the limits file, per-address"
-            .to_owned());
-    }
-    Ok(limits)
-}
-
-/// What the file of `--limits` says.
-fn limits_file(path: &Path, world: &World<'_>) -> Planned<Limits> {
-    let name = path.display().to_string();
-    let bytes = (world.read)(path).map_err(|error| format!("can't read --limits {name}: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8, which TOML has to be"))?;
-    super::limits_file::parse(&name, &text)
-}
-
-/// What these flags say of retries and of hosts that fail.
-pub(super) fn retries(args: &RetryArgs) -> RetrySettings {
-    let mut retries = RetrySettings { unsafe_methods: args.retry_unsafe, ..RetrySettings::default() };
-    set(&mut retries.retries, args.retries);
-    set(&mut retries.dead_after, args.dead_after);
-    set(&mut retries.outage, args.outage);
-    set(&mut retries.retry_statuses, args.retry_on.clone().map(|statuses| statuses.0));
-    set(&mut retries.hold_statuses, args.hold_on.clone().map(|statuses| statuses.0));
-    set(&mut retries.retry_after_max, args.retry_after_max);
-    if let Some((base, max)) = args.back_off {
-        (retries.backoff_base, retries.backoff_max) = (base, max);
-    }
-    retries
-}
-
-/// The time-outs these flags set.
-pub(super) fn timeouts(args: &TimeoutArgs) -> Timeouts {
-    let mut timeouts = Timeouts::default();
-    set(&mut timeouts.total, args.timeout);
-    set(&mut timeouts.dns, args.dns_timeout);
-    set(&mut timeouts.connect, args.connect_timeout);
-    set(&mut timeouts.tls, args.tls_timeout);
-    set(&mut timeouts.first_byte, args.first_byte_timeout);
-    set(&mut timeouts.idle, args.idle_timeout);
-    set(&mut timeouts.min_rate, args.min_rate);
-    timeouts
-}
-
 /// What is done with bodies: what records need is kept. Text needs the headers too, for the charset.
 fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     let mut bodies = BodySettings {
@@ -335,75 +234,22 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     bodies
 }
 
-/// How names are looked up. The variables that say it to glibc say it of the machine's own name servers, not of others.
-pub(super) fn names(servers: &[SocketAddr]) -> DnsSettings {
-    let variable = |name: &str| {
-        let value = std::env::var_os(name).filter(|_| servers.is_empty());
-        value.and_then(|value| value.into_string().ok())
-    };
-    DnsSettings {
-        servers: servers.to_vec(),
-        search: variable("LOCALDOMAIN").map(|domains| search_domains(&domains)).unwrap_or_default(),
-        options: variable("RES_OPTIONS").unwrap_or_default(),
-        ..DnsSettings::default()
-    }
-}
-
-/// The domains that `LOCALDOMAIN` names. One that is set and empty names the root: nothing is added to a name.
-fn search_domains(value: &str) -> Vec<String> {
-    let domains: Vec<_> = value.split_ascii_whitespace().map(str::to_owned).collect();
-    if domains.is_empty() { vec![String::new()] } else { domains }
-}
-
-/// The network these flags ask for.
-pub(super) fn network(args: NetworkArgs) -> NetworkSettings {
-    let family = match (args.ipv4, args.ipv6) {
-        (true, _) => FamilyPreference::Ipv4Only,
-        (_, true) => FamilyPreference::Ipv6Only,
-        _ => FamilyPreference::Both,
-    };
-    NetworkSettings {
-        family,
-        public_only: args.public_only,
-        local_addresses: args.local_address.into_iter().collect(),
-        unix_socket: args.unix_socket,
-        resolve: args.resolve,
-        connect_to: args.connect_to,
-        http2_prior_knowledge: args.http2_prior_knowledge,
-        http1_only: args.http1,
-        ..NetworkSettings::default()
-    }
-}
-
-/// What these flags say of TLS.
-pub(super) fn tls(args: TlsArgs) -> TlsSettings {
-    TlsSettings {
-        ca_files: args.cacert,
-        client_certificate: args.cert,
-        client_key: args.key,
-        insecure: args.insecure,
-        ..TlsSettings::default()
-    }
-}
-
-/// Replaces a default by what was given.
-fn set<T>(setting: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *setting = given;
-    }
-}
-
-/// A size as this machine counts memory.
-fn to_usize(size: u64) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
 
+    use std::io;
+
+    use haul::config::FamilyPreference;
+
     use super::*;
-    use crate::cli::args::{Cli, Command};
+
+    #[derive(Parser)]
+    #[command(name = "get")]
+    struct Asked {
+        #[command(flatten)]
+        get: GetArgs,
+    }
 
     const WORLD: World<'static> = World {
         stdin_is_terminal: true,
@@ -417,23 +263,13 @@ mod tests {
         },
     };
 
-    #[test]
-    fn an_empty_list_of_domains_is_a_list() {
-        for (value, expected) in [("a.test b.test", &["a.test", "b.test"][..]), ("", &[""]), (" \t", &[""])] {
-            assert_eq!(search_domains(value), expected, "{value:?}");
-        }
-    }
-
     fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
-        match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).command {
-            Command::Get(args) => *args,
-            other => panic!("not get: {other:?}"),
-        }
+        Asked::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).get
     }
 
     /// The plan for `haul get` with these arguments, divided by spaces.
     fn planned(arguments: &str) -> Planned<Plan> {
-        let words = ["haul", "get"].into_iter().chain(arguments.split_whitespace());
+        let words = ["get"].into_iter().chain(arguments.split_whitespace());
         plan(get(words), &WORLD)
     }
 
@@ -443,8 +279,7 @@ mod tests {
 
     /// The flags whose help names a default that can be written, with that default.
     fn defaults() -> Vec<(String, String)> {
-        let command = Cli::command();
-        let get = command.find_subcommand("get").expect("the subcommand");
+        let get = Asked::command();
         let flags = get.get_arguments().filter_map(|argument| {
             let help = argument.get_help()?.to_string();
             let default = help.split_once("[default: ")?.1.strip_suffix(']')?.to_owned();
@@ -504,7 +339,7 @@ mod tests {
         assert_eq!(inputs("-i list http://a.example/ -i -"), [url(), Input::File("list".into()), Input::Stdin]);
         assert!(planned("").expect_err("nothing").contains("haul get https://example.com/"));
         let piped = World { stdin_is_terminal: false, ..WORLD };
-        assert_eq!(plan(get(["haul", "get"].into_iter()), &piped).expect("a pipe").inputs, [Input::Stdin]);
+        assert_eq!(plan(get(["get"].into_iter()), &piped).expect("a pipe").inputs, [Input::Stdin]);
     }
 
     #[test]
@@ -604,10 +439,5 @@ mod tests {
         assert_eq!(kept("--body text"), (true, true, false));
         assert_eq!(kept("--body base64 --digest"), (true, false, true));
         assert_eq!(kept("--headers"), (false, true, false));
-    }
-
-    #[test]
-    fn clap_finds_no_fault_with_the_flags() {
-        Cli::command().debug_assert();
     }
 }

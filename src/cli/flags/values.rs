@@ -10,7 +10,7 @@ use haul::source;
 use http::{HeaderName, HeaderValue, Method};
 
 /// A time: `10s`, `250ms`, `1m30s`; a plain number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).trim_end().parse();
     seconds
         .ok()
@@ -20,7 +20,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A time that can run out.
-pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("a time-out of 0 would fail everything; give a time like 10s".to_owned()),
         time => Ok(time),
@@ -29,10 +29,10 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
 
 /// HTTP statuses, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Statuses(pub(super) Vec<u16>);
+pub(crate) struct Statuses(pub(crate) Vec<u16>);
 
 /// Statuses from 400 to 599 with commas between, or `none`.
-pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
+pub(crate) fn statuses(text: &str) -> Result<Statuses, String> {
     if text == "none" {
         return Ok(Statuses(Vec::new()));
     }
@@ -42,7 +42,7 @@ pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
 }
 
 /// Two times, the first of which is not longer: `500ms..60s`.
-pub(super) fn back_off(text: &str) -> Result<(Duration, Duration), String> {
+pub(crate) fn back_off(text: &str) -> Result<(Duration, Duration), String> {
     let (first, longest) =
         text.split_once("..").ok_or("not two times; write them like 500ms..60s, or 0..0 for no wait")?;
     let (first, longest) = (duration(first)?, duration(longest)?);
@@ -50,17 +50,17 @@ pub(super) fn back_off(text: &str) -> Result<(Duration, Duration), String> {
 }
 
 /// A size in bytes: `2MiB` (1,048,576 each), `64k` (1,000 each), `1_000_000`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     parse_size::parse_size(text).map_err(|_| "not a size; write it like 2MiB, 64k or 1_000_000".to_owned())
 }
 
 /// How many, at least one.
-pub(super) fn count(text: &str) -> Result<NonZeroU32, String> {
+pub(crate) fn count(text: &str) -> Result<NonZeroU32, String> {
     text.replace('_', "").parse().map_err(|_| format!("not a whole number from 1 to {}", u32::MAX))
 }
 
 /// So many per second, minute or hour.
-pub(super) fn rate(text: &str) -> Result<Rate, String> {
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
     let seconds = match unit.trim() {
         "s" => Some(1.0),
@@ -76,12 +76,12 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// An HTTP method.
-pub(super) fn method(text: &str) -> Result<Method, String> {
+pub(crate) fn method(text: &str) -> Result<Method, String> {
     source::method(text).map_err(|error| error.to_string())
 }
 
 /// A header: `Name: value`, or `Name;` for an empty value.
-pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(crate) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = match (text.split_once(':'), text.strip_suffix(';')) {
         (Some((name, value)), _) if !value.trim().is_empty() => (name, value),
         (None, Some(name)) => (name, ""),
@@ -91,17 +91,17 @@ pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 /// The value of `authorization` for a bearer token.
-pub(super) fn bearer(text: &str) -> Result<HeaderValue, String> {
+pub(crate) fn bearer(text: &str) -> Result<HeaderValue, String> {
     source::bearer_authorization(text).map_err(|error| error.to_string())
 }
 
 /// The value of `user-agent`.
-pub(super) fn user_agent(text: &str) -> Result<HeaderValue, String> {
+pub(crate) fn user_agent(text: &str) -> Result<HeaderValue, String> {
     source::header("user-agent", text).map(|(_, value)| value).map_err(|error| error.to_string())
 }
 
 /// `HOST:PORT:ADDR[,ADDR]…`; addresses may stand in brackets.
-pub(super) fn resolve(text: &str) -> Result<ResolveRule, String> {
+pub(crate) fn resolve(text: &str) -> Result<ResolveRule, String> {
     const FORM: &str = "not HOST:PORT:ADDR; write it like example.com:443:127.0.0.1 or *:443:[::1]";
     let (host, rest) = host_and_rest(text).ok_or(FORM)?;
     let (port, addresses) = rest.split_once(':').ok_or(FORM)?;
@@ -114,7 +114,7 @@ pub(super) fn resolve(text: &str) -> Result<ResolveRule, String> {
 }
 
 /// `HOST1:PORT1:HOST2:PORT2`; any part may be empty.
-pub(super) fn connect_to(text: &str) -> Result<ConnectTo, String> {
+pub(crate) fn connect_to(text: &str) -> Result<ConnectTo, String> {
     const FORM: &str = "not HOST1:PORT1:HOST2:PORT2; write it like example.com:443:127.0.0.1:8443, or ::127.0.0.1:8443";
     let (from_host, rest) = host_and_rest(text).ok_or(FORM)?;
     let (from_port, rest) = rest.split_once(':').ok_or(FORM)?;
@@ -130,7 +130,7 @@ pub(super) fn connect_to(text: &str) -> Result<ConnectTo, String> {
 }
 
 /// A name server: an address, with port 53 unless given.
-pub(super) fn dns_server(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn dns_server(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_default_port = || bare.parse().map(|address: IpAddr| SocketAddr::new(address, 53));
     text.parse()

@@ -10,8 +10,9 @@ use haul::model::Sink;
 use haul::sink::{InputOrder, Ndjson};
 use haul::source::Input;
 
+use crate::cli::console::Shown;
+
 use super::args::Order;
-use super::console::Shown;
 use super::plan::Output;
 
 /// Bytes of records that `--order input` holds in memory before it uses temporary files, and the part of a memory budget
