@@ -14,7 +14,6 @@ mod exactly;
 mod exit;
 mod experiment;
 mod flags;
-mod forecast;
 mod generate;
 mod get;
 mod log;
@@ -22,6 +21,7 @@ mod metrics;
 mod origin;
 mod outfile;
 mod page;
+mod plan;
 mod progress;
 #[cfg(test)]
 mod reference;
@@ -44,10 +44,10 @@ use compare::CompareArgs;
 use demo::DemoArgs;
 use doctor::DoctorArgs;
 use exit::Exit;
-use forecast::PlanArgs;
 use generate::{CompletionsArgs, ManArgs};
 use get::GetArgs;
 use origin::OriginArgs;
+use plan::PlanArgs;
 
 /// Fetches a great many URLs.
 #[derive(Debug, Parser)]
@@ -76,7 +76,7 @@ enum Command {
     #[command(after_help = demo::HELP)]
     Demo(DemoArgs),
     /// Say how long a run must take at least, why, and what would help, without fetching.
-    #[command(after_help = forecast::HELP)]
+    #[command(after_help = plan::HELP)]
     Plan(Box<PlanArgs>),
     /// Say what limits a big run on this machine, and how to fix it.
     #[command(after_help = doctor::HELP)]
@@ -108,7 +108,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => compare::run(*args),
         Command::Origin(args) => origin::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Plan(args) => forecast::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),

@@ -123,7 +123,7 @@ pub(super) mod tests {
             + "\n"
     }
 
-    pub(in crate::cli::forecast) fn times_of(records: &[(&str, u64)]) -> ServiceTimes {
+    pub(in crate::cli::plan) fn times_of(records: &[(&str, u64)]) -> ServiceTimes {
         let text: String =
             records.iter().map(|(url, micros)| record(&format!("\"{url}\""), &micros.to_string())).collect();
         read(text.as_bytes(), "test").expect("records")

@@ -161,13 +161,13 @@ pub(super) mod tests {
     use super::*;
 
     /// 1,000 URLs on one host, two on each of a hundred others that are two a site, and 4 bad lines.
-    pub(in crate::cli::forecast) fn skewed() -> Tally {
+    pub(in crate::cli::plan) fn skewed() -> Tally {
         let shop = (0..1000).map(|n| format!("https://shop.example/{n}"));
         let others = (0..200).map(|n| format!("https://h{}.s{}.example/{n}", n % 100 + 1, n % 50 + 1));
         tally_of(shop.chain(others).chain((0..4).map(|n| format!("bad/{n}"))))
     }
 
-    pub(in crate::cli::forecast) fn estimate_of(tally: &Tally, limits: Limits) -> Estimate<'_> {
+    pub(in crate::cli::plan) fn estimate_of(tally: &Tally, limits: Limits) -> Estimate<'_> {
         let times = ServiceTimes::default();
         Estimate::new(tally, &times, times.basis(None, Duration::from_millis(200)), limits, 3).expect("good patterns")
     }

@@ -82,7 +82,7 @@ pub(super) mod tests {
     use super::*;
 
     /// The tally of these URLs.
-    pub(in crate::cli::forecast) fn tally_of(urls: impl IntoIterator<Item = String>) -> Tally {
+    pub(in crate::cli::plan) fn tally_of(urls: impl IntoIterator<Item = String>) -> Tally {
         let urls: Vec<String> = urls.into_iter().collect();
         let (mut source, mut tally, mut entries) = (Urls::new(urls), Tally::default(), Vec::new());
         while source.read(100, Time::ZERO, &mut entries).expect("memory") == More::Yes {}
