@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::exit::Exit;
-use super::{console, page};
+use super::{console, stdout};
 
 pub(super) const COMPLETIONS_HELP: &str = "\
 Where it goes:
@@ -44,7 +44,7 @@ pub(super) struct ManArgs {
 
 /// Writes the completion script of a shell to standard output.
 pub(super) fn completions(args: &CompletionsArgs, haul: Command) -> Exit {
-    page::show_own(&script(args.shell, haul), Exit::Complete)
+    stdout::show_own(&script(args.shell, haul), Exit::Complete)
 }
 
 /// Writes the manual pages to standard output, or to files.
@@ -52,7 +52,7 @@ pub(super) fn man(args: &ManArgs, haul: Command) -> Exit {
     let pages = pages(haul);
     let Some(dir) = &args.dir else {
         let all: String = pages.into_iter().map(|(_, text)| text).collect();
-        return page::show_own(&all, Exit::Complete);
+        return stdout::show_own(&all, Exit::Complete);
     };
     match write(dir, &pages) {
         Ok(()) => Exit::Complete,

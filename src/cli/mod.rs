@@ -16,11 +16,11 @@ mod experiment;
 mod flags;
 mod generate;
 mod get;
+mod layout;
 mod log;
 mod metrics;
 mod origin;
 mod outfile;
-mod page;
 mod plan;
 mod progress;
 #[cfg(test)]
@@ -29,6 +29,7 @@ mod report;
 mod signals;
 mod since;
 mod status;
+mod stdout;
 mod summary;
 mod summary_json;
 mod tee;
@@ -120,7 +121,7 @@ pub(crate) fn main() -> ExitCode {
 /// help that was asked for.
 fn refuse(error: &clap::Error) -> ! {
     if !error.use_stderr() {
-        std::process::exit(page::show_help(error).code().into());
+        std::process::exit(stdout::show_help(error).code().into());
     }
     if console::tells_json() {
         console::tell(&error.render().to_string());

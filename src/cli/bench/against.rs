@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::figures::{micros, rate, table, thousandths};
 use super::ranks::{CONFIDENCE, median, shift};
 use super::series::Second;
-use crate::cli::page::wrap;
+use crate::cli::layout::wrap;
 
 /// The verdict when the test can show nothing, whatever the values are.
 const UNTOLD: &str = "can't tell";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::cli::page;
+use crate::cli::layout;
 use crate::cli::summary::short;
 
 /// The longest time that is told apart: longer ones count as that.
@@ -87,7 +87,7 @@ pub(super) fn table(rows: Vec<Vec<String>>) -> String {
     // The last column of a page's table is to the left: that is an empty one.
     let rows: Vec<_> = rows.into_iter().map(|row| [row, vec![String::new()]].concat()).collect();
     let mut text = String::new();
-    page::table(&mut text, &rows);
+    layout::table(&mut text, &rows);
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

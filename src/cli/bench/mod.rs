@@ -54,7 +54,7 @@ use super::outfile::OutFile;
 use super::progress::Show;
 use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
-use super::{address_space, log, page, signals};
+use super::{address_space, log, signals, stdout};
 
 pub(super) const HELP: &str = "\
 Without --rate a closed loop: each connection sends its next request when the last one is answered, so a server that stalls
@@ -96,7 +96,7 @@ const WINDOW: usize = 4096;
 pub(super) fn run(args: BenchArgs) -> Exit {
     log::start(args.answer.quiet, args.answer.log);
     match bench(args) {
-        Ok((text, exit)) => page::show(&(text + "\n"), exit),
+        Ok((text, exit)) => stdout::show(&(text + "\n"), exit),
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul bench --help'."));
             Exit::Usage

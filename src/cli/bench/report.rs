@@ -16,7 +16,7 @@ use super::steps::{self, StepReport};
 use super::tally::{Drained, Tally};
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
-use crate::cli::page::wrap;
+use crate::cli::layout::wrap;
 use crate::cli::report::{Answer, Run};
 use crate::cli::status::clock;
 

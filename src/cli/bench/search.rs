@@ -10,7 +10,7 @@ use super::figures::rate;
 use super::find::Search;
 use super::steps::{StepReport, rows, table};
 use crate::cli::exit::Exit;
-use crate::cli::page;
+use crate::cli::layout;
 use crate::cli::report::Answer;
 use crate::cli::summary::short;
 
@@ -62,7 +62,7 @@ impl SearchReport {
 
     fn text(&self) -> String {
         let mut text = format!("{}\n\n", table(&self.tried));
-        self.remarks().iter().for_each(|remark| page::wrap(&mut text, remark, 0));
+        self.remarks().iter().for_each(|remark| layout::wrap(&mut text, remark, 0));
         text.truncate(text.trim_end().len());
         text
     }

@@ -46,7 +46,7 @@ use super::experiment::{self, Target};
 use super::flags::{InputArgs, World};
 use super::report::{self as picture, ReportFile};
 use super::status::clock;
-use super::{address_space, log, page};
+use super::{address_space, log, stdout};
 
 /// Compares, and tells.
 pub(super) fn run(args: CompareArgs) -> Exit {
@@ -59,7 +59,7 @@ pub(super) fn run(args: CompareArgs) -> Exit {
         Ok((report, is_drawn)) => {
             let width = usize::from(::console::Term::stdout().size().1);
             let text = if json { report.json() } else { text::text(&report, width) };
-            page::show(&(text + "\n"), if is_drawn { report.exit() } else { Exit::SomeFailed })
+            stdout::show(&(text + "\n"), if is_drawn { report.exit() } else { Exit::SomeFailed })
         }
         Err(message) => {
             console::tell(&format!("error: {message}\n\nFor more information, try 'haul compare --help'."));

@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 use super::list;
 use super::report::{Bounds, Figures, Measured, Report, Step};
 use super::stats::{FEWEST, Finding, Interval};
-use crate::cli::page::wrap;
+use crate::cli::layout::wrap;
 use crate::cli::report::{Answer, shown};
 use crate::cli::status::clock;
 

@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 
 use super::list::Kind;
 use super::tally::{OfKind, Tally};
-use crate::cli::page::wrap;
+use crate::cli::layout::wrap;
 use crate::cli::status::clock;
 use crate::cli::summary::short;
 

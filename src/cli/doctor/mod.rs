@@ -19,7 +19,7 @@ use haul::config::Limits;
 
 use super::exit::Exit;
 use super::flags::values;
-use super::page;
+use super::stdout;
 
 pub(super) const HELP: &str = "\
 Exit codes:
@@ -73,7 +73,7 @@ pub(super) fn run(args: &DoctorArgs) -> Exit {
     let findings = judge::judge(&facts);
     let text = if args.json { tell::json(&findings) } else { tell::text(&findings) };
     let problem = findings.iter().any(|finding| finding.level == judge::Level::Problem);
-    page::show(&text, if problem { Exit::SomeFailed } else { Exit::Complete })
+    stdout::show(&text, if problem { Exit::SomeFailed } else { Exit::Complete })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::page::wrap;
+use super::super::layout::wrap;
 use super::judge::{Finding, Level};
 
 impl Level {

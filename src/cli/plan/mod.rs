@@ -23,7 +23,7 @@ use haul::source::{Input, InputSettings, Inputs};
 
 use super::exit::Exit;
 use super::flags::{LimitArgs, RetryArgs, World, values};
-use super::{console, page};
+use super::{console, stdout};
 use estimate::Estimate;
 use service::ServiceTimes;
 use tally::Tally;
@@ -84,7 +84,7 @@ pub(super) struct PlanArgs {
 /// Reads, estimates, tells.
 pub(super) fn run(args: &PlanArgs) -> Exit {
     match answer(args) {
-        Ok(text) => page::show(&text, Exit::Complete),
+        Ok(text) => stdout::show(&text, Exit::Complete),
         Err(message) => {
             console::tell(&format!("haul: {message}"));
             Exit::Usage

@@ -7,7 +7,7 @@ use haul::config::RetrySettings;
 use haul::sched::bound::Cause;
 use indicatif::HumanCount;
 
-use super::super::page::{table, wrap};
+use super::super::layout::{table, wrap};
 use super::super::summary::short;
 use super::change::{Change, rate_text, time_text};
 use super::estimate::{Estimate, Row};
