@@ -21,11 +21,11 @@ mod log;
 mod metrics;
 mod origin;
 mod outfile;
+mod page;
 mod plan;
 mod progress;
 #[cfg(test)]
 mod reference;
-mod report;
 mod signals;
 mod since;
 mod status;

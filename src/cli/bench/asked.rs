@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::args::Load;
 use super::figures::rate;
 use crate::cli::experiment::Target;
-use crate::cli::report::{Facts, shown};
+use crate::cli::page::{Facts, shown};
 
 /// The fields' names are those of the JSON object.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -51,8 +51,8 @@ use super::experiment::{self, Target};
 use super::flags::{InputArgs, World};
 use super::metrics::Metrics;
 use super::outfile::OutFile;
+use super::page::{self, Answer, ReportFile, Run};
 use super::progress::Show;
-use super::report::{self as picture, Answer, ReportFile, Run};
 use super::view::{self, Subject, View};
 use super::{address_space, log, signals, stdout};
 
@@ -120,7 +120,7 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let used = inputs.iter().chain(&against).map(PathBuf::as_path);
     let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
     let series = series.map(|path| OutFile::open("--csv", &path, used)).transpose()?;
-    let name = picture::shown(&asked.url);
+    let name = page::shown(&asked.url);
     let told = match load {
         Load::Closed { requests, lasts, warm_up } => {
             Told::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
@@ -147,9 +147,9 @@ struct Told {
 
 impl Told {
     fn of_load(asked: Asked, mut done: Done, earlier: Option<Earlier>, json: bool) -> Self {
-        let picture = done.picture.take();
+        let page_run = done.page_run.take();
         let mut report = Report::new(asked, done);
-        let runs = picture.into_iter().map(|run| report.completes(run)).collect();
+        let runs = page_run.into_iter().map(|run| report.completes(run)).collect();
         if let Some(earlier) = earlier {
             report.compare(earlier);
         }

@@ -17,7 +17,7 @@ use super::tally::{Drained, Tally};
 use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
 use crate::cli::layout::wrap;
-use crate::cli::report::{Answer, Run};
+use crate::cli::page::{Answer, Run};
 use crate::cli::status::clock;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
@@ -420,7 +420,7 @@ pub(super) mod tests {
         let mut tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
         let lasted = tally.lasted(true);
         let spent = Spent { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
-        Done { tally, run, spent, schedule: None, lasted, picture: None }
+        Done { tally, run, spent, schedule: None, lasted, page_run: None }
     }
 
     fn asked() -> Asked {

@@ -11,7 +11,7 @@ use super::find::Search;
 use super::steps::{StepReport, rows, table};
 use crate::cli::exit::Exit;
 use crate::cli::layout;
-use crate::cli::report::Answer;
+use crate::cli::page::Answer;
 use crate::cli::summary::short;
 
 /// The figures. The fields' names are those of the JSON object.

@@ -19,8 +19,8 @@ use crate::cli::console::Console;
 use crate::cli::drive;
 use crate::cli::experiment::{Target, processor_time};
 use crate::cli::metrics::Metrics;
+use crate::cli::page::{self, Watch};
 use crate::cli::progress::Show;
-use crate::cli::report::{self as picture, Watch};
 use crate::cli::since::Since;
 use crate::cli::view::View;
 
@@ -51,7 +51,7 @@ pub(super) struct Done {
     /// As long load was made, the warm-up left out.
     pub(super) lasted: Duration,
     /// What a page tells of it, where one is made.
-    pub(super) picture: Option<picture::Run>,
+    pub(super) page_run: Option<page::Run>,
 }
 
 /// How the client's process fared.
@@ -104,8 +104,8 @@ impl Setup {
         });
         let source = Paced::new(self.targets.clone(), Arc::clone(&schedule));
         let mut done = self.carry_out(Box::new(source), Some(&schedule), tally, plan.warm_up, end)?;
-        if let Some(picture) = &mut done.picture {
-            picture.notes.push(FROM_WHEN_DUE.to_owned());
+        if let Some(page_run) = &mut done.page_run {
+            page_run.notes.push(FROM_WHEN_DUE.to_owned());
         }
         let mut schedule = schedule.lock().expect("no holder of this lock panics").clone();
         if let Some(after) = done.run.stopped_after.filter(|_| done.run.stopped) {
@@ -162,12 +162,12 @@ impl Setup {
             Some(after) => tally.is_up(Time::ZERO + after),
         });
         // The page tells of the same time as the answer: without the warm-up, and without the moment before the plan begins.
-        let picture = watch.map(|watch| picture::Run {
+        let page_run = watch.map(|watch| page::Run {
             elapsed: lasted,
             drained: tally.drained.requests,
-            ..watch.over("haul bench", picture::settings(&self.config), &run)
+            ..watch.over("haul bench", page::settings(&self.config), &run)
         });
-        Ok(Done { tally, run, spent, schedule: None, lasted, picture })
+        Ok(Done { tally, run, spent, schedule: None, lasted, page_run })
     }
 }
 

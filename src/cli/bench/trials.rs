@@ -11,7 +11,7 @@ use super::search::SearchReport;
 use super::series::Second;
 use super::steps::StepReport;
 use super::trial::{Done, Setup};
-use crate::cli::report::Run;
+use crate::cli::page::Run;
 
 /// What came of a search.
 pub(super) struct Found {
@@ -59,5 +59,5 @@ pub(super) fn find(setup: &mut Setup, asked: Asked, sought: &Sought) -> Result<F
 fn show([borne, too_much]: &mut [Option<Run>; 2], done: &mut Done, rate: Rate, is_borne: bool) {
     let (place, what) = if is_borne { (borne, "borne") } else { (too_much, "too much") };
     let name = format!("{}, {what}", figures::rate(rate.per_second()));
-    *place = done.picture.take().map(|picture| Run { name, ..picture });
+    *place = done.page_run.take().map(|page_run| Run { name, ..page_run });
 }

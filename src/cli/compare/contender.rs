@@ -9,7 +9,7 @@ use super::report::{Figures, Measured, Way};
 use super::sample::Sample;
 use super::stop::Stop;
 use super::tally::Tally;
-use crate::cli::report::Run;
+use crate::cli::page::Run;
 
 /// Who fetches.
 pub(super) enum Fetcher {

@@ -15,7 +15,7 @@ use super::sample::{Inside, Sample};
 use super::stop::Stop;
 use super::stopwatch;
 use crate::cli::experiment::{Target, processor_time};
-use crate::cli::report::{self as picture, Run, Watch};
+use crate::cli::page::{self, Run, Watch};
 use crate::cli::since::Since;
 
 /// All that every mode is given.
@@ -47,7 +47,7 @@ pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, Strin
         drained: 0,
         opened: sample.inside.map(|inside| inside.connections),
         notes: Vec::new(),
-        settings: picture::settings(&mode.config(&task.config, task.knobs, task.list.len())),
+        settings: page::settings(&mode.config(&task.config, task.knobs, task.list.len())),
         seen: watch.seen(),
     })
 }

@@ -44,7 +44,7 @@ use super::console::{self, Console};
 use super::exit::Exit;
 use super::experiment::{self, Target};
 use super::flags::{InputArgs, World};
-use super::report::{self as picture, ReportFile};
+use super::page::{self, ReportFile};
 use super::status::clock;
 use super::{address_space, log, stdout};
 
@@ -92,7 +92,7 @@ fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     let report = Report { list: about(&task.list, built_in), ..report }.compare();
     let drawn = page.map(|page| {
         let runs: Vec<_> = contenders.iter().filter_map(|contender| contender.watched(&task, &stop)).collect();
-        page.write(&format!("haul compare {}", picture::shown(&report.list.url)), Some(&text::answer(&report)), &runs)
+        page.write(&format!("haul compare {}", page::shown(&report.list.url)), Some(&text::answer(&report)), &runs)
     });
     let is_drawn = drawn.transpose().map_err(|error| console::tell(&format!("haul: {error}"))).is_ok();
     Ok((report, is_drawn))

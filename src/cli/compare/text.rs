@@ -9,7 +9,7 @@ use super::list;
 use super::report::{Bounds, Figures, Measured, Report, Step};
 use super::stats::{FEWEST, Finding, Interval};
 use crate::cli::layout::wrap;
-use crate::cli::report::{Answer, shown};
+use crate::cli::page::{Answer, shown};
 use crate::cli::status::clock;
 
 /// From how many columns on the tables say more.

@@ -14,8 +14,8 @@ use haul::source::{Input, Inputs};
 use crate::cli::console::{self, Console};
 use crate::cli::exit::Exit;
 use crate::cli::metrics::Metrics;
+use crate::cli::page::{self, Facts, ReportFile, Watch};
 use crate::cli::progress::Show;
-use crate::cli::report::{self, Facts, ReportFile, Watch};
 use crate::cli::since::Since;
 use crate::cli::view::{self, Subject, View};
 use crate::cli::{address_space, drive, log, signals, summary, summary_json};
@@ -67,7 +67,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let mut extensions = Extensions::default();
     extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
     let budget = plan.config.limits.max_memory;
-    let settings = plan.report.as_ref().map(|_| report::settings(&plan.config)).unwrap_or_default();
+    let settings = plan.report.as_ref().map(|_| page::settings(&plan.config)).unwrap_or_default();
     address_space::check(plan.config.limits.shards)?;
     let engine = Engine::with(plan.config, extensions).map_err(|error| error.to_string())?;
     let source = Inputs::open(plan.inputs.clone(), plan.input_settings).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Answer, Run, machine, page};
+use super::{Answer, Run, html, machine};
 use crate::cli::outfile::OutFile;
 
 /// A file that a page can be written to.
@@ -21,6 +21,6 @@ impl ReportFile {
     /// # Errors
     /// It can't be written.
     pub(in crate::cli) fn write(self, title: &str, answer: Option<&Answer>, runs: &[Run]) -> Result<(), String> {
-        self.0.write(page::page(title, answer, runs, &machine::look()).as_bytes())
+        self.0.write(html::page(title, answer, runs, &machine::look()).as_bytes())
     }
 }

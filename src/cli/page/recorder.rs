@@ -199,7 +199,7 @@ pub(super) mod tests {
     }
 
     /// What is seen of this many requests, one each millisecond, and of a line that is none.
-    pub(in crate::cli::report) fn seen(requests: u64, warm_up: Duration) -> Recorder {
+    pub(in crate::cli::page) fn seen(requests: u64, warm_up: Duration) -> Recorder {
         let mut recorder = Recorder::new(warm_up, Since::Sent, 0);
         (0..requests).for_each(|n| recorder.record(&record(n, n)));
         let failure = Failure::new(Phase::Input, FailureKind::BadUrl, "not an absolute URL");
