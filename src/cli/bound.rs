@@ -84,7 +84,7 @@ fn host(longest: &LongestHost, alike: u64, room: usize) -> String {
         return format!("{} on {} hosts", cause(longest), HumanCount(alike));
     }
     let cause = match longest.cause {
-        Cause::BackOff => format!("back-off, {} left", super::summary::short(longest.left)),
+        Cause::BackOff => format!("back-off, {} left", super::times::short(longest.left)),
         _ => cause(longest),
     };
     let name = longest.origin.split_once("//").map_or(&*longest.origin, |(_, name)| name);

@@ -33,6 +33,7 @@ mod stdout;
 mod summary;
 mod summary_json;
 mod tee;
+mod times;
 mod view;
 
 use std::process::ExitCode;

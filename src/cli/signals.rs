@@ -16,7 +16,7 @@ use signal_hook::iterator::Signals;
 
 use super::console;
 use super::exit::Exit;
-use super::status::clock;
+use super::times::clock;
 use super::view;
 
 /// After the second signal, how long the run may take to end before the process does: the reader of our output may

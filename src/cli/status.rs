@@ -7,6 +7,7 @@ use haul::engine::{Bound, Outlook, Snapshot};
 use indicatif::HumanCount;
 
 use super::bound;
+use super::times::{coarse, per_second};
 
 /// What a progress line is made of.
 #[derive(Clone, Copy, Debug)]
@@ -95,36 +96,6 @@ fn rate(now: &Snapshot, before: &Snapshot) -> u64 {
     per_second(now.done().saturating_sub(before.done()), now.elapsed.saturating_sub(before.elapsed))
 }
 
-/// `count` per second of `time`, rounded.
-pub(super) fn per_second(count: u64, time: Duration) -> u64 {
-    let nanos = time.as_nanos().max(1);
-    u64::try_from((u128::from(count) * 1_000_000_000 + nanos / 2) / nanos).unwrap_or(u64::MAX)
-}
-
-/// A time in whole seconds, as `2h05m`, `5m09s` or `9s`: the least of its digits change with each look anyway.
-pub(super) fn coarse(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest}s"),
-        (0, _) => format!("{minutes}m{rest:02}s"),
-        (..100, _) => format!("{hours}h{minutes:02}m"),
-        _ => format!("{} days", hours / 24),
-    }
-}
-
-/// A time as `2h05m09s`, `5m09s`, `9.2s` or `340ms`.
-pub(super) fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) if seconds == 0 => format!("{}ms", time.as_millis()),
-        (0, 0) => format!("{}.{}s", seconds, time.subsec_millis() / 100),
-        (0, _) => format!("{minutes}m{rest:02}s"),
-        _ => format!("{hours}h{minutes:02}m{rest:02}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use haul::sched::Cause;
@@ -186,19 +157,5 @@ mod tests {
         assert!(!text(Some(&outlook), 200).contains("ETA"));
         let paused = Outlook { bound: Bound::Paused, input_ended: true, ..outlook };
         assert!(text(Some(&paused), 200).ends_with("7 hosts left, paused"));
-    }
-
-    #[test]
-    fn times_keep_the_digits_that_matter() {
-        let clock = |millis| clock(Duration::from_millis(millis));
-        assert_eq!((clock(340), clock(9_270), clock(309_000)), ("340ms".into(), "9.2s".into(), "5m09s".into()));
-        assert_eq!(clock(7_509_000), "2h05m09s");
-        let coarse = |seconds| coarse(Duration::from_secs(seconds));
-        assert_eq!(
-            (coarse(9), coarse(309), coarse(7509), coarse(1_000_000)),
-            ("9s".into(), "5m09s".into(), "2h05m".into(), "11 days".into())
-        );
-        assert_eq!(per_second(5, Duration::ZERO), 5_000_000_000);
-        assert_eq!(per_second(3, Duration::from_secs(2)), 2);
     }
 }

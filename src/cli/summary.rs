@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::bound;
 use super::progress::Bounds;
-use super::status::{clock, per_second};
+use super::times::{clock, per_second, short};
 
 /// How many kinds of failure are named; the others are counted together.
 const KINDS: usize = 5;
@@ -119,16 +119,6 @@ fn failures(report: &RunReport) -> String {
 fn latency(latency: &Latency) -> String {
     let Latency { p50, p90, p99, max } = *latency;
     format!("p50 {}, p90 {}, p99 {}, longest {}", short(p50), short(p90), short(p99), short(max))
-}
-
-/// A short time with three digits that matter.
-pub(super) fn short(time: Duration) -> String {
-    match time.as_micros() {
-        0..1_000 => format!("{}us", time.as_micros()),
-        1_000..10_000 => format!("{:.2}ms", time.as_secs_f64() * 1e3),
-        10_000..1_000_000 => format!("{:.0}ms", time.as_secs_f64() * 1e3),
-        _ => clock(time),
-    }
 }
 
 fn connections(totals: &Snapshot) -> String {

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::cli::layout;
-use crate::cli::summary::short;
+use crate::cli::times::short;
 
 /// The longest time that is told apart: longer ones count as that.
 const LONGEST: Duration = Duration::from_secs(3600);

@@ -18,7 +18,7 @@ use super::trial::{Done, Spent};
 use crate::cli::exit::Exit;
 use crate::cli::layout::wrap;
 use crate::cli::page::{Answer, Run};
-use crate::cli::status::clock;
+use crate::cli::times::clock;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use super::steps::{StepReport, rows, table};
 use crate::cli::exit::Exit;
 use crate::cli::layout;
 use crate::cli::page::Answer;
-use crate::cli::summary::short;
+use crate::cli::times::short;
 
 /// The figures. The fields' names are those of the JSON object.
 #[derive(Debug, Serialize)]

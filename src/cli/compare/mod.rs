@@ -45,7 +45,7 @@ use super::exit::Exit;
 use super::experiment::{self, Target};
 use super::flags::{InputArgs, World};
 use super::page::{self, ReportFile};
-use super::status::clock;
+use super::times::clock;
 use super::{address_space, log, stdout};
 
 /// Compares, and tells.

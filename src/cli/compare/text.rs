@@ -10,7 +10,7 @@ use super::report::{Bounds, Figures, Measured, Report, Step};
 use super::stats::{FEWEST, Finding, Interval};
 use crate::cli::layout::wrap;
 use crate::cli::page::{Answer, shown};
-use crate::cli::status::clock;
+use crate::cli::times::clock;
 
 /// From how many columns on the tables say more.
 const WIDE: usize = 100;

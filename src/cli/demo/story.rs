@@ -8,8 +8,8 @@ use indicatif::HumanCount;
 use super::list::Kind;
 use super::tally::{OfKind, Tally};
 use crate::cli::layout::wrap;
-use crate::cli::status::clock;
-use crate::cli::summary::short;
+use crate::cli::times::clock;
+use crate::cli::times::short;
 
 /// The demo's end: a table by kind of host, and what it shows. `per_host`: requests at once on a host.
 pub(super) fn story(tally: &Tally, totals: &Snapshot, per_host: u32) -> String {

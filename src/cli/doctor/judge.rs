@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use haul::dial::TrustedRoots;
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::super::summary::short;
+use super::super::times::short;
 use super::facts::{Answer, Clock, Conntrack, Cores, Descriptors, Facts, Memory, NameServer, Ports, Temporary};
 
 /// How well something is.

@@ -8,7 +8,7 @@ use haul::sched::bound::Cause;
 use indicatif::HumanCount;
 
 use super::super::layout::{table, wrap};
-use super::super::summary::short;
+use super::super::times::short;
 use super::change::{Change, rate_text, time_text};
 use super::estimate::{Estimate, Row};
 use super::service::Basis;

@@ -7,7 +7,7 @@ use haul::engine::{LiveLimits, Outlook, Snapshot};
 
 use super::Which;
 use super::feed::{Percentiles, Taken};
-use crate::cli::status;
+use crate::cli::{status, times};
 
 /// Points kept: as many seconds, and no screen shows more.
 const POINTS: usize = 600;
@@ -84,7 +84,7 @@ impl Model {
     pub(super) fn add(&mut self, taken: Taken) {
         let last = self.end();
         let done = self.now.done().saturating_sub(last.done());
-        let rate = status::per_second(done, self.now.elapsed.saturating_sub(last.elapsed));
+        let rate = times::per_second(done, self.now.elapsed.saturating_sub(last.elapsed));
         push(&mut self.points, Point { rate, latency: taken.latency }, POINTS);
         push(&mut self.ends, self.now, ETA_POINTS + 1);
         self.taken = taken;
@@ -96,7 +96,7 @@ impl Model {
 
     /// URLs done per second, as of the last point; within the first second, so far.
     pub(super) fn rate(&self) -> u64 {
-        self.points.back().map_or_else(|| status::per_second(self.now.done(), self.now.elapsed), |point| point.rate)
+        self.points.back().map_or_else(|| times::per_second(self.now.done(), self.now.elapsed), |point| point.rate)
     }
 
     /// How long the run may still take, where that can be said.

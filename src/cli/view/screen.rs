@@ -23,7 +23,7 @@ use super::Scene;
 use super::draw::draw;
 use super::keys::{self, Limit, Step, Wish};
 use super::model::Model;
-use crate::cli::{console, status};
+use crate::cli::{console, times};
 
 /// The time between two pictures, unless a key is pressed: five a second. A key, and the end, wait no longer.
 const FRAME: Duration = Duration::from_millis(200);
@@ -186,6 +186,6 @@ impl Screen {
 
     /// What was done is told now, and remains on the terminal after the view.
     fn tell(&self, what: &str) {
-        console::tell(&format!("haul: at {}: {what}", status::clock(self.scene.handle.progress().elapsed)));
+        console::tell(&format!("haul: at {}: {what}", times::clock(self.scene.handle.progress().elapsed)));
     }
 }

@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, RenderDirection, Sparkline};
 
 use super::panel;
-use crate::cli::summary::short;
+use crate::cli::times::short;
 use crate::cli::view::feed::Percentiles;
 use crate::cli::view::model::{Model, Point};
 

@@ -18,8 +18,8 @@ use super::Subject;
 use super::keys::KEYS;
 use super::model::Model;
 use crate::cli::since::Since;
-use crate::cli::summary::short;
-use crate::cli::{bound, status};
+use crate::cli::times::short;
+use crate::cli::{bound, times};
 
 /// Lines of a table with its borders.
 const TABLE: u16 = 8;
@@ -54,7 +54,7 @@ fn header(model: &Model) -> Line<'static> {
     let state = if model.paused { " PAUSED ".reversed() } else { "".into() };
     let rate = format!("  {}/s  ", HumanCount(model.rate()));
     let which = if model.which.name.is_empty() { String::new() } else { format!("  {}", model.which.name) };
-    let elapsed = format!("{which}  {}", status::coarse(model.now.elapsed));
+    let elapsed = format!("{which}  {}", times::coarse(model.now.elapsed));
     Line::from(vec![name.bold(), elapsed.into(), rate.into(), state])
 }
 
@@ -87,7 +87,7 @@ fn counts(model: &Model) -> Line<'static> {
         let left = model.outlook.as_ref().map(|outlook| field("   hosts left", HumanCount(outlook.hosts_left)));
         spans.extend(left.into_iter().flatten());
         let left: Option<Duration> = model.time_left();
-        spans.extend(left.into_iter().flat_map(|left| field("   ETA", status::coarse(left))));
+        spans.extend(left.into_iter().flat_map(|left| field("   ETA", times::coarse(left))));
     } else if model.which.since == Since::Due {
         spans.extend(field("   due and waiting", HumanCount(now.queued)));
         let late = model.taken.late.map(|late| format!("p50 {}  p99 {}", short(late.p50), short(late.p99)));
