@@ -1,0 +1,97 @@
+//! Imports point down: the ranks of ARCHITECTURE.md, which the compiler does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Modules of one rank that may import each other all the same.
+const BESIDE: [(&str, &str); 1] = [("conn", "body")];
+
+/// The rank of each module of the library, from the table in ARCHITECTURE.md.
+fn ranks() -> BTreeMap<String, u32> {
+    let page = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("the map");
+    let mut ranks = BTreeMap::new();
+    for line in page.lines() {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let (Some(Ok(rank)), Some(names)) = (cells.next().map(str::parse), cells.next()) else { continue };
+        ranks.extend(names.split('`').skip(1).step_by(2).map(|name| (name.to_owned(), rank)));
+    }
+    ranks
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.expect("readable").path()) {
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The words that follow `prefix` in the code of a file, its comments and documentation left out.
+fn named(path: &Path, prefix: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(path).expect("a source file");
+    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+    let word = |rest: &str| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+    let grouped = |rest: &str| {
+        let group = rest.strip_prefix('{')?.split_once('}')?.0;
+        Some(group.split(',').filter_map(|part| word(part.trim())).collect::<Vec<_>>())
+    };
+    let found =
+        code.split(prefix).skip(1).flat_map(|rest| grouped(rest).unwrap_or_else(|| word(rest).into_iter().collect()));
+    found.filter(|name| !name.is_empty()).collect()
+}
+
+/// The folder or file right below `folder` that `path` belongs to.
+fn part(folder: &Path, path: &Path) -> String {
+    let first = path.strip_prefix(folder).expect("below it").iter().next().expect("not the folder itself");
+    first.to_str().expect("a plain name").trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn the_library_s_modules_import_what_stands_below_them() {
+    let (ranks, source) = (ranks(), Path::new(ROOT).join("src"));
+    let mut upwards = Vec::new();
+    let mut seen = 0;
+    for path in sources(&source) {
+        let own = part(&source, &path);
+        if own == "cli" || own == "main" || own == "lib" {
+            continue;
+        }
+        let rank = ranks.get(&own).unwrap_or_else(|| panic!("{own} is not in ARCHITECTURE.md"));
+        for other in named(&path, "crate::").into_iter().filter(|other| *other != own) {
+            let Some(below) = ranks.get(&other) else { continue };
+            seen += 1;
+            if below >= rank && !BESIDE.contains(&(&own, &other)) {
+                upwards.push(format!("{} imports {other}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 200, "{seen} imports were found");
+    assert_eq!(upwards, Vec::<String>::new());
+}
+
+#[test]
+fn what_commands_share_knows_no_command_and_no_command_another() {
+    let folder = Path::new(ROOT).join("src/cli");
+    let (commands, shared) = (folder.join("commands"), folder.join("shared"));
+    let mut wrong = Vec::new();
+    for path in sources(&shared) {
+        if named(&path, "cli::").contains("commands") {
+            wrong.push(path.display().to_string());
+        }
+    }
+    for path in sources(&commands) {
+        let own = part(&commands, &path);
+        for other in named(&path, "commands::").into_iter().filter(|other| *other != own && *other != "Cli") {
+            wrong.push(format!("{} imports {other}", path.display()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
