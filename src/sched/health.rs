@@ -493,7 +493,8 @@ impl Trouble {
             }
             // Where less helps, it helps further attempts, too.
             if (counts || self.throttle.is_suspicious()) && !first_fail {
-                self.throttle.bad(report.started, now, host.max, is_pushed_back);
+                let is_meant = self.attempts.has_good_first() && self.attempts.has_good_further();
+                self.throttle.bad(report.started, now, host.max, (is_pushed_back, is_meant));
             }
         }
         let url_fails = is_pushed_back && self.attempts.url_fails() && !self.throttle.is_suspicious();

@@ -54,8 +54,8 @@ const SLOW: Duration = Duration::from_millis(50);
 /// Where more than this share failed, and too few answers came to say how much is served, the first trial is at the first pace.
 const HOPELESS: f32 = 0.9;
 /// And is over when so many fail without a good answer; where it was as many at once as had been served, two are enough.
-const VAIN: u32 = 4;
-const CROWD_VAIN: u32 = 2;
+const VAIN: u16 = 4;
+const CROWD_VAIN: u16 = 2;
 
 /// The most that is usual of a host which says itself that it is asked too much.
 const TOLD: f32 = 0.5;
@@ -82,8 +82,9 @@ pub struct Throttle {
     relapses: u8,
     /// Trials with so many at once that did not help: twice as many failures are needed for the next.
     idle_crowds: u8,
-    /// The last failure said that the host is asked too much.
+    /// The last failure said that the host is asked too much, and it is not the URL that is answered so.
     is_told: bool,
+    is_meant: bool,
     /// No trial has been.
     is_untried: bool,
 }
@@ -112,6 +113,7 @@ impl Throttle {
             relapses: 0,
             idle_crowds: 0,
             is_told: false,
+            is_meant: false,
             is_untried: true,
         }
     }
@@ -236,18 +238,19 @@ impl Throttle {
 
     /// That it says so is of no account: it is the URL that is answered like this.
     pub fn is_not_told(&mut self, now: Time) {
-        self.is_told = false;
+        (self.is_told, self.is_meant) = (false, false);
         if let Stage::Trial(trial) = self.stage {
             self.release(trial.before);
             self.window = Window::new(now);
         }
     }
 
-    /// An attempt failed in a way that less might help against.
-    pub fn bad(&mut self, started: Time, now: Time, max: u32, is_told: bool) {
-        self.is_told = is_told;
+    /// An attempt failed in a way that less might help against. `is_told`: the host said that it is asked too much. `is_meant`: it means
+    /// all that it is asked, of which some is served at the first attempt, and some that had failed at a further one.
+    pub fn bad(&mut self, started: Time, now: Time, max: u32, (is_told, is_meant): (bool, bool)) {
+        (self.is_told, self.is_meant) = (is_told, is_told && is_meant);
         if self.is_news(started) {
-            self.window.bad += 1;
+            self.window.bad();
             self.judge(now, max);
         }
     }
@@ -335,12 +338,11 @@ impl Throttle {
         let vain = match self.stage {
             Stage::Trial(Trial { why: Why::FirstCrowd, .. }) => CROWD_VAIN,
             _ if self.allowance == Allowance::Every(FIRST_PACE) => VAIN,
-            _ => u32::MAX,
+            _ => u16::MAX,
         };
         let is_vain = window.good == 0 && window.bad >= vain;
-        let is_clear = window.bad == 0
-            && window.good >= GOOD
-            && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
+        // Those that failed before them were the end of an outage, or there is no limit below this pace.
+        let is_clear = window.well >= GOOD && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
         let is_told_early = is_vain || is_clear || self.is_step_too_far();
         if (window.attempts() < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
             return;
@@ -355,10 +357,10 @@ impl Throttle {
                 self.rest = self.rest.saturating_sub(1);
                 self.usual += (share - self.usual) * DRIFT;
             }
-            Stage::Trial(trial) if trial.has_helped(&window) => {
+            Stage::Trial(trial) if is_clear || trial.has_helped(&window) => {
                 let mut search = Search::new(self.allowance, &window);
                 search.is_sure = trial.why == Why::Beginning && !self.is_told;
-                search.is_ascent = trial.why == Why::Beginning && window.bad == 0;
+                search.is_ascent = is_clear;
                 self.stage = Stage::Limited(search);
                 self.next_rest = REST;
             }
@@ -367,7 +369,7 @@ impl Throttle {
                 self.allowance = Allowance::Every(FIRST_PACE);
                 self.idle_crowds += 1;
             }
-            Stage::Trial(trial) if trial.may_help(&window) => return self.slow_down(now, max),
+            Stage::Trial(trial) if trial.may_help(&window, self.is_meant) => return self.slow_down(now, max),
             // It may be down: nothing is known of it.
             Stage::Trial(Trial { why: Why::Beginning, .. }) if window.good == 0 => {
                 (self.stage, self.allowance) = (Stage::Free, Allowance::All);
@@ -394,7 +396,7 @@ impl Throttle {
     /// Whether more has failed at a step up than the whole window may. Where the host says so itself it may ask for a pause besides.
     fn is_step_too_far(&self) -> bool {
         let is_step = matches!(self.stage, Stage::Limited(search) if search.floor != self.allowance);
-        is_step && !self.is_told && self.window.bad as f32 > (self.usual + TOO_MANY) * self.wanted() as f32
+        is_step && !self.is_told && f32::from(self.window.bad) > (self.usual + TOO_MANY) * self.wanted() as f32
     }
 
     fn is_too_much(&self, share: f32) -> bool {
@@ -461,7 +463,7 @@ mod tests {
             for _ in 0..at_once {
                 let ended = started + Duration::from_millis(10);
                 if fails(number, at_once) {
-                    throttle.bad(started, ended, MAX, false);
+                    throttle.bad(started, ended, MAX, (false, false));
                 } else {
                     throttle.good(started, ended, MAX);
                 }
@@ -511,7 +513,7 @@ mod tests {
     fn attempts_begun_before_the_allowance_changed_say_nothing_of_it() {
         let mut throttle = Throttle::new(Time::from_millis(100));
         for _ in 0..100 {
-            throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX, false);
+            throttle.bad(Time::from_millis(99), Time::from_millis(200), MAX, (false, false));
             throttle.good(Time::from_millis(99), Time::from_millis(200), MAX);
         }
         assert_eq!(throttle.allowance(), Allowance::All);
@@ -529,7 +531,7 @@ mod tests {
         let mut helped = throttle;
         (0..8).for_each(|nth| helped.good(at(101 + nth), at(200 + nth), MAX));
         assert!(!helped.is_free() && !helped.expects_failures());
-        (0..7).for_each(|nth| throttle.bad(at(101 + nth), at(200 + nth), MAX, false));
+        (0..7).for_each(|nth| throttle.bad(at(101 + nth), at(200 + nth), MAX, (false, false)));
         throttle.good(at(110), at(210), MAX);
         assert!(throttle.is_free() && !throttle.expects_failures(), "a rate may help");
         assert!(!crowded(&mut throttle, 31) && crowded(&mut throttle, 32));
@@ -549,16 +551,32 @@ mod tests {
         assert_eq!((throttle.allowance(), throttle.spacing()), (Allowance::AtOnce(2), Duration::from_millis(50)));
         // Half is served: for a limit on requests at once too little.
         for nth in 0..4 {
-            throttle.bad(at(121 + 50 * nth), at(122 + 50 * nth), MAX, false);
+            throttle.bad(at(121 + 50 * nth), at(122 + 50 * nth), MAX, (false, false));
             throttle.good(at(121 + 50 * nth), at(221 + 50 * nth), MAX);
         }
         assert_eq!((throttle.allowance(), is_limited(&throttle)), (Allowance::Every(250_000_000), false));
         // Two of eight may be chance: that is not taken for the limit at once.
         for nth in 0..8 {
             let (started, ended) = (at(600 + 250 * nth), at(700 + 250 * nth));
-            if nth < 2 { throttle.bad(started, ended, MAX, false) } else { throttle.good(started, ended, MAX) }
+            if nth == 2 || nth == 5 {
+                throttle.bad(started, ended, MAX, (false, false))
+            } else {
+                throttle.good(started, ended, MAX)
+            }
         }
         assert!(!is_limited(&throttle) && !throttle.is_free());
+    }
+
+    #[test]
+    fn four_good_answers_in_a_row_at_the_first_pace_are_the_end_of_an_outage_or_no_limit_below_it() {
+        let at = Time::from_millis;
+        let mut throttle = Throttle::new(Time::ZERO);
+        throttle.begins_badly(at(10));
+        (1..4).for_each(|nth| throttle.bad(at(250 * nth), at(250 * nth + 2), MAX, (false, false)));
+        (4..8).for_each(|nth| throttle.good(at(250 * nth), at(250 * nth + 2), MAX));
+        assert!(is_limited(&throttle));
+        (8..11).for_each(|nth| throttle.good(at(250 * nth), at(250 * nth + 2), MAX));
+        assert_eq!(throttle.allowance(), Allowance::Every(FIRST_PACE / 2), "the rate is doubled");
     }
 
     #[test]
@@ -572,14 +590,17 @@ mod tests {
             for nth in 0..8 {
                 now += 1000;
                 if nth < 8 - good {
-                    throttle.bad(at(now), at(now + 2), MAX, false)
+                    throttle.bad(at(now), at(now + 2), MAX, (false, false))
                 } else {
                     throttle.good(at(now), at(now + 10), MAX)
                 }
             }
             throttle.allowance()
         };
-        assert_eq!((half(&mut throttle, 7), is_limited(&throttle)), (Allowance::Every(FIRST_PACE), true));
+        (0..4).for_each(|nth| throttle.good(at(11 + nth), at(12 + nth), MAX));
+        assert_eq!((throttle.allowance(), is_limited(&throttle)), (Allowance::Every(FIRST_PACE), true));
+        assert_eq!((half(&mut throttle, 4), is_limited(&throttle)), (Allowance::Every(FIRST_PACE / 2), true));
+        assert_eq!((half(&mut throttle, 4), is_limited(&throttle)), (Allowance::Every(FIRST_PACE), true));
         assert_eq!(half(&mut throttle, 4), Allowance::Every(FIRST_PACE), "once may be chance");
         assert_eq!((half(&mut throttle, 4), is_limited(&throttle)), (Allowance::Every(312_500_000), true));
         half(&mut throttle, 4);

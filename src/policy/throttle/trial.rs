@@ -14,6 +14,7 @@ const MOVED_AT_FIRST: f32 = 0.6;
 
 /// How often less is tried before it is taken to be no help: the first measure may have seen a burst that was allowed.
 const TRIES: u8 = 2;
+const TRIES_MEANT: u8 = 6;
 
 /// Attempts that it takes: some five of those that failed before must be among them.
 const TELLING: f32 = 5.0;
@@ -66,9 +67,33 @@ impl Trial {
         window.share() <= self.before * most
     }
 
-    /// Whether still less may help.
-    pub(super) fn may_help(self, window: &Window) -> bool {
+    /// Whether still less may help: this has moved something, or the host says that it is asked too much, and means it.
+    pub(super) fn may_help(self, window: &Window, is_meant: bool) -> bool {
         let most = if self.why == Why::Beginning { MOVED_AT_FIRST } else { MOVED };
-        self.tries < TRIES && window.share() <= self.before * most
+        let has_moved = self.tries < TRIES && window.share() <= self.before * most;
+        has_moved || (is_meant && self.tries < TRIES_MEANT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Time;
+
+    #[test]
+    fn who_means_it_is_asked_less_and_less() {
+        // A third of what was asked failed, and still does.
+        let at = Time::from_millis;
+        let mut window = Window::new(at(0));
+        assert!(window.good(at(1), at(2)) && window.good(at(2), at(3)));
+        window.bad();
+        let tries = |is_meant: bool| {
+            let mut trial = Trial::new(Why::Share, 1.0 / 3.0, 0);
+            while trial.may_help(&window, is_meant) {
+                trial = trial.again(window.share());
+            }
+            trial.tries
+        };
+        assert_eq!((tries(false), tries(true)), (1, 6));
     }
 }

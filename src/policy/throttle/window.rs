@@ -7,7 +7,7 @@ use crate::model::Time;
 use super::allowance::{Allowance, SLOWEST};
 
 /// Good answers that say how many are served at once, unless there was time: fewer say too little.
-pub(super) const GOOD: u32 = 4;
+pub(super) const GOOD: u16 = 4;
 
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
@@ -17,8 +17,10 @@ const HEADROOM: f32 = 0.9;
 pub(super) struct Window {
     pub(super) since: Time,
     /// How attempts ended that were begun in it.
-    pub(super) good: u32,
-    pub(super) bad: u32,
+    pub(super) good: u16,
+    pub(super) bad: u16,
+    /// Good ones since the last bad one.
+    pub(super) well: u16,
     /// The time that the good ones took together, in nanoseconds.
     busy: u64,
     /// It began with a rest.
@@ -36,7 +38,7 @@ pub(super) struct Rest {
 
 impl Window {
     pub(super) const fn new(since: Time) -> Self {
-        Self { since, good: 0, bad: 0, busy: 0, rest: None }
+        Self { since, good: 0, bad: 0, well: 0, busy: 0, rest: None }
     }
 
     /// A good answer came to what was begun in it. Whether it counts: the first one after a rest only begins the window.
@@ -46,12 +48,19 @@ impl Window {
             *self = Self { rest: Some(Rest { is_over: true, good: 1, ..rest }), ..Self::new(now) };
             return false;
         }
-        self.good += 1;
+        self.good = self.good.saturating_add(1);
+        self.well = self.well.saturating_add(1);
         if let Some(rest) = &mut self.rest {
             rest.good += u32::from(started > rest.at);
         }
         self.busy = self.busy.saturating_add(nanos(now.since(started)));
         true
+    }
+
+    /// What was begun in it failed.
+    pub(super) const fn bad(&mut self) {
+        self.bad = self.bad.saturating_add(1);
+        self.well = 0;
     }
 
     /// The host rests, and had rested before, in this window: when.
@@ -64,13 +73,13 @@ impl Window {
         Some(rest.at)
     }
 
-    pub(super) const fn attempts(&self) -> u32 {
-        self.good + self.bad
+    pub(super) fn attempts(&self) -> u32 {
+        u32::from(self.good) + u32::from(self.bad)
     }
 
     /// The share that failed.
     pub(super) fn share(&self) -> f32 {
-        self.bad as f32 / self.attempts() as f32
+        f32::from(self.bad) / self.attempts() as f32
     }
 
     /// How long a good answer took, in nanoseconds.
@@ -94,7 +103,7 @@ impl Window {
         let elapsed = nanos(now.since(self.since)).max(1);
         let at_once = self.busy as f32 / elapsed as f32 * HEADROOM;
         if at_once < 0.75 {
-            Allowance::Every((elapsed as f32 / (self.good as f32 * HEADROOM)).min(SLOWEST as f32) as u64)
+            Allowance::Every((elapsed as f32 / (f32::from(self.good) * HEADROOM)).min(SLOWEST as f32) as u64)
         } else {
             Allowance::AtOnce((at_once.round() as u32).clamp(1, max.saturating_sub(1).max(1)))
         }

@@ -346,6 +346,8 @@ fn short() -> Vec<(Case, f64)> {
         case("serves 2/s, says `Retry-After: 1` (429)", Kind::Rate(2, 1, asks), 120, quick, 90.0),
         case("serves 5/s, says `Retry-After: 1` (429)", Kind::Rate(5, 1, asks), 100, quick, 60.0),
         case("serves 20/s, says `Retry-After: 1` (503)", Kind::Rate(20, 5, waits), 200, quick, 20.0),
+        case("outage of 0.3 s from the start (503)", Kind::Outage(0, 300, UNAVAILABLE), 500, quick, 6.0),
+        case("outage of 1 s from the start (resets)", Kind::Outage(0, 1000, RESET), 500, quick, 6.0),
         case("outage of 5 s from the start (503)", Kind::Outage(0, 5000, UNAVAILABLE), 500, quick, 10.0),
         case("silent for 5 s from the start", Kind::Outage(0, 5000, SILENT), 500, quick, 15.0),
         case("recovers after 5 s, one more at once each second", Kind::Recovering(5000), 300, (ms(40), ms(2)), 15.0),
@@ -584,6 +586,10 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::Rate(2, 5, verdict), 60, (ms(5), ms(2)), 1.5, 0.04);
         case(Kind::Rate(20, 20, verdict), 200, (ms(1), ms(1)), 1.5, 0.01);
         case(Kind::Rate(50, 10, verdict), 200, (ms(1), ms(1)), 3.0, 0.01);
+    }
+    // So many in each second, counted from the second's beginning.
+    for most in [10, 20, 30] {
+        case(Kind::Quota(most, 1, false), 500, (ms(1), ms(1)), 1.8, 0.05);
     }
     // Bursts that hide it, in front of answers that take their time.
     case(Kind::Rate(2, 5, UNAVAILABLE), 20, (ms(5), ms(2)), 1.5, 0.1);

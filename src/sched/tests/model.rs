@@ -283,7 +283,8 @@ impl Standing {
             self.attempts = Attempts::NONE;
         }
         if holding && !first_fail && (counts || throttle.is_suspicious()) {
-            throttle.bad(started, at, max, pushed_back);
+            let meant = self.attempts.has_good_first() && self.attempts.has_good_further();
+            throttle.bad(started, at, max, (pushed_back, meant));
         }
         let url_fails = pushed_back && self.attempts.url_fails() && !throttle.is_suspicious();
         if url_fails {
