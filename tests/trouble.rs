@@ -7,6 +7,10 @@ mod support {
     pub(crate) mod origin;
 }
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
 use serde_json::Value;
 use support::haul::get_lines;
 use support::origin::Origin;
@@ -89,6 +93,44 @@ fn a_host_that_refuses_everything_comes_to_an_end() {
     // 32 that say that it is in trouble, five times as many as are asked at once, and what was in flight in between.
     assert!(origin.seen().len() <= 32 + 5 * 8 + 8 + 8, "{} requests", origin.seen().len());
     assert!(untried >= 400 - 88, "{untried}");
+}
+
+/// A host behind whose address many machines stand, as each connection finds one of them: `is_bad` says of each, by its number, whether
+/// it answers 503 to everything.
+fn machines(is_bad: fn(usize) -> bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let status = if is_bad(number) { "503 Service Unavailable" } else { "200 OK" };
+            thread::spawn(move || answer_all(&stream, status));
+        }
+    });
+    format!("http://{address}/")
+}
+
+fn answer_all(mut stream: &TcpStream, status: &str) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(Ok(line)) = lines.next() {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok");
+        if line.is_empty() && stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn one_machine_of_many_that_fails_is_left_for_others() {
+    for (what, is_bad, least) in [
+        ("those of the beginning", (|number| number < 8) as fn(usize) -> bool, 290),
+        ("every third", |number| number % 3 == 0, 270),
+    ] {
+        let url = machines(is_bad);
+        let run = get_lines((0..300).map(|n| format!("{url}{n}")), &[]);
+        let good = run.records.iter().filter(|record| status(record) == 200).count();
+        assert_eq!(run.records.len(), 300);
+        assert!(good >= least, "{what}: {good} of 300");
+    }
 }
 
 #[test]

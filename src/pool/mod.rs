@@ -137,6 +137,8 @@ struct Conn<K> {
     used: u32,
     /// Whether it was opened for more than one request at once: then its peer can say which of them it has not processed.
     is_h2: bool,
+    /// Failing statuses in a row.
+    failing: u8,
     /// Requests served so far.
     served: u64,
     /// Requests that it may carry in all.
@@ -425,6 +427,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             proven: u32::MAX,
             calm: 0,
             used: 1,
+            failing: 0,
             served: 1,
             most: u64::MAX,
             idle_since: now,
@@ -546,6 +549,14 @@ impl<K: Copy + Eq + Hash> Pool<K> {
                 Released::Parked { until }
             }
         }
+    }
+
+    /// A response came over the connection, with a status that is tried again (`failing`) or another. How many of the former have
+    /// come in a row, at most 255.
+    pub fn answered(&mut self, id: ConnId, failing: bool) -> u8 {
+        let Some(conn) = live_mut(&mut self.conns, id) else { return 0 };
+        conn.failing = if failing { conn.failing.saturating_add(1) } else { 0 };
+        conn.failing
     }
 
     /// The connection is gone (failed, closed by the peer, idle for too long). Harmless when it already was.

@@ -17,6 +17,16 @@ fn open(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
 }
 
 #[test]
+fn failing_answers_in_a_row_are_counted_for_each_connection() {
+    let mut pool = pool(10);
+    let (a, b) = (open(&mut pool, KEY, 1, ms(0)), open(&mut pool, KEY, 1, ms(0)));
+    assert_eq!([true, true, false, true].map(|failing| pool.answered(a, failing)), [1, 2, 0, 1]);
+    assert_eq!(pool.answered(b, true), 1);
+    pool.closed(a);
+    assert_eq!(pool.answered(a, true), 0);
+}
+
+#[test]
 fn an_idle_connection_is_used_again_and_never_raced_with_a_dial() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));

@@ -195,6 +195,11 @@ impl Health {
         self.trouble.as_ref().is_some_and(|trouble| trouble.level > 0)
     }
 
+    /// So many failures in a row are no chance, by what is known of the host.
+    pub(super) fn telling_run(&self) -> u8 {
+        self.trouble.as_ref().map_or(SHORTEST_RUN, |trouble| trouble.share.telling_run())
+    }
+
     /// A job has come back to the end of the queue that has been tried before.
     pub(super) fn comes_again(&mut self) {
         if let Some(trouble) = &mut self.trouble {

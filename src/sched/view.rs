@@ -145,6 +145,18 @@ impl<J> Scheduler<J> {
         self.comes_again_at
     }
 
+    /// Whether nothing has come back well since the host was found to be in trouble.
+    #[must_use]
+    pub fn is_in_trouble(&self, host: HostId) -> bool {
+        self.view(host).health.is_in_trouble()
+    }
+
+    /// So many failures in a row of this host are no chance, by what is known of it.
+    #[must_use]
+    pub fn telling_run(&self, host: HostId) -> u8 {
+        self.view(host).health.telling_run()
+    }
+
     /// What is held against a host now.
     #[cfg(feature = "net")]
     pub(crate) fn held_against(&self, host: HostId, now: Time) -> HeldAgainst {

@@ -8,11 +8,11 @@ use http::header::{AGE, DATE, LOCATION, RETRY_AFTER};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
-use super::Shard;
 use super::habits::{fault, is_timeout};
 use super::hosts::Host;
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
+use super::{PoolKey, Shard};
 use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
@@ -124,6 +124,9 @@ impl Shard {
             self.closed(id, why);
             return Next::Close(why);
         }
+        if self.answers_badly(id, flight.host, exchanged) {
+            self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+        }
         let mut pool = self.pool.borrow_mut();
         if exchanged.result.as_ref().is_err_and(is_timeout) {
             // Other streams may still get answers, but nothing new goes where one came too late.
@@ -147,6 +150,25 @@ impl Shard {
                 Next::Close(why)
             }
         }
+    }
+
+    /// Whether what answers over this connection fails, by more than chance, while the host as a whole does not: one of many machines
+    /// behind one address.
+    fn answers_badly(&self, id: ConnId, host: HostId, exchanged: &Exchanged) -> bool {
+        let Some(head) = &exchanged.head else { return false };
+        let is_failing = head.status.is_server_error() && {
+            let (retries, status) = (&self.shared.config.retries, head.status.as_u16());
+            retries.retry_statuses.contains(&status) && !retries.hold_statuses.contains(&status)
+        };
+        let in_a_row = self.pool.borrow_mut().answered(id, is_failing);
+        is_failing && in_a_row >= self.sched.borrow().telling_run(host)
+    }
+
+    /// What answers over the host's connections may not be all of the host: it is asked over new ones from now on.
+    #[cold]
+    fn leave_connections(&self, key: PoolKey) {
+        let idle = self.pool.borrow_mut().abandon(key, CloseReason::Suspect);
+        idle.into_iter().for_each(|id| self.dismiss(id, CloseReason::Suspect));
     }
 
     /// The peer may have changed how many streams it allows.
@@ -226,6 +248,7 @@ impl Shard {
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
             let comes_again = self.comes_again(verdict, facts);
+            let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
             let extra = flight.job.extra_mut();
             extra.attempts += 1;
@@ -237,6 +260,9 @@ impl Shard {
             }
             self.stow_again(&mut flight.job);
             self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
+            if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
+                self.leave_connections(key);
+            }
             self.log_retry(tried, attempts, now);
             self.log_host(host, before, now);
         }
