@@ -134,6 +134,16 @@ fn one_machine_of_many_that_fails_is_left_for_others() {
 }
 
 #[test]
+fn all_addresses_of_a_name_are_tried() {
+    let url = machines(|_| false);
+    let port = url.trim_end_matches('/').rsplit(':').next().expect("a port");
+    let dead: String = (1..=20).map(|n| format!("127.0.9.{n},")).collect();
+    let run =
+        get_lines([format!("http://many.test:{port}/")], &["--resolve", &format!("many.test:{port}:{dead}127.0.0.1")]);
+    assert_eq!((status(&run.records[0]), attempts(&run.records[0])), (200, 1), "{:?}", run.records);
+}
+
+#[test]
 fn hosts_that_never_answer_hold_up_nobody() {
     let origin = Origin::start();
     let hung =

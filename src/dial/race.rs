@@ -11,8 +11,11 @@ use crate::model::Time;
 /// Attempts under way at a time: the descriptors one dial may hold.
 const PENDING: usize = 4;
 
-/// Addresses tried per dial. More only delay the verdict; a name with more keeps the first of each family.
-const TRIED: usize = 8;
+/// Addresses tried per dial: all that a look-up keeps of a name. Of a longer list the first of each family.
+const TRIED: usize = 32;
+
+/// Silent addresses get at least this part of the time each: distant ones need it.
+const LEAST_SHARE: u32 = 4;
 
 /// The order to try addresses in: families taken in turn, beginning with that of the first one; no address twice.
 pub(super) fn order(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
@@ -66,8 +69,8 @@ pub(super) struct Race {
 impl Race {
     /// A race of `count` addresses that starts now.
     pub(super) fn new(count: usize, pace: Duration, now: Time, end: Time) -> Self {
-        let waves = u32::try_from(count.div_ceil(PENDING)).unwrap_or(u32::MAX).max(1);
-        let share = end.since(now) / waves;
+        let waves = u32::try_from(count.div_ceil(PENDING)).unwrap_or(u32::MAX);
+        let share = end.since(now) / waves.clamp(1, LEAST_SHARE);
         Self { count, pace, end, share, started: 0, pending: Vec::with_capacity(count.min(PENDING)), next_start: now }
     }
 
@@ -136,7 +139,7 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_with_both_families_in_it() {
         let many: Vec<IpAddr> =
-            (0..20u8).map(|n| IpAddr::from([10, 0, 0, n])).chain(["::1".parse().unwrap()]).collect();
+            (0..50u8).map(|n| IpAddr::from([10, 0, 0, n])).chain(["::1".parse().unwrap()]).collect();
         let cut = order(&many, 80);
         assert_eq!((cut.len(), cut[1].is_ipv6()), (TRIED, true));
     }
