@@ -14,6 +14,9 @@ const BASE: u64 = 24 * MIB;
 const JOB: u64 = 480;
 /// A connection with a request in flight: its task, hyper's read buffer (grown), TLS, or an HTTP/2 stream's window.
 const CONNECTION: u64 = 128 * KIB;
+/// A head of this size is in it. A larger one is there twice: as it came, and as fields.
+const HEAD: u64 = 64 * KIB;
+const COPIES: u64 = 2;
 /// What an HTTP/2 stream may send ahead under a budget.
 const STREAM_WINDOW: u32 = 40 << 10;
 /// What unread frames of an HTTP/2 connection may take beside their bytes: as much as those of eight streams' whole windows in
@@ -92,7 +95,8 @@ impl Shares {
         lower(&mut limits.window, self.jobs * 3 / 4 / JOB);
         limits.window_bytes = limits.window_bytes.min(self.jobs / 4);
         lower(&mut limits.sink_backlog, self.bodies / 4);
-        let connections = self.connections / CONNECTION;
+        let heads = COPIES * (config.body.max_head as u64).saturating_sub(HEAD);
+        let connections = self.connections / CONNECTION.saturating_add(heads);
         let pool = &mut config.pool;
         if pool.max_sockets == 0 {
             pool.max_sockets = usize::MAX;
@@ -147,6 +151,10 @@ mod tests {
         assert!(config.pool.max_sockets > 50 && config.pool.max_sockets < 200);
         assert!(config.body.max_kept < defaults.body.max_kept);
         assert!(config.tls.session_hosts < defaults.tls.session_hosts);
+        let mut large_heads = Config::default();
+        large_heads.body.max_head = 2 << 20;
+        shares.apply(&mut large_heads, 2);
+        assert!((1..5).contains(&large_heads.pool.max_sockets), "{}", large_heads.pool.max_sockets);
         let mut small = Config::default();
         small.limits.window = 7;
         small.pool.max_sockets = 3;
