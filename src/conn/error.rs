@@ -46,10 +46,44 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
             "the server refused the request's stream, without looking at it (REFUSED_STREAM)".to_owned()
         }
         _ if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) => ENDLESS.to_owned(),
-        _ => describe(kind, "http2 error", &format!(": {error}")),
+        _ => describe(kind, "http2 error", &format!(": {}", h2_words(error))),
     };
     let ended_ours = error.is_go_away() && error.is_library();
     Mapped { failure: Failure::new(phase, kind, message), sent, ended_ours }
+}
+
+/// What happened, in the terms of RFC 9113.
+fn h2_words(error: &h2::Error) -> String {
+    let Some(reason) = error.reason().filter(|_| error.get_io().is_none()) else { return error.to_string() };
+    let code = code(reason);
+    match (error.is_go_away(), error.is_reset()) {
+        (true, _) if error.is_remote() => format!("the server ended the connection (GOAWAY, {code})"),
+        (_, true) if error.is_remote() => format!("the server reset the stream (RST_STREAM, {code})"),
+        (true, _) => format!("what came over the connection is not valid HTTP/2 ({code})"),
+        _ => format!("what came on the stream is not valid HTTP/2 ({code})"),
+    }
+}
+
+/// The name of an error code (RFC 9113 §7).
+pub(super) fn code(reason: Reason) -> String {
+    let name = match reason {
+        Reason::NO_ERROR => "NO_ERROR",
+        Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
+        Reason::INTERNAL_ERROR => "INTERNAL_ERROR",
+        Reason::FLOW_CONTROL_ERROR => "FLOW_CONTROL_ERROR",
+        Reason::SETTINGS_TIMEOUT => "SETTINGS_TIMEOUT",
+        Reason::STREAM_CLOSED => "STREAM_CLOSED",
+        Reason::FRAME_SIZE_ERROR => "FRAME_SIZE_ERROR",
+        Reason::REFUSED_STREAM => "REFUSED_STREAM",
+        Reason::CANCEL => "CANCEL",
+        Reason::COMPRESSION_ERROR => "COMPRESSION_ERROR",
+        Reason::CONNECT_ERROR => "CONNECT_ERROR",
+        Reason::ENHANCE_YOUR_CALM => "ENHANCE_YOUR_CALM",
+        Reason::INADEQUATE_SECURITY => "INADEQUATE_SECURITY",
+        Reason::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
+        other => return format!("code {}", u32::from(other)),
+    };
+    name.to_owned()
 }
 
 fn kind_of(error: &hyper::Error, phase: Phase) -> FailureKind {

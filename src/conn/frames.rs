@@ -427,8 +427,8 @@ mod tests {
         let after = frame(DATA, 0, 5, "x");
         for (code, words, said) in [
             (0, "", None),
-            (0, "bye", Some("it had said GOAWAY: not a result of an error ('bye')")),
-            (1, "bad header", Some("it had said GOAWAY: unspecific protocol error detected ('bad header')")),
+            (0, "bye", Some("it had said GOAWAY: NO_ERROR ('bye')")),
+            (1, "bad header", Some("it had said GOAWAY: PROTOCOL_ERROR ('bad header')")),
         ] {
             let bytes = [goaway(code, words), after.clone()].concat();
             becomes(&bytes, &bytes, words);

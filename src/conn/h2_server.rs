@@ -182,8 +182,9 @@ impl Farewell {
 
     /// In words, if there is anything to say.
     pub(super) fn said(&self) -> Option<String> {
-        let (code, words) = (h2::Reason::from(self.code.get()), self.words.borrow());
-        match (code == h2::Reason::NO_ERROR, words.is_empty()) {
+        let (reason, words) = (h2::Reason::from(self.code.get()), self.words.borrow());
+        let code = super::error::code(reason);
+        match (reason == h2::Reason::NO_ERROR, words.is_empty()) {
             (true, true) => None,
             (_, true) => Some(format!("it had said GOAWAY: {code}")),
             (_, false) => Some(format!("it had said GOAWAY: {code} ('{words}')")),
