@@ -296,6 +296,9 @@ where
     let framing = size.and_then(|()| ends.end(&head, method)).and_then(|end| lines.map(|()| end));
     let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
+    if followed.is_some() {
+        watch.end_by(now + UNWANTED);
+    }
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
     let body_use = match (&framing, followed) {
@@ -343,6 +346,9 @@ where
         close_delimited: end == End::Close,
     })
 }
+
+/// How long the body of a redirect that is followed is waited for, so that its connection can be used again.
+const UNWANTED: Duration = Duration::from_secs(1);
 
 /// Whether the response names another place to go to, by a status that is followed.
 fn is_redirect(head: &Parts) -> bool {

@@ -90,6 +90,11 @@ impl<'a> Watch<'a> {
         self.stage_due.set(now + self.timeouts.idle);
     }
 
+    /// Nobody wants the rest: it is over by `due` at the latest.
+    pub(super) fn end_by(&self, due: Time) {
+        self.total.set(self.total.get().min(due));
+    }
+
     /// A piece of the body arrived.
     pub(super) fn progress(&self) {
         self.progressed.set(true);

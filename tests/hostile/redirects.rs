@@ -361,6 +361,10 @@ fn bodies() -> Vec<Case> {
     };
     let none: fn(&mut Config) = |_| {};
     let soon: fn(&mut Config) = |config| config.timeouts.idle = super::lab::SOON;
+    let hours: fn(&mut Config) = |config| {
+        let timeouts = &mut config.timeouts;
+        (timeouts.idle, timeouts.total) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    };
     let six = "Content-Length: 6\r\n\r\nhello!";
     let megabyte = "x".repeat(1 << 20);
     let refused = failed(Phase::Connect, FailureKind::Refused);
@@ -393,6 +397,8 @@ fn bodies() -> Vec<Case> {
             Lab::new().with(|config| config.body.max_decoded = 5).fetch(peer.url("/"))
         }),
         with("with a body that stalls", FOLLOWED, soon, "Content-Length: 5\r\n\r\nhe"),
+        with("with a body that never comes", FOLLOWED, hours, "Content-Length: 5\r\n\r\n"),
+        with("with neither a length nor an end", FOLLOWED, hours, "\r\n"),
         with("with broken chunks", FOLLOWED, none, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
         with(
             "with a body that is not the gzip it says",
