@@ -292,7 +292,9 @@ fn pki(error: &PkiError) -> String {
         PkiError::EmptyEkuExtension | PkiError::RequiredEkuNotFoundContext(_) => {
             "is not meant for servers (extended key usage)"
         }
-        PkiError::NameConstraintViolation => "has a name that its issuer may not give (name constraints)",
+        PkiError::NameConstraintViolation => {
+            "has a name that its issuer may not give (name constraints; one on directory names can't be checked and counts as broken)"
+        }
         PkiError::PathLenConstraintViolated | PkiError::MaximumPathDepthExceeded => {
             "has too many issuers between it and a root"
         }
