@@ -75,6 +75,10 @@ fn leaving_early() -> Vec<Case> {
             conn.send(goaway(0, ENHANCE_YOUR_CALM))?;
             conn.end()
         }),
+        first("asks for less (ENHANCE_YOUR_CALM), then answers", RULE, FINE, goaway(0, ENHANCE_YOUR_CALM)),
+        case_with("asks for less before a POST, then takes it on a new connection", RULE, FINE, post(5), |conn| {
+            on_first(goaway(0, ENHANCE_YOUR_CALM))(conn)
+        }),
         case("sends GOAWAY where its settings are due", "RFC 9113 §3.4", PROTOCOL, |conn| {
             conn.preface()?;
             conn.send(goaway(0, NO_ERROR))?;

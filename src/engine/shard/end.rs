@@ -17,8 +17,8 @@ use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{
-    Attempt, CloseReason, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Repeats, Response, Time,
-    Timings,
+    Attempt, CloseReason, Extra, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Repeats,
+    Response, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, retry_after};
@@ -334,10 +334,19 @@ impl Shard {
             Some(_) if !replayable => true,
             _ => false,
         };
-        if !free {
+        let waits = exchanged.sent == Sent::Declined && self.takes_others(extra, flight.host, flight.crowded.get());
+        if !(free || waits) {
             extra.hop_attempts += 1;
         }
-        RetryFacts { attempt: extra.hop_attempts.max(1), replayable, free }
+        RetryFacts { attempt: extra.hop_attempts.max(u32::from(!waits)), replayable, free }
+    }
+
+    /// Whether a request that the peer has not looked at, because it is asked too much, waits without that being an attempt: as long
+    /// as it takes others.
+    fn takes_others(&self, extra: &mut Extra, host: HostId, crowded: bool) -> bool {
+        let repeats = Fault::Unprocessed.repeats(extra.repeats, self.answered(host), crowded);
+        extra.repeats = repeats.unwrap_or(extra.repeats);
+        repeats.is_some()
     }
 
     fn redirect(&self, job: &Job, head: &Parts) -> Decision {
