@@ -104,6 +104,12 @@ impl H2 {
         if self.is_closed() { 1 } else { self.state.places.allowed() }
     }
 
+    /// Whether the peer, which had allowed streams, allows none any more.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.state.places.have_ended()
+    }
+
     /// Takes `request`, sends it on a stream of its own and receives its response, within the context's time-outs. What is left
     /// of `request` is to be filled again. Dropping the future resets the stream and leaves the connection as it is.
     pub async fn exchange<C: Clock>(

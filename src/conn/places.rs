@@ -18,8 +18,9 @@ pub(super) struct Places {
     allowed: Cell<usize>,
     /// Taken beyond what is allowed now: so many go with those who leave.
     owed: Cell<usize>,
-    /// The peer has said how many it allows.
+    /// The peer has said how many it allows, and that was not always none.
     is_known: Cell<bool>,
+    was_open: Cell<bool>,
     /// It has just said so, and given places to those who waited longest.
     given: Notify,
 }
@@ -45,6 +46,7 @@ impl Places {
             allowed: Cell::new(allowed),
             owed: Cell::new(0),
             is_known: Cell::new(false),
+            was_open: Cell::new(false),
             given: Notify::new(),
         }
     }
@@ -62,6 +64,7 @@ impl Places {
             return;
         }
         self.is_known.set(known);
+        self.was_open.set(self.was_open.get() || (known && allowed > 0));
         if let Some(more) = allowed.checked_sub(before) {
             let paid = more.min(self.owed.get());
             self.owed.set(self.owed.get() - paid);
@@ -75,9 +78,15 @@ impl Places {
         }
     }
 
-    /// Whether those who wait had better wait elsewhere. A peer that allows none will allow some yet.
+    /// Whether those who wait had better wait elsewhere. A peer that has allowed none so far will allow some yet; one that allows none any
+    /// more may be on its way out.
     const fn is_full_for_good(&self) -> bool {
-        self.is_known.get() && self.allowed.get() > 0
+        self.is_known.get() && self.was_open.get()
+    }
+
+    /// Whether the peer allows none any more.
+    pub(super) const fn have_ended(&self) -> bool {
+        self.was_open.get() && self.allowed.get() == 0
     }
 
     /// Nobody waits any longer: the connection has no use for the requests, and says so to each.
@@ -203,6 +212,10 @@ mod tests {
             }
             let late = pin!(places.take()).poll(&mut cx);
             assert!(matches!(late, Poll::Ready(Err(NoPlace::Full))) == (allowed < 100), "{late:?}");
+            drop((late, got, waiting));
+            places.allow(0, true);
+            let closed = pin!(places.take()).poll(&mut cx);
+            assert!(matches!(closed, Poll::Ready(Err(NoPlace::Full))), "it takes no more: {closed:?}");
         }
     }
 }

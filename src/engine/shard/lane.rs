@@ -311,6 +311,10 @@ impl Shard {
                     // Others may have told the scheduler of a later time than that of the exchange's end.
                     let now = self.clock.now();
                     self.update_streams(id, h2.streams_allowed(), flight.host, now);
+                    if h2.has_stopped() {
+                        // It may never allow a stream again, and holds a place of its host's.
+                        self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+                    }
                     {
                         let mut streams = streams.borrow_mut();
                         streams.answered |= exchanged.head.is_some();
