@@ -25,7 +25,7 @@ named! {
         GoAway = "go_away",
         /// It has carried as many requests as the peer is known to take on one.
         Spent = "spent",
-        /// What happened to another connection of its host says that it is of no use either.
+        /// What happened to another connection of its host says that it is of no use either, or what answers over it only fails.
         Suspect = "suspect",
         /// The run ended.
         Shutdown = "shutdown",
