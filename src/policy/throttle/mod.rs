@@ -300,6 +300,8 @@ impl Throttle {
         } else if !search.is_shaken {
             search.is_shaken = true;
             self.stage = Stage::Limited(search);
+        } else if search.is_in_vain(&self.window) {
+            self.release(self.window.share());
         } else if search.is_sure && (search.lowered == 0 || self.window.share() <= HELPED) {
             return self.lower(search, now);
         } else {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::model::Time;
 
 use super::allowance::{Allowance, FIRST_PACE, SLOWEST};
+use super::trial::MOVED;
 use super::window::Window;
 
 /// Windows that a limit is kept at most before the next step up is tried.
@@ -18,8 +19,9 @@ const PAUSES_TRIED: u32 = 4;
 /// A step up is so many tenths of a rate where it doubles it.
 const DOUBLE: u32 = 10;
 
-/// How often a limit is lowered before it is taken for none.
+/// How often a limit is lowered before it is taken for none, and before it has to show that this helps.
 const MOST_LOWERED: u8 = 8;
+const ENOUGH_LOWERED: u8 = 2;
 
 /// Where so many are asked for at once, they are asked for no more than so many times as often as that many can be served.
 const SLACK: u64 = 2;
@@ -40,8 +42,9 @@ pub(super) struct Search {
     /// The pause that the host asked for last, which each step up costs that does not hold; and no step up before this time.
     pause: Duration,
     not_before: Time,
-    /// How often in a row the floor did not hold and was lowered.
+    /// How often in a row the floor did not hold and was lowered, and the share that failed when it was lowered first, of 255.
     pub(super) lowered: u8,
+    failed: u8,
     /// It was found at the beginning, when nearly all failed, and not by 429, which some URLs always answer: there is a limit.
     pub(super) is_sure: bool,
     /// Nothing has failed at it, and nothing is known of what would: steps are double, and soon follow each other.
@@ -62,6 +65,7 @@ impl Search {
             pause: Duration::ZERO,
             not_before: Time::ZERO,
             lowered: 0,
+            failed: 0,
             is_sure: false,
             is_ascent: false,
             is_shaken: false,
@@ -95,8 +99,14 @@ impl Search {
             Allowance::All => Allowance::All,
         };
         let lowered = self.lowered + 1;
-        let lower = Self { floor, steps: 0, lowered, is_shaken: false, ..self.waits_longer() };
+        let failed = if self.lowered == 0 { (window.share() * 255.0) as u8 } else { self.failed };
+        let lower = Self { floor, steps: 0, lowered, failed, is_shaken: false, ..self.waits_longer() };
         (lowered <= MOST_LOWERED).then_some(lower)
+    }
+
+    /// Whether a third less than at first fails as often as then: it is something else.
+    pub(super) fn is_in_vain(&self, window: &Window) -> bool {
+        self.lowered >= ENOUGH_LOWERED && window.share() * 255.0 > f32::from(self.failed) * MOVED
     }
 
     fn waits_longer(self) -> Self {
@@ -193,6 +203,22 @@ mod tests {
         let every = [12_500_000, 15_625_000].map(Allowance::Every);
         assert_eq!(seen[..6], [8, 6, 4, 3, 2, 1].map(Allowance::AtOnce));
         assert_eq!(seen[6..], every, "a rate, where one at once is too much");
+    }
+
+    #[test]
+    fn lowering_has_to_help_before_long() {
+        // Four good answers, and so many bad ones.
+        let window = |bad: u16| {
+            let mut window = window();
+            (0..bad).for_each(|_| window.bad());
+            window
+        };
+        let search = Search::new(Allowance::Every(1_000_000), &window(0));
+        let once = search.lower(&window(4)).expect("it is the first time");
+        assert!(!once.is_in_vain(&window(4)), "once is not enough to say");
+        let twice = once.lower(&window(4)).expect("it is the second time");
+        assert!(twice.is_in_vain(&window(4)) && twice.is_in_vain(&window(3)), "half failed, and three of seven do");
+        assert!(!twice.is_in_vain(&window(2)), "a third is less");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::window::Window;
 pub(super) const HELPED: f32 = 1.0 / 3.0;
 
 /// And it has moved something, so that still less may help, when no more than this part of it does.
-const MOVED: f32 = 0.75;
+pub(super) const MOVED: f32 = 0.75;
 
 /// Likewise at the beginning, where the share of before is that of a few attempts.
 const HELPED_AT_FIRST: f32 = 0.15;
