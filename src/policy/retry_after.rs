@@ -274,7 +274,8 @@ fn offset(zone: &str) -> Option<i64> {
     let digits: String = number[1..].chars().filter(|digit| *digit != ':').collect();
     let minutes = match digits.len() {
         2 => number_of(&digits, 2)? * 60,
-        4 => number_of(&digits[..2], 2)? * 60 + number_of(&digits[2..], 2)?,
+        // Four bytes may be fewer letters.
+        4 => number_of(digits.get(..2)?, 2)? * 60 + number_of(digits.get(2..)?, 2)?,
         _ => return None,
     };
     Some(named + if number.starts_with('-') { -60 * minutes } else { 60 * minutes })
@@ -295,6 +296,13 @@ mod tests {
     /// Sun, 06 Nov 1994 08:49:37 GMT.
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
+    }
+
+    #[test]
+    fn zones_of_letters_that_take_several_bytes_are_none() {
+        for zone in ["+3ù9", "-ù9:3", "+é", "-ééé"] {
+            assert_eq!(offset(zone), None, "{zone}");
+        }
     }
 
     fn check(table: &[(&str, Option<u64>)]) {
