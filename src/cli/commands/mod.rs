@@ -38,7 +38,7 @@ enum Command {
     /// Fetch URLs and write one JSON record per URL.
     #[command(after_help = get::HELP)]
     Get(Box<GetArgs>),
-    /// Load one or many URLs, and say how that was borne: rate, latency, failures.
+    /// Load one or many URLs, and measure rate, latency and failures.
     #[command(after_help = bench::HELP)]
     Bench(Box<BenchArgs>),
     /// Fetch a list of URLs in many ways, side by side, and say what makes the difference.

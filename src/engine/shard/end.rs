@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, retry_after};
-use crate::pool::{ConnId, Released};
+use crate::pool::{ConnId, Pool, Released};
 use crate::sched::{Event, HostId, Report};
 
 /// What a lane does that has settled a request: what has come for it meanwhile, or else `next`.
@@ -124,10 +124,10 @@ impl Shard {
             self.closed(id, why);
             return Next::Close(why);
         }
-        if self.answers_badly(id, flight.host, exchanged) {
-            self.pool.borrow_mut().drain(id, CloseReason::Suspect);
-        }
         let mut pool = self.pool.borrow_mut();
+        if self.answers_badly(&mut pool, id, flight.host, exchanged) {
+            pool.drain(id, CloseReason::Suspect);
+        }
         if exchanged.result.as_ref().is_err_and(is_timeout) {
             // Other streams may still get answers, but nothing new goes where one came too late.
             pool.drain(id, CloseReason::Failed);
@@ -154,21 +154,19 @@ impl Shard {
 
     /// Whether what answers over this connection fails, by more than chance, while the host as a whole does not: one of many machines
     /// behind one address.
-    fn answers_badly(&self, id: ConnId, host: HostId, exchanged: &Exchanged) -> bool {
+    fn answers_badly(&self, pool: &mut Pool<PoolKey>, id: ConnId, host: HostId, exchanged: &Exchanged) -> bool {
         let Some(head) = &exchanged.head else { return false };
-        let is_failing = head.status.is_server_error() && {
-            let (retries, status) = (&self.shared.config.retries, head.status.as_u16());
-            retries.retry_statuses.contains(&status) && !retries.hold_statuses.contains(&status)
-        };
-        let in_a_row = self.pool.borrow_mut().answered(id, is_failing);
+        let verdict = || Verdict::of_status(head.status.as_u16(), || None, &self.shared.config.retries);
+        let is_failing = head.status.is_server_error() && matches!(verdict(), Verdict::Troubled(_));
+        let in_a_row = pool.answered(id, is_failing);
         is_failing && in_a_row >= self.sched.borrow().telling_run(host)
     }
 
-    /// What answers over the host's connections may not be all of the host: it is asked over new ones from now on.
+    /// Nothing new goes over the host's connections of now.
     #[cold]
-    fn leave_connections(&self, key: PoolKey) {
-        let idle = self.pool.borrow_mut().abandon(key, CloseReason::Suspect);
-        idle.into_iter().for_each(|id| self.dismiss(id, CloseReason::Suspect));
+    pub(super) fn leave_connections(&self, key: PoolKey, why: CloseReason) {
+        let idle = self.pool.borrow_mut().abandon(key, why);
+        idle.into_iter().for_each(|id| self.dismiss(id, why));
     }
 
     /// The peer may have changed how many streams it allows.
@@ -260,8 +258,9 @@ impl Shard {
             }
             self.stow_again(&mut flight.job);
             self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
+            // What answers over them may not be all of the host.
             if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
-                self.leave_connections(key);
+                self.leave_connections(key, CloseReason::Suspect);
             }
             self.log_retry(tried, attempts, now);
             self.log_host(host, before, now);

@@ -164,8 +164,7 @@ impl Shard {
     pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
         if self.with_habits(host, Habits::want_http1) == Some(true) {
             self.log_http1(host);
-            let idle = self.pool.borrow_mut().abandon(key, CloseReason::NotKeptAlive);
-            idle.into_iter().for_each(|id| self.dismiss(id, CloseReason::NotKeptAlive));
+            self.leave_connections(key, CloseReason::NotKeptAlive);
         }
     }
 }

@@ -82,8 +82,9 @@ pub struct Throttle {
     relapses: u8,
     /// Trials with so many at once that did not help: twice as many failures are needed for the next.
     idle_crowds: u8,
-    /// The last failure said that the host is asked too much, and it is not the URL that is answered so.
+    /// The last failure said that the host is asked too much.
     is_told: bool,
+    /// And means all that it is asked: it serves first attempts, and further ones at what it had refused.
     is_meant: bool,
     /// No trial has been.
     is_untried: bool,
