@@ -187,19 +187,17 @@ fn streams() -> Vec<Case> {
                 together(outcomes)
             },
         ),
-        Case::new("lowers the streams to none after three answers, for good", RULE, complete(200, 16 * 5), move || {
+        Case::new("lowers the streams to none after three answers, for good", RULE, complete(200, 40 * 5), move || {
             let peer = serve(|conn| {
                 conn.greet(&[(MAX_CONCURRENT_STREAMS, 10)])?;
                 for answered in 1.. {
                     let stream = conn.request()?;
-                    conn.send(hello(stream))?;
-                    if answered == 3 {
-                        conn.send(settings(&[(MAX_CONCURRENT_STREAMS, 0)]))?;
-                    }
+                    let end = if answered == 3 { settings(&[(MAX_CONCURRENT_STREAMS, 0)]) } else { Vec::new() };
+                    conn.send([end, hello(stream)].concat())?;
                 }
                 Ok(())
             });
-            together(lab().with(many).fetch_all(paths(16).map(|path| peer.url(&path))))
+            together(lab().with(many).fetch_all(paths(40).map(|path| peer.url(&path))))
         }),
         Case::new("lowers the streams from ten to one while four are open", RULE, complete(200, 16 * 5), move || {
             let peer = serve(|conn| {
