@@ -21,10 +21,12 @@ pub struct RetrySettings {
     /// The longest `Retry-After` that is waited for. Default 5 minutes. A job that is asked to wait for longer is not tried
     /// again; a host that answers nothing else is dead.
     pub retry_after_max: Duration,
-    /// Retries a host's successes pay for: each finished job adds this share of one retry. Default 1: at most half of what
-    /// a host is asked is asked again.
+    /// Retries a host's successes pay for: each job that ends well adds this share of one retry for each attempt that it took.
+    /// Default 1.
     pub budget_ratio: f64,
-    /// Retries every host may have regardless of its successes. Default 100. A retry is paid for when its wait is over.
+    /// Retries every host may have regardless of its successes. Default 100. A retry is paid for when its wait is over. Half of them
+    /// are kept for jobs that have failed twice, half of these for those that have failed three times, and so on, as far as
+    /// `retries` allows.
     pub budget_floor: u32,
     /// Failure events in a row (concurrent ones count once, time-outs as much as half of these) after which a host is dead.
     /// Default 5. 0: never.

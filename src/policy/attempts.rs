@@ -1,34 +1,56 @@
 //! Does trying again help on this host? Where it does for a quarter of the attempts, the host had failed, and not the URL.
 
 /// Attempts that are counted before older ones count half.
-const MEMORY: u16 = 64;
+const MEMORY: u8 = 64;
 
 /// One further attempt that ends well outweighs so many that do not.
-const OUTWEIGHS: u16 = 3;
+const OUTWEIGHS: u8 = 3;
 
 /// Attempts that tell what further ones, and what first ones, are like.
-const ENOUGH_FURTHER: u16 = 8;
-const ENOUGH_FIRST: u16 = 16;
-const ENOUGH_VAIN: u16 = 2;
+const ENOUGH_FURTHER: u8 = 8;
+const ENOUGH_FIRST: u8 = 16;
+const ENOUGH_VAIN: u8 = 2;
+
+/// So many times as often is far more often.
+const BETTER: u16 = 3;
 
 /// What is no chance any more: many hosts are asked, and each is asked often.
 const CHANCE: f32 = 0.002;
 
-/// How the attempts ended that were the first at their jobs, and how the others did.
+/// How the attempts ended that were the first at their jobs, the second, and all others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {
     first: Tally,
-    further: Tally,
+    second: Tally,
+    later: Tally,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    good: u16,
-    bad: u16,
+    good: u8,
+    bad: u8,
 }
 
 impl Tally {
     const NONE: Self = Self { good: 0, bad: 0 };
+
+    const fn all(self) -> u8 {
+        self.good + self.bad
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self { good: self.good + other.good, bad: self.bad + other.bad }
+    }
+
+    /// Whether hardly any ended well, of so many that failed.
+    const fn hardly_any_good(self, of: u8) -> bool {
+        self.bad >= of && self.good <= self.bad / ENOUGH_FIRST
+    }
+
+    /// Whether most ended well, so many at the least.
+    const fn mostly_good(self, at_least: u8) -> bool {
+        self.good >= at_least && self.bad <= self.good / OUTWEIGHS
+    }
 
     const fn count(&mut self, good: bool) {
         if good {
@@ -36,7 +58,7 @@ impl Tally {
         } else {
             self.bad += 1;
         }
-        if self.good + self.bad > MEMORY {
+        if self.all() > MEMORY {
             self.good /= 2;
             self.bad /= 2;
         }
@@ -45,17 +67,34 @@ impl Tally {
 
 impl Attempts {
     /// None yet.
-    pub const NONE: Self = Self { first: Tally::NONE, further: Tally::NONE };
+    pub const NONE: Self = Self { first: Tally::NONE, second: Tally::NONE, later: Tally::NONE };
 
-    /// One ended, well or not. `again`: not the first at its job.
-    pub const fn ended(&mut self, again: bool, good: bool) {
-        if again { self.further.count(good) } else { self.first.count(good) }
+    /// One ended, well or not, that was its job's of this number: 1 for the first.
+    pub const fn ended(&mut self, attempt: u32, good: bool) {
+        match attempt {
+            0 | 1 => self.first.count(good),
+            2 => self.second.count(good),
+            _ => self.later.count(good),
+        }
+    }
+
+    const fn further(self) -> Tally {
+        self.second.and(self.later)
     }
 
     /// Whether at least a quarter of the further ones ended well.
     #[must_use]
     pub const fn further_help(self) -> bool {
-        self.further.good > 0 && self.further.good * OUTWEIGHS >= self.further.bad
+        let further = self.further();
+        further.good > 0 && further.bad.div_ceil(OUTWEIGHS) <= further.good
+    }
+
+    /// Whether further ones end well far more often than first ones.
+    #[must_use]
+    pub const fn further_are_better(self) -> bool {
+        let (first, further) = (self.first, self.further());
+        let (good_first, good) = (first.good as u16 + 1, further.good as u16);
+        first.bad >= ENOUGH_FIRST && good * first.all() as u16 > BETTER * good_first * further.all() as u16
     }
 
     /// Whether a first one has ended well of late.
@@ -67,37 +106,35 @@ impl Attempts {
     /// Whether a further one has ended well of late.
     #[must_use]
     pub const fn has_good_further(self) -> bool {
-        self.further.good > 0
+        self.further().good > 0
     }
 
     /// The share of the first ones that fail, as far as that can be known (Laplace's rule of succession).
     #[must_use]
     pub fn first_share(self) -> f32 {
-        f32::from(self.first.bad + 1) / f32::from(self.first.good + self.first.bad + 2)
+        f32::from(self.first.bad + 1) / f32::from(self.first.all() + 2)
     }
 
     /// Whether it is surely the URL: no further one ended well, and if the host failed whatever it is asked that would be no chance.
     #[must_use]
     pub fn url_fails_for_sure(self) -> bool {
-        let by_chance = self.first_share().powi(i32::from(self.further.bad));
-        self.first.good > 0 && self.further.good == 0 && by_chance <= CHANCE
+        let by_chance = self.first_share().powi(i32::from(self.further().bad));
+        self.first.good > 0 && self.further().good == 0 && by_chance <= CHANCE
     }
 
     /// Whether it is the URL: whatever had failed once fails again, and a fifth of what is asked for the first time does not fail.
     #[must_use]
     pub const fn url_fails(self) -> bool {
-        self.further.good == 0 && self.further.bad >= ENOUGH_VAIN && self.first.good * 4 >= self.first.bad
+        self.further().good == 0 && self.further().bad >= ENOUGH_VAIN && self.first.bad.div_ceil(4) <= self.first.good
     }
 
-    /// Whether it is the first attempt that fails, whatever the job, and further ones end well: a cache that is cold, a page
-    /// that is made when it is asked for.
+    /// Whether it is the first attempt that fails, or the first two, whatever the job, and further ones end well: a cache that is cold,
+    /// a page that is made when it is asked for.
     #[must_use]
     pub const fn first_fail(self) -> bool {
-        let (first, further) = (self.first, self.further);
-        first.bad >= ENOUGH_FIRST
-            && first.good * ENOUGH_FIRST <= first.bad
-            && further.good >= ENOUGH_FURTHER
-            && further.bad * OUTWEIGHS <= further.good
+        self.first.hardly_any_good(ENOUGH_FIRST)
+            && (self.further().mostly_good(ENOUGH_FURTHER)
+                || self.second.hardly_any_good(ENOUGH_FURTHER) && self.later.mostly_good(1))
     }
 }
 
@@ -105,22 +142,22 @@ impl Attempts {
 mod tests {
     use super::*;
 
-    fn count(attempts: &mut Attempts, again: bool, good: u32, bad: u32) {
-        (0..good).for_each(|_| attempts.ended(again, true));
-        (0..bad).for_each(|_| attempts.ended(again, false));
+    fn count(attempts: &mut Attempts, attempt: u32, good: u32, bad: u32) {
+        (0..good).for_each(|_| attempts.ended(attempt, true));
+        (0..bad).for_each(|_| attempts.ended(attempt, false));
     }
 
     #[test]
     fn a_quarter_that_ends_well_is_enough_and_the_old_is_forgotten() {
         let mut attempts = Attempts::NONE;
         assert!(!attempts.further_help());
-        count(&mut attempts, true, 1, 3);
+        count(&mut attempts, 2, 1, 3);
         assert!(attempts.further_help());
-        count(&mut attempts, true, 0, 1);
+        count(&mut attempts, 2, 0, 1);
         assert!(!attempts.further_help());
-        count(&mut attempts, true, 0, 1000);
+        count(&mut attempts, 2, 0, 1000);
         assert!(!attempts.further_help());
-        count(&mut attempts, true, 40, 0);
+        count(&mut attempts, 2, 40, 0);
         assert!(attempts.further_help());
     }
 
@@ -130,8 +167,8 @@ mod tests {
             [((10, 2), (0, 1), false), ((10, 2), (0, 2), true), ((10, 2), (1, 40), false), ((1, 5), (0, 4), false)]
         {
             let mut attempts = Attempts::NONE;
-            count(&mut attempts, false, first.0, first.1);
-            count(&mut attempts, true, further.0, further.1);
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, further.0, further.1);
             assert_eq!(attempts.url_fails(), fails, "{first:?} {further:?}");
         }
     }
@@ -149,8 +186,8 @@ mod tests {
             ((8, 8), (0, 9), true),
         ] {
             let mut attempts = Attempts::NONE;
-            count(&mut attempts, false, first.0, first.1);
-            count(&mut attempts, true, further.0, further.1);
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, further.0, further.1);
             assert_eq!(attempts.url_fails_for_sure(), sure, "{first:?} {further:?}");
         }
     }
@@ -168,9 +205,46 @@ mod tests {
             ((0, 16), (9, 4), false),
         ] {
             let mut attempts = Attempts::NONE;
-            count(&mut attempts, false, first.0, first.1);
-            count(&mut attempts, true, further.0, further.1);
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, further.0, further.1);
             assert_eq!(attempts.first_fail(), fail, "{first:?} {further:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_two_fail_where_hardly_any_ends_well_of_them_and_a_later_one_does() {
+        for (first, second, later, fail) in [
+            ((0, 16), (0, 8), (1, 0), true),
+            ((0, 16), (0, 8), (0, 0), false),
+            ((0, 16), (0, 7), (1, 0), false),
+            ((0, 16), (1, 15), (4, 0), false),
+            ((0, 16), (1, 16), (4, 0), true),
+            ((0, 16), (0, 8), (3, 1), true),
+            ((0, 16), (0, 8), (3, 2), false),
+            ((2, 16), (0, 8), (4, 0), false),
+        ] {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, second.0, second.1);
+            count(&mut attempts, 3, later.0, later.1);
+            assert_eq!(attempts.first_fail(), fail, "{first:?} {second:?} {later:?}");
+        }
+    }
+
+    #[test]
+    fn further_ones_are_better_where_three_times_as_many_of_them_end_well() {
+        for (first, further, better) in [
+            ((0, 15), (4, 0), false),
+            ((0, 16), (0, 8), false),
+            ((0, 16), (1, 4), true),
+            ((0, 16), (1, 5), false),
+            ((8, 16), (8, 8), false),
+            ((1, 40), (3, 7), true),
+        ] {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, further.0, further.1);
+            assert_eq!(attempts.further_are_better(), better, "{first:?} {further:?}");
         }
     }
 }

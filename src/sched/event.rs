@@ -24,8 +24,16 @@ pub struct Report {
     pub started: Time,
     /// What the peer made of it.
     pub verdict: Verdict,
+    /// Which of the job's attempts here it was: 1 for the first.
+    pub attempt: u32,
+}
+
+impl Report {
     /// Whether the job had failed here before: then a failure is the job's affair and says nothing new of the host.
-    pub again: bool,
+    #[must_use]
+    pub const fn is_again(self) -> bool {
+        self.attempt > 1
+    }
 }
 
 /// Something happened.

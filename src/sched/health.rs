@@ -73,8 +73,6 @@ struct Trouble {
     again: u16,
     /// Jobs at its front for which the others wait: free repeats, redirects.
     ahead: u16,
-    /// How often a retry that could not be afforded has waited since the last good answer.
-    unpaid: u16,
     share: Share,
     attempts: Attempts,
     throttle: Throttle,
@@ -83,9 +81,6 @@ struct Trouble {
 /// One of so many jobs that are to show whether a host has recovered is one that has failed before: it may be that only these
 /// succeed, but in an outage each is one of the few attempts that it has.
 const ONE_LAST_OF: u8 = 8;
-
-/// Waits of retries that a host can't afford, between two good answers.
-const MOST_UNPAID_WAITS: u16 = 1024;
 
 /// What judging needs from outside.
 pub(super) struct Bench<'a> {
@@ -207,12 +202,9 @@ impl Health {
         }
     }
 
-    /// Whether a retry that the host can't afford may wait once more: so often between two good answers at the most.
-    pub(super) fn may_wait_unpaid(&mut self) -> bool {
-        self.trouble.as_mut().is_some_and(|trouble| {
-            trouble.unpaid = trouble.unpaid.saturating_add(1);
-            trouble.unpaid <= MOST_UNPAID_WAITS
-        })
+    /// Whether a retry that the host can't afford may wait once more: a good answer came so short a time ago.
+    pub(super) fn may_wait_unpaid(&self, patience: Duration, now: Time) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| now.since(trouble.well_at) < patience)
     }
 
     /// A job has come to the front of the queue, for which the others wait.
@@ -398,7 +390,6 @@ impl Trouble {
             drawn: 0,
             again: 0,
             ahead: 0,
-            unpaid: 0,
             share: Share::new(served),
             attempts: Attempts::NONE,
             throttle: Throttle::new(now),
@@ -418,6 +409,10 @@ impl Trouble {
         }
         if self.doubts() {
             return rng.bool();
+        }
+        // How far they have to come is to be seen soon: those not yet tried would only wait behind them.
+        if self.attempts.further_are_better() {
+            return rng.u8(..ONE_LAST_OF) > 0;
         }
         if self.level > 0 {
             self.drawn = (self.drawn + 1) % ONE_LAST_OF;
@@ -456,7 +451,7 @@ impl Trouble {
     fn ended(&mut self, report: Report, is_good: bool, now: Time) {
         // What was begun before less was asked for says nothing of it.
         if !self.throttle.is_suspicious() || self.throttle.is_news(report.started) {
-            self.attempts.ended(report.again, is_good);
+            self.attempts.ended(report.attempt, is_good);
         }
         if self.throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
             self.throttle.urls_fail(self.attempts.first_share(), now);
@@ -483,7 +478,7 @@ impl Trouble {
         let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
         let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
         // A URL is no reason not to be reached.
-        let counts = self.counts(report.again) || !is_there || (self.level > 0 && blow.pause.is_some());
+        let counts = self.counts(report.is_again()) || !is_there || (self.level > 0 && blow.pause.is_some());
         // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % LONG_RUN };
         let is_unclear = self.share.is_hopeless() && !self.throttle.expects_failures();
@@ -550,13 +545,12 @@ impl Trouble {
     fn served(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
         let now = bench.now;
         // It was asked for before the last good answer came, and all that failed since came back first.
-        let is_in_question = report.started <= self.well_at && (!report.again || self.attempts.has_good_first());
+        let is_in_question = report.started <= self.well_at && (!report.is_again() || self.attempts.has_good_first());
         let is_crowded =
             is_in_question && bench.holds_back() && self.throttle.crowded(self.run, now.since(report.started), now);
         self.well_at = now;
         self.share.good_after(self.run);
         (self.run, self.uncounted) = (0, 0);
-        self.unpaid = 0;
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
             self.rest.end(now);
             self.asked_at = None;

@@ -17,7 +17,7 @@ impl<J> Scheduler<J> {
         self.release(id, now);
         self.note(id, report, now);
         if report.verdict == Verdict::Fine {
-            self.hosts[id.0 as usize].budget.earn(&self.settings.retries);
+            self.hosts[id.0 as usize].budget.earn(report.attempt, &self.settings.retries);
         }
         self.settle(id.0, now);
     }
@@ -37,7 +37,7 @@ impl<J> Scheduler<J> {
                 let wait = report.verdict.pause().unwrap_or_default().max(wait);
                 let due = if report.verdict.is_timeout() { now.max(report.started + wait) } else { now + wait };
                 let host = &mut self.hosts[id.0 as usize];
-                self.retries.insert(id.0, &mut host.retries, job, due, comeback(report.verdict));
+                self.retries.insert(id.0, &mut host.retries, job, due, comeback(report));
                 self.comes_again_at = Some(due);
             }
             Err(reason) => {
@@ -127,10 +127,12 @@ impl<J> Scheduler<J> {
 /// Behind those that have not been tried yet: it has failed, and they may not. But who was asked to wait, with all of the host,
 /// has done so. A host that asks for less is already asked less by its back-off clock; charging its account too would give up
 /// on jobs that it has promised to serve later.
-const fn comeback(verdict: Verdict) -> Comeback {
-    match verdict {
+const fn comeback(report: Report) -> Comeback {
+    match report.verdict {
         Verdict::PushedBack(Some(_)) => Comeback::First,
         Verdict::PushedBack(None) => Comeback::Behind,
-        Verdict::Fine | Verdict::Troubled(_) | Verdict::Failed(_) | Verdict::Stalled(_) => Comeback::Paying,
+        Verdict::Fine | Verdict::Troubled(_) | Verdict::Failed(_) | Verdict::Stalled(_) => {
+            Comeback::Paying { failed: report.attempt }
+        }
     }
 }

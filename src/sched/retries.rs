@@ -36,8 +36,8 @@ pub(super) enum Comeback {
     First,
     /// Behind them, for nothing.
     Behind,
-    /// Behind them, if the host can afford it by then.
-    Paying,
+    /// Behind them, if the host can afford it by then. The last attempt was the job's one of this number.
+    Paying { failed: u32 },
 }
 
 #[derive(Debug)]
@@ -163,7 +163,7 @@ mod tests {
         let mut retries = Retries::new();
         let mut list = OfHost::NONE;
         for (job, due) in [("late", 9), ("first", 3), ("second", 3)] {
-            retries.insert(7, &mut list, job, ms(due), Comeback::Paying);
+            retries.insert(7, &mut list, job, ms(due), Comeback::Paying { failed: 1 });
         }
         assert_eq!(retries.first(), Some((ms(3), 7)));
         let mut seen = Vec::new();

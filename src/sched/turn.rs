@@ -15,7 +15,7 @@ use super::retries::Comeback;
 const BATCH: usize = 16;
 
 /// Where more retries of a host wait than these, those that it can't afford don't wait for its good answers to pay for them.
-const MOST_UNPAID: u32 = 256;
+const MOST_UNPAID: u32 = 16_384;
 
 /// And how long each waits at the least before it asks again.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
@@ -46,10 +46,18 @@ impl<J> Scheduler<J> {
         match self.retries.take_first(&mut host.retries) {
             // Where nothing comes back well, others are to show whether it is the host or the job.
             Some((job, Comeback::First)) if !host.health.is_in_trouble() => self.enqueue_first(HostId(id), job, now),
-            Some((job, Comeback::Paying)) if !host.budget.spend() => {
-                if host.may_earn() && host.retries.len() < MOST_UNPAID && host.health.may_wait_unpaid() {
+            Some((job, Comeback::Paying { failed })) if !host.budget.spend(failed, &self.settings.retries) => {
+                let may_earn = host.may_earn();
+                let patience = self.settings.retries.outage;
+                if may_earn && host.retries.len() < MOST_UNPAID && host.health.may_wait_unpaid(patience, now) {
                     let due = now + self.settings.job_backoff().wait(1, &mut self.rng);
-                    self.retries.insert(id, &mut host.retries, job, due + LEAST_WAIT, Comeback::Paying);
+                    self.retries.insert(id, &mut host.retries, job, due + LEAST_WAIT, Comeback::Paying { failed });
+                    return true;
+                }
+                // What was kept for others is of use to nobody else.
+                if !may_earn && host.budget.spend_any() {
+                    host.health.comes_again();
+                    self.enqueue(id, job, now);
                     return true;
                 }
                 self.given_up.push_back((HostId(id), job, GiveUpReason::BudgetEmpty));

@@ -198,10 +198,10 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let again = flight.job.extra.as_ref().is_some_and(|extra| extra.hop_attempts > 0);
+        let before = flight.job.extra.as_ref().map_or(0, |extra| extra.hop_attempts);
         let verdict = self.verdict(&exchanged);
         let facts = self.facts(&mut flight, &exchanged, reused);
-        let report = Report { started: flight.dispatched, verdict, again };
+        let report = Report { started: flight.dispatched, verdict, attempt: before + 1 };
         let host = flight.host;
         let mut attempt = Attempt {
             timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),

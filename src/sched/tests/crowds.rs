@@ -51,7 +51,7 @@ fn last_good(hosts: &[Host]) -> f64 {
         };
         flying.pop();
         let (host, good) = (crate::sched::HostId(id), now.since(started) == SERVICE);
-        let report = Report { started, verdict: if good { Verdict::Fine } else { SILENT }, again: attempt > 1 };
+        let report = Report { started, verdict: if good { Verdict::Fine } else { SILENT }, attempt };
         if good {
             last = now;
             scheduler.handle(Event::Done { host, report }, now);

@@ -41,8 +41,8 @@ enum Kind {
     ByUrl(u64, Verdict),
     /// Those of the list between these two places always fail.
     Block(u64, u64, Verdict),
-    /// So many of 100 URLs fail at their first attempt.
-    AtFirst(u64, Verdict),
+    /// So many of 100 URLs fail at so many first attempts.
+    AtFirst(u64, u32, Verdict),
     /// So many of 100 attempts fail.
     ByChance(u64, Verdict),
     /// It serves so many at once and refuses the others.
@@ -85,7 +85,7 @@ impl Played<'_> {
         let verdict = match self.case.kind {
             Kind::ByUrl(_, verdict) if !self.case.is_good(key) => verdict,
             Kind::Block(.., verdict) if !self.case.is_good(key) => verdict,
-            Kind::AtFirst(share, verdict) if attempt == 1 && self.case.is_drawn(key, share) => verdict,
+            Kind::AtFirst(share, times, verdict) if attempt <= times && self.case.is_drawn(key, share) => verdict,
             Kind::ByChance(share, verdict) if self.rng.u64(..100) < share => verdict,
             Kind::AtOnce(most) if self.serving >= most => UNAVAILABLE,
             Kind::Rate(rate, burst, verdict) => {
@@ -165,7 +165,7 @@ impl Case {
             // Each has to be tried to know which ones fail.
             Kind::ByUrl(share, _) => all + jobs * share as f64 / 100.0 * (bad - good) / at_once,
             Kind::Block(from, to, _) => (jobs * good + (to - from) as f64 * (bad - good)) / at_once,
-            Kind::AtFirst(share, _) => all + jobs * share as f64 / 100.0 * bad / at_once,
+            Kind::AtFirst(share, times, _) => all + jobs * share as f64 / 100.0 * f64::from(times) * bad / at_once,
             Kind::ByChance(share, _) => {
                 let share = share as f64 / 100.0;
                 all + jobs * (share + share * share) * bad / at_once
@@ -243,7 +243,7 @@ impl Case {
             };
             if end == Some(now) {
                 let Reverse((_, _, key, attempt, started, verdict)) = flying.pop().expect("peeked");
-                let report = Report { started, verdict: verdict.0, again: attempt > 1 };
+                let report = Report { started, verdict: verdict.0, attempt };
                 if verdict.0 == Verdict::Fine {
                     played.serving -= 1;
                     outcome.seconds = now.as_nanos() as f64 / 1e9;
@@ -332,14 +332,16 @@ fn short() -> Vec<(Case, f64)> {
         case("the last quarter of the list fails (503)", Kind::Block(375, 500, UNAVAILABLE), 500, quick, 2.0),
         case("the first 10 URLs are never answered (10 s)", Kind::Block(0, 10, SILENT), 500, quick, 15.0),
         case("20 URLs in the middle are never answered", Kind::Block(200, 220, SILENT), 500, quick, 40.0),
-        case("each URL fails at its first attempt (503)", Kind::AtFirst(100, UNAVAILABLE), 500, quick, 3.0),
-        case("the same, a long list", Kind::AtFirst(100, UNAVAILABLE), 10_000, quick, 8.0),
-        case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, RESET), 500, quick, 3.0),
-        case("each URL fails at its first attempt (429)", Kind::AtFirst(100, TOO_MANY), 500, quick, 15.0),
-        case("the same with `Retry-After: 1`", Kind::AtFirst(100, asks), 100, quick, 25.0),
-        case("the same with `Retry-After: 1` (503)", Kind::AtFirst(100, waits), 100, quick, 8.0),
-        case("three of four fail at their first attempt (503)", Kind::AtFirst(75, UNAVAILABLE), 500, quick, 2.0),
-        case("one of four fails at its first attempt (503)", Kind::AtFirst(25, UNAVAILABLE), 500, quick, 2.0),
+        case("each URL fails at its first attempt (503)", Kind::AtFirst(100, 1, UNAVAILABLE), 500, quick, 3.0),
+        case("the same, a long list", Kind::AtFirst(100, 1, UNAVAILABLE), 10_000, quick, 8.0),
+        case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, 1, RESET), 500, quick, 3.0),
+        case("each URL fails at its first attempt (429)", Kind::AtFirst(100, 1, TOO_MANY), 500, quick, 15.0),
+        case("the same with `Retry-After: 1`", Kind::AtFirst(100, 1, asks), 100, quick, 25.0),
+        case("the same with `Retry-After: 1` (503)", Kind::AtFirst(100, 1, waits), 100, quick, 8.0),
+        case("each URL fails at its first two attempts (503)", Kind::AtFirst(100, 2, UNAVAILABLE), 500, quick, 10.0),
+        case("half of the URLs fail at two attempts (resets)", Kind::AtFirst(50, 2, RESET), 500, quick, 4.0),
+        case("three of four fail at their first attempt (503)", Kind::AtFirst(75, 1, UNAVAILABLE), 500, quick, 2.0),
+        case("one of four fails at its first attempt (503)", Kind::AtFirst(25, 1, UNAVAILABLE), 500, quick, 2.0),
         case("serves 1 at once, refuses at once, few", Kind::AtOnce(1), 40, (ms(100), ms(2)), 15.0),
         case("serves 2 at once, refuses at once, few", Kind::AtOnce(2), 40, (ms(100), ms(2)), 15.0),
         case("10 % of the URLs say 429 and `Retry-After: 1`", Kind::ByUrl(10, asks), 500, quick, 6.0),
@@ -607,7 +609,7 @@ fn hard() -> Vec<(Case, f64, f64)> {
     }
     // Answers that take longer than refusals.
     for good in [100, 500, 2000] {
-        case(Kind::AtFirst(100, UNAVAILABLE), 500, (ms(good), ms(2)), 1.4, 0.0);
+        case(Kind::AtFirst(100, 1, UNAVAILABLE), 500, (ms(good), ms(2)), 1.4, 0.0);
         // Where those that fail come first, seconds go by until it is known that it is not the pace.
         let trials = 200.0 / good as f64;
         case(Kind::ByUrl(50, UNAVAILABLE), 400, (ms(good), ms(2)), 2.0 + trials, 0.0);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Rate;
 use crate::model::{DeferReason, GiveUpReason, Time};
+use crate::policy::Budget;
 use crate::sched::host::Place;
 use crate::sched::ready::LATEST_TURN;
 use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
@@ -280,7 +281,8 @@ impl Ledger {
                 let book = &mut self.hosts[host];
                 book.may_be_paid -= 1;
                 let left = book.history.account(&self.plan.settings.retries) - f64::from(book.may_be_paid);
-                assert!(left < 1.0 - 1e-9, "{ticket:?} could have been paid for");
+                let kept = Budget::kept(ticket.attempt - 1, &self.plan.settings.retries);
+                assert!(left < f64::from(kept) + 1.0 - 1e-9, "{ticket:?} could have been paid for");
                 self.leave_queue(host, ticket.job);
             }
             State::Queued | State::Retrying { .. } => {

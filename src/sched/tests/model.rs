@@ -86,7 +86,7 @@ enum Past {
         started: Time,
         at: Time,
         verdict: Verdict,
-        again: bool,
+        attempt: u32,
         max: u32,
     },
     /// A look-up failed, which is an event of its own.
@@ -162,12 +162,12 @@ impl Standing {
 
     fn follow(&mut self, past: Past, settings: &RetrySettings) {
         match past {
-            Past::Reported { started, at, verdict, again, max } => match Sign::of(verdict, settings) {
+            Past::Reported { started, at, verdict, attempt, max } => match Sign::of(verdict, settings) {
                 Sign::Nothing => {}
-                Sign::Alive(good) => self.alive(good, again, (started, at), max, !settings.backoff_max.is_zero()),
+                Sign::Alive(good) => self.alive(good, attempt, (started, at), max, !settings.backoff_max.is_zero()),
                 Sign::Gone(kind) => self.gone(kind, started, at, settings),
                 Sign::Failing(kind, weight, pause) => {
-                    self.failing((kind, weight), pause, verdict, again, (started, at), max, settings);
+                    self.failing((kind, weight), pause, verdict, attempt, (started, at), max, settings);
                 }
             },
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
@@ -194,17 +194,17 @@ impl Standing {
         }
     }
 
-    fn alive(&mut self, good: bool, again: bool, (started, at): (Time, Time), max: u32, holding: bool) {
+    fn alive(&mut self, good: bool, attempt: u32, (started, at): (Time, Time), max: u32, holding: bool) {
         (self.death, self.counted) = (None, 0);
         if !good {
             return;
         }
         self.served += 1;
         let Some(throttle) = &mut self.throttle else { return };
-        let in_question = started <= self.well_at && holding && (!again || self.attempts.has_good_first());
+        let in_question = started <= self.well_at && holding && (attempt == 1 || self.attempts.has_good_first());
         let crowded = in_question && throttle.crowded(self.run, at.since(started), at);
         self.well_at = at;
-        self.ended((started, at), again, true);
+        self.ended((started, at), attempt, true);
         let Some(throttle) = &mut self.throttle else { return };
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         if !crowded && !first_fail {
@@ -217,10 +217,10 @@ impl Standing {
         }
     }
 
-    fn ended(&mut self, (started, at): (Time, Time), again: bool, good: bool) {
+    fn ended(&mut self, (started, at): (Time, Time), attempt: u32, good: bool) {
         let Some(throttle) = &mut self.throttle else { return };
         if !throttle.is_suspicious() || throttle.is_news(started) {
-            self.attempts.ended(again, good);
+            self.attempts.ended(attempt, good);
         }
         if throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
             throttle.urls_fail(self.attempts.first_share(), at);
@@ -249,7 +249,7 @@ impl Standing {
         (kind, weight): (FailureKind, u32),
         pause: Option<Duration>,
         verdict: Verdict,
-        again: bool,
+        attempt: u32,
         (started, at): (Time, Time),
         max: u32,
         settings: &RetrySettings,
@@ -267,7 +267,7 @@ impl Standing {
         }
         let there = among(kind, "status reset closed io truncated too_slow");
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
-        let counts = !again || !there || self.attempts.further_help() || (self.level > 0 && asked);
+        let counts = attempt == 1 || !there || self.attempts.further_help() || (self.level > 0 && asked);
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % 32 };
         let unclear = self.share.is_hopeless() && !throttle.expects_failures();
         let long = !counts && self.uncounted == 0 && unclear;
@@ -291,7 +291,7 @@ impl Standing {
             throttle.is_not_told(at);
         }
         let disbelieved = url_fails || throttle.expects_failures();
-        self.ended((started, at), again, false);
+        self.ended((started, at), attempt, false);
         let throttle = self.throttle.as_mut().expect("it is there by now");
         let asks = pushed_back || pause.is_some_and(|pause| !pause.is_zero());
         let telling_run = match self.served {
@@ -374,9 +374,9 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn report(&mut self, report: Report, at: Time, max: u32) {
-        let Report { started, verdict, again } = report;
+        let Report { started, verdict, attempt } = report;
         self.blemished |= verdict != Verdict::Fine;
-        self.past.push(Past::Reported { started, at, verdict, again, max });
+        self.past.push(Past::Reported { started, at, verdict, attempt, max });
     }
 
     pub(super) fn unresolved(&mut self, at: Time, kind: FailureKind) {
@@ -392,8 +392,8 @@ impl History {
     }
 
     /// A job ended well.
-    pub(super) fn earn(&mut self) {
-        self.earned += 1;
+    pub(super) fn earn(&mut self, attempts: u32) {
+        self.earned += attempts;
     }
 
     /// Whether nothing ever went wrong.

@@ -26,7 +26,7 @@ const LOOK_UPS: u64 = 1 << 40;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) job: u32,
-    attempt: u32,
+    pub(super) attempt: u32,
     hops: u8,
     free: u8,
 }
@@ -328,10 +328,10 @@ impl<'a> Sim<'a> {
     }
 
     fn done(&mut self, host: usize, ticket: &Ticket, started: Time, verdict: Verdict) {
-        let report = Report { started, verdict, again: ticket.attempt > 1 };
+        let report = Report { started, verdict, attempt: ticket.attempt };
         self.note(host, report);
         if verdict == Verdict::Fine {
-            self.ledger.hosts[host].history.earn();
+            self.ledger.hosts[host].history.earn(ticket.attempt);
         }
         let id = self.id(host);
         self.tell(Event::Done { host: id, report });
@@ -352,7 +352,7 @@ impl<'a> Sim<'a> {
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {
         let key = self.ledger.jobs[ticket.job as usize].key;
         let facts = RetryFacts { attempt: ticket.attempt, replayable: replayable(key), free };
-        let report = Report { started, verdict, again: ticket.attempt > 1 };
+        let report = Report { started, verdict, attempt: ticket.attempt };
         if !facts.is_free() {
             self.note(host, report);
         }
