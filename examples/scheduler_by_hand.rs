@@ -47,10 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(&Reverse((end, host, started))) if end <= due => {
                 now = end;
                 in_flight.pop();
-                scheduler.handle(
-                    Event::Done { host, report: Report { started, verdict: Verdict::Fine, again: false } },
-                    now,
-                );
+                scheduler
+                    .handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine, attempt: 1 } }, now);
             }
             _ => now = due,
         }

@@ -174,7 +174,7 @@ impl Play {
     }
 
     fn fine(&mut self, flight: &Flight) {
-        let report = Report { started: flight.started, verdict: Verdict::Fine, again: false };
+        let report = Report { started: flight.started, verdict: Verdict::Fine, attempt: 1 };
         let host = self.id(flight.host);
         self.handle(Event::Done { host, report });
     }
@@ -185,7 +185,7 @@ impl Play {
         *failures += 1;
         // One job in four is a POST.
         let facts = RetryFacts { attempt: *failures, replayable: !flight.job.is_multiple_of(4), free };
-        let report = Report { started: flight.started, verdict, again: *failures > 1 };
+        let report = Report { started: flight.started, verdict, attempt: *failures };
         let host = self.id(flight.host);
         self.handle(Event::Failed { host, job: flight.job, report, facts });
     }

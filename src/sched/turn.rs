@@ -15,7 +15,7 @@ use super::retries::Comeback;
 const BATCH: usize = 16;
 
 /// Where more retries of a host wait than these, those that it can't afford don't wait for its good answers to pay for them.
-const MOST_UNPAID: u32 = 16_384;
+const MOST_UNPAID: u32 = 1024;
 
 /// And how long each waits at the least before it asks again.
 const LEAST_WAIT: Duration = Duration::from_secs(1);

@@ -463,7 +463,6 @@ fn the_family_over_forty_seeds() {
             Kind::ByChance(25.., _) => (0.78, 3),
             Kind::ByUrl(75.., TOO_MANY) => (0.29, 11),
             Kind::Rate(100, _, TOO_MANY) => (0.78, 2),
-            Kind::ByUrl(90.., _) => (0.78, 0),
             _ => (0.8, 2),
         };
         if median < 0.75 || least < keeps || most_lost * 100 > case.jobs * percent_lost {
