@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Retries, back-off and the dead-host breaker.
 #[derive(Clone, Debug)]
 pub struct RetrySettings {
-    /// Retries per job after its first attempt. Default 2. 0 turns them off.
+    /// Retries per job after its first attempt. Default 2. 0 turns them off. A refusal for asking too much (429) that only repeats what
+    /// its host has said already is not counted, 64 times at most.
     pub retries: u32,
     /// Whether requests that are not idempotent (POST, PATCH) are repeated too. Default no: the peer may have acted.
     pub unsafe_methods: bool,

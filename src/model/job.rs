@@ -95,6 +95,8 @@ pub struct Extra {
     pub attempts: u32,
     /// Of these, the ones on the current hop: retries are counted per hop.
     pub hop_attempts: u32,
+    /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
+    pub hop_waits: u32,
     /// What connections did to it on the current hop.
     pub repeats: Repeats,
     /// Whom the job is done for, when it is not the sink.

@@ -15,7 +15,7 @@ const ENOUGH_VAIN: u8 = 2;
 const BETTER: u16 = 3;
 
 /// What is no chance any more: many hosts are asked, and each is asked often.
-const CHANCE: f32 = 0.002;
+const CHANCE: f32 = 0.01;
 
 /// How the attempts ended that were the first at their jobs, the second, and all others.
 #[derive(Clone, Copy, Debug, Default)]
@@ -116,10 +116,13 @@ impl Attempts {
     }
 
     /// Whether it is surely the URL: no further one ended well, and if the host failed whatever it is asked that would be no chance.
+    ///
+    /// What fails whatever it is asked would have drawn those that failed by lot: Fisher's exact test.
     #[must_use]
     pub fn url_fails_for_sure(self) -> bool {
-        let by_chance = self.first_share().powi(i32::from(self.further().bad));
-        self.first.good > 0 && self.further().good == 0 && by_chance <= CHANCE
+        let (further, all, bad) = (self.further(), self.first.and(self.further()).all(), self.first.bad);
+        let by_chance = |nth: u8| f32::from(bad + further.bad - nth) / f32::from(all - nth);
+        self.first.good > 0 && further.good == 0 && (0..further.bad).map(by_chance).product::<f32>() <= CHANCE
     }
 
     /// Whether it is the URL: whatever had failed once fails again, and a fifth of what is asked for the first time does not fail.
@@ -176,14 +179,15 @@ mod tests {
     #[test]
     fn urls_fail_for_sure_where_it_is_no_chance_that_all_further_attempts_failed() {
         for (first, further, sure) in [
-            // A sixth of the first ones fails, as far as four can say.
-            ((4, 0), (0, 3), false),
-            ((4, 0), (0, 4), true),
+            ((4, 0), (0, 4), false),
+            ((4, 0), (0, 5), true),
             ((4, 0), (1, 40), false),
             ((0, 0), (0, 40), false),
-            // Half of them.
-            ((8, 8), (0, 8), false),
-            ((8, 8), (0, 9), true),
+            // One that ended well says nothing, whichever it was.
+            ((1, 0), (0, 60), false),
+            ((8, 8), (0, 9), false),
+            ((8, 8), (0, 10), true),
+            ((62, 2), (0, 2), true),
         ] {
             let mut attempts = Attempts::NONE;
             count(&mut attempts, 1, first.0, first.1);

@@ -22,7 +22,7 @@ pub use breaker::Breaker;
 pub use budget::Budget;
 pub use concurrency::Adaptive;
 pub use pace::Pace;
-pub use retry::{Decision, Fault, RetryFacts, decide};
+pub use retry::{Decision, Fault, RetryFacts, decide, is_wait};
 pub use share::Share;
 pub use throttle::{Allowance, Throttle};
 pub use verdict::{Blame, Verdict};

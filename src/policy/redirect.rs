@@ -100,7 +100,7 @@ pub fn follow(job: &mut Job, step: Step) {
     extra.given.get_or_insert_with(|| from.as_str().into());
     extra.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
     extra.attempts = extra.attempts.saturating_add(1);
-    extra.hop_attempts = 0;
+    (extra.hop_attempts, extra.hop_waits) = (0, 0);
     extra.repeats = Repeats::default();
     extra.last = None;
     if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {

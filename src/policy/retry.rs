@@ -77,10 +77,22 @@ impl Fault {
     }
 }
 
+/// Attempts of a job that are not counted because its host had said to wait, and said so again.
+const MOST_WAITS: u32 = 64;
+
+/// Whether an attempt is not one of those that `retries` counts: it was refused for asking too much (429), of a host that has said
+/// already that it is, so that nothing is learnt of the job. `waited`: attempts of the job that were not counted before.
+///
+/// Where no retry is wanted there is none to be saved. A host that says nothing else is dead after a while ([`super::breaker`]).
+#[must_use]
+pub const fn is_wait(verdict: Verdict, host_said_so: bool, waited: u32, settings: &RetrySettings) -> bool {
+    matches!(verdict, Verdict::PushedBack(_)) && host_said_so && waited < MOST_WAITS && settings.retries > 0
+}
+
 /// What a failed attempt's job may still expect.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryFacts {
-    /// Attempts ended on this hop, this one included and free ones not: 1 after the first.
+    /// Attempts ended on this hop, this one included, free ones and those that were waits ([`is_wait`]) not: 1 after the first.
     pub attempt: u32,
     /// The request may be sent again without harm: idempotent method, or certain not to have been acted on.
     pub replayable: bool,
@@ -154,6 +166,25 @@ mod tests {
 
     fn settings() -> RetrySettings {
         RetrySettings { retries: 2, ..RetrySettings::default() }
+    }
+
+    #[test]
+    fn a_refusal_that_its_host_has_announced_is_a_wait_so_often() {
+        let settings = |retries| RetrySettings { retries, ..RetrySettings::default() };
+        for (verdict, host_said_so, waited, retries, is) in [
+            (Verdict::PushedBack(None), true, 0, 2, true),
+            (Verdict::PushedBack(None), true, 63, 2, true),
+            (Verdict::PushedBack(None), true, 64, 2, false),
+            (Verdict::PushedBack(None), false, 0, 2, false),
+            (Verdict::PushedBack(None), true, 0, 0, false),
+            (Verdict::Troubled(None), true, 0, 2, false),
+        ] {
+            assert_eq!(
+                is_wait(verdict, host_said_so, waited, &settings(retries)),
+                is,
+                "{verdict:?} {waited} {retries}"
+            );
+        }
     }
 
     #[test]

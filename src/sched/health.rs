@@ -103,6 +103,8 @@ pub(super) struct Known {
     pub(super) max: u32,
     /// Good answers before, as far as that can be counted.
     pub(super) served: u8,
+    /// All jobs in its queue have been tried before.
+    pub(super) all_tried: bool,
 }
 
 /// A failure that its host is to blame for.
@@ -190,9 +192,22 @@ impl Health {
         self.trouble.as_ref().is_some_and(|trouble| trouble.level > 0)
     }
 
+    /// Whether it has asked for a pause, or is in trouble, and nothing has come back well since.
+    pub(super) fn is_to_wait(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| {
+            let is_in_trouble = trouble.level > 0 && !trouble.attempts.url_fails_for_sure();
+            is_in_trouble || (trouble.asked_at.is_some() && !trouble.attempts.url_fails())
+        })
+    }
+
     /// So many failures in a row are no chance, by what is known of the host.
     pub(super) fn telling_run(&self) -> u8 {
         self.trouble.as_ref().map_or(SHORTEST_RUN, |trouble| trouble.share.telling_run())
+    }
+
+    /// Whether all of `queued` jobs have been tried before.
+    pub(super) fn has_tried_all(&self, queued: usize) -> bool {
+        queued <= self.trouble.as_ref().map_or(0, |trouble| usize::from(trouble.again))
     }
 
     /// A job has come back to the end of the queue that has been tried before.
@@ -449,8 +464,10 @@ impl Trouble {
 
     /// Counts how an attempt ended, and draws the conclusion if it is the URLs that fail.
     fn ended(&mut self, report: Report, is_good: bool, now: Time) {
-        // What was begun before less was asked for says nothing of it.
-        if !self.throttle.is_suspicious() || self.throttle.is_news(report.started) {
+        // What was begun before less was asked for says nothing of it, and where everything fails nothing tells further attempts from
+        // first ones.
+        let is_news = !self.throttle.is_suspicious() || self.throttle.is_news(report.started);
+        if is_news && (is_good || self.level == 0) {
             self.attempts.ended(report.attempt, is_good);
         }
         if self.throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
@@ -478,7 +495,9 @@ impl Trouble {
         let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
         let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
         // A URL is no reason not to be reached.
-        let counts = self.counts(report.is_again()) || !is_there || (self.level > 0 && blow.pause.is_some());
+        let is_all_there_is = host.served > 0 && host.all_tried && !self.attempts.url_fails_for_sure();
+        let counts =
+            self.counts(report.is_again()) || !is_there || is_all_there_is || (self.level > 0 && blow.pause.is_some());
         // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % LONG_RUN };
         let is_unclear = self.share.is_hopeless() && !self.throttle.expects_failures();

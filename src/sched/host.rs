@@ -186,6 +186,11 @@ impl<J> Host<J> {
         }
     }
 
+    /// Whether no job is left that has not been tried.
+    pub(super) fn has_tried_all(&self) -> bool {
+        self.health.has_tried_all(self.queue.len())
+    }
+
     /// Whether a good answer may still come, which pays for a retry.
     pub(super) fn may_earn(&self) -> bool {
         !self.queue.is_empty() || self.in_flight > 0

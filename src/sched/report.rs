@@ -83,7 +83,7 @@ impl<J> Scheduler<J> {
         self.usual_service = blend(self.usual_service, micros);
         let host = &mut self.hosts[id.0 as usize];
         host.served(micros);
-        let known = Known { max: host.concurrency(), served: host.served };
+        let known = Known { max: host.concurrency(), served: host.served, all_tried: host.has_tried_all() };
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {

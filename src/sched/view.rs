@@ -151,6 +151,14 @@ impl<J> Scheduler<J> {
         self.view(host).health.is_in_trouble()
     }
 
+    /// Whether a further refusal for asking too much (429) says nothing of the job that got it, because the host, which has answered well
+    /// before, has said so already and nothing has come back well since (`policy::is_wait`).
+    #[must_use]
+    pub fn has_said_wait(&self, host: HostId) -> bool {
+        let host = self.view(host);
+        host.served > 0 && host.health.is_to_wait()
+    }
+
     /// So many failures in a row of this host are no chance, by what is known of it.
     #[must_use]
     pub fn telling_run(&self, host: HostId) -> u8 {

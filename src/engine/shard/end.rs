@@ -21,7 +21,7 @@ use crate::model::{
     Response, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, retry_after};
+use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, is_wait, retry_after};
 use crate::pool::{ConnId, Pool, Released};
 use crate::sched::{Event, HostId, Report};
 
@@ -200,7 +200,7 @@ impl Shard {
         }
         let before = flight.job.extra.as_ref().map_or(0, |extra| extra.hop_attempts);
         let verdict = self.verdict(&exchanged);
-        let facts = self.facts(&mut flight, &exchanged, reused);
+        let facts = self.facts(&mut flight, &exchanged, verdict, reused);
         let report = Report { started: flight.dispatched, verdict, attempt: before + 1 };
         let host = flight.host;
         let mut attempt = Attempt {
@@ -308,9 +308,9 @@ impl Shard {
     }
 
     /// What the job may still expect. Writes down in it what it has had.
-    fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, reused: bool) -> RetryFacts {
+    fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, verdict: Verdict, reused: bool) -> RetryFacts {
         let fault = fault(exchanged, reused);
-        if fault.is_none() && self.verdict(exchanged) == Verdict::Fine {
+        if fault.is_none() && verdict == Verdict::Fine {
             return RetryFacts { attempt: 1, replayable: true, free: false };
         }
         let idempotent = self.template.method(&flight.job).is_idempotent() || self.shared.config.retries.unsafe_methods;
@@ -336,8 +336,10 @@ impl Shard {
         let waits = exchanged.sent == Sent::Declined && self.takes_others(extra, flight.host, flight.crowded.get());
         if !(free || waits) {
             extra.hop_attempts += 1;
+            let host_said_so = self.sched.borrow().has_said_wait(flight.host);
+            extra.hop_waits += u32::from(is_wait(verdict, host_said_so, extra.hop_waits, &self.shared.config.retries));
         }
-        RetryFacts { attempt: extra.hop_attempts.max(u32::from(!waits)), replayable, free }
+        RetryFacts { attempt: (extra.hop_attempts - extra.hop_waits).max(u32::from(!waits)), replayable, free }
     }
 
     /// Whether a request that the peer has not looked at, because it is asked too much, waits without that being an attempt: as long

@@ -149,7 +149,10 @@ impl Throttle {
     /// Whether less is asked for, or tried, because more failed: so it is with URLs that always fail, until that shows.
     #[must_use]
     pub const fn is_suspicious(&self) -> bool {
-        matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning | Why::Share, .. }) | Stage::Limited(_))
+        matches!(
+            self.stage,
+            Stage::Trial(Trial { why: Why::Beginning | Why::Slower | Why::Share, .. }) | Stage::Limited(_)
+        )
     }
 
     /// Whether what was begun at this time was begun under the present allowance.
@@ -345,8 +348,10 @@ impl Throttle {
         };
         let is_vain = window.good == 0 && window.bad >= vain;
         // Those that failed before them were the end of an outage, or there is no limit below this pace.
-        let is_clear = window.well >= GOOD && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning, .. }));
-        let is_told_early = is_vain || is_clear || self.is_step_too_far();
+        let is_clear =
+            window.well >= GOOD && matches!(self.stage, Stage::Trial(Trial { why: Why::Beginning | Why::Slower, .. }));
+        let is_lost = matches!(self.stage, Stage::Trial(trial) if trial.is_lost(&window, self.is_meant));
+        let is_told_early = is_vain || is_clear || is_lost && self.has_seen_enough(now) || self.is_step_too_far();
         if (window.attempts() < self.wanted() || !self.has_seen_enough(now)) && !is_told_early {
             return;
         }

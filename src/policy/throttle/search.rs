@@ -106,7 +106,7 @@ impl Search {
 
     /// Whether a third less than at first fails as often as then: it is something else.
     pub(super) fn is_in_vain(&self, window: &Window) -> bool {
-        self.lowered >= ENOUGH_LOWERED && window.share() * 255.0 > f32::from(self.failed) * MOVED
+        self.lowered >= ENOUGH_LOWERED && window.share() * 255.0 >= f32::from(self.failed) * MOVED
     }
 
     fn waits_longer(self) -> Self {

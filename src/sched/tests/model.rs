@@ -88,16 +88,13 @@ enum Past {
         verdict: Verdict,
         attempt: u32,
         max: u32,
+        /// All that was left had been tried before.
+        all_tried: bool,
     },
     /// A look-up failed, which is an event of its own.
-    Unresolved {
-        at: Time,
-        kind: FailureKind,
-    },
+    Unresolved { at: Time, kind: FailureKind },
     /// It had nothing left to do.
-    Idle {
-        at: Time,
-    },
+    Idle { at: Time },
 }
 
 /// What is known of a dead host, or of one that was dead and has not answered since.
@@ -162,12 +159,12 @@ impl Standing {
 
     fn follow(&mut self, past: Past, settings: &RetrySettings) {
         match past {
-            Past::Reported { started, at, verdict, attempt, max } => match Sign::of(verdict, settings) {
+            Past::Reported { started, at, verdict, attempt, max, all_tried } => match Sign::of(verdict, settings) {
                 Sign::Nothing => {}
                 Sign::Alive(good) => self.alive(good, attempt, (started, at), max, !settings.backoff_max.is_zero()),
                 Sign::Gone(kind) => self.gone(kind, started, at, settings),
                 Sign::Failing(kind, weight, pause) => {
-                    self.failing((kind, weight), pause, verdict, attempt, (started, at), max, settings);
+                    self.failing((kind, weight), pause, verdict, (attempt, all_tried), (started, at), max, settings);
                 }
             },
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
@@ -219,7 +216,7 @@ impl Standing {
 
     fn ended(&mut self, (started, at): (Time, Time), attempt: u32, good: bool) {
         let Some(throttle) = &mut self.throttle else { return };
-        if !throttle.is_suspicious() || throttle.is_news(started) {
+        if (good || self.level == 0) && (!throttle.is_suspicious() || throttle.is_news(started)) {
             self.attempts.ended(attempt, good);
         }
         if throttle.is_suspicious() && self.attempts.url_fails_for_sure() {
@@ -249,7 +246,7 @@ impl Standing {
         (kind, weight): (FailureKind, u32),
         pause: Option<Duration>,
         verdict: Verdict,
-        attempt: u32,
+        (attempt, all_tried): (u32, bool),
         (started, at): (Time, Time),
         max: u32,
         settings: &RetrySettings,
@@ -267,7 +264,9 @@ impl Standing {
         }
         let there = among(kind, "status reset closed io truncated too_slow");
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
-        let counts = attempt == 1 || !there || self.attempts.further_help() || (self.level > 0 && asked);
+        let all_there_is = self.served > 0 && all_tried && !self.attempts.url_fails_for_sure();
+        let counts =
+            attempt == 1 || !there || self.attempts.further_help() || all_there_is || (self.level > 0 && asked);
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % 32 };
         let unclear = self.share.is_hopeless() && !throttle.expects_failures();
         let long = !counts && self.uncounted == 0 && unclear;
@@ -373,10 +372,10 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn report(&mut self, report: Report, at: Time, max: u32) {
+    pub(super) fn report(&mut self, report: Report, at: Time, (max, all_tried): (u32, bool)) {
         let Report { started, verdict, attempt } = report;
         self.blemished |= verdict != Verdict::Fine;
-        self.past.push(Past::Reported { started, at, verdict, attempt, max });
+        self.past.push(Past::Reported { started, at, verdict, attempt, max, all_tried });
     }
 
     pub(super) fn unresolved(&mut self, at: Time, kind: FailureKind) {

@@ -339,9 +339,11 @@ impl<'a> Sim<'a> {
     }
 
     fn note(&mut self, host: usize, report: Report) {
+        let id = self.id(host);
         let max = self.ledger.plan.hosts[host].rules.concurrency.get();
         let book = &mut self.ledger.hosts[host];
-        book.history.report(report, self.now, max);
+        let all_tried = self.scheduler.host(id).has_tried_all();
+        book.history.report(report, self.now, (max, all_tried));
         match report.verdict.answers() {
             Some(true) => book.answered += 1,
             Some(false) => book.answered = 0,
