@@ -274,8 +274,8 @@ impl Standing {
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         self.run = self.run.saturating_add(u8::from(counts));
         let beginning = match self.served {
-            0..=1 => self.run + self.uncounted == 8,
-            2..=32 => self.run + self.uncounted == 12,
+            0..=1 => self.run.saturating_add(self.uncounted) == 8,
+            2..=32 => self.run.saturating_add(self.uncounted) == 12,
             _ => false,
         };
         if holding && beginning && there && throttle.begins_badly(at) {

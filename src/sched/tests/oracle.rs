@@ -4,6 +4,7 @@
 //! exactly where the plan has something that can bring it about. Where one end is left, it is a prediction.
 
 use crate::model::{FailureKind, GiveUpReason, Time};
+use crate::policy::Budget;
 use crate::sched::Verdict;
 
 use super::model::{SILENT, among, is_gone, reason_of_its_own};
@@ -164,12 +165,12 @@ fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
     kinds.into_iter().filter(may_kill).chain(of_name).collect()
 }
 
-/// Whether all the retries that jobs may ask of a host could be more than it is given to begin with.
+/// Whether all the retries that jobs may ask of a host could be more than it is given to begin with, for those that come first.
 fn may_run_empty(plan: &Plan, host: usize) -> bool {
     let retries = &plan.settings.retries;
     let wandering = plan.hosts.iter().any(|host| matches!(host.mood, Mood::Moved(_)));
     let visits = |what: &Disturbance| matches!(what, Disturbance::Arrive(at, _) if wandering || *at == host);
     let jobs = plan.disturbances.iter().filter(|(_, what)| visits(what)).count() as u64;
     // A host that answers does not redirect, so each job comes by at most once.
-    jobs * u64::from(retries.retries) > u64::from(retries.budget_floor)
+    jobs * u64::from(retries.retries) > u64::from(retries.budget_floor - Budget::kept(1, retries))
 }
