@@ -43,6 +43,7 @@ def failing(ports):
 def limits(ports):
     """nginx's `limit_req`: what is too much is refused."""
     urls = lambda where, count: [f"http://127.0.0.1:{ports.nginx}/{where}/{n}" for n in range(count)]
+    yield Case("1 a second, else 503", urls("one", 60), 60, is_ruled=True)
     yield Case("2 a second, else 503", urls("two", 60), 60, is_ruled=True)
     yield Case("20 a second, else 503", urls("twenty", 400), 400, is_ruled=True)
     yield Case("20 a second, bursts of 20, else 503", urls("bursts", 400), 400, is_ruled=True)

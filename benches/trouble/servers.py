@@ -16,6 +16,7 @@ http {{
     client_body_temp_path {scratch}/t1; proxy_temp_path {scratch}/t2; fastcgi_temp_path {scratch}/t3;
     uwsgi_temp_path {scratch}/t4; scgi_temp_path {scratch}/t5;
     split_clients $request_id $chance {{ 10% 500; 5% 503; 5% 444; * 200; }}
+    limit_req_zone $server_port zone=one:1m rate=1r/s;
     limit_req_zone $server_port zone=two:1m rate=2r/s;
     limit_req_zone $server_port zone=twenty:1m rate=20r/s;
     limit_req_zone $server_port zone=bursts:1m rate=20r/s;
@@ -26,6 +27,7 @@ http {{
         location /bad/503/ {{ return 503; }}
         location /bad/502/ {{ return 502; }}
         location /bad/reset/ {{ return 444; }}
+        location /one/ {{ limit_req zone=one; try_files /none @page; }}
         location /two/ {{ limit_req zone=two; try_files /none @page; }}
         location /twenty/ {{ limit_req zone=twenty; try_files /none @page; }}
         location /bursts/ {{ limit_req zone=bursts burst=20 nodelay; try_files /none @page; }}
