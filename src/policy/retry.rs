@@ -83,7 +83,7 @@ const MOST_WAITS: u32 = 64;
 /// Whether an attempt is not one of those that `retries` counts: it was refused for asking too much (429), of a host that has said
 /// already that it is, so that nothing is learnt of the job. `waited`: attempts of the job that were not counted before.
 ///
-/// Where no retry is wanted there is none to be saved. A host that says nothing else is dead after a while ([`super::breaker`]).
+/// Where no retry is wanted there is none to be saved. A host that says nothing else is dead after `outage`.
 #[must_use]
 pub const fn is_wait(verdict: Verdict, host_said_so: bool, waited: u32, settings: &RetrySettings) -> bool {
     matches!(verdict, Verdict::PushedBack(_)) && host_said_so && waited < MOST_WAITS && settings.retries > 0
