@@ -125,6 +125,13 @@ impl Attempts {
         self.first.good > 0 && further.good == 0 && (0..further.bad).map(by_chance).product::<f32>() <= CHANCE
     }
 
+    /// Whether further ones fail, as they have so far: of many not one ended well, or it is surely the URL.
+    #[must_use]
+    pub fn further_fail(self) -> bool {
+        let further = self.further();
+        (further.good == 0 && further.bad >= ENOUGH_FIRST) || self.url_fails_for_sure()
+    }
+
     /// Whether it is the URL: whatever had failed once fails again, and a fifth of what is asked for the first time does not fail.
     #[must_use]
     pub const fn url_fails(self) -> bool {
@@ -193,6 +200,22 @@ mod tests {
             count(&mut attempts, 1, first.0, first.1);
             count(&mut attempts, 2, further.0, further.1);
             assert_eq!(attempts.url_fails_for_sure(), sure, "{first:?} {further:?}");
+        }
+    }
+
+    #[test]
+    fn further_ones_fail_as_ever_where_of_many_none_ended_well() {
+        for (first, further, fail) in [
+            ((0, 64), (0, 15), false),
+            ((0, 64), (0, 16), true),
+            ((0, 64), (1, 60), false),
+            ((10, 0), (0, 2), false),
+            ((62, 2), (0, 2), true),
+        ] {
+            let mut attempts = Attempts::NONE;
+            count(&mut attempts, 1, first.0, first.1);
+            count(&mut attempts, 2, further.0, further.1);
+            assert_eq!(attempts.further_fail(), fail, "{first:?} {further:?}");
         }
     }
 

@@ -195,7 +195,7 @@ impl Health {
     /// Whether it has asked for a pause, or is in trouble, and nothing has come back well since.
     pub(super) fn is_to_wait(&self) -> bool {
         self.trouble.as_ref().is_some_and(|trouble| {
-            let is_in_trouble = trouble.level > 0 && !trouble.attempts.url_fails_for_sure();
+            let is_in_trouble = trouble.level > 0 && !trouble.is_known_to_fail();
             is_in_trouble || (trouble.asked_at.is_some() && !trouble.attempts.url_fails())
         })
     }
@@ -476,6 +476,11 @@ impl Trouble {
         self.scatters |= self.doubts();
     }
 
+    /// Whether that further attempts fail is what is known of the host, and says nothing new.
+    fn is_known_to_fail(&self) -> bool {
+        self.share.is_hopeless() || self.attempts.further_fail()
+    }
+
     fn lasted(&self, now: Time) -> Duration {
         if self.level == 0 { Duration::ZERO } else { now.since(self.since) }
     }
@@ -495,7 +500,7 @@ impl Trouble {
         let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
         let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
         // A URL is no reason not to be reached.
-        let is_all_there_is = host.served > 0 && host.all_tried && !self.attempts.url_fails_for_sure();
+        let is_all_there_is = host.served > 0 && host.all_tried && !self.is_known_to_fail();
         let counts =
             self.counts(report.is_again()) || !is_there || is_all_there_is || (self.level > 0 && blow.pause.is_some());
         // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.

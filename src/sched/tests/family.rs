@@ -534,6 +534,19 @@ fn some_urls_that_fail_cost_the_others_nothing() {
     }
 }
 
+/// Retries of URLs that always fail are what a run ends with: that they fail as they always did is no trouble of the host.
+#[test]
+fn a_host_most_of_whose_urls_fail_is_not_waited_for_in_the_end() {
+    for (share, verdict) in [75, 90, 95].into_iter().flat_map(|share| [(share, UNAVAILABLE), (share, RESET)]) {
+        for seed in 0..10 {
+            let case = Case { seed, ..Case::new("", Kind::ByUrl(share, verdict), 10_000, (ms(20), ms(20))) };
+            let ran = case.run();
+            let over = ran.ended - ran.seconds;
+            assert!(over < 15.0, "{share} % ({verdict:?}), seed {seed}: {over:.1} s after the last good one");
+        }
+    }
+}
+
 /// A part of a site is gone, and the list is sorted: what is done before it, and what comes after, says that it is no limit.
 #[test]
 fn urls_that_fail_in_a_row_do_not_hold_the_rest_up_wherever_they_stand() {

@@ -264,7 +264,8 @@ impl Standing {
         }
         let there = among(kind, "status reset closed io truncated too_slow");
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
-        let all_there_is = self.served > 0 && all_tried && !self.attempts.url_fails_for_sure();
+        let known_to_fail = self.share.is_hopeless() || self.attempts.further_fail();
+        let all_there_is = self.served > 0 && all_tried && !known_to_fail;
         let counts =
             attempt == 1 || !there || self.attempts.further_help() || all_there_is || (self.level > 0 && asked);
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % 32 };
