@@ -10,12 +10,17 @@ use crate::policy::{Budget, Pace};
 use super::event::Wake;
 use super::health::Health;
 use super::list::NONE;
+use super::places::Held;
 use super::ready::STAY;
 use super::retries::OfHost;
 use super::settings::{HostLimits, HostRules, SchedulerSettings};
 
 /// Jobs that a queue has room for at first.
 const FIRST_ROOM: usize = 4;
+
+/// Answers that earn a host one more place: few enough that a host soon has all of its own, and so many that hosts which answer a
+/// little and hang then hold a place or two each.
+pub(super) const ANSWERS_A_PLACE: u32 = 8;
 
 /// Where a host is kept. At any time in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,26 +60,28 @@ pub(super) enum Gate {
     Open,
 }
 
-/// How a host's next request stands to the places that it has earned.
+/// How a host's next request stands among those that want places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It has one.
+    /// Its host answers, and may have one more place.
     Earned,
-    /// It is the first beyond them.
-    First,
-    /// Others are beyond them.
+    /// It is beyond what its host, which answers, may have.
     More,
+    /// Its host has not answered: its only one.
+    SilentFirst,
+    /// Not its only one.
+    SilentMore,
 }
 
 impl Standing {
-    /// Whether it is silent: beyond the places that were earned.
+    /// Whether its host has not answered.
     pub(super) const fn is_silent(self) -> bool {
-        !matches!(self, Self::Earned)
+        matches!(self, Self::SilentFirst | Self::SilentMore)
     }
 
-    /// Whether it would not be the only one.
+    /// Whether it is beyond what its host may have in any case.
     pub(super) const fn wants_more(self) -> bool {
-        matches!(self, Self::More)
+        matches!(self, Self::More | Self::SilentMore)
     }
 }
 
@@ -107,6 +114,8 @@ pub(super) struct Host<J> {
     pub(super) served: u8,
     /// Answers since its last time-out, as far as they can be counted.
     answered: u8,
+    /// Places that it held when it answered last, as far as they can be counted: it may hold as many again.
+    proven: u8,
     /// How its next request stood when it came into the ready lists, while it is there.
     pub(super) listed: Standing,
     /// What it counts among.
@@ -135,7 +144,8 @@ impl<J> Host<J> {
             stay: 0,
             served: 0,
             answered: 0,
-            listed: Standing::First,
+            proven: 0,
+            listed: Standing::SilentFirst,
             work: Work::Idle,
             place: Place::Busy,
             pace: Pace::new(rules.delay, rules.rate.map(Rate::interval)),
@@ -149,30 +159,33 @@ impl<J> Host<J> {
         self.answered > 0
     }
 
-    /// It has answered, or has been silent for too long.
-    pub(super) const fn note_answer(&mut self, answers: bool) {
+    /// It has answered while it held so many places, or has been silent for too long.
+    pub(super) fn note_answer(&mut self, answers: bool, held: u32) {
         self.answered = if answers { self.answered.saturating_add(1) } else { 0 };
+        self.proven = if answers { u8::try_from(held).unwrap_or(u8::MAX) } else { 0 };
     }
 
-    /// The places that it has earned: one for each answer, and all when they can't be counted any more.
+    /// The places that it has earned: all when its answers can't be counted any more.
     const fn earned(&self) -> u32 {
-        if self.answered == u8::MAX { u32::MAX } else { self.answered as u32 }
+        if self.answered == u8::MAX { u32::MAX } else { self.answered as u32 / ANSWERS_A_PLACE }
     }
 
-    /// Its requests in flight beyond the places that it has earned.
-    pub(super) const fn silent(&self) -> u32 {
-        self.in_flight.saturating_sub(self.earned())
+    /// What its requests in flight hold.
+    pub(super) const fn holds(&self) -> Held {
+        Held {
+            silent: if self.answers() { 0 } else { self.in_flight },
+            unearned: self.in_flight.saturating_sub(self.earned()),
+        }
     }
 
     /// How its next request stands.
     pub(super) const fn next(&self) -> Standing {
-        let earned = self.earned();
-        if self.in_flight < earned {
-            Standing::Earned
-        } else if self.in_flight == earned {
-            Standing::First
-        } else {
-            Standing::More
+        let has_all = self.in_flight >= self.earned() && self.in_flight >= self.proven as u32;
+        match (self.answers(), self.in_flight > 0 && has_all) {
+            (true, false) => Standing::Earned,
+            (true, true) => Standing::More,
+            (false, false) => Standing::SilentFirst,
+            (false, true) => Standing::SilentMore,
         }
     }
 
@@ -347,7 +360,7 @@ mod tests {
         // Beside it: two list nodes of 8 bytes, an armed time of 8, and at most two timer entries of 16.
         let with_links = size + 2 * 8 + 8 + 2 * 16;
         println!("a host takes {size} bytes, {with_links} with its list links and timer entries");
-        assert!(with_links <= 192, "{with_links}");
+        assert!(with_links <= 200, "{with_links}");
     }
 
     #[test]
@@ -367,7 +380,7 @@ mod tests {
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 25_000_000);
         host.served(40_000);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 0, "others have not been tried");
-        host.note_answer(true);
+        host.note_answer(true, 1);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 10_000_000);
         host.pace = Pace::new(Duration::from_millis(30), None);
         assert_eq!(host.remaining(false, 100_000, Time::ZERO), 10 * 30_000_000);

@@ -234,23 +234,12 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// The host has answered, or has been silent for too long.
-    pub(super) fn note_answer(&mut self, id: u32, answers: bool, now: Time) {
+    /// A change of what the host's requests hold.
+    pub(super) fn change_held(&mut self, id: u32, now: Time, change: impl FnOnce(&mut Host<J>)) {
         let host = &mut self.hosts[id as usize];
-        let before = host.silent();
-        host.note_answer(answers);
-        let after = host.silent();
-        if answers {
-            self.answered(before - after, now);
-        } else {
-            self.places_held.fall_silent(after - before);
-        }
-    }
-
-    /// So many requests are silent no longer.
-    pub(super) fn answered(&mut self, requests: u32, now: Time) {
-        if requests > 0 {
-            self.places_held.answer(requests);
+        let before = host.holds();
+        change(host);
+        if self.places_held.replace(before, host.holds()) {
             self.rouse_unanswered(now);
         }
     }

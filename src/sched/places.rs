@@ -1,26 +1,32 @@
 //! Places are earned by answers: hosts that have not answered hold few of them, so that hosts which accept everything and
 //! answer nothing can't hold them all until their time-outs.
 //!
-//! A host earns a place with each answer; a request beyond those that its host has earned is *silent*. While few places are held by
-//! silent requests, any host may have as many as its limits allow, and so may one that is alone: a run of a few hosts is as quick as
-//! it would be without this. Beyond that a host has one more than it has earned, a newcomer one, and waits here for more. And a part of
-//! all places is never taken by silent requests while a host that does answer has work besides others.
+//! With every few answers a host earns a place; requests beyond those that it has earned hold *unearned* ones. While no more than half
+//! of all places are unearned, any host may have as many as its limits allow, and so may one that is alone: a run of a few hosts is as
+//! quick as it would be without this. Beyond that a host has what it has earned, and one in any case, and waits here for more. Requests
+//! to hosts that have not answered at all are *silent*, and never take a last part of the places while a host that does answer has
+//! work besides others.
 //!
-//! The invariant that rules out lost wake-ups is that of [`super::limit`]: hosts wait ⇒ as many places are held by silent requests,
-//! or kept for ready hosts that want one more, as may be; each of these ends or starts, and then the first waiter is let in. Counts only: knows
+//! The invariant that rules out lost wake-ups is that of [`super::limit`]: hosts wait ⇒ as many places are unearned, or kept for ready
+//! hosts that want one more, as may be; each of these ends, starts or is earned, and then the first waiter is let in. Counts only: knows
 //! no host but by its number.
 
 use super::list::{Links, List};
 
-/// Silent requests that are always few.
-const FEW: u32 = 8;
+/// What requests in flight hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Places of hosts that have not answered.
+    pub(super) silent: u32,
+    /// Places beyond those that their hosts have earned.
+    pub(super) unearned: u32,
+}
 
 #[derive(Debug)]
 pub(super) struct Places {
     all: u32,
-    /// Silent requests in flight.
-    silent: u32,
-    /// Ready newcomers that want one more place: each will start one.
+    held: Held,
+    /// Ready hosts that want one more place than they have earned: each will start one.
     ready: u32,
     /// Hosts that have work, and those of them that answer.
     busy: u32,
@@ -30,40 +36,42 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) const fn new(all: u32) -> Self {
-        Self { all, silent: 0, ready: 0, busy: 0, working: 0, waiters: List::EMPTY }
+        Self { all, held: Held { silent: 0, unearned: 0 }, ready: 0, busy: 0, working: 0, waiters: List::EMPTY }
     }
 
-    /// Silent requests beyond which newcomers have one each.
-    fn few(&self) -> u32 {
-        if self.busy > 1 { (self.all / 4).max(FEW).min(self.most()) } else { u32::MAX }
+    /// Unearned places beyond which a host has one in any case, and no more.
+    fn most_unearned(&self) -> u32 {
+        if self.busy > 1 { (self.all / 2).max(1) } else { u32::MAX }
     }
 
     /// Silent requests beyond which there are none.
-    fn most(&self) -> u32 {
+    fn most_silent(&self) -> u32 {
         if self.working > 0 && self.busy > 1 { (self.all - (self.all / 8).max(1)).max(1) } else { u32::MAX }
     }
 
-    /// Whether a newcomer may become ready for one more place than it has.
+    /// Whether a host may become ready for one more place than it has earned.
     pub(super) fn has_room(&self) -> bool {
-        self.silent + self.ready < self.few()
+        self.held.unearned + self.ready < self.most_unearned()
     }
 
-    /// Whether a newcomer may start its first request, or one more.
-    pub(super) fn may_start(&self, is_first: bool) -> bool {
-        self.silent < if is_first { self.most() } else { self.few() }
+    /// Whether a host that is ready for one more place than it has earned may take it.
+    pub(super) fn allows_more(&self) -> bool {
+        self.held.unearned < self.most_unearned()
     }
 
-    /// So many silent requests more.
-    pub(super) const fn fall_silent(&mut self, requests: u32) {
-        self.silent += requests;
+    /// Whether a host that has not answered may start a request.
+    pub(super) fn allows_silent(&self) -> bool {
+        self.held.silent < self.most_silent()
     }
 
-    /// So many fewer.
-    pub(super) const fn answer(&mut self, requests: u32) {
-        self.silent -= requests;
+    /// A host that held `before` holds `after`. Says whether there may be room for others now.
+    pub(super) const fn replace(&mut self, before: Held, after: Held) -> bool {
+        self.held.silent = self.held.silent - before.silent + after.silent;
+        self.held.unearned = self.held.unearned - before.unearned + after.unearned;
+        after.unearned < before.unearned
     }
 
-    /// A newcomer that wants one more place is ready, or is no longer.
+    /// A host that wants one more place than it has earned is ready, or is no longer.
     pub(super) const fn set_ready(&mut self, is_ready: bool) {
         if is_ready { self.ready += 1 } else { self.ready -= 1 }
     }
@@ -98,63 +106,60 @@ impl Places {
 mod tests {
     use super::*;
 
-    #[test]
-    fn many_silent_requests_leave_a_host_one_place_and_hosts_that_answer_their_part() {
-        let mut places = Places::new(256);
+    /// Two hosts with work, which hold so much.
+    fn places(all: u32, silent: u32, unearned: u32) -> Places {
+        let mut places = Places::new(all);
         (0..2).for_each(|_| places.set_busy(true));
-        places.fall_silent(63);
-        assert!(places.has_room() && places.may_start(false));
-        places.set_ready(true);
-        assert!(!places.has_room() && places.may_start(false), "the last is kept for the ready one");
-        places.fall_silent(192);
-        assert!(places.may_start(true) && !places.may_start(false), "nobody else wants it");
-        places.set_working(true);
-        assert!(!places.may_start(true));
-        places.answer(32);
-        assert!(places.may_start(true));
+        places.replace(Held::default(), Held { silent, unearned });
+        places
     }
 
     #[test]
-    fn of_a_few_places_one_is_for_hosts_that_answer() {
-        for (all, most) in [(1, 1), (2, 1), (3, 2), (7, 6), (8, 7), (15, 14), (16, 14)] {
-            let mut places = Places::new(all);
-            (0..2).for_each(|_| places.set_busy(true));
-            places.set_working(true);
-            places.fall_silent(most - 1);
-            assert!(places.may_start(true), "{all}");
-            places.fall_silent(1);
-            assert!(!places.may_start(true) && !places.may_start(false), "{all}");
+    fn half_of_the_places_is_for_anybody() {
+        for (all, half) in [(1, 1), (2, 1), (3, 1), (8, 4), (15, 7), (256, 128)] {
+            let few = places(all, 0, half - 1);
+            assert!(few.has_room() && few.allows_more(), "{all}");
+            let many = places(all, 0, half);
+            assert!(!many.has_room() && !many.allows_more(), "{all}");
         }
     }
 
     #[test]
-    fn few_silent_requests_are_allowed_however_few_places_there_are() {
-        for all in 1..=32 {
-            let mut places = Places::new(all);
-            (0..2).for_each(|_| places.set_busy(true));
-            places.fall_silent(7);
-            assert!(places.has_room(), "{all}");
+    fn the_last_unearned_place_is_kept_for_the_host_that_is_ready_for_it() {
+        let mut places = places(256, 0, 127);
+        places.set_ready(true);
+        assert!(!places.has_room() && places.allows_more());
+    }
+
+    #[test]
+    fn silent_requests_leave_a_part_to_hosts_that_answer_and_have_work() {
+        for (all, most) in [(1, 1), (2, 1), (3, 2), (7, 6), (8, 7), (15, 14), (16, 14), (256, 224)] {
+            let mut places = places(all, most, 0);
+            assert!(places.allows_silent(), "{all}: nobody else wants it");
+            places.set_working(true);
+            assert!(!places.allows_silent(), "{all}");
+            places.replace(Held { silent: 1, unearned: 0 }, Held::default());
+            assert!(places.allows_silent(), "{all}");
         }
     }
 
     #[test]
     fn who_is_alone_has_all_places() {
-        let mut places = Places::new(256);
-        places.set_busy(true);
-        places.fall_silent(255);
-        assert!(places.has_room() && places.may_start(false));
+        let mut places = places(256, 255, 255);
+        places.set_working(true);
+        places.set_busy(false);
+        assert!(places.has_room() && places.allows_more() && places.allows_silent());
     }
 
     #[test]
     fn who_waited_longest_is_let_in_first() {
-        let (mut places, mut links) = (Places::new(32), Links::default());
+        let (mut places, mut links) = (places(32, 0, 17), Links::default());
         (0..2).for_each(|_| links.grow());
-        (0..2).for_each(|_| places.set_busy(true));
-        places.fall_silent(9);
         places.park(&mut links, 1);
         places.park(&mut links, 0);
         assert_eq!(places.next_waiter(&mut links), None);
-        places.answer(2);
+        let is_less = places.replace(Held { silent: 0, unearned: 4 }, Held { silent: 0, unearned: 2 });
+        assert!(is_less);
         assert_eq!(places.next_waiter(&mut links), Some(1));
         places.unpark(&mut links, 0);
         assert_eq!(places.next_waiter(&mut links), None);

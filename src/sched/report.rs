@@ -67,10 +67,9 @@ impl<J> Scheduler<J> {
     pub(super) fn release(&mut self, id: HostId, now: Time) {
         let host = self.host(id);
         assert!(host.in_flight > 0, "{id:?} has nothing in flight that could end");
-        let (group, address, is_silent) = (host.group, host.address, host.silent() > 0);
-        host.in_flight -= 1;
+        let (group, address) = (host.group, host.address);
+        self.change_held(id.0, now, |host| host.in_flight -= 1);
         self.in_flight -= 1;
-        self.answered(u32::from(is_silent), now);
         self.freed = Some(id.0);
         self.limits.release(group);
         self.limits.release(address);
@@ -87,7 +86,8 @@ impl<J> Scheduler<J> {
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
-            self.note_answer(id.0, answers, now);
+            // The request that has ended held a place, too.
+            self.change_held(id.0, now, |host| host.note_answer(answers, host.in_flight + 1));
         }
     }
 

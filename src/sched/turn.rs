@@ -115,14 +115,14 @@ impl<J> Scheduler<J> {
     }
 
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {
-        while let Some(pick) = self.ready.next(self.freed(), self.places_held.may_start(true)) {
+        while let Some(pick) = self.next_ready() {
             let id = pick.id;
             if self.held_by_the_run(now).is_some() {
                 return None;
             }
             let host = &self.hosts[id as usize];
-            if host.listed.wants_more() && !self.places_held.may_start(false) {
-                // Others that have not answered were quicker.
+            if host.listed.wants_more() && !self.places_held.allows_more() {
+                // Others were quicker.
                 self.leave(id);
                 self.wait_unanswered(id, now);
                 continue;
@@ -157,7 +157,11 @@ impl<J> Scheduler<J> {
         self.pace.next().max(self.not_before)
     }
 
-    /// The host that gave the last permit back, if it is ready to take it again.
+    /// The next host, its first choice the one that gave the last permit back, if that has answered and is ready to take it again.
+    fn next_ready(&self) -> Option<Pick> {
+        self.ready.next(self.freed(), self.places_held.allows_silent())
+    }
+
     fn freed(&self) -> Option<Freed> {
         let id = self.freed?;
         let host = &self.hosts[id as usize];
@@ -179,13 +183,12 @@ impl<J> Scheduler<J> {
             if host.listed.wants_more() {
                 self.places_held.set_ready(false);
             }
-            self.places_held.fall_silent(u32::from(host.listed.is_silent()));
             self.limits.commit(host.group);
             self.limits.commit(host.address);
         }
         host.place = Place::Busy;
-        host.in_flight += 1;
         host.pace.started(now);
+        self.change_held(id, now, |host| host.in_flight += 1);
         self.pace.started(now);
         self.in_flight += 1;
         self.queued -= 1;

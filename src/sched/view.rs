@@ -86,7 +86,7 @@ impl<J> Scheduler<J> {
 
     /// Whether a host could start a job but for the limits of the whole run.
     fn has_startable(&self) -> bool {
-        self.ready.has_any(self.places_held.may_start(true))
+        self.ready.has_any(self.places_held.allows_silent())
     }
 
     /// Jobs in the host's queue, not counting retries whose time has not come.
@@ -202,7 +202,9 @@ impl<J> Scheduler<J> {
 
     fn held_by_others(&self, host: &Host<J>) -> Option<DeferReason> {
         let next = host.next();
-        if next.is_silent() && (host.place == Place::Unanswered || !self.places_held.may_start(!next.wants_more())) {
+        let is_kept_out = (next.wants_more() && !self.places_held.allows_more())
+            || (next.is_silent() && !self.places_held.allows_silent());
+        if host.place == Place::Unanswered || is_kept_out {
             Some(DeferReason::Unanswered)
         } else if self.limits.is_full(host.group) {
             Some(DeferReason::GroupLimit)

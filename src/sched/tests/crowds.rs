@@ -74,8 +74,12 @@ fn hosts_that_hang_from_the_start_or_after_some_answers_hold_up_nobody() {
         ("40 hosts answer once and hang then", 40, 1, 100, 50, 2.0),
         ("40 hosts answer three times and hang then", 40, 3, 100, 50, 2.0),
         ("100 of 1,000 hosts answer once and hang then", 100, 1, 900, 8, 3.0),
+        ("40 hosts answer eight times and hang then", 40, 8, 100, 50, 2.0),
+        ("100 hosts answer three times and hang then", 100, 3, 100, 50, 2.0),
+        ("40 hosts answer twenty times and hang then", 40, 20, 100, 50, 2.0),
+        ("100 of 1,000 hosts answer five times and hang then", 100, 5, 900, 8, 3.0),
     ] {
-        let (bad, rest) = (vec![hung(hanging, 10); bad], vec![good(each); others]);
+        let (bad, rest) = (vec![hung(hanging, 40); bad], vec![good(each); others]);
         for (order, hosts) in [("first", [&bad[..], &rest].concat()), ("last", [&rest[..], &bad].concat())] {
             let seconds = last_good(&hosts);
             println!("{what}, {order} in the list: {seconds:.2} s");

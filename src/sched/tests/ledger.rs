@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Rate;
 use crate::model::{DeferReason, GiveUpReason, Time};
 use crate::policy::Budget;
-use crate::sched::host::Place;
+use crate::sched::host::{ANSWERS_A_PLACE, Place};
 use crate::sched::ready::LATEST_TURN;
 use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
 
@@ -74,6 +74,8 @@ pub(super) struct HostBook {
     pub(super) capacity: u32,
     /// Answers since its last time-out.
     pub(super) answered: u32,
+    /// Places held when it answered last.
+    proven: u32,
     address: Option<u8>,
     pub(super) lookups: u32,
     pub(super) history: History,
@@ -91,7 +93,23 @@ pub(super) struct HostBook {
 impl HostBook {
     /// Places earned by answers.
     const fn earned(&self) -> u32 {
-        if self.answered < 255 { self.answered } else { u32::MAX }
+        if self.answered < 255 { self.answered / ANSWERS_A_PLACE } else { u32::MAX }
+    }
+
+    /// Requests in flight beyond them.
+    const fn unearned(&self) -> u32 {
+        self.in_flight.saturating_sub(self.earned())
+    }
+
+    /// Whether one more request would be beyond what it has earned and beyond what it held when it answered last.
+    const fn wants_more(&self) -> bool {
+        self.in_flight > 0 && self.in_flight >= self.earned() && self.in_flight >= self.proven
+    }
+
+    /// It has answered, its request having ended, or has been silent for too long.
+    pub(super) fn note_answer(&mut self, answers: bool) {
+        self.answered = if answers { self.answered + 1 } else { 0 };
+        self.proven = if answers { (self.in_flight + 1).min(255) } else { 0 };
     }
 
     /// Takes note if nothing is left to do.
@@ -237,7 +255,7 @@ impl Ledger {
         }
         assert!(!self.paused && !self.stopped, "a start while paused or stopped");
         assert!(self.in_flight() < self.limit, "global limit");
-        self.check_silent(host);
+        self.check_places(host);
         assert_eq!(self.own_limit(host), None, "host {host}'s own limit");
         assert!(!self.group_full(host) && !self.address_full(host), "shared limit of host {host}");
         assert!(self.hosts[host].resolved, "host {host} has no address yet");
@@ -254,22 +272,22 @@ impl Ledger {
         self.starts.push(now);
     }
 
-    /// Hosts that have not answered leave the others their part.
-    fn check_silent(&self, host: usize) {
+    /// Hosts that have not answered, or a little, leave the others their part.
+    fn check_places(&self, host: usize) {
         let (book, places) = (&self.hosts[host], self.plan.settings.places.get());
-        if book.in_flight < book.earned() {
+        if self.hosts.iter().filter(|book| book.has_work()).count() == 1 {
             return;
         }
-        let silent: u32 = self.hosts.iter().map(|book| book.in_flight.saturating_sub(book.earned())).sum();
-        let alone = self.hosts.iter().filter(|book| book.has_work()).count() == 1;
-        let few = (places / 4).max(8);
-        assert!(alone || book.in_flight == book.earned() || silent < few, "host {host} has not answered: one more");
-        let others = self
-            .hosts
-            .iter()
-            .any(|book| book.answered > 0 && (book.queued + book.retrying as usize > 0 || book.in_flight > 0));
+        let unearned: u32 = self.hosts.iter().map(HostBook::unearned).sum();
+        assert!(!book.wants_more() || unearned < (places / 2).max(1), "host {host} has not earned one more");
+        let of_silent: u32 = self.hosts.iter().filter(|book| book.answered == 0).map(|book| book.in_flight).sum();
+        let works = |book: &HostBook| book.queued + book.retrying as usize > 0 || book.in_flight > 0;
+        let others = self.hosts.iter().any(|book| book.answered > 0 && works(book));
         let most = (places - (places / 8).max(1)).max(1);
-        assert!(alone || !others || silent < most, "hosts that have not answered take the part of others");
+        assert!(
+            book.answered > 0 || !others || of_silent < most,
+            "hosts that have not answered take the part of others"
+        );
     }
 
     /// A job handed back.
@@ -483,7 +501,7 @@ impl Ledger {
             }
             DeferReason::HostLimit => book.in_flight >= self.plan.hosts[host].rules.concurrency.get(),
             DeferReason::Adaptive => (self.plan.settings.adaptive || !book.history.is_clean()) && book.in_flight > 0,
-            DeferReason::Unanswered => book.in_flight >= book.earned(),
+            DeferReason::Unanswered => book.answered == 0 || book.wants_more(),
             DeferReason::GroupLimit => self.group_full(host) || self.is_kept(host, |_, script| script.group),
             DeferReason::AddressLimit => {
                 self.address_full(host) || self.is_kept(host, |book, _| book.address.map(usize::from))
@@ -548,7 +566,7 @@ impl Ledger {
         let own = limit(&self.hosts[host], &self.plan.hosts[host]);
         let books = self.hosts.iter().zip(&self.plan.hosts);
         let mut same = books.filter(|(book, script)| limit(book, script) == own);
-        same.any(|(book, _)| book.in_flight >= book.earned() && book.queued + book.retrying as usize > 0)
+        same.any(|(book, _)| (book.answered == 0 || book.wants_more()) && book.queued + book.retrying as usize > 0)
     }
 
     fn address_full(&self, host: usize) -> bool {

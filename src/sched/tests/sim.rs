@@ -344,10 +344,8 @@ impl<'a> Sim<'a> {
         let book = &mut self.ledger.hosts[host];
         let all_tried = self.scheduler.host(id).has_tried_all();
         book.history.report(report, self.now, (max, all_tried));
-        match report.verdict.answers() {
-            Some(true) => book.answered += 1,
-            Some(false) => book.answered = 0,
-            None => {}
+        if let Some(answers) = report.verdict.answers() {
+            book.note_answer(answers);
         }
     }
 

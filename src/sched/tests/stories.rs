@@ -403,12 +403,10 @@ fn hosts_that_never_answer_leave_places_to_those_that_do() {
     assert_eq!(starts(&story.arrive(good, 0..1000)).len(), 8);
     let silent: Vec<_> = (0..200).map(|_| story.host(|_| {})).collect();
     let started: Vec<_> = silent.iter().map(|host| starts(&story.arrive(*host, 0..100)).len()).collect();
-    assert_eq!((started[0], started[1], started[100]), (8, 1, 0), "eight more are few; beyond that one each");
+    assert_eq!(started[..4], [8, 8, 8, 1], "half of the places for anybody; beyond that one each");
     assert_eq!(started.iter().sum::<usize>(), 56, "nobody who answers wants the rest");
-    // Each of its answers earns it a place. Then it has its places for as long as it has work; not one of the silent gets one of them.
-    let early: Vec<_> = (0..8).map(|_| starts(&story.done(good)).len()).collect();
-    assert_eq!(early, [0, 0, 0, 0, 2, 2, 2, 2], "until then it has more in flight than it has earned");
-    for _ in 0..984 {
+    // With each answer it may hold as many places again, for as long as it has work; not one of the silent gets one of them.
+    for _ in 0..992 {
         assert_eq!(starts(&story.done(good)).len(), 1);
     }
     assert_eq!(story.scheduler.why_deferred(silent[199], story.now), Some(DeferReason::Unanswered));
@@ -422,15 +420,37 @@ fn hosts_that_never_answer_leave_places_to_those_that_do() {
 
 #[test]
 fn a_host_answers_with_the_head_of_its_first_response() {
-    let limits = Limits { concurrency: some(16), ..Limits::default() };
-    let mut story = Story::with(SchedulerSettings::new(&limits, &RetrySettings::default()));
-    let others: Vec<_> = (0..2).map(|_| story.host(|_| {})).collect();
-    others.iter().for_each(|host| drop(story.arrive(*host, 0..100)));
+    for answers in [true, false] {
+        let limits = Limits { concurrency: some(16), ..Limits::default() };
+        let mut story = Story::with(SchedulerSettings::new(&limits, &RetrySettings::default()));
+        let host = story.host(|_| {});
+        assert_eq!(starts(&story.arrive(host, 0..1)).len(), 1);
+        if answers {
+            assert!(story.tell(Event::Answers { host }).is_empty());
+        }
+        assert_eq!(story.scheduler.host_answers(host), answers);
+        let others: Vec<_> = (0..20).map(|_| story.host(|_| {})).collect();
+        let started: usize = others.iter().map(|other| starts(&story.arrive(*other, 0..1)).len()).sum();
+        assert_eq!(started, if answers { 14 } else { 15 }, "the last is for those who answer");
+    }
+}
+
+#[test]
+fn a_host_holds_as_many_places_again_with_each_answer_and_earns_more() {
+    let mut story = Story::with(SchedulerSettings::new(&Limits::default(), &RetrySettings::default()));
+    let silent: Vec<_> = (0..16).map(|_| story.host(|_| {})).collect();
+    let started: usize = silent.iter().map(|host| starts(&story.arrive(*host, 0..8)).len()).sum();
+    assert_eq!(started, 128, "half of the places for anybody");
     let host = story.host(|_| {});
-    assert_eq!(starts(&story.arrive(host, 1000..1008)).len(), 1, "eight are silent already");
-    assert!(!story.scheduler.host_answers(host));
-    assert_eq!(starts(&story.tell(Event::Answers { host })).len(), 1, "one that is earned, and one more");
-    assert!(story.scheduler.host_answers(host) && story.tell(Event::Answers { host }).is_empty());
+    assert_eq!(starts(&story.arrive(host, 0..100)).len(), 1);
+    let more: Vec<_> = (0..64).map(|_| starts(&story.done(host)).len()).collect();
+    let in_flight: usize = 1 + more.iter().sum::<usize>() - more.len();
+    assert_eq!(
+        (more[..15].iter().sum::<usize>(), more[15]),
+        (15, 2),
+        "eight answers for the one that it has, eight for one more"
+    );
+    assert_eq!(in_flight, 8);
 }
 
 #[test]
