@@ -11,7 +11,8 @@ use std::time::Duration;
 use haul::config::{Limits, Rate, RetrySettings};
 use haul::model::{DeferReason, FailureKind, Time};
 use haul::sched::{
-    Action, Event, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+    Action, Event, Fault, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings,
+    Verdict,
 };
 
 const HOSTS: usize = 4;
@@ -184,7 +185,11 @@ impl Play {
         *state = State::Waiting;
         *failures += 1;
         // One job in four is a POST.
-        let facts = RetryFacts { attempt: *failures, replayable: !flight.job.is_multiple_of(4), free };
+        let facts = RetryFacts {
+            attempt: *failures,
+            replayable: !flight.job.is_multiple_of(4),
+            fault: free.then_some(Fault::Stale),
+        };
         let report = Report { started: flight.started, verdict, attempt: *failures };
         let host = self.id(flight.host);
         self.handle(Event::Failed { host, job: flight.job, report, facts });

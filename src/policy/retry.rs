@@ -96,16 +96,16 @@ pub struct RetryFacts {
     pub attempt: u32,
     /// The request may be sent again without harm: idempotent method, or certain not to have been acted on.
     pub replayable: bool,
-    /// The failure is the connection's fault, not the host's ([`Fault::repeats`]): it says nothing about the host, and a
-    /// repeat that does no harm is immediate, costs no budget, and is made even where retries are off.
-    pub free: bool,
+    /// The failure is the connection's fault, not the host's ([`Fault::repeats`]): a repeat that does no harm is immediate, costs no
+    /// budget, and is made even where retries are off.
+    pub fault: Option<Fault>,
 }
 
 impl RetryFacts {
     /// Whether nobody is to be blamed for this failure.
     #[must_use]
     pub const fn is_free(self) -> bool {
-        self.free
+        self.fault.is_some()
     }
 }
 
@@ -123,7 +123,7 @@ pub enum Decision {
 /// Decides on a job whose attempt ended with `verdict`. The first reason that applies is given, most lasting first.
 #[must_use]
 pub const fn decide(verdict: Verdict, facts: RetryFacts, settings: &RetrySettings) -> Decision {
-    if facts.free && facts.replayable {
+    if facts.is_free() && facts.replayable {
         Decision::Free
     } else if !worth_repeating(verdict) {
         Decision::GiveUp(GiveUpReason::Final)
@@ -162,7 +162,7 @@ const fn worth_repeating(verdict: Verdict) -> bool {
 mod tests {
     use super::*;
 
-    const PLAIN: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
+    const PLAIN: RetryFacts = RetryFacts { attempt: 1, replayable: true, fault: None };
 
     fn settings() -> RetrySettings {
         RetrySettings { retries: 2, ..RetrySettings::default() }
@@ -219,11 +219,15 @@ mod tests {
     fn what_is_the_connections_fault_is_free_even_without_retries_where_it_does_no_harm() {
         let none = RetrySettings { retries: 0, ..settings() };
         let on = |attempt, replayable| {
-            decide(Verdict::Failed(FailureKind::Closed), RetryFacts { attempt, replayable, free: true }, &none)
+            decide(
+                Verdict::Failed(FailureKind::Closed),
+                RetryFacts { attempt, replayable, fault: Some(Fault::Stale) },
+                &none,
+            )
         };
         assert_eq!((on(1, true), on(9, true)), (Decision::Free, Decision::Free));
         assert_eq!(on(1, false), Decision::GiveUp(GiveUpReason::Unsafe));
-        let misdirected = RetryFacts { attempt: 1, replayable: true, free: true };
+        let misdirected = RetryFacts { attempt: 1, replayable: true, fault: Some(Fault::Misdirected) };
         assert_eq!(decide(Verdict::Fine, misdirected, &none), Decision::Free, "a 421 is a response like any other");
     }
 

@@ -134,6 +134,13 @@ impl Health {
         }
     }
 
+    /// A connection ended under a request, which is repeated for nothing.
+    pub(super) fn cut_off(&mut self, report: Report, max: u32, now: Time) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.throttle.cut_off(report.started, now, max);
+        }
+    }
+
     /// Takes note of a name that was not resolved. Each look-up is an event of its own.
     ///
     /// Where the breaker is off, the look-up still ends after as many tries as a request has: a host without an

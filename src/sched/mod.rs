@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use crate::model::{GiveUpReason, Time};
 use crate::policy::Pace;
-pub use crate::policy::{RetryFacts, Verdict};
+pub use crate::policy::{Fault, RetryFacts, Verdict};
 
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
 pub use outlook::{Cause, Longest, Outlook};

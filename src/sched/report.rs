@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::policy::{Decision, Verdict, decide};
+use crate::policy::{Decision, Fault, Verdict, decide};
 
 use super::event::{HostId, Report};
 use super::health::{Bench, Known};
@@ -26,6 +26,10 @@ impl<J> Scheduler<J> {
         self.release(id, now);
         if !facts.is_free() {
             self.note(id, report, now);
+        } else if facts.fault == Some(Fault::Stale) {
+            let host = &mut self.hosts[id.0 as usize];
+            let max = host.concurrency();
+            host.health.cut_off(report, max, now);
         }
         match self.fate(id, report, facts, now) {
             Ok(Decision::Free) => {

@@ -311,7 +311,7 @@ impl Shard {
     fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, verdict: Verdict, reused: bool) -> RetryFacts {
         let fault = fault(exchanged, reused);
         if fault.is_none() && verdict == Verdict::Fine {
-            return RetryFacts { attempt: 1, replayable: true, free: false };
+            return RetryFacts { attempt: 1, replayable: true, fault: None };
         }
         let idempotent = self.template.method(&flight.job).is_idempotent() || self.shared.config.retries.unsafe_methods;
         let replayable = idempotent || exchanged.sent.is_harmless() || fault.is_some_and(Fault::is_harmless);
@@ -324,7 +324,7 @@ impl Shard {
         if fault.is_some_and(Fault::wants_new) || timed_out {
             extra.repeats.not_before = self.pool.borrow().opened();
         }
-        let free = match repeats {
+        let is_free = match repeats {
             Some(Some(repeats)) if replayable => {
                 extra.repeats = Repeats { not_before: extra.repeats.not_before, ..repeats };
                 true
@@ -334,12 +334,13 @@ impl Shard {
             _ => false,
         };
         let waits = exchanged.sent == Sent::Declined && self.takes_others(extra, flight.host, flight.crowded.get());
-        if !(free || waits) {
+        if !(is_free || waits) {
             extra.hop_attempts += 1;
             let host_said_so = self.sched.borrow().has_said_wait(flight.host);
             extra.hop_waits += u32::from(is_wait(verdict, host_said_so, extra.hop_waits, &self.shared.config.retries));
         }
-        RetryFacts { attempt: (extra.hop_attempts - extra.hop_waits).max(u32::from(!waits)), replayable, free }
+        let attempt = (extra.hop_attempts - extra.hop_waits).max(u32::from(!waits));
+        RetryFacts { attempt, replayable, fault: fault.filter(|_| is_free) }
     }
 
     /// Whether a request that the peer has not looked at, because it is asked too much, waits without that being an attempt: as long

@@ -95,7 +95,7 @@ impl Shard {
         let (status, retries) = (head.status.as_u16(), &self.shared.config.retries);
         let fault = fault_of_status(status, head.version, flight.dial.is_none());
         let replayable = self.template.method(&flight.job).is_idempotent() || fault.is_some_and(Fault::is_harmless);
-        let facts = RetryFacts { attempt: earlier + 1, replayable, free: fault.is_some() };
+        let facts = RetryFacts { attempt: earlier + 1, replayable, fault };
         matches!(decide(Verdict::of_status(status, || None, retries), facts, retries), Decision::GiveUp(_))
     }
 }

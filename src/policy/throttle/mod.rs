@@ -259,6 +259,14 @@ impl Throttle {
         }
     }
 
+    /// A connection ended under a request. Most do so by chance; while less is asked for, such ends show as failures do whether it helps.
+    pub fn cut_off(&mut self, started: Time, now: Time, max: u32) {
+        if !self.is_free() && self.is_news(started) {
+            self.window.bad();
+            self.judge(now, max);
+        }
+    }
+
     /// Nothing has come back well of late, and the host will be left alone for a while. What it served since the first
     /// such time, the rests included, is what it takes, once that says enough.
     pub fn rests(&mut self, now: Time, max: u32, asked: Option<Duration>) {
@@ -489,6 +497,40 @@ mod tests {
         let slowed = seen.iter().filter(|allowance| **allowance != Allowance::All).count();
         assert!((1..40).contains(&slowed), "{slowed} rounds of 200");
         assert!(throttle.is_free() && throttle.expects_failures());
+    }
+
+    /// Starts that a trial at the first pace takes of a host that fails for the first 0.3 s of each second, until it gets everything again.
+    fn starts_of_a_trial_in_bursts(fails: impl Fn(&mut Throttle, Time, Time)) -> Option<u32> {
+        let mut throttle = Throttle::new(Time::ZERO);
+        assert!(throttle.begins_badly(Time::from_millis(1)));
+        let mut at = Time::from_millis(1);
+        (0..100).find(|_| {
+            at = at + throttle.spacing();
+            let ended = at + Duration::from_millis(2);
+            if at.as_nanos() % 1_000_000_000 < 300_000_000 {
+                fails(&mut throttle, at, ended);
+            } else {
+                throttle.good(at, ended, MAX);
+            }
+            throttle.is_free()
+        })
+    }
+
+    #[test]
+    fn kept_connections_that_end_show_that_less_does_not_help() {
+        let failures = starts_of_a_trial_in_bursts(|throttle, at, ended| throttle.bad(at, ended, MAX, (false, false)));
+        let ends = starts_of_a_trial_in_bursts(|throttle, at, ended| throttle.cut_off(at, ended, MAX));
+        assert!(failures.is_some_and(|starts| starts < 32) && ends == failures, "{failures:?} {ends:?}");
+        assert_eq!(starts_of_a_trial_in_bursts(|_, _, _| ()), None, "unseen, they leave a limit that is none");
+    }
+
+    #[test]
+    fn a_connection_that_ends_starts_no_trial() {
+        let mut throttle = Throttle::new(Time::ZERO);
+        for nth in 1..200 {
+            throttle.cut_off(Time::from_millis(nth), Time::from_millis(nth + 1), MAX);
+        }
+        assert!(throttle.is_free() && throttle.allowance() == Allowance::All);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn last_good(hosts: &[Host]) -> f64 {
             last = now;
             scheduler.handle(Event::Done { host, report }, now);
         } else {
-            let facts = RetryFacts { attempt, replayable: true, free: false };
+            let facts = RetryFacts { attempt, replayable: true, fault: None };
             scheduler.handle(Event::Failed { host, job: attempt + 1, report, facts }, now);
         }
     }

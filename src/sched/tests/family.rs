@@ -4,14 +4,16 @@
 //! The table stands in docs/SCHEDULER.md; a test keeps it true.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::config::{Limits, RetrySettings};
 use crate::model::{FailureKind, Time};
 use crate::policy::is_wait;
-use crate::sched::{Action, Event, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
+use crate::sched::{
+    Action, Event, Fault, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+};
 
 use super::makespan::keep_true;
 
@@ -54,6 +56,8 @@ enum Kind {
     Quota(u64, u64, bool),
     /// Nothing succeeds in the first so many milliseconds of each span of so many.
     Bursts(u64, u64, Verdict),
+    /// Likewise, all connections are reset then, and those that were kept are found so, which is no attempt.
+    Cuts(u64, u64),
     /// Nothing succeeds in this span of milliseconds.
     Outage(u64, u64, Verdict),
     /// After an outage of so many milliseconds it serves one at once, and one more each second.
@@ -78,6 +82,9 @@ struct Played<'a> {
     refilled: Time,
     window: (u64, u64),
     rng: fastrand::Rng,
+    /// Connections that are kept, and the jobs that have to go over new ones.
+    kept: u32,
+    want_new: BTreeSet<u64>,
 }
 
 impl Played<'_> {
@@ -111,6 +118,7 @@ impl Played<'_> {
                 if self.window.1 > most { Verdict::PushedBack(says.then_some(ms(left))) } else { Verdict::Fine }
             }
             Kind::Bursts(fails, span, verdict) if millis % span < fails => verdict,
+            Kind::Cuts(fails, span) if millis % span < fails => RESET,
             Kind::Outage(from, to, verdict) if (from..to).contains(&millis) => verdict,
             Kind::Recovering(until) if millis < until => UNAVAILABLE,
             Kind::Recovering(until) if u64::from(self.serving) > (millis - until) / 1000 => UNAVAILABLE,
@@ -124,6 +132,20 @@ impl Played<'_> {
             _ => bad,
         };
         (took, verdict)
+    }
+
+    /// What the end of an attempt makes of the connections: whether one that was kept is to blame.
+    fn fault(&mut self, key: u64, verdict: Verdict) -> Option<Fault> {
+        let is_kept = self.kept > 0 && !self.want_new.remove(&key);
+        match verdict {
+            Verdict::Fine => self.kept += u32::from(!is_kept),
+            _ => self.kept -= u32::from(is_kept),
+        }
+        let is_stale = is_kept && verdict == RESET && matches!(self.case.kind, Kind::Cuts(..));
+        is_stale.then(|| {
+            self.want_new.insert(key);
+            Fault::Stale
+        })
     }
 }
 
@@ -177,7 +199,9 @@ impl Case {
             Kind::AtOnce(most) => jobs * good / f64::from(most),
             Kind::Rate(rate, burst, _) => (jobs as u64 - burst) as f64 / rate as f64,
             Kind::Quota(most, seconds, _) => ((self.jobs - 1) / most * seconds) as f64,
-            Kind::Bursts(fails, span, _) => fails as f64 / 1000.0 + all * span as f64 / (span - fails) as f64,
+            Kind::Bursts(fails, span, _) | Kind::Cuts(fails, span) => {
+                fails as f64 / 1000.0 + all * span as f64 / (span - fails) as f64
+            }
             // Attempts that were begun last before it ended hold their places for as long as they take.
             Kind::Outage(from, to, TIMEOUT) => all + (to - from).max(10_000) as f64 / 1000.0,
             Kind::Outage(from, to, _) => all + (to - from) as f64 / 1000.0,
@@ -212,7 +236,16 @@ impl Case {
         (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1, 0) }, Time::ZERO));
         let rng = fastrand::Rng::with_seed(11 + self.seed);
         let tokens = if let Kind::Rate(_, burst, _) = self.kind { burst as f64 } else { 0.0 };
-        let mut played = Played { case: self, serving: 0, tokens, refilled: Time::ZERO, window: (0, 0), rng };
+        let mut played = Played {
+            case: self,
+            serving: 0,
+            tokens,
+            refilled: Time::ZERO,
+            window: (0, 0),
+            rng,
+            kept: 0,
+            want_new: BTreeSet::new(),
+        };
         self.play(&mut scheduler, host, &mut played)
     }
 
@@ -249,6 +282,7 @@ impl Case {
             if end == Some(now) {
                 let Reverse((_, _, key, (attempt, waited), started, verdict)) = flying.pop().expect("peeked");
                 let report = Report { started, verdict: verdict.0, attempt };
+                let fault = played.fault(key, verdict.0);
                 if verdict.0 == Verdict::Fine {
                     played.serving -= 1;
                     outcome.seconds = now.as_nanos() as f64 / 1e9;
@@ -257,8 +291,9 @@ impl Case {
                 } else {
                     let said_so = scheduler.has_said_wait(host);
                     let waited = waited + u32::from(is_wait(verdict.0, said_so, waited, &RetrySettings::default()));
-                    let facts = RetryFacts { attempt: attempt - waited, replayable: true, free: false };
-                    scheduler.handle(Event::Failed { host, job: (key, attempt + 1, waited), report, facts }, now);
+                    let facts = RetryFacts { attempt: attempt - waited, replayable: true, fault };
+                    let job = (key, attempt + u32::from(fault.is_none()), waited);
+                    scheduler.handle(Event::Failed { host, job, report, facts }, now);
                 }
             }
         }
@@ -631,6 +666,8 @@ fn hard() -> Vec<(Case, f64, f64)> {
     case(Kind::Bursts(300, 1000, UNAVAILABLE), 500, (ms(2), ms(2)), 11.0, 0.02);
     case(Kind::Bursts(300, 1000, RESET), 500, (ms(20), ms(2)), 5.0, 0.03);
     case(Kind::Bursts(1000, 5000, RESET), 500, (ms(2), ms(2)), 5.0, 0.01);
+    case(Kind::Cuts(300, 1000), 500, (ms(2), ms(2)), 11.0, 0.02);
+    case(Kind::Cuts(500, 2000), 500, (ms(2), ms(2)), 40.0, 0.02);
     // Bursts that hide it, in front of answers that take their time.
     case(Kind::Rate(2, 5, UNAVAILABLE), 20, (ms(5), ms(2)), 1.5, 0.1);
     case(Kind::Rate(10, 10, UNAVAILABLE), 200, (ms(50), ms(2)), 1.2, 0.06);

@@ -91,6 +91,8 @@ enum Past {
         /// All that was left had been tried before.
         all_tried: bool,
     },
+    /// A connection ended under a request, which was repeated for nothing.
+    CutOff { started: Time, at: Time, max: u32 },
     /// A look-up failed, which is an event of its own.
     Unresolved { at: Time, kind: FailureKind },
     /// It had nothing left to do.
@@ -167,6 +169,11 @@ impl Standing {
                     self.failing((kind, weight), pause, verdict, (attempt, all_tried), (started, at), max, settings);
                 }
             },
+            Past::CutOff { started, at, max } => {
+                if let Some(throttle) = &mut self.throttle {
+                    throttle.cut_off(started, at, max);
+                }
+            }
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
             Past::Unresolved { at, kind } => {
                 let after = if settings.dead_after == 0 { settings.retries + 1 } else { settings.dead_after };
@@ -379,6 +386,12 @@ impl History {
         self.past.push(Past::Reported { started, at, verdict, attempt, max, all_tried });
     }
 
+    pub(super) fn cut_off(&mut self, started: Time, at: Time, max: u32) {
+        if self.blemished {
+            self.past.push(Past::CutOff { started, at, max });
+        }
+    }
+
     pub(super) fn unresolved(&mut self, at: Time, kind: FailureKind) {
         self.blemished = true;
         self.past.push(Past::Unresolved { at, kind });
@@ -426,7 +439,7 @@ impl History {
         stopped: bool,
         now: Time,
     ) -> Result<bool, GiveUpReason> {
-        let free = facts.free && facts.replayable;
+        let free = facts.is_free() && facts.replayable;
         let own = reason_of_its_own(verdict, facts.attempt, facts.replayable, settings);
         if let Some(reason) = own.filter(|_| !free) {
             return Err(reason);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::sched::{Action, Event, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
+use crate::sched::{Action, Event, Fault, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
 
 use super::ledger::{Ledger, State};
 use super::ops::{Disturbance, END_OF_TIME, Plan};
@@ -351,9 +351,13 @@ impl<'a> Sim<'a> {
 
     fn failed(&mut self, host: usize, ticket: Ticket, started: Time, verdict: Verdict, free: bool) {
         let key = self.ledger.jobs[ticket.job as usize].key;
-        let facts = RetryFacts { attempt: ticket.attempt, replayable: replayable(key), free };
+        let facts =
+            RetryFacts { attempt: ticket.attempt, replayable: replayable(key), fault: free.then_some(Fault::Stale) };
         let report = Report { started, verdict, attempt: ticket.attempt };
-        if !facts.is_free() {
+        if facts.is_free() {
+            let max = self.ledger.plan.hosts[host].rules.concurrency.get();
+            self.ledger.hosts[host].history.cut_off(started, self.now, max);
+        } else {
             self.note(host, report);
         }
         let settings = &self.plan.settings.retries;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
 use crate::sched::{
-    Action, Event, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict, Wake,
+    Action, Event, Fault, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+    Wake,
 };
 
 pub(super) const fn ms(millis: u64) -> Time {
@@ -17,7 +18,7 @@ pub(super) fn some(count: u32) -> NonZeroU32 {
     NonZeroU32::new(count).expect("not zero")
 }
 
-pub(super) const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, free: false };
+pub(super) const ONCE: RetryFacts = RetryFacts { attempt: 1, replayable: true, fault: None };
 
 /// A scheduler at a point in time, for jobs that are numbers.
 pub(super) struct Story {
@@ -315,7 +316,7 @@ fn a_free_retry_is_immediate_and_blames_nobody() {
     );
     let host = story.host(|_| {});
     story.arrive(host, 0..2);
-    let free = RetryFacts { free: true, ..ONCE };
+    let free = RetryFacts { fault: Some(Fault::Stale), ..ONCE };
     assert_eq!(starts(&story.fail(host, 0, FailureKind::Closed, free)), [0]);
     let gone = story.fail(host, 0, FailureKind::Refused, ONCE);
     assert_eq!(gone, [Action::GiveUp { host, job: 0, reason: GiveUpReason::RetriesUsed }]);
@@ -327,7 +328,7 @@ fn the_connections_fault_blames_nobody_where_it_can_not_be_repeated_either() {
     let mut story = Story::new(Limits { per_host: some(1), ..Limits::default() }, RetrySettings::default());
     let host = story.host(|_| {});
     story.arrive(host, 0..2);
-    let lost = RetryFacts { free: true, replayable: false, ..ONCE };
+    let lost = RetryFacts { fault: Some(Fault::Stale), replayable: false, ..ONCE };
     let gone = story.fail(host, 0, FailureKind::Closed, lost);
     assert_eq!(gone[0], Action::GiveUp { host, job: 0, reason: GiveUpReason::Unsafe });
     assert_eq!(starts(&gone), [1], "the host is not left alone");
