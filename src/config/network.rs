@@ -173,7 +173,7 @@ pub struct DnsSettings {
     pub max_ttl: Duration,
     /// How long NXDOMAIN and "no address" are remembered. Default 60 s.
     pub negative_ttl: Duration,
-    /// How long time-outs are remembered. Default 5 s. Failures that name servers say at once, for 0.2 s at most.
+    /// How long other failures and time-outs are remembered: so that those who wait together are answered together. Default 0.2 s.
     pub failure_ttl: Duration,
     /// How long after its end an answer may still be used while a fresh one is fetched. Default 1 minute.
     pub stale_for: Duration,
@@ -195,7 +195,7 @@ impl Default for DnsSettings {
             min_ttl: Duration::from_secs(30),
             max_ttl: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(60),
-            failure_ttl: Duration::from_secs(5),
+            failure_ttl: Duration::from_millis(200),
             stale_for: Duration::from_secs(60),
             max_lookups: 256,
             max_entries: 100_000,

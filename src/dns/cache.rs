@@ -27,9 +27,6 @@ fn shorten(addresses: &mut Vec<IpAddr>) {
     });
 }
 
-/// How long a failure is remembered that a name server said at once: so that those who wait together are answered together.
-const BRIEFLY: Duration = Duration::from_millis(200);
-
 /// Addresses and until when they are fresh, or why there are none.
 pub(super) type Answer = Result<(Arc<[IpAddr]>, Time), Fault>;
 
@@ -132,9 +129,7 @@ impl Cache {
             let end = now + self.negative_ttl;
             return self.insert(name, Err(fault.clone()), end, end, now);
         }
-        // A look-up that timed out has asked often enough; one that failed sooner may do better in a moment.
-        let timed_out = fault.kind == FailureKind::Timeout;
-        let again = now + if timed_out { self.failure_ttl } else { self.failure_ttl.min(BRIEFLY) };
+        let again = now + self.failure_ttl;
         match self.entries.get_mut(&name) {
             Some(entry) if entry.value.is_ok() && now < entry.end.0 => entry.refresh_at = again,
             // Failures of our own (no descriptor left) say nothing about the name.
@@ -277,7 +272,7 @@ mod tests {
         for (kind, lives) in [
             (FailureKind::NameNotFound, 60),
             (FailureKind::NoAddress, 60),
-            (FailureKind::ServerFailure, 1),
+            (FailureKind::ServerFailure, 5),
             (FailureKind::Timeout, 5),
         ] {
             let mut cache = Cache::new(&settings());

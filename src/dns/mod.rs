@@ -41,6 +41,9 @@ use self::upstream::{Live, Upstream};
 use crate::config::{Config, FamilyPreference};
 use crate::model::{Failure, FailureKind, Phase, Resolve, Resolved, Time};
 
+/// How soon to ask again for an answer past its time.
+const STALE_VALID: Duration = Duration::from_secs(5);
+
 /// What a resolver has done so far. Counts only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DnsStats {
@@ -73,8 +76,6 @@ struct Inner {
     family: FamilyPreference,
     /// Bounds one look-up, all tries and both families together.
     timeout: Duration,
-    /// How soon to ask again for an answer past its time.
-    stale_valid: Duration,
     cache: RefCell<Cache>,
     /// Who waits for each look-up in flight.
     flights: RefCell<HashMap<Rc<str>, Vec<oneshot::Sender<Answer>>>>,
@@ -103,7 +104,6 @@ impl Resolver {
             own,
             family: config.network.family,
             timeout: config.timeouts.dns,
-            stale_valid: config.dns.failure_ttl,
             cache: RefCell::new(Cache::new(&config.dns)),
             flights: RefCell::default(),
             turns: Semaphore::new(config.dns.max_lookups.clamp(1, Semaphore::MAX_PERMITS)),
@@ -163,7 +163,7 @@ impl Resolve for Resolver {
             match self.answer(if self.0.keeps_dot(name) { name } else { bare }).await {
                 Ok((addresses, until)) => {
                     let left = until.since((self.0.clock)());
-                    let valid_for = if left.is_zero() { self.0.stale_valid } else { left };
+                    let valid_for = if left.is_zero() { STALE_VALID } else { left };
                     Ok(Resolved { addresses, valid_for })
                 }
                 Err(fault) => Err(Failure::new(Phase::Dns, fault.kind, &*fault.message)),

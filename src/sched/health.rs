@@ -141,19 +141,25 @@ impl Health {
         }
     }
 
-    /// Takes note of a name that was not resolved. Each look-up is an event of its own.
+    /// Takes note of a name that was not resolved. Each look-up is an event of its own, and one that timed out counts as a request
+    /// that did.
     ///
-    /// Where the breaker is off, the look-up still ends after as many tries as a request has: a host without an
+    /// Where the breaker is off, or nothing is to be retried, the look-up ends after as many tries as a request has: a host without an
     /// address would keep its jobs for ever.
     pub(super) fn unresolved(&mut self, kind: FailureKind, bench: Bench<'_>) {
         let retries = &bench.settings.retries;
-        let after = if retries.dead_after == 0 { retries.retries.saturating_add(1) } else { retries.dead_after };
+        let after = match (retries.dead_after, retries.retries) {
+            (0, retries) => retries.saturating_add(1),
+            (_, 0) => 1,
+            (dead_after, _) => dead_after,
+        };
+        let weight = if kind == FailureKind::Timeout { after.div_ceil(2) } else { 1 };
         if let Blame::Gone(kind) = Verdict::Failed(kind).blame() {
             return self.gone(kind, bench.now, bench);
         }
         let trouble = self.trouble(bench.now, 0);
         if trouble.breaker.is_news(bench.now) {
-            let blow = Blow { started: bench.now, cause: kind, weight: 1, pause: None };
+            let blow = Blow { started: bench.now, cause: kind, weight, pause: None };
             trouble.event(blow, after, Duration::MAX, bench);
         }
     }

@@ -176,10 +176,15 @@ impl Standing {
             }
             Past::Unresolved { at, kind } if is_gone(kind) => self.gone(kind, at, at, settings),
             Past::Unresolved { at, kind } => {
-                let after = if settings.dead_after == 0 { settings.retries + 1 } else { settings.dead_after };
+                let after = match settings.retries {
+                    retries if settings.dead_after == 0 => retries + 1,
+                    0 => 1,
+                    _ => settings.dead_after,
+                };
+                let weight = if kind == FailureKind::Timeout { after.div_ceil(2) } else { 1 };
                 self.troubled(at);
                 if self.death.is_none_or(|death| at >= death.until) {
-                    self.event((kind, 1), after, at, settings);
+                    self.event((kind, weight), after, at, settings);
                 }
             }
             Past::Idle { at } => {

@@ -154,8 +154,13 @@ fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
         // It never gets as far as an attempt.
         Name::FailsAlways(kind) => return vec![kind],
         Name::FailsFirst(count, kind) => {
-            let after = if retries.dead_after == 0 { retries.retries + 1 } else { retries.dead_after };
-            (is_gone(kind) || count >= after).then_some(kind)
+            let after = match retries.retries {
+                retried if retries.dead_after == 0 => retried + 1,
+                0 => 1,
+                _ => retries.dead_after,
+            };
+            let weight = if kind == FailureKind::Timeout { after.div_ceil(2) } else { 1 };
+            (is_gone(kind) || count * weight >= after).then_some(kind)
         }
     };
     // A host that was dead once may be found dead again by a single failure, whatever the breaker's count.

@@ -212,6 +212,24 @@ fn a_name_that_may_be_another_now_is_asked_for_again_at_once() {
 }
 
 #[test]
+fn a_look_up_that_timed_out_is_repeated_once_and_not_at_all_without_retries() {
+    for (retries, lookups) in [(2, 2), (0, 1)] {
+        let settings = RetrySettings { retries, ..RetrySettings::default() };
+        let mut story = Story::with(SchedulerSettings::new(&Limits::default(), &settings));
+        let host = story.host(|rules| rules.needs_address = true);
+        assert_eq!(story.arrive(host, 0..1), [Action::Resolve { host }]);
+        let timed_out = || Event::Unresolved { host, kind: FailureKind::Timeout };
+        for _ in 1..lookups {
+            assert!(story.tell(timed_out()).is_empty());
+            let again = story.at(story.now + Duration::from_secs(1));
+            assert_eq!(again, [Action::Resolve { host }]);
+        }
+        let reason = GiveUpReason::HostDead(FailureKind::Timeout);
+        assert_eq!(story.tell(timed_out()), [Action::GiveUp { host, job: 0, reason }]);
+    }
+}
+
+#[test]
 fn a_failing_name_server_backs_the_host_off_while_its_jobs_wait() {
     let mut story = Story::new(Limits::default(), RetrySettings { dead_after: 3, ..RetrySettings::default() });
     let host = story.host(|rules| rules.needs_address = true);
