@@ -27,7 +27,9 @@ use crate::model::WebUrl;
 /// ```
 #[derive(Debug)]
 pub struct Rules {
-    patterns: GlobSet,
+    /// Those for any port, and those for one.
+    hosts: Patterns,
+    ports: Patterns,
     rules: Vec<HostRule>,
 }
 
@@ -37,12 +39,12 @@ impl Rules {
     /// # Errors
     /// A pattern can't be used; the message says why.
     pub fn new(rules: Vec<HostRule>) -> Result<Self, PatternError> {
-        let mut patterns = GlobSetBuilder::new();
-        for rule in &rules {
-            patterns.add(compile(&rule.pattern)?);
+        let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+        for (rule, number) in rules.iter().zip(0..) {
+            let (glob, has_port) = compile(&rule.pattern)?;
+            if has_port { &mut ports } else { &mut hosts }.push((glob, number));
         }
-        let whole = rules.iter().map(|rule| &*rule.pattern).collect::<Vec<_>>().join(" ");
-        Ok(Self { patterns: patterns.build().map_err(|error| PatternError::new(&whole, &error))?, rules })
+        Ok(Self { hosts: Patterns::new(hosts)?, ports: Patterns::new(ports)?, rules })
     }
 
     /// The first rule for the URL's host.
@@ -56,13 +58,39 @@ impl Rules {
         if self.rules.is_empty() {
             return None;
         }
-        let host = format!("{}:{}", url.host(), url.port());
-        self.patterns.matches(host).first().and_then(|index| RuleId::of(*index))
+        let of_port = || self.ports.first(&format!("{}:{}", url.host(), url.port()));
+        self.hosts.first(url.host()).into_iter().chain(of_port()).min().and_then(RuleId::of)
     }
 
     /// The rule with this number.
     pub(super) fn get(&self, number: RuleId) -> Option<&HostRule> {
         self.rules.get(number.index())
+    }
+}
+
+/// Some of the patterns, which are asked together, and the number of each one's rule. Most need no regular expression, and so there may
+/// be any number of them: names, and `*` before or after one.
+#[derive(Debug)]
+struct Patterns {
+    set: GlobSet,
+    numbers: Vec<usize>,
+}
+
+impl Patterns {
+    fn new(globs: Vec<(Glob, usize)>) -> Result<Self, PatternError> {
+        let mut set = GlobSetBuilder::new();
+        let mut numbers = Vec::with_capacity(globs.len());
+        for (glob, number) in globs {
+            set.add(glob);
+            numbers.push(number);
+        }
+        let too_many = |error| PatternError(format!("{} host patterns are too many: {error}", numbers.len()).into());
+        Ok(Self { set: set.build().map_err(too_many)?, numbers })
+    }
+
+    /// The number of the first rule that matches.
+    fn first(&self, host: &str) -> Option<usize> {
+        self.set.matches(host).first().map(|index| self.numbers[*index])
     }
 }
 
@@ -95,8 +123,8 @@ pub fn check_pattern(pattern: &str) -> Result<(), PatternError> {
     compile(pattern).map(drop)
 }
 
-/// The pattern as a glob on `host:port`.
-fn compile(pattern: &str) -> Result<Glob, PatternError> {
+/// The pattern as a glob on the host, or, if it has a port (the second), on `host:port`.
+fn compile(pattern: &str) -> Result<(Glob, bool), PatternError> {
     let wrong = |why: &str| Err(PatternError::new(pattern, &why));
     if pattern.is_empty() {
         return wrong("it matches no host; write * for all hosts");
@@ -109,20 +137,18 @@ fn compile(pattern: &str) -> Result<Glob, PatternError> {
     }
     let (host, port) = split(pattern);
     let host = if is_ipv6(host) { globset::escape(host) } else { host.to_owned() };
-    GlobBuilder::new(&format!("{host}:{port}"))
-        .case_insensitive(true)
-        .empty_alternates(true)
-        .build()
-        .map_err(|error| PatternError::new(pattern, error.kind()))
+    let whole = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    // The hosts of URLs are in lower case, and what minds no case always needs a regular expression.
+    let glob = GlobBuilder::new(&whole.to_ascii_lowercase()).empty_alternates(true).build();
+    Ok((glob.map_err(|error| PatternError::new(pattern, error.kind()))?, port.is_some()))
 }
 
-/// Host and port; any port, where none is given.
-fn split(pattern: &str) -> (&str, &str) {
+/// Host and port, unless it may be any.
+fn split(pattern: &str) -> (&str, Option<&str>) {
     match pattern.rsplit_once(':') {
-        Some((host, port)) if port == "*" || (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())) => {
-            (host, port)
-        }
-        _ => (pattern, "*"),
+        Some((host, "*")) => (host, None),
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (host, Some(port)),
+        _ => (pattern, None),
     }
 }
 
@@ -197,6 +223,23 @@ mod tests {
         assert_eq!(find(&["[::1]"], "http://[::1]:8080/"), Some(0));
         assert_eq!(find(&["[::1]:80"], "http://[::1]:8080/"), None);
         assert_eq!(find(&["[ab].example"], "http://b.example/"), Some(0));
+    }
+
+    #[test]
+    fn there_may_be_tens_of_thousands() {
+        for pattern in ["h#.example", "*.h#.example", "H#.example:*", "h#.example:80", "h#.*"] {
+            let patterns: Vec<_> = (0..20_000).map(|number| pattern.replace('#', &number.to_string())).collect();
+            let patterns: Vec<_> = patterns.iter().map(String::as_str).collect();
+            let url = format!("http://{}h19999.example/", if pattern.starts_with('*') { "a." } else { "" });
+            assert_eq!(find(&patterns, &url), Some(19_999), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn too_many_that_are_hard_are_counted_and_not_repeated() {
+        let rule = |number| HostRule { pattern: format!("{{,*.}}h{number}.ex?mple"), ..HostRule::default() };
+        let message = Rules::new((0..20_000).map(rule).collect()).err().expect("too many").to_string();
+        assert!(message.starts_with("20000 host patterns are too many: ") && message.len() < 200, "{message}");
     }
 
     #[test]
