@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn too_many_that_are_hard_are_counted_and_not_repeated() {
         let rule = |number| HostRule { pattern: format!("{{,*.}}h{number}.ex?mple"), ..HostRule::default() };
-        let message = Rules::new((0..20_000).map(rule).collect()).err().expect("too many").to_string();
+        let message = Rules::new((0..20_000).map(rule).collect()).map(drop).expect_err("too many").to_string();
         assert!(message.starts_with("20000 host patterns are too many: ") && message.len() < 200, "{message}");
     }
 
