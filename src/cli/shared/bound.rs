@@ -25,7 +25,8 @@ pub(crate) fn general(bound: Bound) -> String {
         Bound::Paused => "a pause".to_owned(),
         Bound::Output => "the output".to_owned(),
         Bound::Input => "the input".to_owned(),
-        Bound::Window => "--window".to_owned(),
+        // A full one has as many jobs as it may, or as many of their bytes, which the budget lowers.
+        Bound::Window => "--window or --max-memory".to_owned(),
         Bound::Rate => "--rate".to_owned(),
         Bound::Sockets => "open sockets (ulimit -n)".to_owned(),
         Bound::Names => "names (DNS)".to_owned(),
