@@ -73,60 +73,40 @@
 //! - A test server of many hosts that misbehaves to order: [`origin::Origin`].
 //! - A runnable program for each habit people bring from other tools, as one after the other, as completed, batches,
 //!   time-outs and retries, streaming to disk, or under tower: the folder `examples/`.
-//!
-//! Without the default features only the pure modules build: `model`, `config`, `sched`.
 
-pub mod config;
-pub mod model;
-pub mod sched;
+#[doc(inline)]
+pub use haul_core::{config, model, sched};
+pub(crate) use haul_core::{policy, pool};
 
-#[cfg(feature = "net")]
 mod client;
-#[cfg(feature = "net")]
 pub mod engine;
 #[cfg(feature = "origin")]
 pub mod origin;
-#[cfg(feature = "net")]
 pub mod save;
-#[cfg(feature = "net")]
 pub mod sink;
-#[cfg(feature = "net")]
 pub mod source;
-#[cfg(feature = "net")]
 mod spill;
-#[cfg(feature = "net")]
 mod text;
-#[cfg(feature = "net")]
 mod tls_words;
-#[cfg(feature = "net")]
 mod wait;
 
-#[cfg(feature = "net")]
 pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};
 /// The crates whose types stand in haul's signatures.
 pub use {bytes, http};
 
 // Public for haul's own tests, benches and command alone. They carry no promise: anything in them may change with any
 // release.
-#[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod body;
-#[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod conn;
-#[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod dial;
-#[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod dns;
-#[doc(hidden)]
-pub mod policy;
-#[doc(hidden)]
-pub mod pool;
 
 /// The README's example, compiled and run.
-#[cfg(all(doctest, feature = "net"))]
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -1,7 +1,5 @@
 //! The committed fuzzing corpus, replayed through the functions that the fuzzer calls.
 
-#![cfg(feature = "net")]
-
 #[path = "../fuzz/src/lib.rs"]
 pub mod targets;
 

@@ -51,9 +51,11 @@ fn nothing_public_speaks_of_what_is_not() {
 /// An item: its module's number and its name.
 type Place = (usize, String);
 
-/// The crate's modules, the root first.
+/// The modules of the crates that users see, haul's root first.
 struct Source {
     modules: Vec<Module>,
+    /// The root of each crate that is not haul.
+    crates: HashMap<&'static str, usize>,
 }
 
 struct Module {
@@ -73,10 +75,22 @@ enum Target {
 
 impl Source {
     fn read() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut source = Self { modules: Vec::new() };
-        source.add("haul", 0, &folder.join("lib.rs"), &folder);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut source = Self { modules: Vec::new(), crates: HashMap::new() };
+        source.add_crate("haul", &root.join("src"));
+        let core = source.add_crate("haul_core", &root.join("crates/haul-core/src"));
+        source.crates.insert("haul_core", core);
         source
+    }
+
+    fn add_crate(&mut self, name: &str, folder: &Path) -> usize {
+        self.add(name, self.modules.len(), &folder.join("lib.rs"), folder)
+    }
+
+    /// The root of the crate that a module is in, which is its own parent.
+    fn root(&self, module: usize) -> usize {
+        let parent = self.modules[module].parent;
+        if parent == module { module } else { self.root(parent) }
     }
 
     /// Adds the module in `file`, whose children's files are in `folder`.
@@ -110,10 +124,10 @@ impl Source {
     fn resolve(&self, module: usize, path: &[String]) -> Target {
         let Some((first, rest)) = path.split_first() else { return Target::Module(module) };
         let next = match &**first {
-            "crate" => Target::Module(0),
+            "crate" => Target::Module(self.root(module)),
             "self" => Target::Module(module),
             "super" => Target::Module(self.modules[module].parent),
-            name => self.look_up(module, name),
+            name => self.crates.get(name).map_or_else(|| self.look_up(module, name), |root| Target::Module(*root)),
         };
         match next {
             Target::Module(next) => self.resolve(next, rest),
@@ -226,7 +240,7 @@ impl Speech<'_> {
             self.module = module;
             self.visit_generics(&item.generics);
             item.items.iter().for_each(|part| match part {
-                ImplItem::Fn(part) if is_pub(&part.vis) => self.visit_signature(&part.sig),
+                ImplItem::Fn(part) if is_pub(&part.vis) && !is_hidden(&part.attrs) => self.visit_signature(&part.sig),
                 ImplItem::Const(part) if is_pub(&part.vis) => self.visit_type(&part.ty),
                 ImplItem::Type(part) => self.visit_type(&part.ty),
                 _ => {}
@@ -353,7 +367,7 @@ fn trait_part(part: &TraitItem) -> Option<(String, &'static str)> {
 
 fn public_part(part: &ImplItem) -> Option<(String, &'static str)> {
     match part {
-        ImplItem::Fn(part) if is_pub(&part.vis) => Some((part.sig.ident.to_string(), "fn")),
+        ImplItem::Fn(part) if is_pub(&part.vis) && !is_hidden(&part.attrs) => Some((part.sig.ident.to_string(), "fn")),
         ImplItem::Const(part) if is_pub(&part.vis) => Some((part.ident.to_string(), "const")),
         _ => None,
     }
@@ -412,7 +426,11 @@ fn is_public(item: &Item) -> bool {
         Item::Use(item) => (&item.vis, &item.attrs),
         _ => return false,
     };
-    is_pub(visibility) && !attributes.iter().any(|attribute| says(attribute, "doc", "hidden"))
+    is_pub(visibility) && !is_hidden(attributes)
+}
+
+fn is_hidden(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| says(attribute, "doc", "hidden"))
 }
 
 /// Compiled for tests alone.

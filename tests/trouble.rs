@@ -1,5 +1,5 @@
 //! Hosts in trouble, as the web has them: a part of whose URLs always fails, that refuse everything, that never answer. What is
-//! asserted is what was fetched, in which order and how often: `src/sched/tests/family.rs` has the times, on a virtual clock.
+//! asserted is what was fetched, in which order and how often: `crates/haul-core/src/sched/tests/family.rs` has the times, on a virtual clock.
 
 #[expect(dead_code, reason = "each test uses a part")]
 mod support {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use haul::config::{Limits, PoolSettings, RetrySettings};
 use haul::model::{Attempt, Job, More, Outcome, Record, Rejected, Response, Source, Time, Timings, WebUrl, site_of};
-use haul::pool::{Acquired, ConnId, Demand, Pool};
 use haul::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 use haul::sink::{RecordFields, append_line};
 use haul::source::{Input, InputSettings, Inputs};
+use haul_core::pool::{Acquired, ConnId, Demand, Pool};
 use http::Version;
 
 /// Requests in flight.

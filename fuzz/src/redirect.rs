@@ -11,7 +11,7 @@ use std::sync::Arc;
 use haul::config::RequestSettings;
 use haul::conn::RequestTemplate;
 use haul::model::{FailureKind, Job, Phase, Special, Time, WebUrl};
-use haul::policy::redirect::{Asked, Decision, Step, decide, follow};
+use haul_core::policy::redirect::{Asked, Decision, Step, decide, follow};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use hyper::body::Body as _;

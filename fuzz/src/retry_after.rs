@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use haul::policy::retry_after::parse;
+use haul_core::policy::retry_after::parse;
 
 /// Sun, 06 Nov 1994 08:49:37 GMT.
 const NOW: u64 = 784_111_777;

@@ -81,6 +81,16 @@ impl ClientBuilder {
     }
 
     /// Changes any of the settings.
+    ///
+    /// ```
+    /// use haul::{Client, model::FailureKind};
+    ///
+    /// let client = Client::builder().config(|config| config.network.public_only = true).build()?;
+    /// // The address of many clouds' metadata service.
+    /// let asked = futures::executor::block_on(client.get("http://169.254.169.254/").send());
+    /// assert_eq!(asked.unwrap_err().kind(), FailureKind::AddressRefused);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self

@@ -151,20 +151,11 @@ mod tests {
     use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
     use super::*;
-    use crate::model::{Special, Time, Timings, WebUrl};
+    use crate::model::{Special, Time, WebUrl};
 
     fn named(job: &Job, media_type: &'static str) -> String {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
-        let head = ResponseHead {
-            job,
-            status: StatusCode::OK,
-            version: Version::HTTP_11,
-            headers: &headers,
-            remote: None,
-            reused: false,
-            timings: Timings::default(),
-            last: true,
-        };
+        let head = ResponseHead::new(job, StatusCode::OK, Version::HTTP_11, &headers);
         of_request(&head).to_str().expect("ASCII").to_owned()
     }
 

@@ -70,7 +70,7 @@ impl Shard {
     pub(super) fn ask_hooks(&self, flight: &Flight, headers: &mut HeaderMap) -> Result<(), Failure> {
         let Some(hooks) = self.hooks() else { return Ok(()) };
         let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), flight.job.attempts());
-        let mut head = RequestHead { url, method, earlier_attempts, headers };
+        let mut head = RequestHead::new(url, method, earlier_attempts, headers);
         let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
         OURS.iter().for_each(|name| drop(headers.remove(name)));
         refused.map_err(|message| Failure::new(Phase::Queue, FailureKind::Unwanted, message))
@@ -143,16 +143,11 @@ impl Recipient for ForFlight<'_> {
             return self.collect(head);
         }
         let parts = head;
-        let head = ResponseHead {
-            job: &self.flight.job,
-            status: head.status,
-            version: head.version,
-            headers: &head.headers,
-            remote: self.remote,
-            reused: self.flight.dial.is_none(),
-            timings: timings(self.flight, Some(first_byte), None, Duration::ZERO),
-            last: self.shard.is_last(self.flight, parts),
-        };
+        let mut head = ResponseHead::new(&self.flight.job, head.status, head.version, &head.headers);
+        head.remote = self.remote;
+        head.reused = self.flight.dial.is_none();
+        head.timings = timings(self.flight, Some(first_byte), None, Duration::ZERO);
+        head.last = self.shard.is_last(self.flight, parts);
         let refusal = || BodyUse::Refuse(PANICKED.into());
         let wish = hooks.map_or(BodyUse::Collect, |hooks| guarded(|| hooks.head(&head)).unwrap_or_else(refusal));
         match (wish, reply) {
