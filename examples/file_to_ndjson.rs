@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use haul::config::Config;
 use haul::engine::{Engine, Handle};
-use haul::origin::Origin;
 use haul::sink::{Ndjson, RecordFields};
 use haul::source::{Input, InputSettings, Inputs};
+use haul_testserver::Origin;
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 

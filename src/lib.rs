@@ -15,7 +15,7 @@
 //! From any async runtime; [`blocking`] is the same without one.
 //!
 //! ```
-//! # let origin = haul::origin::Origin::start()?;
+//! # let origin = haul_testserver::Origin::start()?;
 //! # let url = origin.url("/json/3");
 //! # futures::executor::block_on(async {
 //! let client = haul::Client::builder().per_host(4).retries(3).build()?;
@@ -30,7 +30,7 @@
 //! One failed URL is one result that is an [`Error`]; the others go on.
 //!
 //! ```
-//! # let origin = haul::origin::Origin::start()?;
+//! # let origin = haul_testserver::Origin::start()?;
 //! # let urls = [origin.url("/bytes/10"), "not a url".to_owned(), origin.url("/status/404")];
 //! # futures::executor::block_on(async {
 //! let client = haul::Client::new()?;
@@ -52,7 +52,7 @@
 //! run.
 //!
 //! ```
-//! # let origin = haul::origin::Origin::start()?;
+//! # let origin = haul_testserver::Origin::start()?;
 //! # let (a, b) = (origin.url("/bytes/10"), origin.url("/gzip/1000"));
 //! use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
 //!
@@ -70,7 +70,7 @@
 //!   [`model::Resolve`], a TLS configuration, an address filter: [`engine::Extensions`], [`ClientBuilder`].
 //! - Bodies into files: [`save::SaveBodies`].
 //! - The scheduler alone, pure and without a network, the clock an argument: [`sched::Scheduler`].
-//! - A test server of many hosts that misbehaves to order: [`origin::Origin`].
+//! - A test server of many hosts that misbehaves to order: the crate `haul-testserver`.
 //! - A runnable program for each habit people bring from other tools, as one after the other, as completed, batches,
 //!   time-outs and retries, streaming to disk, or under tower: the folder `examples/`.
 
@@ -80,8 +80,6 @@ pub(crate) use haul_core::{policy, pool};
 
 mod client;
 pub mod engine;
-#[cfg(feature = "origin")]
-pub mod origin;
 pub mod save;
 pub mod sink;
 pub mod source;
@@ -111,6 +109,6 @@ pub mod dns;
 struct Readme;
 
 /// The example of the page on the test origin, compiled and run.
-#[cfg(all(doctest, feature = "origin"))]
+#[cfg(doctest)]
 #[doc = include_str!("../docs/ORIGIN.md")]
 struct OriginPage;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use serde_json::Value;
 
 #[path = "support/stub.rs"]

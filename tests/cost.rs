@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 
 use self::support::responder;
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use haul::config::{Config, Rate};
 use haul::engine::Engine;
-use haul::origin::Origin;
 use haul::sink::Null;
 use haul::source::Urls;
+use haul_testserver::Origin;
 
 /// What haul aims at is 0.95; a machine that is busy with other things takes some of it. Less than this is a fault in the order of
 /// things: the server's delays are all there is to wait for.

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use serde_json::Value;
 use tempfile::TempDir;
 

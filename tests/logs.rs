@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::slice;
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use serde_json::Value;
 
 /// What a command said on standard error.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 
 /// `haul` with these arguments, after these commands of a shell.
 fn shell(before: &str, arguments: &[&str]) -> Command {

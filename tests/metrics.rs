@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 use support::answering;
 

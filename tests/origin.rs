@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use haul::origin::{Origin, OriginSettings};
+use haul_testserver::{Origin, OriginSettings};
 use serde_json::Value;
 use support::haul::{get, get_lines};
 use support::record::{body, json};
@@ -462,5 +462,5 @@ fn the_command_says_how_to_mend_what_it_was_told() {
 fn the_command_s_help_lists_every_path() {
     let output = Command::new(env!("CARGO_BIN_EXE_haul")).args(["origin", "--help"]).output().expect("runs");
     let help = String::from_utf8(output.stdout).expect("text");
-    assert!(help.contains(&haul::origin::guide()) && help.contains("Examples:"), "{help}");
+    assert!(help.contains(&haul_testserver::guide()) && help.contains("Examples:"), "{help}");
 }

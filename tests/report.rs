@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use serde_json::Value;
 use support::browser::{Browser, Window};
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use support::answering;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.

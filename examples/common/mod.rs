@@ -2,7 +2,7 @@
 
 use std::{env, io};
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 
 /// The URLs on the command line. With none: `targets` on haul's own test server, which runs for as long as it is held. A
 /// target is a path on it (`/bytes/10`), or one of its virtual hosts and a path (`a.localhost/bytes/10`); anything else

@@ -23,7 +23,7 @@ const LOOK_AHEAD: usize = 4096;
 /// One request's result.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let url = origin.url("/bytes/3");
 /// let client = haul::blocking::Client::new()?;
 /// for fetched in client.fetch_tagged([("mine", &url)]) {
@@ -60,7 +60,7 @@ type Requests<'a, T> = Pin<Box<dyn Stream<Item = (T, Request)> + Send + 'a>>;
 /// not ended.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let mirrors = [origin.url("/delay/30s"), origin.url("/bytes/1000")];
 /// # futures::executor::block_on(async {
 /// // The first good answer wins; the others are cancelled.

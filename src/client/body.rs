@@ -20,7 +20,7 @@ use crate::model::{Failure, FailureKind, Phase};
 /// 256 KiB wait here, and then the peer waits; the total time-out goes on.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let url = origin.url("/bytes/100000");
 /// # futures::executor::block_on(async {
 /// use futures::TryStreamExt;

@@ -45,7 +45,7 @@ use crate::engine::{Handle, Live, StartError};
 /// When the last clone, response and batch of a client is dropped, its threads end and its connections close.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let url = origin.url("/json/3");
 /// # futures::executor::block_on(async {
 /// let client = haul::Client::new()?;
@@ -122,7 +122,7 @@ impl Client {
     ///
     /// ```
     /// # use futures::StreamExt;
-    /// # let origin = haul::origin::Origin::start()?;
+    /// # let origin = haul_testserver::Origin::start()?;
     /// # let urls: Vec<String> = (0..5).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
     /// # futures::executor::block_on(async {
     /// let client = haul::Client::new()?;
@@ -147,7 +147,7 @@ impl Client {
     /// without a map.
     ///
     /// ```
-    /// # let origin = haul::origin::Origin::start()?;
+    /// # let origin = haul_testserver::Origin::start()?;
     /// # let products = [("kettle", origin.url("/json/1")), ("teapot", origin.url("/status/404"))];
     /// # futures::executor::block_on(async {
     /// let client = haul::Client::new()?;
@@ -169,7 +169,7 @@ impl Client {
     /// The same for requests that come over time: each is put under way as soon as it is there.
     ///
     /// ```
-    /// # let origin = haul::origin::Origin::start()?;
+    /// # let origin = haul_testserver::Origin::start()?;
     /// # let url = origin.url("/html/1");
     /// # futures::executor::block_on(async {
     /// use futures::channel::mpsc;

@@ -16,7 +16,7 @@ use crate::model::{Failure, FailureKind, Hop, Phase, Timings};
 /// with [`Self::chunk`], or as an [`http_body::Body`] from [`Self::into_body`].
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let url = origin.url("/bytes/1000000");
 /// # futures::executor::block_on(async {
 /// let mut response = haul::Client::new()?.get(&url).send().await?.error_for_status()?;

@@ -15,7 +15,7 @@ use crate::model::{Failure, FailureKind, Phase};
 /// its callers. A request's body is read into memory before it is sent, so that it can be sent again.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let url = origin.url("/status/204");
 /// # futures::executor::block_on(async {
 /// use http_body_util::Empty;

@@ -72,7 +72,7 @@ use crate::model::{Sink, Source, Time};
 /// A run, ready to go.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let urls: Vec<_> = (0..100).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
 /// use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
 ///

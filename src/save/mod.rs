@@ -37,7 +37,7 @@ pub enum Naming {
 /// written. A process that ends without [`Self::close`] may leave temporary files (`.haul-…`) behind. Nothing is synced.
 ///
 /// ```
-/// # let origin = haul::origin::Origin::start()?;
+/// # let origin = haul_testserver::Origin::start()?;
 /// # let (url, directory) = (origin.url("/bytes/1000"), tempfile::tempdir()?);
 /// use std::sync::Arc;
 /// use haul::engine::{Engine, Extensions};

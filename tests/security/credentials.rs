@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haul::config::Config;
 use haul::http::{HeaderValue, Method, header};
-use haul::origin::Origin;
 use haul::{Client, Request};
+use haul_testserver::Origin;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 

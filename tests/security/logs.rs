@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use haul::Client;
 use haul::config::Config;
 use haul::http::{HeaderValue, header};
-use haul::origin::Origin;
+use haul_testserver::Origin;
 
 use crate::credentials::betrays;
 

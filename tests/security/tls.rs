@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use haul::Client;
 use haul::model::{FailureKind, Phase};
-use haul::origin::Origin;
+use haul_testserver::Origin;
 
 use crate::haul_command::get;
 use crate::{cacert, kind};

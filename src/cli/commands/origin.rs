@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use haul::origin::{Origin, OriginSettings};
+use haul_testserver::{Origin, OriginSettings};
 use indicatif::HumanCount;
 use serde_json::json;
 use signal_hook::iterator::Signals;
@@ -58,7 +58,7 @@ pub(super) fn help() -> String {
          haul origin --ca-file ca.pem --quiet &\n  \
          haul get --cacert ca.pem https://h1.localhost:8443/echo --body text | jq -r .body\n  \
          curl --cacert ca.pem 'https://localhost:8443/drip?bytes=20&over=2s'",
-        haul::origin::guide()
+        haul_testserver::guide()
     )
 }
 

@@ -96,7 +96,7 @@ fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>
 #[cfg(test)]
 mod tests {
     use haul::model::WebUrl;
-    use haul::origin::Origin;
+    use haul_testserver::Origin;
     use std::num::NonZeroU32;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use haul::origin::Origin;
+use haul_testserver::Origin;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 

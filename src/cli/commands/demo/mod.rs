@@ -16,9 +16,9 @@ use clap::Args;
 use haul::config::Config;
 use haul::engine::Engine;
 use haul::model::Sink;
-use haul::origin::Origin;
 use haul::sink::{Ndjson, Null, RecordFields};
 use haul::source::Urls;
+use haul_testserver::Origin;
 use tempfile::NamedTempFile;
 
 use self::list::Places;

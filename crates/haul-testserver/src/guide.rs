@@ -67,7 +67,7 @@ pub(super) const HOSTS: [(&str, &str); 4] = [
 /// Everything the origin serves, as text in at most 80 columns.
 ///
 /// ```
-/// assert!(haul::origin::guide().contains("/bytes/N"));
+/// assert!(haul_testserver::guide().contains("/bytes/N"));
 /// ```
 #[must_use]
 pub fn guide() -> String {
@@ -118,7 +118,7 @@ fn end(text: &mut String, line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::{Manner, ask};
+    use crate::{Manner, ask};
 
     #[test]
     fn the_guide_names_everything_and_fits_a_terminal() {
@@ -145,7 +145,7 @@ mod tests {
 
     /// The rows of the table under `heading`, as they stand on the page.
     fn documented(heading: &str) -> Vec<&'static str> {
-        let page = include_str!("../../docs/ORIGIN.md");
+        let page = include_str!("../../../docs/ORIGIN.md");
         let (_, section) = page.split_once(heading).expect("the heading is there");
         let section = section.split("\n## ").next().expect("text");
         section.lines().filter(|line| line.starts_with("| ")).skip(1).collect()

@@ -34,7 +34,7 @@ impl Manner {
     /// All other hosts are [`Manner::Fast`].
     ///
     /// ```
-    /// use haul::origin::Manner;
+    /// use haul_testserver::Manner;
     ///
     /// assert_eq!(Manner::of("slow.h17.localhost"), Manner::Slow);
     /// assert_eq!(Manner::of("h17.slow.test"), Manner::Slow);

@@ -13,7 +13,7 @@ use foldhash::quality::FixedState;
 
 use super::bucket::{Bucket, Limit};
 use super::manner::Manner;
-use crate::model::Time;
+use haul_core::model::Time;
 
 /// Hosts remembered; those beyond are served without memory.
 const MOST_SITES: usize = 65_536;

@@ -9,8 +9,11 @@ use super::site::{Gauge, Site};
 /// What an origin has served, as it saw it.
 ///
 /// ```
-/// let origin = haul::origin::Origin::start()?;
-/// haul::blocking::Client::new()?.get(origin.url("/bytes/1")).send()?;
+/// let origin = haul_testserver::Origin::start()?;
+/// # use std::io::{Read, Write};
+/// let mut stream = std::net::TcpStream::connect(origin.addr())?;
+/// write!(stream, "GET /bytes/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+/// stream.read_to_end(&mut Vec::new())?;
 /// assert_eq!(origin.stats().by_path["/bytes"], 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Time;
+use haul_core::model::Time;
 
 /// A rate limit.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,7 +17,7 @@ use super::stats::{HostStats, OriginStats};
 /// use std::io::{Read, Write};
 /// use std::net::TcpStream;
 ///
-/// use haul::origin::Origin;
+/// use haul_testserver::Origin;
 ///
 /// let origin = Origin::start()?;
 /// let mut stream = TcpStream::connect(origin.addr())?;

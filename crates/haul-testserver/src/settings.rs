@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 /// and one thread.
 ///
 /// ```
-/// use haul::origin::{Origin, OriginSettings};
+/// use haul_testserver::{Origin, OriginSettings};
 ///
 /// let threads = 2.try_into()?;
 /// let origin = Origin::start_with(&OriginSettings { threads, ..OriginSettings::default() })?;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::model::Time;
+use haul_core::model::Time;
 
 /// Counts from the origin's start.
 #[derive(Clone, Copy, Debug)]
