@@ -1,7 +1,7 @@
 //! A job: one URL to fetch and what the user said about it.
 //!
 //! Most jobs are a URL and nothing else, so everything else lives behind one pointer that is usually empty. What a
-//! queued job costs beyond its URL's bytes is held by `tests/footprint.rs`.
+//! queued job costs beyond its URL's bytes is held by `crates/haul-cli/tests/footprint.rs`.
 
 use std::fmt;
 use std::sync::Arc;

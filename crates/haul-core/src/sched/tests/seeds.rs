@@ -129,7 +129,7 @@ fn asked(name: &str) -> Option<u64> {
 /// Plays seeds for as long as is asked for: `HAUL_SIM_SECONDS` (60 unless `HAUL_SIM_SEEDS` is given), at most
 /// `HAUL_SIM_SEEDS` of them, from `HAUL_SIM_FROM` on (default: behind the seeds of the test above).
 ///
-/// `HAUL_SIM_SECONDS=60 cargo test --release --no-default-features --lib sim_for -- --ignored --nocapture`
+/// `HAUL_SIM_SECONDS=60 cargo test --release -p haul-core --lib sim_for -- --ignored --nocapture`
 #[test]
 #[ignore = "takes as long as it is asked to"]
 #[expect(clippy::disallowed_methods, reason = "the run is bounded and measured in real time")]

@@ -1,0 +1,537 @@
+//! What a load came to: figures, as text and as JSON (docs/BENCH.md). Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+
+use super::against::{Against, Earlier};
+use super::asked::Asked;
+use super::client::{Lack, cores};
+use super::figures::{Times, per_second, rate, table, thousandths, whole};
+use super::series::Second;
+use super::steps::{self, StepReport};
+use super::tally::{Drained, Tally};
+use super::trial::{Done, Spent};
+use crate::shared::exit::Exit;
+use crate::shared::layout::wrap;
+use crate::shared::page::{Answer, Run};
+use crate::shared::times::clock;
+
+/// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    version: &'static str,
+    asked: Asked,
+    stopped: bool,
+    requests: u64,
+    answered: u64,
+    failed: u64,
+    /// In flight when the load was over and its grace, too.
+    cut_off: u64,
+    elapsed_s: f64,
+    /// In which load was made, and the requests that ended after that.
+    load_s: f64,
+    drained: u64,
+    requests_per_s: f64,
+    received_bytes: u64,
+    /// From the start of a request to the end of its body.
+    latency_us: Times,
+    open: Option<OpenReport>,
+    steps: Vec<StepReport>,
+    status: BTreeMap<u16, u64>,
+    failures: Vec<Failures>,
+    connections_opened: u64,
+    requests_on_new_connections: u64,
+    left_out: u64,
+    cpu: Processor,
+    client_lacked: Vec<&'static str>,
+    seconds: Vec<Second>,
+    against: Option<Against>,
+    #[serde(skip)]
+    rates: Rates,
+    #[serde(skip)]
+    lacks: Vec<Lack>,
+}
+
+/// Per second in which load was made. Requests that failed are no throughput: a server that refuses everything does so fast.
+#[derive(Debug)]
+struct Rates {
+    answered: f64,
+    bytes: f64,
+}
+
+/// What an open loop has besides.
+#[derive(Debug, Serialize)]
+struct OpenReport {
+    planned: u64,
+    unfinished: u64,
+    /// Those that started more than a millisecond after their time.
+    sent_late: u64,
+    /// From when a request was due to the end of its body.
+    response_us: Times,
+    /// From when a request was due to its start.
+    late_us: Times,
+}
+
+#[derive(Debug, Serialize)]
+struct Failures {
+    phase: &'static str,
+    kind: &'static str,
+    count: u64,
+}
+
+/// What the whole process took, warm-up included.
+#[derive(Debug, Serialize)]
+struct Processor {
+    seconds: f64,
+    us_per_request: f64,
+    /// Seconds of processor time per second.
+    cores: f64,
+    /// Whether the threads that fetch had no time left: the server may be able to do more than it was asked for.
+    client_bound: bool,
+    /// The thread that was busiest while requests counted, and which part of its time it ran.
+    busiest_thread: Option<String>,
+    busiest_share: Option<f64>,
+}
+
+impl Report {
+    pub(super) fn new(asked: Asked, mut done: Done) -> Self {
+        let (seconds, counted) = done.tally.finish();
+        let lacks = Lack::of(&done, asked.connections.into());
+        let tally = &done.tally;
+        let requests = tally.answered() + tally.failed();
+        let load = done.lasted.as_secs_f64();
+        let Drained { requests: drained, failed: drained_failed, wire_bytes: drained_bytes } = tally.drained;
+        let service = tally.open.as_ref().map_or(&counted, |open| &open.service);
+        let is_ramp = asked.rates_per_s.len() > 1;
+        let steps = done.schedule.as_ref().filter(|_| is_ramp);
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            stopped: done.run.stopped,
+            requests,
+            answered: tally.answered(),
+            failed: tally.failed(),
+            cut_off: done.run.cut_off,
+            elapsed_s: tally.elapsed().as_secs_f64(),
+            load_s: load,
+            drained,
+            requests_per_s: per_second(requests - drained, load),
+            rates: Rates {
+                answered: per_second(tally.answered() - (drained - drained_failed), load),
+                bytes: per_second(tally.wire_bytes - drained_bytes, load),
+            },
+            received_bytes: tally.wire_bytes,
+            latency_us: Times::of(service),
+            open: OpenReport::of(&done, &counted),
+            steps: steps.map(|plan| StepReport::of_ramp(&done, plan, &asked.rates_per_s)).unwrap_or_default(),
+            status: tally.statuses.clone(),
+            failures: failures(tally),
+            connections_opened: done.run.totals.connections_opened,
+            requests_on_new_connections: tally.on_new_connections,
+            left_out: tally.left_out,
+            cpu: Processor::of(&done, &lacks, requests + tally.left_out),
+            client_lacked: lacks.iter().map(|lack| lack.name()).collect(),
+            seconds,
+            against: None,
+            lacks,
+            asked,
+        }
+    }
+
+    /// How the command ends.
+    pub(super) fn exit(&self) -> Exit {
+        match self.stopped {
+            true => Exit::Interrupted,
+            false if self.failed + self.unfinished() == 0 => Exit::Complete,
+            false => Exit::SomeFailed,
+        }
+    }
+
+    /// The load second by second.
+    pub(super) fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// Adds what a comparison shows.
+    pub(super) fn compare(&mut self, earlier: Earlier) {
+        self.against = Some(Against::new(earlier, &self.asked, self.load_s, &self.seconds));
+    }
+
+    /// What a page tells of it, with all that the answer says besides the figures.
+    pub(super) fn completes(&self, mut run: Run) -> Run {
+        run.settings.splice(0..0, self.asked.facts());
+        let remarks = self.remarks().into_iter().flatten().map(|(_, words)| words);
+        let lacks = self.lacks.iter().map(|lack| lack.text().split_whitespace().collect::<Vec<_>>().join(" "));
+        run.notes.extend(remarks.chain(lacks));
+        run
+    }
+
+    /// The steps of a ramp, for a page.
+    pub(super) fn answer(&self) -> Option<Answer> {
+        let heading = "A ramp: rates held one after the other, in one load.".to_owned();
+        let tables = vec![("Steps".to_owned(), steps::rows(&self.steps))];
+        (!self.steps.is_empty()).then(|| Answer { heading, tables, ..Answer::default() })
+    }
+
+    /// Requests that belong to the load and have no end.
+    fn unfinished(&self) -> u64 {
+        self.open.as_ref().map_or(self.cut_off, |open| open.unfinished)
+    }
+
+    pub(super) fn told(&self, json: bool) -> String {
+        if json { self.json() } else { self.text() }
+    }
+
+    /// One JSON object.
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text can be written")
+    }
+
+    /// For people.
+    fn text(&self) -> String {
+        let lines = [
+            Some(self.headline()),
+            (self.answered > 0).then(|| self.times()),
+            (self.answered > 0 && self.failed > 0).then(|| self.answered_text()),
+            (self.answered > 0).then(|| format!("  status       {}", counts(&self.status))),
+            (self.failed > 0).then(|| format!("  failed       {}", self.failed_text())),
+            Some(self.remarks_text()).filter(|text| !text.is_empty()),
+            Some(format!("  connections  {}", self.connections_text())),
+            (self.received_bytes > 0).then(|| format!("  bodies       {}", self.bytes_text())),
+            (self.left_out > 0).then(|| format!("  warm-up      {} requests left out", HumanCount(self.left_out))),
+            Some(format!("  processor    {}", self.cpu.text())),
+            (!self.steps.is_empty()).then(|| format!("\n{}", steps::table(&self.steps))),
+            self.against.as_ref().map(|against| format!("\n{}", against.text())),
+        ];
+        let hints = self.lacks.iter().map(|lack| format!("\n{}", lack.text()));
+        lines.into_iter().flatten().chain(hints).collect::<Vec<_>>().join("\n")
+    }
+
+    fn headline(&self) -> String {
+        let planned = match (&self.open, self.asked.rates_per_s.as_slice()) {
+            (Some(_), [only]) => format!(", asked for {}", rate(*only)),
+            (Some(_), [first, .., last]) => format!(", asked for {} to {}", rate(*first), rate(*last)),
+            _ => String::new(),
+        };
+        format!(
+            "{} requests in {}: {}/s{}{planned}, {} failed",
+            HumanCount(self.requests),
+            clock(rounded(Duration::try_from_secs_f64(self.load_s).unwrap_or_default())),
+            HumanCount(whole(self.rates.answered.round())),
+            if self.failed > 0 { " answered" } else { "" },
+            HumanCount(self.failed),
+        )
+    }
+
+    fn times(&self) -> String {
+        let heads = Times::HEADS.map(str::to_owned);
+        let row = |name: &str, cells: [String; 6]| [vec![format!("{name:<11}")], cells.into()].concat();
+        let latency = self.latency_us.cells();
+        let rows = match &self.open {
+            None => vec![row("latency", latency)],
+            Some(open) => vec![
+                row("response", open.response_us.cells()),
+                row("service", latency),
+                row("late", open.late_us.cells()),
+            ],
+        };
+        table(std::iter::once(row("", heads)).chain(rows).collect())
+    }
+
+    fn answered_text(&self) -> String {
+        let what = if self.open.is_some() { "response and service" } else { "latency" };
+        let [answered, failed] = [self.answered, self.failed].map(HumanCount);
+        format!("               {what}: of the {answered} answered, without the {failed} failed")
+    }
+
+    /// What is odd about the end, each under its name.
+    fn remarks(&self) -> [Option<(&'static str, String)>; 2] {
+        let (drained, unfinished) = (HumanCount(self.drained), HumanCount(self.unfinished()));
+        let what = if self.open.is_some() { "due" } else { "sent" };
+        [
+            (self.drained > 0)
+                .then(|| ("drained", format!("{drained} ended when no more were made: they count, but not in the rate"))),
+            (self.unfinished() > 0).then(|| {
+                let words = format!(
+                    "{unfinished} were {what} and had not ended when the load was over: these times leave them out, and \
+                     would be longer with them"
+                );
+                ("unfinished", words)
+            }),
+        ]
+    }
+
+    fn remarks_text(&self) -> String {
+        let line = |(name, words): (&str, String)| {
+            let mut text = format!("  {name:<13}");
+            wrap(&mut text, &words, 15);
+            text
+        };
+        let text: String = self.remarks().into_iter().flatten().map(line).collect();
+        text.trim_end().to_owned()
+    }
+
+    fn failed_text(&self) -> String {
+        let one = |failures: &Failures| {
+            let Failures { phase, kind, count } = failures;
+            format!("{phase} {kind} {}", HumanCount(*count))
+        };
+        self.failures.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    fn connections_text(&self) -> String {
+        let (asked, opened) = (HumanCount(self.asked.connections.into()), HumanCount(self.connections_opened));
+        match (&self.open, self.connections_opened > u64::from(self.asked.connections)) {
+            (None, false) => format!("{opened} opened, {asked} wanted"),
+            // Some were closed, or opened for each request, or stayed idle with other hosts.
+            (None, true) => format!("{opened} opened, {asked} in use at once"),
+            (Some(_), _) if self.connections_opened == u64::from(self.asked.connections) => {
+                format!("{opened} opened, all that -c allows")
+            }
+            (Some(_), _) => format!("{opened} opened, up to {asked} at once"),
+        }
+    }
+
+    fn bytes_text(&self) -> String {
+        format!("{} received, {}/s", HumanBytes(self.received_bytes), HumanBytes(whole(self.rates.bytes)))
+    }
+}
+
+impl OpenReport {
+    fn of(done: &Done, response: &Histogram<u64>) -> Option<Self> {
+        let (open, schedule) = (done.tally.open.as_ref()?, done.schedule.as_ref()?);
+        let warm_up = schedule.steps() - open.steps.len();
+        let planned = (warm_up..schedule.steps()).map(|step| schedule.planned(step)).sum::<u64>();
+        Some(Self {
+            planned,
+            unfinished: planned.saturating_sub(done.tally.answered() + done.tally.failed()),
+            sent_late: open.sent_late,
+            response_us: Times::of(response),
+            late_us: Times::of(&open.late),
+        })
+    }
+}
+
+impl Processor {
+    fn of(done: &Done, lacks: &[Lack], requests: u64) -> Self {
+        let Spent { processor, busiest, .. } = &done.spent;
+        let seconds = processor.as_secs_f64();
+        Self {
+            seconds,
+            us_per_request: thousandths(seconds * 1e6 / requests.max(1) as f64),
+            cores: (cores(done) * 1e4).round() / 1e4,
+            client_bound: lacks.contains(&Lack::Processor),
+            busiest_thread: busiest.as_ref().map(|busiest| busiest.name.clone()),
+            busiest_share: busiest.as_ref().map(|busiest| (busiest.share * 1e4).round() / 1e4),
+        }
+    }
+
+    fn text(&self) -> String {
+        let busiest = self.busiest_thread.as_ref().zip(self.busiest_share);
+        let busiest = busiest.map(|(name, share)| format!("; {name} {:.0} % busy", share * 100.0)).unwrap_or_default();
+        format!("{:.1}us a request, {:.0} % of a core{busiest}", self.us_per_request, self.cores * 100.0)
+    }
+}
+
+/// To a tenth of a second, where that is the last digit told: a load of two seconds misses the moment of its start.
+fn rounded(time: Duration) -> Duration {
+    if time < Duration::from_secs(1) { time } else { time + Duration::from_millis(50) }
+}
+
+fn failures(tally: &Tally) -> Vec<Failures> {
+    let one = |((phase, kind), count): (&(haul::model::Phase, haul::model::FailureKind), &u64)| Failures {
+        phase: phase.name(),
+        kind: kind.name(),
+        count: *count,
+    };
+    let mut failures: Vec<_> = tally.failures.iter().map(one).collect();
+    failures.sort_by_key(|failures| std::cmp::Reverse(failures.count));
+    failures
+}
+
+fn counts(statuses: &BTreeMap<u16, u64>) -> String {
+    statuses.iter().map(|(status, count)| format!("{status} {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
+    use std::sync::{Arc, Mutex};
+
+    use haul::config::Rate;
+    use haul::model::{Attempt, Failure, FailureKind, Job, Outcome, Phase, Record, Response, Sink, Time, WebUrl};
+
+    use super::*;
+    use crate::commands::bench::against;
+    use crate::commands::bench::args::Plan;
+    use crate::commands::bench::asked::Body;
+    use crate::commands::bench::schedule::{Arrivals, BEGIN};
+    use crate::commands::bench::tally::Counting;
+    use crate::shared::summary;
+    use crate::shared::summary_json::tests::{first_column, paths};
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/BENCH.md"));
+
+    /// A record of a request that was read or due at `at`, started `late` after it and took `took`.
+    pub(in crate::commands::bench) fn record(
+        at: Time,
+        late: Duration,
+        took: Duration,
+        result: Result<Response, Failure>,
+    ) -> Record {
+        let job = Job::new(0, WebUrl::parse("http://a.test/").expect("a URL").0, at);
+        let mut last = Attempt::unsent(Failure::new(Phase::Head, FailureKind::Timeout, "late"));
+        last.result = result;
+        (last.timings.queued, last.timings.total) = (late, took);
+        last.wire_bytes = 1000;
+        Record::Fetched(Outcome { job, attempts: 1, last })
+    }
+
+    pub(in crate::commands::bench) fn response(status: u16) -> Response {
+        Response {
+            status,
+            version: http::Version::HTTP_11,
+            headers: None,
+            body: None,
+            body_bytes: 1000,
+            sha256: None,
+            saved: None,
+            close_delimited: false,
+        }
+    }
+
+    fn late() -> Failure {
+        Failure::new(Phase::Head, FailureKind::Timeout, "late")
+    }
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    pub(in crate::commands::bench) fn done(tally: Tally, mut records: Vec<Record>) -> Done {
+        let tally = Arc::new(Mutex::new(tally));
+        Counting(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
+        let mut run = summary::tests::report();
+        (run.stopped, run.totals.connections_opened) = (false, 70);
+        let mut tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
+        let lasted = tally.lasted(true);
+        let spent = Spent { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
+        Done { tally, run, spent, schedule: None, lasted, page_run: None }
+    }
+
+    fn asked() -> Asked {
+        Asked { url: "http://a.test/".into(), body: Some(Body::of(b"text")), connections: 64, ..Asked::default() }
+    }
+
+    /// 998 responses that took 1 to 998 ms, one of 503 after a second, one failure.
+    fn report(stopped: bool) -> Report {
+        let at = Time::ZERO;
+        let mut records: Vec<_> = (1..=998).map(|n| record(at, Duration::ZERO, ms(n), Ok(response(200)))).collect();
+        records.push(record(at, Duration::ZERO, ms(1000), Ok(response(503))));
+        records.push(record(at, Duration::ZERO, ms(2000), Err(late())));
+        let mut done = done(Tally::new(Duration::ZERO), records);
+        done.run.stopped = stopped;
+        Report::new(asked(), done)
+    }
+
+    /// A ramp of two steps of a second at 10/s and 20/s: the last request of each is missing, one is late, one has failed.
+    pub(in crate::commands::bench) fn ramp() -> Report {
+        let plan = Plan {
+            rates: [10.0, 20.0].map(|rate| Rate::new(rate).expect("a rate")).into(),
+            step: Some(ms(1000)),
+            requests: None,
+            warm_up: Duration::ZERO,
+            arrivals: Arrivals::Constant,
+            seed: 0,
+        };
+        let mut records: Vec<_> =
+            (0..9).map(|n| record(BEGIN + ms(n * 100), Duration::ZERO, ms(5), Ok(response(200)))).collect();
+        records.extend((0..18).map(|n| record(BEGIN + ms(1000 + n * 50), ms(n), ms(5), Ok(response(200)))));
+        records.push(record(BEGIN + ms(1950), Duration::ZERO, ms(5), Err(late())));
+        let mut done = done(Tally::open(Duration::ZERO, 2, ms(1000), Duration::MAX), records);
+        done.schedule = Some(plan.schedule());
+        Report::new(Asked { rates_per_s: vec![10.0, 20.0], arrivals: Some("constant"), seed: Some(0), ..asked() }, done)
+    }
+
+    impl Report {
+        pub(in crate::commands::bench) fn parts(self) -> (Asked, Vec<StepReport>) {
+            (self.asked, self.steps)
+        }
+    }
+
+    #[test]
+    fn percentiles_are_within_a_thousandth_of_the_exact_ones() {
+        let latency = report(false).latency_us;
+        let exact = [(latency.p50, 500e3), (latency.p75, 750e3), (latency.p90, 900e3), (latency.p99, 990e3)];
+        assert!(exact.iter().all(|(got, exact)| (got / exact - 1.0).abs() <= 1e-3), "{exact:?}");
+        assert!((latency.mean / 500e3 - 1.0).abs() < 2e-3 && (latency.max / 1e6 - 1.0).abs() < 1e-3, "{latency:?}");
+    }
+
+    #[test]
+    fn the_text_says_what_happened_and_that_the_client_was_the_bottleneck() {
+        let text = report(false).text();
+        let expected = "\
+1,000 requests in 2.0s: 500/s answered, 1 failed
+                mean    p50    p90    p99  p99.9  longest
+  latency      500ms  500ms  900ms  990ms   1.0s     1.0s
+               latency: of the 999 answered, without the 1 failed
+  status       200 998, 503 1
+  failed       head timeout 1
+  connections  70 opened, 64 in use at once
+  bodies       976.56 KiB received, 488.28 KiB/s
+  processor    1950.0us a request, 98 % of a core
+";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.contains("had no processor time left"));
+    }
+
+    #[test]
+    fn the_exit_code_tells_failures_and_interruptions() {
+        assert_eq!((report(false).exit(), report(true).exit()), (Exit::SomeFailed, Exit::Interrupted));
+    }
+
+    #[test]
+    fn an_open_loop_shows_its_times_apart_and_its_steps() {
+        let expected = "\
+28 requests in 2.0s: 14/s answered, asked for 10/s to 20/s, 1 failed
+                 mean     p50     p90     p99   p99.9  longest
+  response       11ms  9.00ms    20ms    22ms    22ms     22ms
+  service      5.00ms  5.00ms  5.00ms  5.00ms  5.00ms   5.00ms
+  late         5.46ms  3.00ms    15ms    17ms    17ms     17ms
+               response and service: of the 27 answered, without the 1 failed
+  status       200 27
+  failed       head timeout 1
+  unfinished   2 were due and had not ended when the load was over: these times
+               leave them out, and would be longer with them
+  connections  70 opened, up to 64 at once
+  bodies       27.34 KiB received, 13.99 KiB/s
+  processor    69642.9us a request, 98 % of a core
+
+  asked    got     p50     p99  longest  late p99  failed  unfinished
+   10/s  9.0/s  5.00ms  5.00ms   5.00ms       0us       0           1
+   20/s   18/s    13ms    22ms     22ms      17ms       1           1
+";
+        let text = ramp().text();
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(ramp().exit(), Exit::SomeFailed);
+    }
+
+    #[test]
+    fn the_page_names_every_field_and_no_other() {
+        let mut fields = BTreeSet::new();
+        let mut compared = report(false);
+        compared.compare(against::tests::earlier());
+        for report in [report(false), ramp(), compared] {
+            let value = serde_json::from_str(&report.told(true)).expect("JSON");
+            paths(&value, "", &mut fields);
+        }
+        fields.remove("status.503");
+        let page = PAGE.split("## JSON of --find-max").next().expect("a table");
+        assert_eq!(first_column(page.split("## JSON").nth(1).expect("a section")), fields);
+    }
+}

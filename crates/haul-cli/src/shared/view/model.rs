@@ -1,0 +1,188 @@
+//! What the view shows: fed with looks at the run, never reading a clock. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use haul::engine::{LiveLimits, Outlook, Snapshot};
+
+use super::Which;
+use super::feed::{Percentiles, Taken};
+use crate::shared::{status, times};
+
+/// Points kept: as many seconds, and no screen shows more.
+const POINTS: usize = 600;
+
+/// The time of one point.
+const POINT: Duration = Duration::from_secs(1);
+
+/// Over how many points the time left is estimated.
+const ETA_POINTS: usize = 30;
+
+/// One second of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Point {
+    /// URLs done per second.
+    pub(super) rate: u64,
+    pub(super) latency: Option<Percentiles>,
+}
+
+/// What is shown.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) which: Which,
+    pub(super) now: Snapshot,
+    pub(super) limits: LiveLimits,
+    pub(super) outlook: Option<Outlook>,
+    /// The newest last; never more than [`POINTS`].
+    pub(super) points: VecDeque<Point>,
+    pub(super) taken: Taken,
+    /// Whether the user holds the run.
+    pub(super) paused: bool,
+    pub(super) help: bool,
+    /// The last thing told.
+    pub(super) message: Option<String>,
+    /// Snapshots at the points' ends, the newest last; never empty.
+    ends: VecDeque<Snapshot>,
+}
+
+impl Model {
+    pub(super) fn new(which: Which, first: Snapshot, limits: LiveLimits) -> Self {
+        Self {
+            which,
+            now: first,
+            limits,
+            outlook: None,
+            points: VecDeque::new(),
+            taken: Taken::default(),
+            paused: false,
+            help: false,
+            message: None,
+            ends: VecDeque::from([first]),
+        }
+    }
+
+    /// Another run begins; what was drawn over time goes on.
+    pub(super) fn begin(&mut self, which: Which, first: Snapshot, limits: LiveLimits) {
+        let points = std::mem::take(&mut self.points);
+        *self = Self { points, help: self.help, ..Self::new(which, first, limits) };
+    }
+
+    /// How the run is now.
+    pub(super) fn note(&mut self, now: Snapshot, limits: LiveLimits, outlook: Option<Outlook>) {
+        (self.now, self.limits) = (now, limits);
+        if outlook.is_some() {
+            self.outlook = outlook;
+        }
+    }
+
+    /// Whether a point has come to its end, and [`Self::add`] is due.
+    pub(super) fn is_due(&self) -> bool {
+        self.now.elapsed.saturating_sub(self.end().elapsed) >= POINT
+    }
+
+    /// Ends a point now, with what was seen since the last one.
+    pub(super) fn add(&mut self, taken: Taken) {
+        let last = self.end();
+        let done = self.now.done().saturating_sub(last.done());
+        let rate = times::per_second(done, self.now.elapsed.saturating_sub(last.elapsed));
+        push(&mut self.points, Point { rate, latency: taken.latency }, POINTS);
+        push(&mut self.ends, self.now, ETA_POINTS + 1);
+        self.taken = taken;
+    }
+
+    fn end(&self) -> &Snapshot {
+        self.ends.back().expect("never empty")
+    }
+
+    /// URLs done per second, as of the last point; within the first second, so far.
+    pub(super) fn rate(&self) -> u64 {
+        self.points.back().map_or_else(|| times::per_second(self.now.done(), self.now.elapsed), |point| point.rate)
+    }
+
+    /// How long the run may still take, where that can be said.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let outlook = self.outlook.as_ref().filter(|_| !self.paused)?;
+        let first = self.ends.front().expect("never empty");
+        let concurrency = self.limits.concurrency;
+        let view =
+            status::View { now: &self.now, before: first, long_before: first, outlook: Some(outlook), concurrency };
+        status::time_left(&view, outlook)
+    }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    if queue.len() >= most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use haul::config::Limits;
+    use haul::engine::Bound;
+    use haul::sched::Cause;
+
+    use super::*;
+    use crate::shared::bound::tests::outlook;
+    use crate::shared::since::Since;
+    use crate::shared::view::Subject;
+
+    fn at(millis: u64, done: u64) -> Snapshot {
+        Snapshot { elapsed: Duration::from_millis(millis), succeeded: done, queued: 100, ..Snapshot::default() }
+    }
+
+    fn which(name: &str) -> Which {
+        Which { subject: Subject::Get, name: name.to_owned(), since: Since::Sent }
+    }
+
+    fn model() -> Model {
+        Model::new(which(""), at(0, 0), LiveLimits::from(&Limits::default()))
+    }
+
+    #[test]
+    fn a_point_is_a_second_or_as_long_as_it_took() {
+        let mut model = model();
+        let limits = model.limits;
+        model.note(at(999, 50), limits, None);
+        assert_eq!((model.is_due(), model.rate()), (false, 50));
+        model.note(at(2000, 100), limits, None);
+        assert!(model.is_due());
+        model.add(Taken::default());
+        assert_eq!((model.is_due(), model.rate(), model.points.len()), (false, 50, 1));
+        for second in 3..3000 {
+            model.note(at(second * 1000, second * 50 + 50), limits, None);
+            model.add(Taken::default());
+        }
+        assert_eq!((model.points.len(), model.ends.len()), (POINTS, ETA_POINTS + 1), "bounded");
+    }
+
+    #[test]
+    fn another_run_begins_anew_but_for_what_is_drawn_over_time() {
+        let mut model = model();
+        let limits = model.limits;
+        model.note(at(1000, 50), limits, None);
+        model.add(Taken::default());
+        (model.paused, model.help) = (true, true);
+        model.begin(which("200/s"), at(0, 0), limits);
+        assert_eq!(
+            (model.which.name.as_str(), model.paused, model.help, model.points.len()),
+            ("200/s", false, true, 1)
+        );
+        model.note(at(1000, 200), limits, None);
+        model.add(Taken::default());
+        assert_eq!(model.points.iter().map(|point| point.rate).collect::<Vec<_>>(), [50, 200]);
+    }
+
+    #[test]
+    fn the_time_left_is_not_told_while_the_run_is_held() {
+        let mut model = model();
+        let limits = model.limits;
+        let mut known = outlook(Bound::Concurrency, 1, Cause::Delay);
+        known.longest = None;
+        model.note(at(1000, 50), limits, Some(known));
+        assert_eq!(model.time_left(), Some(Duration::from_secs(2)));
+        model.paused = true;
+        assert_eq!(model.time_left(), None);
+    }
+}
