@@ -77,6 +77,7 @@
 #[doc(inline)]
 pub use haul_core::{config, model, sched};
 pub(crate) use haul_core::{policy, pool};
+pub(crate) use haul_net::{body, conn, dial, dns, wait};
 
 mod client;
 pub mod engine;
@@ -85,23 +86,10 @@ pub mod sink;
 pub mod source;
 mod spill;
 mod text;
-mod tls_words;
-mod wait;
 
 pub use client::{Batch, Body, Client, ClientBuilder, Error, Fetched, Request, Response, blocking};
 /// The crates whose types stand in haul's signatures.
 pub use {bytes, http};
-
-// Public for haul's own tests, benches and command alone. They carry no promise: anything in them may change with any
-// release.
-#[doc(hidden)]
-pub mod body;
-#[doc(hidden)]
-pub mod conn;
-#[doc(hidden)]
-pub mod dial;
-#[doc(hidden)]
-pub mod dns;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

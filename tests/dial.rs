@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haul::config::{Config, ConnectTo, FamilyPreference, ResolveRule};
-use haul::dial::{Cause, DialError, Dialed, Io, Route, Target, Tls};
-use haul::dns::Resolver;
 use haul::model::{Egress, FailureKind, Phase, Scheme};
+use haul_net::dial::{Cause, DialError, Dialed, Io, Route, Target, Tls};
+use haul_net::dns::Resolver;
 use rustls::HandshakeKind;
 use support::certs::{Authority, Leaf};
 use support::dialing::{Names, dial, dialer};

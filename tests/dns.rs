@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use haul::config::{Config, FamilyPreference};
-use haul::dns::Resolver;
 use haul::model::{Failure, FailureKind, Phase, Resolve, Time};
+use haul_net::dns::Resolver;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use support::fake_dns::{self, Reply};

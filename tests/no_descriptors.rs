@@ -12,9 +12,9 @@ use std::fs::File;
 use std::rc::Rc;
 
 use haul::config::Config;
-use haul::dial::Cause;
-use haul::dns::Resolver;
 use haul::model::{FailureKind, Phase, Resolve, Scheme};
+use haul_net::dial::Cause;
+use haul_net::dns::Resolver;
 use support::dialing::{Names, dial, dialer};
 use tokio::task::LocalSet;
 

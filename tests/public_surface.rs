@@ -78,8 +78,10 @@ impl Source {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut source = Self { modules: Vec::new(), crates: HashMap::new() };
         source.add_crate("haul", &root.join("src"));
-        let core = source.add_crate("haul_core", &root.join("crates/haul-core/src"));
-        source.crates.insert("haul_core", core);
+        for (name, folder) in [("haul_core", "crates/haul-core/src"), ("haul_net", "crates/haul-net/src")] {
+            let number = source.add_crate(name, &root.join(folder));
+            source.crates.insert(name, number);
+        }
         source
     }
 

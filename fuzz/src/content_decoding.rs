@@ -6,9 +6,9 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use haul::body::{BodyError, BodyPlan, Codings, Received, receive};
 use haul::config::BodySettings;
 use haul::model::Phase;
+use haul_net::body::{BodyError, BodyPlan, Codings, Received, receive};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::Full;

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul::config::{BodySettings, Config, Timeouts};
-use haul::conn::{Context, Exchanged, H1, H2, LazyTimer, Recipient};
 use haul::engine::{Engine, Extensions};
 use haul::model::{BodyUse, Clock, Failure, FailureKind, Phase, Record, Response, Sink, Time};
 use haul::source::Urls;
+use haul_net::conn::{Context, Exchanged, H1, H2, LazyTimer, Recipient};
 use http::response::Parts;
 use http::{Method, Request, Version};
 
@@ -138,13 +138,13 @@ impl<'a> Asker<'a> {
         LazyTimer::new(&self.clock, Time::NEVER)
     }
 
-    fn request(&self, version: Version) -> Request<haul::conn::RequestBody> {
+    fn request(&self, version: Version) -> Request<haul_net::conn::RequestBody> {
         let uri = if version == Version::HTTP_2 { "http://a.example/" } else { "/" };
         let mut request = Request::builder().method(self.method).uri(uri).version(version);
         if version != Version::HTTP_2 {
             request = request.header("host", "a.example");
         }
-        request.body(haul::conn::RequestBody::default()).expect("valid")
+        request.body(haul_net::conn::RequestBody::default()).expect("valid")
     }
 
     fn context(&self) -> Context<'_, Virtual> {

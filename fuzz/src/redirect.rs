@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use haul::config::RequestSettings;
-use haul::conn::RequestTemplate;
 use haul::model::{FailureKind, Job, Phase, Special, Time, WebUrl};
 use haul_core::policy::redirect::{Asked, Decision, Step, decide, follow};
+use haul_net::conn::RequestTemplate;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use hyper::body::Body as _;

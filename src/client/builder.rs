@@ -116,6 +116,17 @@ impl ClientBuilder {
 
     /// Connects only to addresses that `filter` lets pass; see [`Extensions::address_filter`]. To keep off everything that
     /// is not on the public internet, [`NetworkSettings::public_only`](crate::config::NetworkSettings::public_only) does.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// use haul::engine::is_public;
+    ///
+    /// let staging = IpAddr::from([10, 1, 2, 3]);
+    /// let client = haul::Client::builder()
+    ///     .address_filter(move |address| is_public(address) || address == staging)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn address_filter(mut self, filter: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.extensions.address_filter = Some(Arc::new(filter));
         self

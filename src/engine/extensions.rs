@@ -36,6 +36,33 @@ pub struct Extensions {
     /// shown as the IPv4 addresses they are.
     pub address_filter: Option<AddressFilter>,
     /// Opens byte streams in place of TCP connections. Local addresses and `TCP_NODELAY` are then its own affair.
+    ///
+    /// ```
+    /// use std::{net::SocketAddr, sync::Arc};
+    /// use haul::{config::Config, engine::{ByteStream, Connect, Connecting, Engine, Extensions}, sink::Null, source::Urls};
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// /// Every address is a server in this process that says `hi` once.
+    /// struct Hi;
+    ///
+    /// impl Connect for Hi {
+    ///     fn connect(&self, _: SocketAddr) -> Connecting {
+    ///         let (ours, mut theirs) = tokio::io::duplex(1024);
+    ///         tokio::task::spawn_local(async move {
+    ///             let _ = theirs.read(&mut [0; 1024]).await;
+    ///             let _ = theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    ///         });
+    ///         Box::pin(async { Ok(Box::new(ours) as Box<dyn ByteStream>) })
+    ///     }
+    /// }
+    ///
+    /// let mut extensions = Extensions::default();
+    /// extensions.connector = Some(Arc::new(Hi));
+    /// let engine = Engine::with(Config::default(), extensions)?;
+    /// let report = engine.run(Box::new(Urls::new(["http://192.0.2.1/"])), Box::new(Null));
+    /// assert_eq!(report.totals.succeeded, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub connector: Option<Arc<dyn Connect>>,
 }
 

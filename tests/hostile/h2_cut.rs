@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
-use haul::conn::{self, H2, LazyTimer, Recipient, RequestBody};
 use haul::model::{BodyUse, Clock, FailureKind, Phase, Time};
+use haul_net::conn::{self, H2, LazyTimer, Recipient, RequestBody};
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

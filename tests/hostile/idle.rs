@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use haul::conn::{Exchanged, H1, Sent};
 use haul::model::{CloseReason, FailureKind, Time};
+use haul_net::conn::{Exchanged, H1, Sent};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 

@@ -10,8 +10,8 @@ use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
-use haul::conn::{Context, Exchanged, H1, LazyTimer, Recipient};
 use haul::model::{BodyUse, Clock, Time};
+use haul_net::conn::{Context, Exchanged, H1, LazyTimer, Recipient};
 use http::response::Parts;
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -85,7 +85,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let clock = Paused::start();
-    let mut request = Request::new(haul::conn::RequestBody::default());
+    let mut request = Request::new(haul_net::conn::RequestBody::default());
     *request.method_mut() = method.clone();
     let context = Context {
         clock: &clock,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haul::config::Config;
-use haul::dial::{DialError, Dialed, Dialer, Target, Tls};
 use haul::model::{Egress, Failure, FailureKind, Phase, Resolve, Resolved, Scheme};
+use haul_net::dial::{DialError, Dialed, Dialer, Target, Tls};
 
 use super::clock;
 

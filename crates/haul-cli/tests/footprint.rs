@@ -31,7 +31,7 @@ static MEASURING: Mutex<()> = Mutex::new(());
 const CONNECTION: f64 = 6_800.0;
 const TLS_CONNECTION: f64 = 13_700.0;
 const JOB: f64 = 64.0;
-const HOST: f64 = 300.0;
+const HOST: f64 = 310.0;
 
 /// After so long the lanes of all connections have seen that they are idle.
 const SETTLED: Duration = Duration::from_millis(500);

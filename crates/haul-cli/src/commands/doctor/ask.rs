@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use haul::config::{Config, DnsSettings, Timeouts};
-use haul::dns::Resolver;
 use haul::model::{FailureKind, Resolve, Time};
+use haul_net::dns::Resolver;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use haul::config::Limits;
-use haul::dial::TrustedRoots;
 use haul::engine::SocketBudget;
+use haul_net::dial::TrustedRoots;
 
 /// Everything that is judged.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use haul::dial::TrustedRoots;
+use haul_net::dial::TrustedRoots;
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::facts::{Answer, Clock, Conntrack, Cores, Descriptors, Facts, Memory, NameServer, Ports, Temporary};

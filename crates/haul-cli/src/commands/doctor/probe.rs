@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use haul::config::{Config, Limits};
-use haul::{dial, dns, engine};
+use haul::engine;
+use haul_net::{dial, dns};
 
 use super::facts::{Clock, Conntrack, Cores, Descriptors, Facts, Memory, NameServer, Ports, Temporary};
 use super::parse;

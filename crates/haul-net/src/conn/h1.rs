@@ -1,0 +1,292 @@
+//! An HTTP/1.1 connection without a task of its own: whoever waits for its response drives it.
+
+use std::future::Future;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{self, Poll, ready};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::drive::Driver;
+use super::error::Mapped;
+use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
+use super::wire::{Tap, Wire};
+use super::{LazyTimer, RequestBody, error, framing};
+use haul_core::config::BodySettings;
+use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
+
+/// One HTTP/1.1 connection, for one request at a time.
+#[derive(Debug)]
+pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
+    line: Line<T>,
+    /// What hyper is set to, for when it unfolds.
+    builder: http1::Builder,
+    tap: Rc<Tap>,
+    driver: Driver,
+    /// Where the last response ended is in doubt.
+    doubtful: bool,
+}
+
+/// Who has the stream.
+#[derive(Debug)]
+enum Line<T: AsyncRead + AsyncWrite + Unpin> {
+    /// hyper.
+    Live(Box<Live<T>>),
+    /// Nobody: it is idle. What hyper keeps for each connection, 26 KB, is given back, and it is cheaper to make it anew in memory
+    /// that is in the cache than to find it again in memory that is not (docs/COSTS.md).
+    Folded(Wire<T>),
+    /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
+    /// before.
+    Ended(CloseReason),
+}
+
+/// hyper's two ends of a connection.
+#[derive(Debug)]
+struct Live<T: AsyncRead + AsyncWrite + Unpin> {
+    sender: SendRequest<RequestBody>,
+    connection: Connection<TokioIo<Wire<T>>, RequestBody>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
+    /// Wraps an open stream. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// None in practice: hyper's HTTP/1 handshake does no input or output.
+    pub async fn new(io: T, body: &BodySettings) -> Result<Self, Failure> {
+        let tap = Rc::new(Tap::default());
+        let mut builder = http1::Builder::new();
+        // Sloppy servers are many and harmless here: what matters for framing is checked apart.
+        builder
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            // Heads and bodies are small and in one buffer each: a plain send does.
+            .writev(false)
+            .max_header_size(body.max_head)
+            .max_buf_size(usize::try_from(framing::largest_head(body)).unwrap_or(usize::MAX));
+        if body.max_headers != HYPER_MAX_HEADERS {
+            builder.max_headers(body.max_headers);
+        }
+        let line = Line::Folded(Wire::new(io, Rc::clone(&tap)));
+        let mut h1 = Self { line, builder, tap, driver: Driver::default(), doubtful: false };
+        h1.unfold().await?;
+        Ok(h1)
+    }
+
+    async fn unfold(&mut self) -> Result<(), Failure> {
+        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+            Line::Folded(wire) => {
+                let hands = self.builder.handshake(TokioIo::new(wire)).await;
+                let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
+                Line::Live(Box::new(Live { sender, connection }))
+            }
+            line => line,
+        };
+        Ok(())
+    }
+
+    /// Takes `request`, sends it and receives its response, within the context's time-outs. What is left of `request` is to be
+    /// filled again.
+    ///
+    /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::reusable`] refuses.
+    pub async fn exchange<C: Clock>(
+        &mut self,
+        request: &mut Request<RequestBody>,
+        method: &Method,
+        context: &Context<'_, C>,
+        timer: &mut LazyTimer,
+    ) -> Exchanged {
+        if matches!(self.line, Line::Folded(_)) {
+            // Boxed: it would be room in each lane.
+            if let Err(failure) = Box::pin(self.unfold()).await {
+                return Exchanged::unsent(failure, context.clock.now());
+            }
+        }
+        let started = context.clock.now();
+        let Line::Live(live) = &mut self.line else {
+            let failure = Failure::new(Phase::Send, FailureKind::Closed, "the idle connection was closed");
+            return Exchanged::unsent(failure, started);
+        };
+        let watch = context.watch(started);
+        let order_wanted = context.body.keep_headers;
+        let most_before_head = framing::most_before_head(context.body);
+        let most_heads = most_before_head.saturating_add(framing::largest_head(context.body));
+        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted, most_heads);
+        let received_before = self.tap.received();
+        let outcome = {
+            self.driver.expect_poll();
+            // Handed over now: the first look at the connection finds it.
+            let sending = pin!(live.sender.try_send_request(mem::take(request)));
+            let mut exchange = pin!(exchange::exchange(answer(sending), method, context, &watch, &reached));
+            let (line, tap) = (&mut self.line, &self.tap);
+            std::future::poll_fn(|cx| {
+                let round = |cx: &mut task::Context<'_>| {
+                    let _ = poll_line(line, cx);
+                    exchange.as_mut().poll(cx)
+                };
+                match self.driver.poll(cx, round) {
+                    Poll::Ready(result) => Poll::Ready(result),
+                    Poll::Pending => {
+                        let body = reached.has_head().then(|| watch.wire_bytes.get());
+                        match endless(tap.received() - received_before, body, most_before_head) {
+                            Some(failure) => Poll::Ready(Err(failure.into())),
+                            None => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                        }
+                    }
+                }
+            })
+            .await
+        };
+        if outcome.is_ok() && !self.is_ready() {
+            // One more look lets hyper see the end of the message and become ready for the next request.
+            std::future::poll_fn(|cx| Poll::Ready(poll_line(&mut self.line, cx).is_ready())).await;
+        }
+        let answered = self.tap.has_begun();
+        self.doubtful = reached.is_doubtful();
+        reached.exchanged(outcome, answered, &watch, context.clock.now())
+    }
+
+    /// Whether the connection can take another request: the last response ended where its one framing said, and all of the
+    /// request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no
+    /// more, the next request would wait for ever.
+    #[must_use]
+    pub fn reusable(&self) -> bool {
+        let sent = !self.tap.is_broken() && !self.tap.is_unsent();
+        match self.line {
+            Line::Live(_) => self.is_ready() && sent && !self.doubtful,
+            Line::Folded(_) => true,
+            Line::Ended(_) => false,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(&self.line, Line::Live(live) if live.sender.is_ready())
+    }
+
+    /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for. What hyper keeps for a
+    /// connection in use is given back; the next exchange takes it anew.
+    pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+        self.tap.open();
+        if matches!(self.line, Line::Live(_)) && self.reusable() {
+            self.fold();
+        }
+        let reason = match &mut self.line {
+            Line::Folded(wire) => ready!(poll_unasked(wire, cx)),
+            Line::Live(_) => CloseReason::NotKeptAlive,
+            Line::Ended(reason) => *reason,
+        };
+        self.line = Line::Ended(reason);
+        Poll::Ready(reason)
+    }
+
+    fn fold(&mut self) {
+        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+            Line::Live(live) => {
+                let parts = live.connection.into_parts();
+                match parts.read_buf.is_empty() {
+                    true => Line::Folded(parts.io.into_inner()),
+                    false => Line::Ended(CloseReason::UnsolicitedBytes),
+                }
+            }
+            line => line,
+        };
+    }
+}
+
+/// Ready when the peer of an idle connection has closed it or sent something.
+fn poll_unasked(wire: &mut (impl AsyncRead + Unpin), cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+    let mut byte = [0];
+    let mut byte = ReadBuf::new(&mut byte);
+    let has_come = ready!(Pin::new(wire).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
+    Poll::Ready(if has_come { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
+}
+
+/// Waits for the head of the response that `sending` brings.
+async fn answer(
+    sending: Pin<
+        &mut impl Future<Output = Result<Response<hyper::body::Incoming>, TrySendError<Request<RequestBody>>>>,
+    >,
+) -> Result<Response<Incoming>, ExchangeError> {
+    match sending.await {
+        Ok(response) => Ok(response.map(Incoming)),
+        Err(mut error) => {
+            let is_unwritten = error.take_message().is_some();
+            let error = ExchangeError::from(error::map(&error.into_error(), Phase::Head));
+            Err(if is_unwritten { error.unwritten() } else { error })
+        }
+    }
+}
+
+/// A response's body.
+struct Incoming(hyper::body::Incoming);
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Mapped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Mapped>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| error::map(&error, Phase::Body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// hyper keeps up to this many headers on the stack; another cap costs an allocation a response.
+const HYPER_MAX_HEADERS: usize = 100;
+
+/// How many times its body's bytes a response may have: chunks of a byte each have six. What its heads may take comes on
+/// top, and as much again for what has been read ahead, extensions and trailers.
+const BYTES_A_BODY_BYTE: u64 = 8;
+
+/// Why a response of so many bytes is not read on. `body`: the bytes of its body among them, once its head is complete.
+fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Failure> {
+    let most = body.map_or(most_before_head, |body| {
+        body.saturating_mul(BYTES_A_BODY_BYTE).saturating_add(most_before_head.saturating_mul(2))
+    });
+    (received > most).then(|| match body {
+        None => framing::endless_heads(),
+        Some(_) => {
+            let message = "the chunks' sizes and line ends take more than eight times as many bytes as the body";
+            Failure::new(Phase::Body, FailureKind::Malformed, message)
+        }
+    })
+}
+
+/// Lets hyper move the connection on. Ready when it ends, and after that.
+fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(line: &mut Line<T>, cx: &mut task::Context<'_>) -> Poll<()> {
+    let Line::Live(live) = line else { return Poll::Ready(()) };
+    // How it ends is told to the exchange.
+    let _ = ready!(Pin::new(&mut live.connection).poll(cx));
+    *line = Line::Ended(CloseReason::PeerClosed);
+    Poll::Ready(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_of_framing_alone_ends() {
+        let most = 1000;
+        assert!(endless(1000, None, most).is_none());
+        assert_eq!(endless(1001, None, most).expect("heads").kind, FailureKind::HeadTooLarge);
+        assert!(endless(2000, Some(0), most).is_none());
+        assert_eq!(endless(2001, Some(0), most).expect("framing").kind, FailureKind::Malformed);
+        assert!(endless(6 * 1_000_000, Some(1_000_000), most).is_none(), "chunks of one byte");
+        assert!(endless(u64::MAX, Some(u64::MAX), most).is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! From an origin to an open, negotiated connection: addresses, race, sockets, TLS.
+//!
+//! Owns the way from "connect to this origin" to a byte stream ready for HTTP, with a time-out per phase and the
+//! time each phase took. One [`Dialer`] per shard; the TLS configuration ([`Tls`]) is shared by all of them.
+//!
+//! Invariant: an address is judged by family, publicity and filter right before it is connected to, whether it came from a
+//! literal, a rule, a name server or a redirect.
+//!
+//! It must not know jobs, the scheduler, the pool or HTTP. Names become addresses through [`haul_core::model::Resolve`].
+
+mod alt_names;
+mod candidates;
+mod certificate;
+mod clock;
+mod connect;
+mod der;
+mod error;
+mod handshake;
+mod identity;
+mod io;
+mod odd_name;
+mod own;
+mod p521;
+mod pem;
+mod public;
+mod race;
+mod roots;
+mod route;
+mod rsa_pss;
+mod sessions;
+mod tcp;
+mod tls;
+mod verifier;
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+pub use self::candidates::AddressFilter;
+pub use self::error::{Cause, DialError};
+pub use self::io::Io;
+pub use self::own::{ByteStream, Connect, Connecting};
+pub use self::public::is_public;
+pub use self::roots::{TrustedRoots, trusted_roots};
+pub use self::route::Route;
+pub use self::tls::{Tls, TlsError};
+
+use self::candidates::Candidates;
+use self::clock::{Bound, Clock};
+use self::connect::{Opened, Opening};
+use self::error::{no_answer, unix_failure};
+use self::odd_name::Respelled;
+use self::own::OwnStream;
+use self::route::Routes;
+use self::tcp::SocketOptions;
+use haul_core::config::{Config, Timeouts};
+use haul_core::model::{Egress, Phase, Resolve, Scheme, Time, WebUrl};
+
+/// What to connect to: an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Whether TLS is spoken.
+    pub scheme: Scheme,
+    /// A lower-case name, an IPv4 address, or an IPv6 address in brackets. With TLS, also the name (SNI) asked for
+    /// and checked.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+}
+
+impl<'a> Target<'a> {
+    /// The origin of `url`.
+    #[must_use]
+    pub fn of(url: &'a WebUrl) -> Self {
+        Self { scheme: url.scheme(), host: url.host(), port: url.port() }
+    }
+}
+
+/// How long each phase of a dial took; `None` for phases that were not needed or not reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DialTimes {
+    /// Name resolution, cached or not.
+    pub dns: Option<Duration>,
+    /// TCP or Unix connect, over all addresses tried.
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Dialed {
+    /// The byte stream.
+    pub io: Io,
+    /// Whether TLS negotiated HTTP/2. False without TLS.
+    pub alpn_h2: bool,
+    /// Whether the TLS session was resumed.
+    pub resumed: bool,
+    /// The peer; `None` over a Unix socket.
+    pub remote: Option<SocketAddr>,
+    /// How long it took.
+    pub times: DialTimes,
+}
+
+/// Opens connections. Cheap to use from many tasks of one thread at once.
+pub struct Dialer {
+    routes: Routes,
+    candidates: Candidates,
+    local_addresses: Vec<IpAddr>,
+    nodelay: bool,
+    pace: Duration,
+    timeouts: Timeouts,
+    tls: Arc<Tls>,
+    resolver: Rc<dyn Resolve>,
+    connector: Option<Arc<dyn Connect>>,
+    clock: Clock,
+}
+
+impl Dialer {
+    /// A dialer with the network settings and time-outs of `config`. `clock` is the run's clock; the time-outs
+    /// themselves run on the tokio timer of the thread that calls [`Self::dial`].
+    pub fn new(config: &Config, tls: Arc<Tls>, resolver: Rc<dyn Resolve>, clock: impl Fn() -> Time + 'static) -> Self {
+        let network = &config.network;
+        Self {
+            routes: Routes::new(network),
+            candidates: Candidates::new(network.family, network.public_only),
+            local_addresses: network.local_addresses.clone(),
+            nodelay: network.nodelay,
+            pace: network.happy_eyeballs_delay,
+            timeouts: config.timeouts.clone(),
+            tls,
+            resolver,
+            connector: None,
+            clock: Clock::new(clock),
+        }
+    }
+
+    /// Connects only to addresses that `filter` lets pass.
+    #[must_use]
+    pub fn with_filter(mut self, filter: AddressFilter) -> Self {
+        self.candidates.set_filter(filter);
+        self
+    }
+
+    /// Has streams opened by `connector` in place of TCP.
+    #[must_use]
+    pub fn with_connector(mut self, connector: Arc<dyn Connect>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Where connections to `target` go, before any name is resolved. Only [`Route::Name`] needs DNS, and for the
+    /// name in it, which need not be the target's.
+    #[must_use]
+    pub fn route<'a>(&'a self, target: &Target<'a>) -> Route<'a> {
+        self.routes.find(target.host, target.port)
+    }
+
+    /// Opens a connection to `target` within `budget`, each phase within its own time-out too.
+    ///
+    /// Dropping the future closes whatever was half open.
+    ///
+    /// # Errors
+    /// [`DialError`] with the cause, told apart into "our machine has no descriptor or port left" and a failure of
+    /// the peer, its name or its certificate.
+    pub async fn dial(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
+        self.dial_for(target, egress, budget, false).await
+    }
+
+    /// The same for a connection that must not become HTTP/2: with TLS, only HTTP/1.1 is offered.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub async fn dial_http1(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
+        self.dial_for(target, egress, budget, true).await
+    }
+
+    async fn dial_for(
+        &self,
+        target: &Target<'_>,
+        egress: Egress,
+        budget: Duration,
+        http1: bool,
+    ) -> Result<Dialed, DialError> {
+        let end = self.clock.now() + budget;
+        let mut dial = Dial { dialer: self, end, http1, times: DialTimes::default(), remote: None };
+        match dial.run(target, egress).await {
+            Ok(io) => {
+                let (alpn_h2, resumed) = (io.alpn_h2(), io.resumed());
+                Ok(Dialed { io, alpn_h2, resumed, remote: dial.remote, times: dial.times })
+            }
+            Err(cause) => Err(DialError { cause, times: dial.times, remote: dial.remote }),
+        }
+    }
+}
+
+/// One dial under way, with what must be told even when it fails.
+struct Dial<'d> {
+    dialer: &'d Dialer,
+    /// When the caller's budget is used up.
+    end: Time,
+    /// Whether HTTP/1.1 alone is offered.
+    http1: bool,
+    times: DialTimes,
+    remote: Option<SocketAddr>,
+}
+
+impl Dial<'_> {
+    async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, Cause> {
+        let dialer = self.dialer;
+        match dialer.route(target) {
+            Route::Unix(path) => {
+                let stream = self.unix(path).await?;
+                match target.scheme {
+                    Scheme::Http => Ok(Io::Unix(stream)),
+                    Scheme::Https if handshake::is_odd(target.host) => self.odd_handshake(target, stream).await,
+                    Scheme::Https => Ok(Io::TlsUnix(Box::new(self.handshake(target, stream).await?))),
+                }
+            }
+            Route::Name { host, port } => {
+                let addresses = self.resolve(host).await?;
+                self.tcp(target, egress, &addresses, port).await
+            }
+            Route::Addresses { addresses, port } => self.tcp(target, egress, &addresses, port).await,
+        }
+    }
+
+    async fn tcp(&mut self, target: &Target<'_>, egress: Egress, addresses: &[IpAddr], port: u16) -> Result<Io, Cause> {
+        let stream = self.connect(target, egress, addresses, port).await?;
+        if target.scheme == Scheme::Https && handshake::is_odd(target.host) {
+            return match stream {
+                Opened::Tcp(stream) => self.odd_handshake(target, stream).await,
+                Opened::Own(stream) => self.odd_handshake(target, stream).await,
+            };
+        }
+        Ok(match (stream, target.scheme) {
+            (Opened::Tcp(stream), Scheme::Http) => Io::Tcp(stream),
+            (Opened::Tcp(stream), Scheme::Https) => Io::TlsTcp(Box::new(self.handshake(target, stream).await?)),
+            (Opened::Own(stream), Scheme::Http) => Io::Own(stream),
+            (Opened::Own(stream), Scheme::Https) => Io::TlsOwn(Box::new(self.handshake(target, stream).await?)),
+        })
+    }
+
+    fn bound(&self, phase: Phase, limit: Duration) -> Bound {
+        Bound::new(phase, self.dialer.clock.now(), limit, self.end)
+    }
+
+    async fn resolve(&mut self, host: &str) -> Result<Arc<[IpAddr]>, Cause> {
+        let bound = self.bound(Phase::Dns, self.dialer.timeouts.dns);
+        let answer = tokio::time::timeout(bound.left(), self.dialer.resolver.resolve(host)).await;
+        self.times.dns = Some(self.dialer.clock.now().since(bound.started));
+        match answer {
+            Ok(answer) => Ok(answer?.addresses),
+            Err(_) => Err(no_answer(bound, &format!("name server for '{host}'")).into()),
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        target: &Target<'_>,
+        egress: Egress,
+        addresses: &[IpAddr],
+        port: u16,
+    ) -> Result<Opened, Cause> {
+        let dialer = self.dialer;
+        let local = dialer.local_addresses.get(usize::from(egress.0)).copied();
+        let candidates = dialer.candidates.choose(addresses, local, target.host)?;
+        let bound = self.bound(Phase::Connect, dialer.timeouts.connect);
+        let opening = Opening {
+            candidates: race::order(&candidates, port),
+            options: SocketOptions { local, nodelay: dialer.nodelay },
+            connector: dialer.connector.as_deref(),
+            pace: dialer.pace,
+            bound,
+            clock: &dialer.clock,
+        };
+        let opened = opening.run().await;
+        self.times.connect = Some(dialer.clock.now().since(bound.started));
+        let (stream, remote) = opened.map_err(|losses| losses.into_cause(target, bound))?;
+        self.remote = Some(remote);
+        Ok(stream)
+    }
+
+    async fn unix(&mut self, path: &std::path::Path) -> Result<UnixStream, Cause> {
+        let bound = self.bound(Phase::Connect, self.dialer.timeouts.connect);
+        let opened = tokio::time::timeout(bound.left(), UnixStream::connect(path)).await;
+        self.times.connect = Some(self.dialer.clock.now().since(bound.started));
+        match opened {
+            Ok(opened) => opened.map_err(|error| unix_failure(path, &error)),
+            Err(_) => Err(no_answer(bound, &format!("socket {}", path.display())).into()),
+        }
+    }
+
+    /// The handshake with a host whose name rustls takes only in another spelling: few, so their streams need no kind of their own.
+    async fn odd_handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<Io, Cause>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    {
+        let stream = OwnStream::new(Box::new(Respelled::new(stream)));
+        Ok(Io::TlsOwn(Box::new(self.handshake(target, stream).await?)))
+    }
+
+    async fn handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<handshake::TlsStream<S>, Cause>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let bound = self.bound(Phase::Tls, self.dialer.timeouts.tls);
+        let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.http1);
+        let done = tokio::time::timeout(bound.left(), handshake::run(config, target.host, stream)).await;
+        self.times.tls = Some(self.dialer.clock.now().since(bound.started));
+        match done {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(no_answer(bound, &format!("handshake with {}", target.host)).into()),
+        }
+    }
+}
