@@ -302,7 +302,7 @@ fn pki(error: &PkiError) -> String {
         | PkiError::MaximumPathBuildCallsExceeded
         | PkiError::MaximumSignatureChecksExceeded => "comes with so many others that checking them takes too long",
         PkiError::UnsupportedCertVersion => {
-            "is of X.509 version 1, and only version 3 can be checked; openssl req -x509 makes such a one"
+            "is of X.509 version 1, and only version 3 can be checked; openssl x509 -req makes such a one without -extfile"
         }
         PkiError::UnsupportedCriticalExtension => "makes a condition that haul does not know (a critical extension)",
         PkiError::SignatureAlgorithmMismatch => "names two different algorithms for its signature",

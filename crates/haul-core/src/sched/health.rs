@@ -509,13 +509,18 @@ impl Trouble {
     /// What a failed attempt says of the host.
     fn weigh(&mut self, report: Report, blow: &Blow, asks_too_much: bool, host: Known, bench: &Bench<'_>) -> Evidence {
         let now = bench.now;
-        let is_there = is_there(blow.cause);
+        // Who has answered is there while its connections stand, whichever of its URLs never come.
+        let is_silent = matches!(report.verdict, Verdict::Stalled(_)) && host.served > 0;
+        let is_there = is_there(blow.cause) || is_silent;
         let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
         let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
         // A URL is no reason not to be reached.
         let is_all_there_is = host.served > 0 && host.all_tried && !self.is_known_to_fail();
-        let counts =
+        // While it was waited for the host answered others: it is the URL.
+        let is_url = is_silent && report.started < self.well_at;
+        let says_of_host =
             self.counts(report.is_again()) || !is_there || is_all_there_is || (self.level > 0 && blow.pause.is_some());
+        let counts = says_of_host && !is_url;
         // Where hardly anything ends well, and it is not known that less does not help, they are what there is to go by.
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % LONG_RUN };
         let is_unclear = self.share.is_hopeless() && !self.throttle.expects_failures();
@@ -571,7 +576,8 @@ impl Trouble {
             self.held_at = now;
         }
         self.rest.extend(now + pause, now);
-        self.asked_at = self.asked_at.max(Some(started));
+        // What was under way when it asked for it says nothing of whether it means that.
+        self.asked_at = self.asked_at.max(Some(if holds { now } else { started }));
         // As many as asked for too much would do so again.
         if bench.holds_back() {
             self.ramp = 1;

@@ -174,7 +174,7 @@ impl<J> Host<J> {
     pub(super) const fn holds(&self) -> Held {
         Held {
             silent: if self.answers() { 0 } else { self.in_flight },
-            unearned: self.in_flight.saturating_sub(self.earned()),
+            unearned: self.in_flight.saturating_sub(if self.earned() > 1 { self.earned() } else { 1 }),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Places are earned by answers: hosts that have not answered hold few of them, so that hosts which accept everything and
 //! answer nothing can't hold them all until their time-outs.
 //!
-//! With every few answers a host earns a place; requests beyond those that it has earned hold *unearned* ones. While no more than half
-//! of all places are unearned, any host may have as many as its limits allow, and so may one that is alone: a run of a few hosts is as
-//! quick as it would be without this. Beyond that a host has what it has earned, and one in any case, and waits here for more. Requests
+//! With every few answers a host earns a place, and it has one in any case; requests beyond these hold *unearned* ones. While no more
+//! than a quarter of all places are unearned, any host may have as many as its limits allow, and so may one that is alone: a run of a
+//! few hosts is as quick as it would be without this. Beyond that a host has what it has earned, and waits here for more. Requests
 //! to hosts that have not answered at all are *silent*, and never take a last part of the places while a host that does answer has
 //! work besides others.
 //!
@@ -13,12 +13,15 @@
 
 use super::list::{Links, List};
 
+/// Unearned places that are few, if they are less than half of all.
+const FEW: u32 = 8;
+
 /// What requests in flight hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     /// Places of hosts that have not answered.
     pub(super) silent: u32,
-    /// Places beyond those that their hosts have earned.
+    /// Places beyond the one that each host has, and those that it has earned.
     pub(super) unearned: u32,
 }
 
@@ -39,9 +42,9 @@ impl Places {
         Self { all, held: Held { silent: 0, unearned: 0 }, ready: 0, busy: 0, working: 0, waiters: List::EMPTY }
     }
 
-    /// Unearned places beyond which a host has one in any case, and no more.
+    /// Unearned places of which there are no more.
     fn most_unearned(&self) -> u32 {
-        if self.busy > 1 { (self.all / 2).max(1) } else { u32::MAX }
+        if self.busy > 1 { (self.all / 4).max(FEW.min((self.all - 1) / 2)) } else { u32::MAX }
     }
 
     /// Silent requests beyond which there are none.
@@ -115,18 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_places_is_for_anybody() {
-        for (all, half) in [(1, 1), (2, 1), (3, 1), (8, 4), (15, 7), (256, 128)] {
-            let few = places(all, 0, half - 1);
-            assert!(few.has_room() && few.allows_more(), "{all}");
-            let many = places(all, 0, half);
+    fn a_quarter_of_the_places_is_for_anybody() {
+        for (all, most) in [(1, 0), (2, 0), (3, 1), (8, 3), (15, 7), (32, 8), (256, 64)] {
+            assert!(most == 0 || places(all, 0, most - 1).has_room(), "{all}");
+            let many = places(all, 0, most);
             assert!(!many.has_room() && !many.allows_more(), "{all}");
         }
     }
 
     #[test]
     fn the_last_unearned_place_is_kept_for_the_host_that_is_ready_for_it() {
-        let mut places = places(256, 0, 127);
+        let mut places = places(256, 0, 63);
         places.set_ready(true);
         assert!(!places.has_room() && places.allows_more());
     }
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn who_waited_longest_is_let_in_first() {
-        let (mut places, mut links) = (places(32, 0, 17), Links::default());
+        let (mut places, mut links) = (places(32, 0, 9), Links::default());
         (0..2).for_each(|_| links.grow());
         places.park(&mut links, 1);
         places.park(&mut links, 0);

@@ -103,7 +103,7 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
             Coding::None if is(element, b"identity") || is(element, b"") => Coding::None,
             Coding::Chunked { .. } if is(element, b"") => Coding::Chunked { hyper: false },
             _ => {
-                let message = "transfer-encoding is neither 'chunked' nor 'identity', so the body's end is unknown";
+                let message = "transfer-encoding does not end with 'chunked' alone, so the body's end is unknown";
                 return Err(Failure::new(Phase::Head, FailureKind::BadFraming, message));
             }
         };

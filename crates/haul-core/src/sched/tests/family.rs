@@ -378,7 +378,7 @@ fn short() -> Vec<(Case, f64)> {
         case("the same, a long list", Kind::AtFirst(100, 1, UNAVAILABLE), 10_000, quick, 8.0),
         case("each URL fails at its first attempt (resets)", Kind::AtFirst(100, 1, RESET), 500, quick, 3.0),
         case("each URL fails at its first attempt (429)", Kind::AtFirst(100, 1, TOO_MANY), 500, quick, 15.0),
-        case("the same with `Retry-After: 1`", Kind::AtFirst(100, 1, asks), 100, quick, 25.0),
+        case("the same with `Retry-After: 1`", Kind::AtFirst(100, 1, asks), 100, quick, 40.0),
         case("the same with `Retry-After: 1` (503)", Kind::AtFirst(100, 1, waits), 100, quick, 8.0),
         case("each URL fails at its first two attempts (503)", Kind::AtFirst(100, 2, UNAVAILABLE), 500, quick, 10.0),
         case("half of the URLs fail at two attempts (resets)", Kind::AtFirst(50, 2, RESET), 500, quick, 4.0),
@@ -438,6 +438,26 @@ fn table() -> String {
 #[test]
 fn hosts_that_fail_in_part_are_fetched_nearly_as_quickly_as_can_be() {
     keep_true(&table(), BEGIN, END);
+}
+
+#[test]
+fn urls_that_are_never_answered_are_soon_given_up_and_say_nothing_against_their_host() {
+    for (share, jobs) in [(1, 500), (2, 500), (5, 500), (10, 500), (25, 500), (5, 100), (25, 40)] {
+        for seed in 0..5 {
+            let mut case = Case::new("", Kind::ByUrl(share, SILENT), jobs, (ms(2), ms(2)));
+            case.seed = seed;
+            let bad = (0..jobs).filter(|key| !case.is_good(*key)).count() as u64;
+            let (ran, rounds) = (case.run(), (bad * 3).div_ceil(AT_ONCE).max(3));
+            let ideal = rounds as f64 * CONNECT_TIMEOUT.as_secs_f64();
+            let what = format!(
+                "{share} % of {jobs}: {:.1} s, {ideal:.1} s are needed, {:.2} attempts a URL",
+                ran.ended,
+                ran.attempts as f64 / jobs as f64
+            );
+            println!("{what}");
+            assert!(ran.lost == 0 && ran.ended <= ideal * 1.25 + 5.0, "{what}");
+        }
+    }
 }
 
 #[test]

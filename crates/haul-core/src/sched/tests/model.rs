@@ -274,12 +274,13 @@ impl Standing {
         if weight == 0 {
             (self.death, self.counted) = (None, 0);
         }
-        let there = among(kind, "status reset closed io truncated too_slow");
+        let there = among(kind, "status reset closed io truncated too_slow") || (stalled && self.served > 0);
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
         let known_to_fail = self.share.is_hopeless() || self.attempts.further_fail();
         let all_there_is = self.served > 0 && all_tried && !known_to_fail;
-        let counts =
-            attempt == 1 || !there || self.attempts.further_help() || all_there_is || (self.level > 0 && asked);
+        let url = stalled && self.served > 0 && started < self.well_at;
+        let counts = !url
+            && (attempt == 1 || !there || self.attempts.further_help() || all_there_is || (self.level > 0 && asked));
         self.uncounted = if counts { 0 } else { (self.uncounted + 1) % 32 };
         let unclear = self.share.is_hopeless() && !throttle.expects_failures();
         let long = !counts && self.uncounted == 0 && unclear;
@@ -323,7 +324,7 @@ impl Standing {
                 self.held_at = at;
             }
             self.asked_until = self.asked_until.max(at + pause);
-            self.asked_at = self.asked_at.max(Some(started));
+            self.asked_at = self.asked_at.max(Some(if holds { at } else { started }));
         }
         let silence = matches!(kind, FailureKind::Timeout | FailureKind::TotalTimeout);
         let told = |last: Time| !silence || at.since(last) <= at.since(started) / 2;
