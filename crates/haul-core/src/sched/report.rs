@@ -26,7 +26,7 @@ impl<J> Scheduler<J> {
         self.release(id, now);
         if !facts.is_free() {
             self.note(id, report, now);
-        } else if facts.fault == Some(Fault::Stale) {
+        } else if facts.fault == Some(Fault::Stale) && matches!(report.verdict, Verdict::Failed(_)) {
             let host = &mut self.hosts[id.0 as usize];
             let max = host.concurrency();
             host.health.cut_off(report, max, now);
