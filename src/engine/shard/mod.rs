@@ -136,6 +136,12 @@ fn shard_dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
     dialer
 }
 
+/// A shard's part of the places of the run, whatever it lends or borrows.
+fn part(places: NonZeroU32, shards: usize) -> NonZeroU32 {
+    let part = places.get() / u32::try_from(shards).unwrap_or(u32::MAX);
+    NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN)
+}
+
 impl Shard {
     fn new(index: usize, shared: Arc<Shared>) -> Self {
         let config = &shared.config;
@@ -144,9 +150,7 @@ impl Shard {
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
         // The rate of the run is kept by the lease.
         settings.interval = None;
-        // A shard's part of the places, whatever it lends or borrows.
-        let part = settings.places.get() / u32::try_from(shared.shards).unwrap_or(u32::MAX);
-        settings.places = NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN);
+        settings.places = part(settings.places, shared.shards);
         let live = *shared.steering.limits();
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {

@@ -153,6 +153,10 @@ impl Shard {
         if per_host(&wanted) != per_host(&before) {
             self.limit_hosts(now);
         }
+        if wanted.concurrency != before.concurrency && !self.shared.config.retries.backoff_max.is_zero() {
+            let places = super::part(wanted.concurrency, self.shared.shards);
+            self.sched.borrow_mut().handle(Event::Places(places), now);
+        }
         if wanted.rate != before.rate {
             // The door may have been left closed; the next start is drawn, or free.
             self.sched.borrow_mut().handle(Event::NotBefore(self.scarcity.rest()), now);

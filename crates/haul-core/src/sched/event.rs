@@ -1,6 +1,7 @@
 //! The scheduler's whole vocabulary: what happened, and what to do.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{RetryFacts, Verdict};
@@ -123,6 +124,9 @@ pub enum Event<J> {
     },
     /// The shard's share of the global in-flight limit. It may be less than what is in flight, or 0.
     Concurrency(u32),
+    /// The places of the run that hosts of this scheduler have by right ([`super::SchedulerSettings::places`]), the run's limit having
+    /// changed.
+    Places(NonZeroU32),
     /// Start nothing before this time, whatever the own pace allows: a pace that several schedulers share, or a rest.
     /// Takes the place of the one said before; [`Time::NEVER`] closes the door until the next.
     NotBefore(Time),

@@ -241,6 +241,10 @@ impl<J> Scheduler<J> {
                 self.settle(host.0, now);
             }
             Event::Concurrency(limit) => self.limit = limit,
+            Event::Places(places) => {
+                self.places_held.set_all(places.get());
+                self.rouse_unanswered(now);
+            }
             Event::NotBefore(at) => self.not_before = at,
             Event::Paused => self.paused = true,
             Event::Resumed => self.paused = false,

@@ -42,6 +42,11 @@ impl Places {
         Self { all, held: Held { silent: 0, unearned: 0 }, ready: 0, busy: 0, working: 0, waiters: List::EMPTY }
     }
 
+    /// There are so many places from now on. What is held beyond their parts stays until it ends.
+    pub(super) const fn set_all(&mut self, all: u32) {
+        self.all = all;
+    }
+
     /// Unearned places of which there are no more.
     fn most_unearned(&self) -> u32 {
         if self.busy > 1 { (self.all / 4).max(FEW.min((self.all - 1) / 2)) } else { u32::MAX }

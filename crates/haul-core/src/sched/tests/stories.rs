@@ -455,6 +455,20 @@ fn a_host_answers_with_the_head_of_its_first_response() {
 }
 
 #[test]
+fn a_run_that_gets_more_places_has_more_for_anybody() {
+    let mut story = Story::with(SchedulerSettings::new(
+        &Limits { concurrency: some(16), ..Limits::default() },
+        &RetrySettings::default(),
+    ));
+    let hosts: Vec<_> = (0..12).map(|_| story.host(|_| {})).collect();
+    let started: usize = hosts.iter().map(|host| starts(&story.arrive(*host, 0..8)).len()).sum();
+    assert_eq!(started, 16);
+    assert_eq!(starts(&story.tell(Event::Concurrency(64))).len(), 12 + 7 - 16, "one each, and what is for anybody");
+    assert_eq!(starts(&story.tell(Event::Places(some(64)))).len(), 16 - 7);
+    assert!(story.tell(Event::Places(some(8))).is_empty(), "what is held stays");
+}
+
+#[test]
 fn a_host_holds_as_many_places_again_with_each_answer_and_earns_more() {
     let mut story = Story::with(SchedulerSettings::new(&Limits::default(), &RetrySettings::default()));
     let silent: Vec<_> = (0..16).map(|_| story.host(|_| {})).collect();
