@@ -20,7 +20,7 @@ const FIRST_ROOM: usize = 4;
 
 /// Answers that earn a host one more place: few enough that a host soon has all of its own, and so many that hosts which answer a
 /// little and hang then hold a place or two each.
-pub(super) const ANSWERS_A_PLACE: u32 = 8;
+pub(super) const ANSWERS_A_PLACE: u32 = 5;
 
 /// Where a host is kept. At any time in exactly one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
