@@ -51,7 +51,7 @@ named! {
         HostLimit = "host_limit",
         /// As many are in flight on the host as its answers showed that it takes.
         Adaptive = "adaptive",
-        /// It has not answered yet, and of all places hosts that have not hold as many as they may.
+        /// It has answered nothing, or too little for one more place, and hosts like it hold as many of all places as they may.
         Unanswered = "unanswered",
         /// Its group is full.
         GroupLimit = "group_limit",

@@ -41,7 +41,7 @@ pub(super) enum Place {
     InGroup,
     /// In the waiting list of its address.
     OnAddress,
-    /// In the waiting list of those that have not answered.
+    /// In the waiting list of those that want more places than their answers have earned.
     Unanswered,
     /// In the ready lists, under this bucket, with a permit of its group and its address reserved.
     Ready(u8),

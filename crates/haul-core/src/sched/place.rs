@@ -202,13 +202,13 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// A ready newcomer that has been taken out finds that others were quicker.
+    /// A ready host that wants one more place than it has earned, and has been taken out, finds that others were quicker.
     pub(super) fn wait_unanswered(&mut self, id: u32, now: Time) {
         self.enter(id, Place::Unanswered, Time::NEVER, now);
         self.rouse_limits_of(id, now);
     }
 
-    /// Hosts that have not answered take the places that have become free for them, longest-waiting first. Ends as
+    /// Hosts that want more places than they have earned take those that have become free for them, longest-waiting first. Ends as
     /// [`Self::rouse`] does.
     pub(super) fn rouse_unanswered(&mut self, now: Time) {
         while let Some(waiter) = self.places_held.next_waiter(&mut self.places) {

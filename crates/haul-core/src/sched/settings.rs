@@ -13,7 +13,7 @@ use super::event::GroupId;
 pub struct SchedulerSettings {
     /// Requests in flight over all hosts, to begin with: [`super::Event::Concurrency`] changes it.
     pub concurrency: NonZeroU32,
-    /// Of the run's places, the part that hosts of this scheduler have by right: what hosts that have not answered may hold is
+    /// Of the run's places, the part that hosts of this scheduler have by right: what hosts may hold that have not earned it is
     /// measured by it, while [`Self::concurrency`] may be lent and borrowed.
     pub places: NonZeroU32,
     /// The mean time between two starts over all hosts; `None`: no limit, or one that the caller keeps
