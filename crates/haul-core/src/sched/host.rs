@@ -116,7 +116,7 @@ pub(super) struct Host<J> {
     answered: u8,
     /// Places that it held when it answered last, as far as they can be counted: it may hold as many again.
     proven: u8,
-    /// How its next request stood when it came into the ready lists, while it is there.
+    /// How its next request stood when it came into the ready lists, or among those that wait for more places, while it is there.
     pub(super) listed: Standing,
     /// What it counts among.
     pub(super) work: Work,

@@ -110,7 +110,8 @@ impl<J> Scheduler<J> {
     /// The place for a host that could start a job as far as it alone is concerned.
     fn among_others(&self, host: &Host<J>, now: Time) -> Place {
         let reserved = matches!(host.place, Place::Ready(_));
-        if !reserved && host.next().wants_more() && !self.places_held.has_room() {
+        let next = host.next();
+        if !reserved && next.wants_more() && !self.places_held.has_room(next) {
             Place::Unanswered
         } else if !reserved && !self.limits.has_room(host.group) {
             Place::InGroup
@@ -136,7 +137,7 @@ impl<J> Scheduler<J> {
             Place::Dying => self.dying.remove(&mut self.places, id),
             Place::InGroup => self.limits.unpark(&mut self.places, host.group, id),
             Place::OnAddress => self.limits.unpark(&mut self.places, host.address, id),
-            Place::Unanswered => self.places_held.unpark(&mut self.places, id),
+            Place::Unanswered => self.places_held.unpark(&mut self.places, id, host.listed),
             Place::Ready(bucket) => {
                 if host.listed.wants_more() {
                     self.places_held.set_ready(false);
@@ -169,7 +170,10 @@ impl<J> Scheduler<J> {
             Place::Waiting(_) => self.timers.arm(id, until),
             Place::InGroup => self.limits.park(&mut self.places, host.group, id),
             Place::OnAddress => self.limits.park(&mut self.places, host.address, id),
-            Place::Unanswered => self.places_held.park(&mut self.places, id),
+            Place::Unanswered => {
+                host.listed = host.next();
+                self.places_held.park(&mut self.places, id, host.listed);
+            }
             Place::Ready(bucket) => {
                 host.listed = host.next();
                 if host.listed.wants_more() {

@@ -90,6 +90,9 @@ impl<J> Scheduler<J> {
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
+            if self.places_held.note_answer(answers) {
+                self.rouse_unanswered(now);
+            }
             // The request that has ended held a place, too.
             self.change_held(id.0, now, |host| host.note_answer(answers, host.in_flight + 1));
         }

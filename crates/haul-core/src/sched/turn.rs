@@ -121,7 +121,7 @@ impl<J> Scheduler<J> {
                 return None;
             }
             let host = &self.hosts[id as usize];
-            if host.listed.wants_more() && !self.places_held.allows_more() {
+            if host.listed.wants_more() && !self.places_held.allows_more(host.listed) {
                 // Others were quicker.
                 self.leave(id);
                 self.wait_unanswered(id, now);

@@ -197,7 +197,7 @@ impl<J> Scheduler<J> {
 
     fn held_by_others(&self, host: &Host<J>) -> Option<DeferReason> {
         let next = host.next();
-        let is_kept_out = (next.wants_more() && !self.places_held.allows_more())
+        let is_kept_out = (next.wants_more() && !self.places_held.allows_more(next))
             || (next.is_silent() && !self.places_held.allows_silent());
         if host.place == Place::Unanswered || is_kept_out {
             Some(DeferReason::Unanswered)

@@ -345,7 +345,7 @@ impl<'a> Sim<'a> {
         let all_tried = self.scheduler.host(id).has_tried_all();
         book.history.report(report, self.now, (max, all_tried));
         if let Some(answers) = report.verdict.answers() {
-            book.note_answer(answers);
+            self.ledger.note_answer(host, answers);
         }
     }
 
