@@ -100,9 +100,14 @@ impl Places {
     }
 
     /// A host has answered, or has not in time. Says whether there may be room for others now.
-    pub(super) fn note_answer(&mut self, answers: bool) -> bool {
-        self.lent = if answers { (self.lent + 1).min(self.below_half()) } else { self.lent / 2 };
-        answers
+    pub(super) const fn note_answer(&mut self, answers: bool) -> bool {
+        let lends = answers && self.lent < self.below_half();
+        if lends {
+            self.lent += 1;
+        } else if !answers {
+            self.lent /= 2;
+        }
+        lends
     }
 
     /// A host that wants one more place than it has earned is ready, or is no longer.
@@ -171,7 +176,7 @@ mod tests {
             [(0, 0, 64), (10, 0, 74), (63, 0, 127), (500, 0, 127), (500, 1, 127), (500, 2, 95), (500, 9, 64)]
         {
             let mut places = places(256, 0, most - 1);
-            (0..answers).for_each(|_| assert!(places.note_answer(true)));
+            (0..answers).for_each(|n| assert_eq!(places.note_answer(true), n < 127, "more is lent"));
             (0..stalls).for_each(|_| assert!(!places.note_answer(false)));
             assert!(places.has_room(MORE), "{answers} answers, {stalls} time-outs");
             places.replace(Held::default(), Held { silent: 0, unearned: 1 });
