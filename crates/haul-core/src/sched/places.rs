@@ -137,8 +137,13 @@ impl Places {
 
     /// The host that waited longest, those that answer first, if there is room for it. It is taken off its list.
     pub(super) fn next_waiter(&mut self, links: &mut Links) -> Option<u32> {
-        let next = self.has_room(Standing::More).then(|| self.waiters.pop(links)).flatten();
-        next.or_else(|| self.has_room(Standing::SilentMore).then(|| self.silent_waiters.pop(links)).flatten())
+        if !self.waiters.is_empty() && self.has_room(Standing::More) {
+            self.waiters.pop(links)
+        } else if !self.silent_waiters.is_empty() && self.has_room(Standing::SilentMore) {
+            self.silent_waiters.pop(links)
+        } else {
+            None
+        }
     }
 
     const fn waiters_like(&mut self, standing: Standing) -> &mut List {
