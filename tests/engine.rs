@@ -6,14 +6,14 @@ mod support {
 }
 
 use std::collections::{BTreeMap, HashSet};
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use haul::config::{Config, Rate, Timeouts};
+use haul::config::{Config, Rate, Shares, Timeouts};
 use haul::engine::{Engine, Extensions, Handle, RunReport};
 use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
 use haul::save::{Naming, SaveBodies};
@@ -245,7 +245,7 @@ fn a_refused_stream_is_asked_again_without_being_asked_to() {
 
 #[test]
 fn a_connection_that_never_opens_gets_no_free_retries() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || listener.incoming().for_each(drop));
     let mut config = config();
@@ -375,6 +375,36 @@ fn retry_after_holds_the_whole_host_back() {
     // All were read before it.
     let held = |outcome: &Outcome| outcome.last.timings.backed_off.expect("the host was left alone meanwhile");
     assert!(outcomes.iter().all(|outcome| held(outcome) >= Duration::from_millis(900)), "{outcomes:?}");
+}
+
+/// A server that refuses each request with a body of so many bytes, and asks for a pause that nobody waits for.
+fn refusing(bytes: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            while stream.read(&mut head).is_ok_and(|read| read > 0) {
+                let answer = format!("HTTP/1.1 503 No\r\nRetry-After: 86400\r\nContent-Length: {bytes}\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(&vec![b'n'; bytes]));
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn the_body_of_a_refusal_that_is_not_tried_again_is_kept_though_there_is_no_room_for_those_that_are() {
+    let mut config = config();
+    config.body.keep = true;
+    config.limits.max_memory = Some(Shares::LEAST);
+    let shares = Shares::of(Shares::LEAST).expect("the least is enough");
+    let bytes = usize::try_from(shares.retries.midpoint(shares.largest_body)).expect("small");
+    assert!(shares.retries < bytes as u64);
+    let outcome = one(config, format!("http://{}/", refusing(bytes)));
+    let response = outcome.last.result.as_ref().expect("a response");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.body.as_ref().map(bytes::Bytes::len), Some(bytes));
 }
 
 #[test]
@@ -731,7 +761,7 @@ fn an_http2_body_that_is_cut_off_leaves_no_file() {
 /// Serves HTTP/1.1 on all loopback addresses; says nothing to anyone before so many have asked.
 fn all_or_none(at_once: usize) -> SocketAddr {
     use std::io::{BufRead, BufReader, Write};
-    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     let met = Arc::new(std::sync::Barrier::new(at_once));
     std::thread::spawn(move || {

@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use haul::model::{CloseReason, FailureKind, Time};
-use haul_net::conn::{Exchanged, H1, Sent};
+use haul_core::attempt::Sent;
+use haul_net::conn::{Exchanged, H1};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 

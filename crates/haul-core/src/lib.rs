@@ -4,6 +4,7 @@
 //! argument, and chance comes from a seed. So the simulator in [`sched`] plays months in milliseconds, and the same seed always
 //! plays the same. The crate [haul](https://docs.rs/haul) is the library for users, and carries the promises; this one has none.
 
+pub mod attempt;
 pub mod config;
 pub mod model;
 pub mod policy;

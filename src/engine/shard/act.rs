@@ -89,7 +89,7 @@ impl Shard {
             return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
         }
         let (key, habits) = self.place_of(&flight);
-        let repeats = flight.job.extra.as_ref().map(|extra| extra.repeats).unwrap_or_default();
+        let repeats = flight.job.counts().repeats;
         let demand = Demand {
             slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
             waiting: self.waiting_for(key),
@@ -239,8 +239,9 @@ impl Shard {
                 Event::Resolved { host, address: resolved.addresses.first().copied() }
             }
             Err(failure) => {
-                self.note_trouble(host, &failure);
-                Event::Unresolved { host, kind: failure.kind }
+                let kind = failure.kind;
+                self.note_trouble(host, failure);
+                Event::Unresolved { host, kind }
             }
         };
         self.sched.borrow_mut().handle(event, now);

@@ -1,27 +1,26 @@
 //! The end of an attempt: what it means for the connection, the host and the job.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{AGE, DATE, LOCATION, RETRY_AFTER};
+use http::header::LOCATION;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::habits::{fault, is_timeout};
 use super::hosts::Host;
 use super::lane::{Flight, Next, Parcel};
 use super::recipient::abandoned;
 use super::{PoolKey, Shard};
-use crate::conn::{Addressee, Context, Exchanged, Recipient, RequestBody, Sent};
+use crate::attempt::{self, Beside, Ended, Sent, is_timeout};
+use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::message::Message;
 use crate::model::{
-    Attempt, CloseReason, Extra, Failure, FailureKind, GiveUpReason, HeaderList, Job, Outcome, Phase, Repeats,
-    Response, Time, Timings,
+    Attempt, AttemptCounts, CloseReason, Failure, GiveUpReason, HeaderList, Job, Outcome, Time, Timings,
 };
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::policy::{self, Blame, Fault, RetryFacts, Verdict, decide, is_wait, retry_after};
+use crate::policy::{Fault, RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Pool, Released};
 use crate::sched::{Event, HostId, Report};
 
@@ -38,59 +37,6 @@ fn next_of(mailbox: &Mailbox<Parcel>, next: Next) -> Next {
 const MOST_SPARE: usize = 64;
 
 impl Shard {
-    /// Makes `request` that of a flight to `addressee`.
-    pub(super) fn prepare(
-        &self,
-        request: &mut Request<RequestBody>,
-        flight: &Flight,
-        addressee: &Addressee,
-        version: Version,
-    ) -> Result<(), Failure> {
-        if flight.is_abandoned() {
-            return Err(abandoned());
-        }
-        let filled = self.template.fill(request, &flight.job, addressee, version, self.spare_headers.take());
-        let unfit = || {
-            let message = "the URL's host can't be put into an HTTP/2 request; try it with HTTP/1.1 alone";
-            Failure::new(Phase::Send, FailureKind::BadRequest, message)
-        };
-        let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, request.headers_mut()));
-        match prepared {
-            // After the hooks, which can't say anything about it.
-            Ok(()) => self.template.tell_length(request, &flight.job),
-            // Its headers and its body would wait in the lane for the next one.
-            Err(_) => *request = Request::default(),
-        }
-        prepared
-    }
-
-    /// The method of its request.
-    pub(super) fn method<'a>(&'a self, flight: &'a Flight) -> &'a Method {
-        self.template.method(&flight.job)
-    }
-
-    /// What its exchange has to know.
-    pub(super) fn context<'a>(&'a self, flight: &Flight, recipient: &'a dyn Recipient) -> Context<'a, SystemClock> {
-        let config = &self.shared.config;
-        Context {
-            clock: &self.clock,
-            // A job that may take longer than the others may take longer in each part, too.
-            timeouts: match own_timeout(flight).filter(|own| *own > config.timeouts.total) {
-                Some(own) => Cow::Owned(config.timeouts.within(own)),
-                None => Cow::Borrowed(&config.timeouts),
-            },
-            body: &config.body,
-            total: self.due(flight),
-            redirect_body: (config.request.max_redirects > 0).then_some(&self.redirect_body),
-            recipient,
-        }
-    }
-
-    /// When the attempt is over at the latest.
-    pub(super) fn due(&self, flight: &Flight) -> Time {
-        flight.dispatched + own_timeout(flight).unwrap_or(self.shared.config.timeouts.total)
-    }
-
     /// Settles the job of a request whose slot on the connection is free again, and finds the lane's next, which without a job
     /// for it is `next`. `now` may be later than the exchange's end, and is not earlier than what the scheduler was told before.
     pub(super) fn ended(
@@ -198,10 +144,18 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let before = flight.job.extra.as_ref().map_or(0, |extra| extra.hop_attempts);
-        let verdict = self.verdict(&exchanged);
-        let facts = self.facts(&mut flight, &exchanged, verdict, reused);
-        let report = Report { started: flight.dispatched, verdict, attempt: before + 1 };
+        let before = flight.job.counts();
+        let end = exchanged.end(reused);
+        let headers = exchanged.head.as_ref().map(|head| &head.headers);
+        let (verdict, facts, counts) = self.judge(&flight, &end, headers);
+        let (says_all, fault) = (end.says_all(), end.fault());
+        if fault == Some(Fault::Http11Required) {
+            self.go_to_http1(self.pool_key(&flight), flight.host);
+        }
+        if counts != before {
+            flight.job.extra_mut().counts = counts;
+        }
+        let report = Report { started: flight.dispatched, verdict, attempt: before.on_hop + 1 };
         let host = flight.host;
         let mut attempt = Attempt {
             timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
@@ -214,9 +168,7 @@ impl Shard {
         if !facts.is_free() {
             self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), reused, now);
         }
-        if let Some(head) = &exchanged.head
-            && says_all(&attempt.result)
-        {
+        if let Some(head) = exchanged.head.as_ref().filter(|_| says_all) {
             match self.redirect(&flight.job, head) {
                 Decision::Stay => {}
                 Decision::Follow(step) => return self.follow(host, flight.job, step, report, now),
@@ -227,14 +179,9 @@ impl Shard {
             self.keep_head(&mut attempt, &head, exchanged.order);
             self.spare(head.headers);
         }
-        if let Err(failure) = &attempt.result
-            && verdict.blame() != Blame::Nobody
-            && !facts.is_free()
-        {
-            self.note_trouble(host, failure);
-        }
-        if let (Ok(response), Verdict::Troubled(pause) | Verdict::PushedBack(pause)) = (&attempt.result, verdict) {
-            self.note_trouble(host, &refusal(response.status, pause, self.shared.config.retries.retry_after_max));
+        let status = attempt.result.as_ref().map(|response| response.status);
+        if let Some(trouble) = attempt::trouble(status, verdict, facts, self.shared.config.retries.retry_after_max) {
+            self.note_trouble(host, trouble);
         }
         // What its reader has seen a part of is over, however it ended.
         if (verdict == Verdict::Fine && !facts.is_free()) || flight.handed_over.get() {
@@ -245,19 +192,11 @@ impl Shard {
             self.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
-            let comes_again = self.comes_again(verdict, facts);
             let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
-            let extra = flight.job.extra_mut();
-            extra.attempts += 1;
-            let attempts = extra.attempts;
-            if comes_again {
-                self.keepsakes.put(extra, attempt);
-            } else {
-                extra.last = Some(Box::new(attempt));
-            }
-            self.stow_again(&mut flight.job);
-            self.sched.borrow_mut().handle(Event::Failed { host, job: flight.job, report, facts }, now);
+            let attempts = flight.job.attempts() + 1;
+            let job = |may_come_again| self.put_away(flight.job, attempt, may_come_again);
+            self.sched.borrow_mut().failed(host, report, facts, job, now);
             // What answers over them may not be all of the host.
             if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
                 self.leave_connections(key, CloseReason::Suspect);
@@ -267,9 +206,17 @@ impl Shard {
         }
     }
 
-    /// Whether the job will be tried again, as far as its own attempts say.
-    fn comes_again(&self, verdict: Verdict, facts: RetryFacts) -> bool {
-        !matches!(decide(verdict, facts, &self.shared.config.retries), policy::Decision::GiveUp(_))
+    /// Puts the job's attempt into it, which is its result unless another one follows.
+    fn put_away(&self, mut job: Job, attempt: Attempt, may_come_again: bool) -> Job {
+        let extra = job.extra_mut();
+        extra.counts.all += 1;
+        if may_come_again {
+            self.keepsakes.put(extra, attempt);
+        } else {
+            extra.last = Some(Box::new(attempt));
+        }
+        self.stow_again(&mut job);
+        job
     }
 
     /// Keeps the headers where the record, or the decoding of a text body, needs them.
@@ -293,62 +240,25 @@ impl Shard {
         }
     }
 
-    /// What an exchange says about its host.
-    fn verdict(&self, exchanged: &Exchanged) -> Verdict {
-        let status = exchanged.head.as_ref().filter(|_| says_all(&exchanged.result)).map(|head| head.status.as_u16());
+    /// What an attempt says of its host, what its job may still expect, and what that has had then.
+    pub(super) fn judge(
+        &self,
+        flight: &Flight,
+        end: &Ended<'_>,
+        headers: Option<&HeaderMap>,
+    ) -> (Verdict, RetryFacts, AttemptCounts) {
         let retries = &self.shared.config.retries;
-        let said = status.map(|status| Verdict::of_status(status, || retry_after(exchanged), retries));
-        match (&exchanged.result, said.unwrap_or(Verdict::Fine)) {
-            (Err(failure), Verdict::Fine) if is_timeout(failure) && failure.kind != FailureKind::TooSlow => {
-                Verdict::Stalled(failure.kind)
-            }
-            (Err(failure), Verdict::Fine) => Verdict::Failed(failure.kind),
-            (_, said) => said,
-        }
-    }
-
-    /// What the job may still expect. Writes down in it what it has had.
-    fn facts(&self, flight: &mut Flight, exchanged: &Exchanged, verdict: Verdict, reused: bool) -> RetryFacts {
-        let fault = fault(exchanged, reused);
-        if fault.is_none() && verdict == Verdict::Fine {
-            return RetryFacts { attempt: 1, replayable: true, fault: None };
-        }
-        let idempotent = self.template.method(&flight.job).is_idempotent() || self.shared.config.retries.unsafe_methods;
-        let replayable = idempotent || exchanged.sent.is_harmless() || fault.is_some_and(Fault::is_harmless);
-        let timed_out = reused && exchanged.result.as_ref().is_err_and(is_timeout);
-        if fault == Some(Fault::Http11Required) {
-            self.go_to_http1(self.pool_key(flight), flight.host);
-        }
-        let extra = flight.job.extra_mut();
-        let repeats = fault.map(|fault| fault.repeats(extra.repeats, self.answered(flight.host), flight.crowded.get()));
-        if fault.is_some_and(Fault::wants_new) || timed_out {
-            extra.repeats.not_before = self.pool.borrow().opened();
-        }
-        let is_free = match repeats {
-            Some(Some(repeats)) if replayable => {
-                extra.repeats = Repeats { not_before: extra.repeats.not_before, ..repeats };
-                true
-            }
-            // Nobody is to blame, though it can't be repeated.
-            Some(_) if !replayable => true,
-            _ => false,
+        let verdict = end.verdict(|| retry_after::asked(headers?, SystemClock::date()), retries);
+        let mut counts = flight.job.counts();
+        let beside = || Beside {
+            idempotent: !self.is_once(flight),
+            answered: self.answered(flight.host),
+            crowded: flight.crowded.get(),
+            host_said_wait: self.sched.borrow().has_said_wait(flight.host),
+            opened: self.pool.borrow().opened(),
         };
-        let waits = exchanged.sent == Sent::Declined && self.takes_others(extra, flight.host, flight.crowded.get());
-        if !(is_free || waits) {
-            extra.hop_attempts += 1;
-            let host_said_so = self.sched.borrow().has_said_wait(flight.host);
-            extra.hop_waits += u32::from(is_wait(verdict, host_said_so, extra.hop_waits, &self.shared.config.retries));
-        }
-        let attempt = (extra.hop_attempts - extra.hop_waits).max(u32::from(!waits));
-        RetryFacts { attempt, replayable, fault: fault.filter(|_| is_free) }
-    }
-
-    /// Whether a request that the peer has not looked at, because it is asked too much, waits without that being an attempt: as long
-    /// as it takes others.
-    fn takes_others(&self, extra: &mut Extra, host: HostId, crowded: bool) -> bool {
-        let repeats = Fault::Unprocessed.repeats(extra.repeats, self.answered(host), crowded);
-        extra.repeats = repeats.unwrap_or(extra.repeats);
-        repeats.is_some()
+        let facts = attempt::facts(end, verdict, beside, &mut counts, retries);
+        (verdict, facts, counts)
     }
 
     fn redirect(&self, job: &Job, head: &Parts) -> Decision {
@@ -374,7 +284,7 @@ impl Shard {
         if shard == self.index {
             self.continued(job, now);
         } else {
-            self.shared.send(shard, crate::engine::message::Message::Continued(job));
+            self.shared.send(shard, Message::Continued(job));
         }
     }
 
@@ -405,65 +315,8 @@ impl Shard {
 
     /// The failure of a job that was given up without an attempt of its own.
     fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
-        let hosts = self.hosts.borrow();
-        let trouble = hosts.get(host).and_then(Host::trouble);
-        match (trouble, reason) {
-            // What is known of a name holds for every URL under it.
-            (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Dns && trouble.kind == cause => {
-                Failure::new(trouble.phase, trouble.kind, trouble.message.clone())
-            }
-            // What is known of a certificate, too; but here something was tried, and may come out otherwise one day.
-            (Some(trouble), GiveUpReason::HostDead(cause)) if trouble.phase == Phase::Tls && trouble.kind == cause => {
-                let message = format!("not tried, as the same came of the host's others in a row: {}", trouble.message);
-                Failure::new(trouble.phase, trouble.kind, message)
-            }
-            (Some(trouble), _) => Failure::new(
-                Phase::Queue,
-                FailureKind::HostDead,
-                format!("not tried: the host failed too often in a row (--dead-after); last: {}", trouble.message),
-            ),
-            (None, reason) => Failure::new(
-                Phase::Queue,
-                FailureKind::HostDead,
-                format!("not tried: the host was given up ({reason})"),
-            ),
-        }
+        attempt::untried(self.hosts.borrow().get(host).and_then(Host::trouble), reason)
     }
-}
-
-/// The job's own total time-out.
-fn own_timeout(flight: &Flight) -> Option<Duration> {
-    flight.job.special()?.timeout
-}
-
-/// Whether a response that ended like this, with a head, has said there all that matters of one whose body nobody gets: a redirect
-/// where to go, a 503 when to come again. What became of the body is nothing then.
-fn says_all(result: &Result<Response, Failure>) -> bool {
-    let of_body = |phase| matches!(phase, Phase::Body | Phase::Decode);
-    result.as_ref().err().is_none_or(|failure| of_body(failure.phase) && failure.kind != FailureKind::Cancelled)
-}
-
-/// A response that asks to come again, as what is wrong with its host.
-fn refusal(status: u16, pause: Option<Duration>, longest: Duration) -> Failure {
-    let message = match pause {
-        Some(pause) if pause > longest => {
-            format!("it answered {status} and asks to come again in {pause:?}, longer than is waited for ({longest:?})")
-        }
-        Some(pause) => format!("it answered {status} and asked to come again in {pause:?}"),
-        None => format!("it answered {status}"),
-    };
-    Failure::new(Phase::Head, FailureKind::Status, message)
-}
-
-/// How long the response asks to stay away. Headers that count milliseconds are more exact, where there is one (Azure, OpenAI).
-fn retry_after(exchanged: &Exchanged) -> Option<Duration> {
-    const MILLIS: [HeaderName; 2] =
-        [HeaderName::from_static("retry-after-ms"), HeaderName::from_static("x-ms-retry-after-ms")];
-    let headers = &exchanged.head.as_ref()?.headers;
-    let millis = MILLIS.iter().find_map(|name| retry_after::parse_millis(headers.get(name)?.as_bytes()));
-    let values = headers.get_all(RETRY_AFTER).iter().map(HeaderValue::as_bytes);
-    let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
-    millis.or_else(|| retry_after::longest(values, retry_after::clock(bytes(DATE), bytes(AGE), SystemClock::date())))
 }
 
 /// The times of an attempt, as far as they are known.

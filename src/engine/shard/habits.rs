@@ -1,13 +1,11 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
-use http::StatusCode;
-
 use super::hosts::Host;
 use super::lane::{Flight, Streams};
 use super::{PoolKey, Shard};
-use crate::conn::{Exchanged, Sent};
-use crate::model::{CloseReason, Failure, FailureKind, Phase, Time};
-use crate::policy::Fault;
+use crate::attempt::{Sent, is_cut, is_timeout};
+use crate::conn::Exchanged;
+use crate::model::{CloseReason, Time};
 use crate::pool::{ConnId, Habits, SOON};
 use crate::sched::HostId;
 
@@ -99,8 +97,7 @@ impl Shard {
             return;
         }
         if flight.dial.is_some() {
-            let is_repeat = flight.job.extra.as_ref().is_some_and(|extra| extra.repeats.not_before > 0);
-            if is_repeat {
+            if flight.job.counts().repeats.not_before > 0 {
                 self.with_habits(flight.host, Habits::pardon);
             }
             return;
@@ -167,40 +164,4 @@ impl Shard {
             self.leave_connections(key, CloseReason::NotKeptAlive);
         }
     }
-}
-
-/// What the connection did to a request, if that is what its failure, or its status, comes from.
-pub(super) fn fault(exchanged: &Exchanged, reused: bool) -> Option<Fault> {
-    match &exchanged.result {
-        Ok(response) => fault_of_status(response.status, response.version, reused),
-        Err(failure) => match exchanged.sent {
-            Sent::Http11Required => Some(Fault::Http11Required),
-            Sent::Unprocessed => Some(Fault::Unprocessed),
-            Sent::No if is_cut(failure) => Some(Fault::Unsent),
-            Sent::Unanswered if reused && is_cut(failure) => Some(Fault::Stale),
-            _ => None,
-        },
-    }
-}
-
-/// Statuses that speak of the connection: 421, and the 408 with which a server ends one that was idle for too long for it, on
-/// its way when the next request was written.
-pub(super) fn fault_of_status(status: u16, version: http::Version, reused: bool) -> Option<Fault> {
-    match StatusCode::from_u16(status) {
-        Ok(StatusCode::MISDIRECTED_REQUEST) if reused => Some(Fault::Misdirected),
-        Ok(StatusCode::REQUEST_TIMEOUT) if reused && version <= http::Version::HTTP_11 => Some(Fault::Stale),
-        _ => None,
-    }
-}
-
-/// A connection that ended under the request, as kept-alive ones may.
-pub(super) fn is_cut(failure: &Failure) -> bool {
-    matches!(failure.phase, Phase::Send | Phase::Head | Phase::Body)
-        && matches!(failure.kind, FailureKind::Closed | FailureKind::Reset | FailureKind::Io)
-}
-
-/// The answer, or the rest of it, was not here in time: the connection may be dead without anyone having said so.
-pub(super) const fn is_timeout(failure: &Failure) -> bool {
-    matches!(failure.phase, Phase::Head | Phase::Body)
-        && matches!(failure.kind, FailureKind::Timeout | FailureKind::TotalTimeout | FailureKind::TooSlow)
 }

@@ -46,7 +46,9 @@ pub(super) struct Host {
 #[derive(Debug, Default)]
 struct Rare {
     /// The last failure of the host itself: what jobs that were never tried are told.
-    trouble: Option<Trouble>,
+    trouble: Option<Failure>,
+    /// The resolver's generation when that was noted.
+    trouble_names: u64,
     /// What is known of its connections, where they are not like most.
     habits: Option<Habits>,
 }
@@ -71,24 +73,8 @@ impl Host {
     }
 
     /// The last failure of the host itself.
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
+    pub(super) fn trouble(&self) -> Option<&Failure> {
         self.rare.as_ref()?.trouble.as_ref()
-    }
-}
-
-/// A failure of a host that other jobs of it are told about.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) phase: Phase,
-    pub(super) kind: crate::model::FailureKind,
-    pub(super) message: Box<str>,
-    /// The resolver's generation when it was noted.
-    names: u64,
-}
-
-impl Trouble {
-    fn of(failure: &Failure, names: u64) -> Self {
-        Self { phase: failure.phase, kind: failure.kind, message: failure.message.clone(), names }
     }
 }
 
@@ -276,21 +262,24 @@ impl Shard {
     }
 
     /// Remembers what was wrong with a host last, for its jobs that are given up without being tried.
-    pub(super) fn note_trouble(&self, id: HostId, failure: &Failure) {
+    pub(super) fn note_trouble(&self, id: HostId, failure: Failure) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.rare.get_or_insert_default().trouble = Some(Trouble::of(failure, self.resolver.generation()));
+            let rare = host.rare.get_or_insert_default();
+            rare.trouble = Some(failure);
+            rare.trouble_names = self.resolver.generation();
         }
     }
 
     /// Whether the host is given up for its name alone, and the machine has changed what it says of names since.
     pub(super) fn may_be_named_now(&self, id: HostId, reason: GiveUpReason) -> bool {
         let hosts = self.hosts.borrow();
-        let Some(trouble) = hosts.get(id).and_then(Host::trouble) else { return false };
+        let Some(rare) = hosts.get(id).and_then(|host| host.rare.as_ref()) else { return false };
+        let Some(trouble) = &rare.trouble else { return false };
         if trouble.phase != Phase::Dns || reason != GiveUpReason::HostDead(trouble.kind) {
             return false;
         }
         self.resolver.look();
-        trouble.names != self.resolver.generation()
+        rare.trouble_names != self.resolver.generation()
     }
 
     /// The host's name was found, which took so long.

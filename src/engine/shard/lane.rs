@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::habits::fault;
 use super::log::Ending;
 use super::{PoolKey, Shard};
-use crate::conn::{Exchanged, H1, H2, LazyTimer, Sent};
+use crate::attempt::Sent;
+use crate::conn::{Exchanged, H1, H2, LazyTimer};
 use crate::dial::DialTimes;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::ration::Shelf;
@@ -198,7 +198,7 @@ impl Shard {
                         self.note_unanswered(id, &flight, &exchanged, None);
                     } else if flight.dial.is_some() {
                         self.note_promise(flight.host, &exchanged);
-                    } else if fault(&exchanged, true) == Some(Fault::Misdirected) {
+                    } else if exchanged.end(true).fault() == Some(Fault::Misdirected) {
                         self.note_misdirected(id, flight.host, true);
                     }
                     let next = self.release(id, &flight, sound, &exchanged, now);
@@ -328,7 +328,7 @@ impl Shard {
                         self.note_unprocessed(id, &flight, &mut streams.borrow_mut(), h2.is_closed());
                     } else if exchanged.result.is_err() {
                         self.note_unanswered(id, &flight, &exchanged, Some(&mut streams.borrow_mut()));
-                    } else if fault(&exchanged, flight.dial.is_none()) == Some(Fault::Misdirected) {
+                    } else if exchanged.end(flight.dial.is_none()).fault() == Some(Fault::Misdirected) {
                         self.note_misdirected(id, flight.host, false);
                     }
                     let next = self.release(id, &flight, !h2.is_closed(), &exchanged, now);

@@ -17,6 +17,7 @@ mod lane;
 mod log;
 mod look;
 mod open;
+mod prepare;
 mod recipient;
 mod scarcity;
 mod stowage;

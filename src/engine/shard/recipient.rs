@@ -13,13 +13,12 @@ use http::response::Parts;
 
 use super::Shard;
 use super::end::timings;
-use super::habits::fault_of_status;
 use super::lane::Flight;
+use crate::attempt::{Ended, Sent};
 use crate::body::Room;
 use crate::conn::Recipient;
 use crate::engine::ration::{Ration, Rationed, Shelf, Workspace};
-use crate::model::{BodyUse, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
-use crate::policy::{Decision, Fault, RetryFacts, Verdict, decide};
+use crate::model::{BodyUse, Clock, Failure, FailureKind, Hooks, Outcome, Phase, Reply, RequestHead, ResponseHead};
 use crate::source::OURS;
 
 /// A flight's exchange, as seen by those who want its response.
@@ -91,12 +90,15 @@ impl Shard {
 
     /// Whether a response with this head is not tried again, whatever happens to its body.
     fn is_last(&self, flight: &Flight, head: &Parts) -> bool {
-        let earlier = flight.job.extra.as_ref().map_or(0, |extra| extra.hop_attempts);
-        let (status, retries) = (head.status.as_u16(), &self.shared.config.retries);
-        let fault = fault_of_status(status, head.version, flight.dial.is_none());
-        let replayable = self.template.method(&flight.job).is_idempotent() || fault.is_some_and(Fault::is_harmless);
-        let facts = RetryFacts { attempt: earlier + 1, replayable, fault };
-        matches!(decide(Verdict::of_status(status, || None, retries), facts, retries), Decision::GiveUp(_))
+        let status = head.status.as_u16();
+        let end = Ended {
+            result: Ok((status, head.version)),
+            head: Some(status),
+            sent: Sent::Answered,
+            reused: flight.dial.is_none(),
+        };
+        let (verdict, facts, _) = self.judge(flight, &end, Some(&head.headers));
+        !self.sched.borrow().may_come_again(flight.host, verdict, facts, self.clock.now())
     }
 }
 

@@ -72,7 +72,13 @@ impl Job {
     /// Attempts that ended without being final.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        self.extra.as_ref().map_or(0, |extra| extra.attempts)
+        self.counts().all
+    }
+
+    /// What it has had so far.
+    #[must_use]
+    pub fn counts(&self) -> AttemptCounts {
+        self.extra.as_ref().map(|extra| extra.counts).unwrap_or_default()
     }
 }
 
@@ -92,14 +98,8 @@ pub struct Extra {
     pub grown_bytes: u64,
     /// Redirects followed so far.
     pub hops: Vec<Hop>,
-    /// Attempts that ended without being final, over all hops.
-    pub attempts: u32,
-    /// Of these, the ones on the current hop: retries are counted per hop.
-    pub hop_attempts: u32,
-    /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
-    pub hop_waits: u32,
-    /// What connections did to it on the current hop.
-    pub repeats: Repeats,
+    /// What it has had so far.
+    pub counts: AttemptCounts,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
     /// Why it was not tried again, once that is so.
@@ -131,6 +131,19 @@ impl Special {
         let method = self.method.as_ref().map_or(0, |method| method.as_str().len());
         headers.sum::<usize>() + method + self.body.as_ref().map_or(0, Bytes::len)
     }
+}
+
+/// A job's attempts that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttemptCounts {
+    /// Those that were not final, over all hops.
+    pub all: u32,
+    /// Of these, the ones on the current hop that were not free: retries are counted per hop.
+    pub on_hop: u32,
+    /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
+    pub waits: u32,
+    /// What connections did to it on the current hop.
+    pub repeats: Repeats,
 }
 
 /// Attempts that came to nothing by the fault of a connection, and were made again for nothing.

@@ -25,7 +25,7 @@ mod veil;
 pub use failure::{Failure, FailureKind, Phase};
 pub use headers::HeaderList;
 pub use hooks::{BodyUse, BodyWriter, Hooks, Reply, RequestHead, ResponseHead};
-pub use job::{Egress, Extra, Hop, Job, Repeats, Special};
+pub use job::{AttemptCounts, Egress, Extra, Hop, Job, Repeats, Special};
 pub use outcome::{Attempt, Outcome, Response};
 pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};
 pub use printable::printable;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::model::{
-    Failure, FailureKind, Hop, Job, Phase, Repeats, UrlError, WebUrl, describes_body, remove_headers,
+    AttemptCounts, Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers,
     stays_with_origin, without_credentials,
 };
 
@@ -99,9 +99,7 @@ pub fn follow(job: &mut Job, step: Step) {
     let extra = job.extra_mut();
     extra.given.get_or_insert_with(|| from.as_str().into());
     extra.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
-    extra.attempts = extra.attempts.saturating_add(1);
-    (extra.hop_attempts, extra.hop_waits) = (0, 0);
-    extra.repeats = Repeats::default();
+    extra.counts = AttemptCounts { all: extra.counts.all.saturating_add(1), ..AttemptCounts::default() };
     extra.last = None;
     if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {
         return;
@@ -525,16 +523,15 @@ mod tests {
     #[test]
     fn the_job_remembers_where_it_came_from() {
         let mut job = job("http://a.example/0");
-        job.extra_mut().hop_attempts = 2;
-        job.extra_mut().attempts = 2;
-        job.extra_mut().repeats = Repeats { made: 2, not_before: 9, ..Repeats::default() };
+        let repeats = crate::model::Repeats { made: 2, not_before: 9, ..crate::model::Repeats::default() };
+        job.extra_mut().counts = AttemptCounts { all: 2, on_hop: 2, waits: 1, repeats };
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
         assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
         assert_eq!(job.attempts(), 4);
         let extra = job.extra.expect("hops");
         let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
         assert_eq!(hops, [("http://a.example/0", 301), ("http://a.example/1", 302)]);
-        assert_eq!((extra.hop_attempts, extra.repeats), (0, Repeats::default()));
+        assert_eq!(extra.counts, AttemptCounts { all: 4, ..AttemptCounts::default() });
     }
 
     #[test]

@@ -17,6 +17,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::header::{AGE, DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 /// The least number of seconds that may be a date: 9 September 2001, or a wait of 31 years.
 const EPOCH_FROM: u64 = 1_000_000_000;
 
@@ -51,6 +54,18 @@ pub fn clock(date: Option<&[u8]>, age: Option<&[u8]>, own: SystemTime) -> System
 
 fn apart(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).unwrap_or_else(|error| error.duration())
+}
+
+/// How long a response with these headers asks to stay away. Headers that count milliseconds are more exact, where there is one (Azure,
+/// OpenAI). `own`: what our clock shows.
+#[must_use]
+pub fn asked(headers: &HeaderMap, own: SystemTime) -> Option<Duration> {
+    const MILLIS: [HeaderName; 2] =
+        [HeaderName::from_static("retry-after-ms"), HeaderName::from_static("x-ms-retry-after-ms")];
+    let millis = MILLIS.iter().find_map(|name| parse_millis(headers.get(name)?.as_bytes()));
+    let values = headers.get_all(RETRY_AFTER).iter().map(HeaderValue::as_bytes);
+    let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
+    millis.or_else(|| longest(values, clock(bytes(DATE), bytes(AGE), own)))
 }
 
 /// The longest wait of several `Retry-After` lines. One that is not understood does not count.

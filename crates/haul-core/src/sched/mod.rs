@@ -60,7 +60,7 @@ const UNMEASURED: u32 = 100_000;
 ///
 /// Three kinds of methods, after the manner of a protocol core:
 ///
-/// - `add_*` and [`Self::handle`] say what happened. They never call back and never start anything.
+/// - `add_*`, [`Self::handle`] and [`Self::failed`] say what happened. They never start anything.
 /// - [`Self::next_action`] says what to do. After each batch of the former, call it until it returns `None`. An action
 ///   returned has been taken note of: a [`Action::Start`]'s permits are taken from that moment on.
 /// - [`Self::next_deadline`] says when to call next, if nothing happens before: with [`Event::Tick`] or without, what
@@ -215,7 +215,7 @@ impl<J> Scheduler<J> {
             }
             Event::Continued { host, job } => self.enqueue_first(host, job, now),
             Event::Done { host, report } => self.done(host, report, now),
-            Event::Failed { host, job, report, facts } => self.failed(host, job, report, facts, now),
+            Event::Failed { host, job, report, facts } => self.failed(host, report, facts, |_| job, now),
             Event::Returned { host, job } => {
                 self.release(host, now);
                 self.enqueue_first(host, job, now);

@@ -22,7 +22,11 @@ impl<J> Scheduler<J> {
         self.settle(id.0, now);
     }
 
-    pub(super) fn failed(&mut self, id: HostId, job: J, report: Report, facts: RetryFacts, now: Time) {
+    /// [`Event::Failed`] for a caller who wants to know whether the job may come again before it hands it over: `job` is called with
+    /// that, once. If so it is kept here, and may yet be handed back; if not it comes back with the next actions.
+    ///
+    /// [`Event::Failed`]: super::Event::Failed
+    pub fn failed(&mut self, id: HostId, report: Report, facts: RetryFacts, job: impl FnOnce(bool) -> J, now: Time) {
         self.release(id, now);
         if !facts.is_free() {
             self.note(id, report, now);
@@ -31,7 +35,9 @@ impl<J> Scheduler<J> {
             let max = host.concurrency();
             host.health.cut_off(report, max, now);
         }
-        match self.fate(id, report, facts, now) {
+        let fate = self.fate(id, report.verdict, facts, now);
+        let job = job(fate.is_ok());
+        match fate {
             Ok(Decision::Free) => {
                 self.comes_again_at = Some(now);
                 return self.enqueue_first(id, job, now);
@@ -52,11 +58,17 @@ impl<J> Scheduler<J> {
         self.settle(id.0, now);
     }
 
+    /// Whether a job whose attempt ends like this may be tried again, by what is known now.
+    #[must_use]
+    pub fn may_come_again(&self, host: HostId, verdict: Verdict, facts: RetryFacts, now: Time) -> bool {
+        self.fate(host, verdict, facts, now).is_ok()
+    }
+
     /// Whether the job goes on. The reasons that lie in the job come first, then the run's, then the host's.
-    fn fate(&mut self, id: HostId, report: Report, facts: RetryFacts, now: Time) -> Result<Decision, GiveUpReason> {
-        let host = &mut self.hosts[id.0 as usize];
-        let asks_too_much = report.verdict.pause().is_some_and(|pause| pause > self.settings.retries.retry_after_max);
-        match decide(report.verdict, facts, &self.settings.retries) {
+    fn fate(&self, id: HostId, verdict: Verdict, facts: RetryFacts, now: Time) -> Result<Decision, GiveUpReason> {
+        let host = &self.hosts[id.0 as usize];
+        let asks_too_much = verdict.pause().is_some_and(|pause| pause > self.settings.retries.retry_after_max);
+        match decide(verdict, facts, &self.settings.retries) {
             Decision::GiveUp(reason) => Err(reason),
             _ if self.stopped => Err(GiveUpReason::Stopped),
             decision => match (host.health.dead(now), decision) {

@@ -5,11 +5,12 @@ use std::io;
 
 use h2::Reason;
 
-use super::exchange::{ExchangeError, Sent};
+use super::exchange::ExchangeError;
 use super::framing;
 use super::h2_server::Farewell;
 use super::preface::NOT_HTTP2;
 use crate::tls_words::{self, TlsFault};
+use haul_core::attempt::Sent;
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// What an error means for the attempt.

@@ -21,6 +21,7 @@ use super::watch::Watch;
 use super::wire::Tap;
 use super::{LazyTimer, framing, head};
 use crate::body::{self, BodyError, BodyPlan, Room};
+use haul_core::attempt::{Ended, Sent};
 use haul_core::config::{BodySettings, Timeouts};
 use haul_core::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
 use haul_core::policy::redirect;
@@ -83,33 +84,6 @@ impl<C: Clock> Context<'_, C> {
     }
 }
 
-/// What the peer can have made of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Nothing: it was never written.
-    No,
-    /// Nothing: the peer allows no more streams on the connection than it has. Another may carry it.
-    NoPlace,
-    /// Nothing: the peer says that it has not processed it (GOAWAY, REFUSED_STREAM).
-    Unprocessed,
-    /// Nothing: the peer says so, and that it is asked too much (GOAWAY with ENHANCE_YOUR_CALM).
-    Declined,
-    /// Nothing: the peer wants it over HTTP/1.1.
-    Http11Required,
-    /// It may have been processed, and no answer began: nothing came, or empty lines and informational heads at the most.
-    Unanswered,
-    /// An answer began, or the peer reset the stream.
-    Answered,
-}
-
-impl Sent {
-    /// Whether the peer has certainly not acted on it: sending it again is safe.
-    #[must_use]
-    pub const fn is_harmless(self) -> bool {
-        !matches!(self, Self::Unanswered | Self::Answered)
-    }
-}
-
 /// How an exchange ended.
 #[derive(Debug)]
 pub struct Exchanged {
@@ -144,6 +118,17 @@ impl Exchanged {
             body: None,
             wire_bytes: 0,
             ended,
+        }
+    }
+
+    /// How the attempt ended that this was. `reused`: its connection had served a request before.
+    #[must_use]
+    pub fn end(&self, reused: bool) -> Ended<'_> {
+        Ended {
+            result: self.result.as_ref().map(|response| (response.status, response.version)),
+            head: self.head.as_ref().map(|head| head.status.as_u16()),
+            sent: self.sent,
+            reused,
         }
     }
 

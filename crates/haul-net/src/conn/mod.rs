@@ -31,7 +31,7 @@ mod timer;
 mod watch;
 mod wire;
 
-pub use exchange::{Context, Exchanged, Recipient, Sent};
+pub use exchange::{Context, Exchanged, Recipient};
 pub use h1::H1;
 pub use h2::{Goodbye, H2};
 pub use payload::RequestBody;

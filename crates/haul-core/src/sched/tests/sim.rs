@@ -375,7 +375,11 @@ impl<'a> Sim<'a> {
         let id = self.id(host);
         let used = u32::from(!facts.is_free());
         let job = Ticket { attempt: ticket.attempt + used, free: ticket.free + u8::from(facts.is_free()), ..ticket };
-        self.tell(Event::Failed { host: id, job, report, facts });
+        let handed_over = |may_come_again| {
+            assert_eq!(may_come_again, fate.is_ok(), "{job:?}: {verdict:?}");
+            job
+        };
+        self.scheduler.failed(id, report, facts, handed_over, self.now);
     }
 
     fn drain(&mut self) {
