@@ -144,18 +144,12 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let before = flight.job.counts();
+        let earlier = flight.job.extra.as_ref().map_or(0, |extra| extra.counts.on_hop);
         let end = exchanged.end(reused);
-        let headers = exchanged.head.as_ref().map(|head| &head.headers);
-        let (verdict, facts, counts) = self.judge(&flight, &end, headers);
-        let (says_all, fault) = (end.says_all(), end.fault());
-        if fault == Some(Fault::Http11Required) {
-            self.go_to_http1(self.pool_key(&flight), flight.host);
-        }
-        if counts != before {
-            flight.job.extra_mut().counts = counts;
-        }
-        let report = Report { started: flight.dispatched, verdict, attempt: before.on_hop + 1 };
+        let (says_all, verdict) =
+            (end.says_all(), self.verdict(&end, exchanged.head.as_ref().map(|head| &head.headers)));
+        let facts = if end.is_well(verdict) { RetryFacts::WELL } else { self.take_note(&mut flight, &end, verdict) };
+        let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1 };
         let host = flight.host;
         let mut attempt = Attempt {
             timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
@@ -240,25 +234,36 @@ impl Shard {
         }
     }
 
-    /// What an attempt says of its host, what its job may still expect, and what that has had then.
-    pub(super) fn judge(
-        &self,
-        flight: &Flight,
-        end: &Ended<'_>,
-        headers: Option<&HeaderMap>,
-    ) -> (Verdict, RetryFacts, AttemptCounts) {
-        let retries = &self.shared.config.retries;
-        let verdict = end.verdict(|| retry_after::asked(headers?, SystemClock::date()), retries);
+    /// What an attempt says of its host.
+    pub(super) fn verdict(&self, end: &Ended<'_>, headers: Option<&HeaderMap>) -> Verdict {
+        end.verdict(|| retry_after::asked(headers?, SystemClock::date()), &self.shared.config.retries)
+    }
+
+    /// What the job of an attempt may still expect, and what it has had then.
+    pub(super) fn facts(&self, flight: &Flight, end: &Ended<'_>, verdict: Verdict) -> (RetryFacts, AttemptCounts) {
         let mut counts = flight.job.counts();
-        let beside = || Beside {
+        if end.is_well(verdict) {
+            return (RetryFacts::WELL, counts);
+        }
+        let beside = Beside {
             idempotent: !self.is_once(flight),
             answered: self.answered(flight.host),
             crowded: flight.crowded.get(),
             host_said_wait: self.sched.borrow().has_said_wait(flight.host),
             opened: self.pool.borrow().opened(),
         };
-        let facts = attempt::facts(end, verdict, beside, &mut counts, retries);
-        (verdict, facts, counts)
+        (attempt::facts(end, verdict, &beside, &mut counts, &self.shared.config.retries), counts)
+    }
+
+    /// The same once it has ended: that it had this attempt is written down in the job, and what it says of the connections is learnt.
+    #[cold]
+    fn take_note(&self, flight: &mut Flight, end: &Ended<'_>, verdict: Verdict) -> RetryFacts {
+        if end.fault() == Some(Fault::Http11Required) {
+            self.go_to_http1(self.pool_key(flight), flight.host);
+        }
+        let (facts, counts) = self.facts(flight, end, verdict);
+        flight.job.extra_mut().counts = counts;
+        facts
     }
 
     fn redirect(&self, job: &Job, head: &Parts) -> Decision {

@@ -97,7 +97,8 @@ impl Shard {
             sent: Sent::Answered,
             reused: flight.dial.is_none(),
         };
-        let (verdict, facts, _) = self.judge(flight, &end, Some(&head.headers));
+        let verdict = self.verdict(&end, Some(&head.headers));
+        let (facts, _) = self.facts(flight, &end, verdict);
         !self.sched.borrow().may_come_again(flight.host, verdict, facts, self.clock.now())
     }
 }

@@ -78,6 +78,12 @@ impl Ended<'_> {
         }
     }
 
+    /// Whether it came to its end well, and the connection did not harm it either.
+    #[must_use]
+    pub fn is_well(&self, verdict: Verdict) -> bool {
+        verdict == Verdict::Fine && self.fault().is_none()
+    }
+
     /// Whether its head has said all that matters of a response whose body nobody gets: a redirect where to go, a 503 when to come
     /// again. What became of the body is nothing then.
     #[must_use]

@@ -21,20 +21,15 @@ pub struct Beside {
     pub opened: u64,
 }
 
-/// What the job may still expect. Adds the attempt to what it has had, unless it came to its end well. `beside` is asked for what it
-/// knows only then.
+/// What the job may still expect whose attempt has come to a bad end. Adds that to what the job has had.
 pub fn facts(
     ended: &Ended<'_>,
     verdict: Verdict,
-    beside: impl FnOnce() -> Beside,
+    beside: &Beside,
     counts: &mut AttemptCounts,
     settings: &RetrySettings,
 ) -> RetryFacts {
     let fault = ended.fault();
-    if fault.is_none() && verdict == Verdict::Fine {
-        return RetryFacts { attempt: 1, replayable: true, fault: None };
-    }
-    let beside = beside();
     let replayable = beside.idempotent || ended.sent.is_harmless() || fault.is_some_and(Fault::is_harmless);
     let repeats = fault.map(|fault| fault.repeats(counts.repeats, beside.answered, beside.crowded));
     if fault.is_some_and(Fault::wants_new) || ended.has_timed_out_on_a_kept_connection() {
@@ -49,7 +44,7 @@ pub fn facts(
         Some(_) if !replayable => true,
         _ => false,
     };
-    let waits = ended.sent == Sent::Declined && takes_others(counts, &beside);
+    let waits = ended.sent == Sent::Declined && takes_others(counts, beside);
     if !(is_free || waits) {
         counts.on_hop += 1;
         counts.waits += u32::from(is_wait(verdict, beside.host_said_wait, counts.waits, settings));
@@ -80,7 +75,7 @@ mod tests {
         let failure = Failure::new(Phase::Head, FailureKind::Closed, "");
         let ended = Ended { result: Err(&failure), head: None, sent, reused };
         let verdict = ended.verdict(|| None, &RetrySettings::default());
-        facts(&ended, verdict, || *beside, counts, &RetrySettings::default())
+        facts(&ended, verdict, beside, counts, &RetrySettings::default())
     }
 
     #[test]
@@ -144,7 +139,7 @@ mod tests {
                 Ended { result: Ok((429, Version::HTTP_11)), head: Some(429), sent: Sent::Answered, reused: true };
             let settings = RetrySettings::default();
             let verdict = ended.verdict(|| None, &settings);
-            facts(&ended, verdict, || Beside { host_said_wait, ..PLAIN }, counts, &settings).attempt
+            facts(&ended, verdict, &Beside { host_said_wait, ..PLAIN }, counts, &settings).attempt
         };
         let mut counts = AttemptCounts::default();
         assert_eq!([false, true, true, false].map(|said| attempt(said, &mut counts)), [1, 1, 1, 2]);
@@ -158,7 +153,7 @@ mod tests {
             let mut counts = AttemptCounts::default();
             let ended = Ended { result: Err(&late), head: None, sent: Sent::Unanswered, reused };
             let verdict = ended.verdict(|| None, &RetrySettings::default());
-            let found = facts(&ended, verdict, || PLAIN, &mut counts, &RetrySettings::default());
+            let found = facts(&ended, verdict, &PLAIN, &mut counts, &RetrySettings::default());
             assert_eq!((found.attempt, found.is_free(), counts.repeats.not_before), (1, false, not_before));
         }
     }

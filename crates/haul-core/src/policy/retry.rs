@@ -102,6 +102,9 @@ pub struct RetryFacts {
 }
 
 impl RetryFacts {
+    /// Those of an attempt that has come to its end well.
+    pub const WELL: Self = Self { attempt: 1, replayable: true, fault: None };
+
     /// Whether nobody is to be blamed for this failure.
     #[must_use]
     pub const fn is_free(self) -> bool {
