@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::lane::{Carrier, Flight, Parcel};
+use super::flight::{Flight, abandoned};
+use super::lane::{Carrier, Parcel};
 use super::log::log_lack;
-use super::recipient::abandoned;
 use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
 use crate::dial::{Route, Target};
@@ -94,7 +94,7 @@ impl Shard {
             slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
             waiting: self.waiting_for(key),
             habits,
-            once: self.is_once(&flight),
+            once: self.requests.is_once(&flight),
             again: repeats.made > 0,
             not_before: repeats.not_before,
         };

@@ -58,7 +58,7 @@ impl Shard {
     /// Counts an outcome, and hands it to the one it is for: its reply at once, or the sink in a batch.
     pub(super) fn deliver(&self, mut outcome: Outcome) {
         self.count_outcome(&outcome);
-        self.tell_hooks(&outcome);
+        self.requests.tell_hooks(&outcome);
         self.log_outcome(&outcome);
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {

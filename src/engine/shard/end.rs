@@ -1,25 +1,20 @@
 //! The end of an attempt: what it means for the connection, the host and the job.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use http::header::LOCATION;
-use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
+use super::flight::{Flight, abandoned};
 use super::hosts::Host;
-use super::lane::{Flight, Next, Parcel};
-use super::recipient::abandoned;
+use super::lane::{Next, Parcel};
 use super::{PoolKey, Shard};
 use crate::attempt::{self, Beside, Ended, Sent, is_timeout};
 use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Message;
-use crate::model::{
-    Attempt, AttemptCounts, CloseReason, Failure, GiveUpReason, HeaderList, Job, Outcome, Time, Timings,
-};
-use crate::policy::redirect::{self, Asked, Decision};
+use crate::model::{Attempt, AttemptCounts, CloseReason, Failure, GiveUpReason, Job, Outcome, Time};
+use crate::policy::redirect::{self, Decision};
 use crate::policy::{Fault, RetryFacts, Verdict, retry_after};
 use crate::pool::{ConnId, Pool, Released};
 use crate::sched::{Event, HostId, Report};
@@ -32,9 +27,6 @@ fn next_of(mailbox: &Mailbox<Parcel>, next: Next) -> Next {
         None => next,
     }
 }
-
-/// The most headers that room is kept for.
-const MOST_SPARE: usize = 64;
 
 impl Shard {
     /// Settles the job of a request whose slot on the connection is free again, and finds the lane's next, which without a job
@@ -152,7 +144,7 @@ impl Shard {
         let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1 };
         let host = flight.host;
         let mut attempt = Attempt {
-            timings: timings(&flight, exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
+            timings: flight.timings(exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
             result: exchanged.result,
             remote,
             reused,
@@ -163,15 +155,15 @@ impl Shard {
             self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), reused, now);
         }
         if let Some(head) = exchanged.head.as_ref().filter(|_| says_all) {
-            match self.redirect(&flight.job, head) {
+            match self.requests.redirect(&flight.job, head) {
                 Decision::Stay => {}
                 Decision::Follow(step) => return self.follow(host, flight.job, step, report, now),
                 Decision::Refuse(failure) => attempt.result = Err(failure),
             }
         }
         if let Some(head) = exchanged.head {
-            self.keep_head(&mut attempt, &head, exchanged.order);
-            self.spare(head.headers);
+            self.requests.keep_head(&mut attempt, &head, exchanged.order);
+            self.requests.spare(head.headers);
         }
         let status = attempt.result.as_ref().map(|response| response.status);
         if let Some(trouble) = attempt::trouble(status, verdict, facts, self.shared.config.retries.retry_after_max) {
@@ -213,27 +205,6 @@ impl Shard {
         job
     }
 
-    /// Keeps the headers where the record, or the decoding of a text body, needs them.
-    fn keep_head(&self, attempt: &mut Attempt, head: &Parts, order: Option<Vec<HeaderName>>) {
-        let body = &self.shared.config.body;
-        if (body.keep_headers || body.keep)
-            && let Ok(response) = &mut attempt.result
-        {
-            response.headers = Some(match order {
-                Some(names) => HeaderList::in_order(&head.headers, names),
-                None => HeaderList::from(&head.headers),
-            });
-        }
-    }
-
-    /// Keeps the room of these headers for the next request, unless it is uncommonly large.
-    fn spare(&self, mut headers: HeaderMap) {
-        if headers.capacity() <= MOST_SPARE {
-            headers.clear();
-            self.spare_headers.set(headers);
-        }
-    }
-
     /// What an attempt says of its host.
     pub(super) fn verdict(&self, end: &Ended<'_>, headers: Option<&HeaderMap>) -> Verdict {
         end.verdict(|| retry_after::asked(headers?, SystemClock::date()), &self.shared.config.retries)
@@ -246,7 +217,7 @@ impl Shard {
             return (RetryFacts::WELL, counts);
         }
         let beside = Beside {
-            idempotent: !self.is_once(flight),
+            idempotent: !self.requests.is_once(flight),
             answered: self.answered(flight.host),
             crowded: flight.crowded.get(),
             host_said_wait: self.sched.borrow().has_said_wait(flight.host),
@@ -264,16 +235,6 @@ impl Shard {
         let (facts, counts) = self.facts(flight, end, verdict);
         flight.job.extra_mut().counts = counts;
         facts
-    }
-
-    fn redirect(&self, job: &Job, head: &Parts) -> Decision {
-        if !head.status.is_redirection() {
-            return Decision::Stay;
-        }
-        let asked =
-            Asked { job, method: self.template.method(job), max_redirects: self.shared.config.request.max_redirects };
-        let locations = head.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
-        redirect::decide(asked, head.status.as_u16(), locations)
     }
 
     /// Sends the job on to the next hop's host.
@@ -321,25 +282,5 @@ impl Shard {
     /// The failure of a job that was given up without an attempt of its own.
     fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
         attempt::untried(self.hosts.borrow().get(host).and_then(Host::trouble), reason)
-    }
-}
-
-/// The times of an attempt, as far as they are known.
-pub(super) fn timings(
-    flight: &Flight,
-    first_byte: Option<Duration>,
-    body: Option<Duration>,
-    total: Duration,
-) -> Timings {
-    let dial = flight.dial.unwrap_or_default();
-    Timings {
-        queued: flight.dispatched.since(flight.job.accepted),
-        backed_off: flight.backed_off(),
-        dns: dial.dns,
-        connect: dial.connect,
-        tls: dial.tls,
-        first_byte,
-        body,
-        total,
     }
 }

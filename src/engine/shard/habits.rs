@@ -1,7 +1,8 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
+use super::flight::Flight;
 use super::hosts::Host;
-use super::lane::{Flight, Streams};
+use super::lane::Streams;
 use super::{PoolKey, Shard};
 use crate::attempt::{Sent, is_cut, is_timeout};
 use crate::conn::Exchanged;
@@ -17,11 +18,6 @@ impl Shard {
 
     pub(super) fn with_habits<R>(&self, host: HostId, change: impl FnOnce(&mut Habits) -> R) -> Option<R> {
         self.hosts.borrow_mut().get_mut(host).map(|host| host.learn(change))
-    }
-
-    /// Whether a request may be sent only once.
-    pub(super) fn is_once(&self, flight: &Flight) -> bool {
-        !self.shared.config.retries.unsafe_methods && !self.method(flight).is_idempotent()
     }
 
     /// A new connection carries no more than its host is known to take, and is kept no longer than it is known to last.

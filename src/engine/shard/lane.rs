@@ -1,57 +1,21 @@
 //! Lanes: the tasks that carry one request after another over a connection.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::flight::Flight;
 use super::log::Ending;
 use super::{PoolKey, Shard};
 use crate::attempt::Sent;
 use crate::conn::{Exchanged, H1, H2, LazyTimer};
-use crate::dial::DialTimes;
 use crate::engine::mailbox::Mailbox;
-use crate::engine::ration::Shelf;
-use crate::model::{Clock, CloseReason, Job, Time};
+use crate::model::{Clock, CloseReason, Time};
 use crate::policy::Fault;
 use crate::pool::ConnId;
-use crate::sched::HostId;
-
-/// A job on its way: dispatched, its permits taken.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) host: HostId,
-    pub(super) job: Job,
-    /// When it was dispatched.
-    pub(super) dispatched: Time,
-    /// How long its host's last rest held it up, in milliseconds: a lane holds flights several times over, and there is room for
-    /// four bytes.
-    backed_off: u32,
-    /// How long its own connection took to open; `None` on one that was open already.
-    pub(super) dial: Option<DialTimes>,
-    /// Whether the response's body goes to the one who asked for it as it comes: there is no second try then.
-    pub(super) handed_over: Cell<bool>,
-    /// Whether its connection took other requests and not this one.
-    pub(super) crowded: Cell<bool>,
-    /// Where its body is put when memory is rationed.
-    pub(super) shelf: RefCell<Option<Shelf>>,
-}
-
-impl Flight {
-    pub(super) fn new(host: HostId, job: Job, dispatched: Time, backed_off: Duration) -> Self {
-        let (handed_over, crowded) = (Cell::new(false), Cell::new(false));
-        let backed_off = u32::try_from(backed_off.as_millis()).unwrap_or(u32::MAX);
-        Self { host, job, dispatched, backed_off, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
-    }
-
-    /// How long its host's last rest held it up, if it did.
-    pub(super) fn backed_off(&self) -> Option<Duration> {
-        (self.backed_off > 0).then(|| Duration::from_millis(self.backed_off.into()))
-    }
-}
 
 /// What a lane finds in its mailbox.
 #[derive(Debug)]
@@ -171,23 +135,23 @@ impl Shard {
     ) where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let mut timer = LazyTimer::new(&self.clock, self.due(&first));
-        let addressee = self.template.addressee(&first.job.url);
+        let mut timer = LazyTimer::new(&self.clock, self.requests.due(&first));
+        let addressee = self.requests.addressee(&first.job.url);
         let (key, host) = (self.pool_key(&first), first.host);
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&mut request, &flight, &addressee, Version::HTTP_11) {
+                    let exchanged = match self.requests.prepare(&mut request, &flight, &addressee, Version::HTTP_11) {
                         Ok(()) => {
                             // All that are ready take their responses, then all of them send: a server on the same machine
                             // wakes up once for all of them.
                             self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
-                            let context = self.context(&flight, &recipient);
+                            let context = self.requests.context(&flight, &self.clock, &recipient);
                             self.log_request(&flight, id, remote);
-                            h1.exchange(&mut request, self.method(&flight), &context, &mut timer).await
+                            h1.exchange(&mut request, self.requests.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
@@ -287,20 +251,20 @@ impl Shard {
             let streams = streams.borrow();
             (streams.h2.clone(), streams.remote)
         };
-        let mut timer = LazyTimer::new(&self.clock, self.due(&first));
-        let addressee = self.template.addressee(&first.job.url);
+        let mut timer = LazyTimer::new(&self.clock, self.requests.due(&first));
+        let addressee = self.requests.addressee(&first.job.url);
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
             next = match next {
                 Next::Flight(flight) => {
-                    let exchanged = match self.prepare(&mut request, &flight, &addressee, Version::HTTP_2) {
+                    let exchanged = match self.requests.prepare(&mut request, &flight, &addressee, Version::HTTP_2) {
                         Ok(()) => {
                             self.give_way().await;
                             let recipient = self.recipient(&flight, remote);
-                            let context = self.context(&flight, &recipient);
+                            let context = self.requests.context(&flight, &self.clock, &recipient);
                             self.log_request(&flight, id, remote);
-                            h2.exchange(&mut request, self.method(&flight), &context, &mut timer).await
+                            h2.exchange(&mut request, self.requests.method(&flight), &context, &mut timer).await
                         }
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tracing::{Level, debug, enabled, info, trace};
 
 use super::Shard;
-use super::lane::Flight;
+use super::flight::Flight;
 use crate::conn::Exchanged;
 use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job, Outcome, Resolved, Time};
 use crate::policy::redirect::Step;
@@ -109,7 +109,7 @@ impl Shard {
         trace!(
             target: REQUEST,
             url = %flight.job.url,
-            method = %self.method(flight),
+            method = %self.requests.method(flight),
             attempt = flight.job.attempts() + 1,
             connection = %self.name(id),
             reused = flight.dial.is_none(),

@@ -10,6 +10,7 @@ mod act;
 mod alarm;
 mod deliver;
 mod end;
+mod flight;
 mod habits;
 mod hosts;
 mod keepsakes;
@@ -17,8 +18,8 @@ mod lane;
 mod log;
 mod look;
 mod open;
-mod prepare;
 mod recipient;
+mod requests;
 mod scarcity;
 mod stowage;
 mod trade;
@@ -29,7 +30,6 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
@@ -37,17 +37,17 @@ use tokio::task::LocalSet;
 use self::alarm::Alarm;
 use self::deliver::Outbox;
 pub(super) use self::deliver::{ShardReport, cost};
+use self::flight::Flight;
 use self::hosts::Hosts;
 use self::keepsakes::Keepsakes;
-use self::lane::{Carrier, Flight};
+use self::lane::Carrier;
+use self::requests::Requests;
 use self::scarcity::Scarcity;
 use self::stowage::Stowage;
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
 use super::steering::LiveLimits;
-use crate::config::BodySettings;
-use crate::conn::RequestTemplate;
 use crate::dial::Dialer;
 use crate::dns::Resolver;
 use crate::model::{Attempt, Clock, CloseReason, Egress, Job, Outcome, Resolve, Time};
@@ -75,11 +75,7 @@ pub(super) struct Shard {
     alarm: Alarm,
     dialer: Dialer,
     resolver: Rc<Resolver>,
-    template: RequestTemplate,
-    /// The room of the last response's headers, for the next request's.
-    spare_headers: Cell<HeaderMap>,
-    /// What is done with the bodies of redirects: read as far as it is worth a connection, and dropped.
-    redirect_body: BodySettings,
+    requests: Requests,
     /// Whether nothing is done because the sink is behind.
     paused: Cell<bool>,
     /// Whether nothing is started because the user has paused the run.
@@ -114,13 +110,6 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
         shard.finish(&mut inbox).await;
         shard.report()
     })
-}
-
-/// What is done with the bodies of redirects that are followed. They are read so that the connection can be used again;
-/// over this many bytes a new one is cheaper. The caps on bodies are for those that somebody gets.
-fn redirect_body(body: &BodySettings) -> BodySettings {
-    const MOST: u64 = 64 << 10;
-    BodySettings { decode: false, keep: false, digest: false, max_wire: MOST, max_decoded: u64::MAX, ..body.clone() }
 }
 
 /// The shard's way to connections.
@@ -167,9 +156,7 @@ impl Shard {
             alarm: Alarm::default(),
             dialer: shard_dialer(&shared, &resolver),
             resolver,
-            redirect_body: redirect_body(&config.body),
-            template: super::template::request_template(config),
-            spare_headers: Cell::default(),
+            requests: Requests::new(&shared),
             paused: Cell::new(false),
             held: Cell::new(false),
             live: Cell::new(live),

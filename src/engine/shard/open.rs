@@ -5,9 +5,9 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::lane::{Carrier, Flight, Streams};
+use super::flight::{Flight, abandoned};
+use super::lane::{Carrier, Streams};
 use super::log::Ending;
-use super::recipient::abandoned;
 use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
@@ -41,7 +41,7 @@ impl Shard {
 
     /// A new connection to the flight's host. `None`: nobody waits for it any longer.
     async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<Dialed, DialError>> {
-        let budget = self.due(flight).since(self.clock.now());
+        let budget = self.requests.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
         let wants_http1 = || self.habits(flight.host).wants_http1();
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
@@ -69,7 +69,7 @@ impl Shard {
             Ok(h1) => {
                 let now = self.clock.now();
                 let id = self.pool.borrow_mut().dialed(key, 1, now);
-                self.break_in(id, flight.host, self.is_once(&flight));
+                self.break_in(id, flight.host, self.requests.is_once(&flight));
                 let ending = self.log_opened(&flight, id, remote, "HTTP/1.1", resumed);
                 let mailbox = Rc::new(Mailbox::default());
                 self.register(id, Carrier::H1(Rc::clone(&mailbox)));
@@ -86,7 +86,7 @@ impl Shard {
     async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
         let (remote, resumed) = (dialed.remote, dialed.resumed);
         // Its first bytes are written now, and a peer may never take them.
-        let limit = self.shared.config.timeouts.first_byte.min(self.due(&flight).since(self.clock.now()));
+        let limit = self.shared.config.timeouts.first_byte.min(self.requests.due(&flight).since(self.clock.now()));
         let opening = H2::new(dialed.io, &self.shared.config.body);
         let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
             let message = format!("the server took no bytes for {limit:?} after connecting");

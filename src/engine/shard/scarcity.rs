@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::lane::Flight;
+use super::flight::Flight;
 use super::{PoolKey, Shard};
 use crate::model::{Clock, Failure, Time};
 use crate::sched::Event;

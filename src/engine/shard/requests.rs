@@ -1,0 +1,194 @@
+//! The run's requests: what each says, what the user's hooks make of it, and what is kept of its response.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use http::header::LOCATION;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+
+use super::flight::{Flight, abandoned};
+use crate::config::{BodySettings, Config};
+use crate::conn::{Addressee, Context, Recipient, RequestBody, RequestTemplate};
+use crate::engine::clock::SystemClock;
+use crate::engine::shared::Shared;
+use crate::engine::template::request_template;
+use crate::model::{
+    Attempt, BodyUse, Failure, FailureKind, HeaderList, Hooks, Job, Outcome, Phase, RequestHead, ResponseHead, Time,
+    WebUrl,
+};
+use crate::policy::redirect::{self, Asked, Decision};
+use crate::source::OURS;
+
+/// What a job is told whose hook panicked.
+const PANICKED: &str = "a hook panicked; its message is on standard error";
+
+/// Calls code that is not ours: its panic must not take a permit or a job along.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
+}
+
+/// The most headers that room is kept for.
+const MOST_SPARE: usize = 64;
+
+/// What is done with the bodies of redirects that are followed. They are read so that the connection can be used again;
+/// over this many bytes a new one is cheaper. The caps on bodies are for those that somebody gets.
+fn redirect_body(body: &BodySettings) -> BodySettings {
+    const MOST: u64 = 64 << 10;
+    BodySettings { decode: false, keep: false, digest: false, max_wire: MOST, max_decoded: u64::MAX, ..body.clone() }
+}
+
+/// What all requests of a shard have in common.
+pub(super) struct Requests {
+    shared: Arc<Shared>,
+    template: RequestTemplate,
+    /// What is done with the bodies of redirects: read as far as it is worth a connection, and dropped.
+    redirect_body: BodySettings,
+    /// The room of the last response's headers, for the next request's.
+    spare_headers: Cell<HeaderMap>,
+}
+
+impl Requests {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            template: request_template(&shared.config),
+            redirect_body: redirect_body(&shared.config.body),
+            spare_headers: Cell::default(),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Whom requests for `url` are addressed to.
+    pub(super) fn addressee(&self, url: &WebUrl) -> Addressee {
+        self.template.addressee(url)
+    }
+
+    /// Makes `request` that of a flight to `addressee`.
+    pub(super) fn prepare(
+        &self,
+        request: &mut Request<RequestBody>,
+        flight: &Flight,
+        addressee: &Addressee,
+        version: Version,
+    ) -> Result<(), Failure> {
+        if flight.is_abandoned() {
+            return Err(abandoned());
+        }
+        let filled = self.template.fill(request, &flight.job, addressee, version, self.spare_headers.take());
+        let unfit = || {
+            let message = "the URL's host can't be put into an HTTP/2 request; try it with HTTP/1.1 alone";
+            Failure::new(Phase::Send, FailureKind::BadRequest, message)
+        };
+        let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, request.headers_mut()));
+        match prepared {
+            // After the hooks, which can't say anything about it.
+            Ok(()) => self.template.tell_length(request, &flight.job),
+            // Its headers and its body would wait in the lane for the next one.
+            Err(_) => *request = Request::default(),
+        }
+        prepared
+    }
+
+    /// The method of its request.
+    pub(super) fn method<'a>(&'a self, flight: &'a Flight) -> &'a Method {
+        self.template.method(&flight.job)
+    }
+
+    /// What its exchange has to know.
+    pub(super) fn context<'a>(
+        &'a self,
+        flight: &Flight,
+        clock: &'a SystemClock,
+        recipient: &'a dyn Recipient,
+    ) -> Context<'a, SystemClock> {
+        let config = self.config();
+        Context {
+            clock,
+            // A job that may take longer than the others may take longer in each part, too.
+            timeouts: match flight.own_timeout().filter(|own| *own > config.timeouts.total) {
+                Some(own) => Cow::Owned(config.timeouts.within(own)),
+                None => Cow::Borrowed(&config.timeouts),
+            },
+            body: &config.body,
+            total: self.due(flight),
+            redirect_body: (config.request.max_redirects > 0).then_some(&self.redirect_body),
+            recipient,
+        }
+    }
+
+    /// When the attempt is over at the latest.
+    pub(super) fn due(&self, flight: &Flight) -> Time {
+        flight.dispatched + flight.own_timeout().unwrap_or(self.config().timeouts.total)
+    }
+
+    /// Whether a request may be sent only once.
+    pub(super) fn is_once(&self, flight: &Flight) -> bool {
+        !self.config().retries.unsafe_methods && !self.method(flight).is_idempotent()
+    }
+
+    /// Where a response with this head sends its job.
+    pub(super) fn redirect(&self, job: &Job, head: &Parts) -> Decision {
+        if !head.status.is_redirection() {
+            return Decision::Stay;
+        }
+        let asked =
+            Asked { job, method: self.template.method(job), max_redirects: self.config().request.max_redirects };
+        let locations = head.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
+        redirect::decide(asked, head.status.as_u16(), locations)
+    }
+
+    /// Keeps the headers where the record, or the decoding of a text body, needs them.
+    pub(super) fn keep_head(&self, attempt: &mut Attempt, head: &Parts, order: Option<Vec<HeaderName>>) {
+        let body = &self.config().body;
+        if (body.keep_headers || body.keep)
+            && let Ok(response) = &mut attempt.result
+        {
+            response.headers = Some(match order {
+                Some(names) => HeaderList::in_order(&head.headers, names),
+                None => HeaderList::from(&head.headers),
+            });
+        }
+    }
+
+    /// Keeps the room of these headers for the next request, unless it is uncommonly large.
+    pub(super) fn spare(&self, mut headers: HeaderMap) {
+        if headers.capacity() <= MOST_SPARE {
+            headers.clear();
+            self.spare_headers.set(headers);
+        }
+    }
+
+    pub(super) fn hooks(&self) -> Option<&dyn Hooks> {
+        self.shared.extensions.hooks.as_deref()
+    }
+
+    /// Lets the run's hooks change the request, or refuse it. What would break the framing is taken out again.
+    pub(super) fn ask_hooks(&self, flight: &Flight, headers: &mut HeaderMap) -> Result<(), Failure> {
+        let Some(hooks) = self.hooks() else { return Ok(()) };
+        let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), flight.job.attempts());
+        let mut head = RequestHead::new(url, method, earlier_attempts, headers);
+        let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
+        OURS.iter().for_each(|name| drop(headers.remove(name)));
+        refused.map_err(|message| Failure::new(Phase::Queue, FailureKind::Unwanted, message))
+    }
+
+    /// What the run's hooks want to be done with the body behind this head.
+    pub(super) fn wish(&self, head: &ResponseHead<'_>) -> BodyUse {
+        let refusal = || BodyUse::Refuse(PANICKED.into());
+        self.hooks().map_or(BodyUse::Collect, |hooks| guarded(|| hooks.head(head)).unwrap_or_else(refusal))
+    }
+
+    /// Tells the run's hooks of an outcome.
+    pub(super) fn tell_hooks(&self, outcome: &Outcome) {
+        if let Some(hooks) = self.hooks() {
+            // There is nobody to tell of a panic but its own message.
+            let _ = guarded(|| hooks.outcome(outcome));
+        }
+    }
+}
