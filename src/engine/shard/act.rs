@@ -62,7 +62,7 @@ impl Shard {
         match action {
             Action::Start { host, mut job } => {
                 let backed_off = self.sched.borrow().host_rested(host, job.accepted, now);
-                let unstowed = self.unstow(&mut job);
+                let unstowed = self.stowage.take(&mut job);
                 let flight = Flight::new(host, job, now, backed_off);
                 match unstowed {
                     Ok(()) => self.start(flight, now),
@@ -160,7 +160,7 @@ impl Shard {
 
     /// Returns a flight to its queue: nothing of it was sent, and nobody is to blame.
     pub(super) fn take_back(&self, mut flight: Flight, now: Time) {
-        self.stow_again(&mut flight.job);
+        self.stowage.put_again(&mut flight.job);
         self.sched.borrow_mut().handle(Event::Returned { host: flight.host, job: flight.job }, now);
     }
 

@@ -1,197 +1,36 @@
-//! Outcomes on their way to the sink: counted, batched, handed over.
+//! The end of a job: its outcome goes where it is waited for.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use super::Shard;
-use crate::engine::notable::{Notable, Tally};
-use crate::engine::window::Held;
-use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
+use super::outbox::ShardReport;
+use crate::model::Outcome;
 
-/// Records per hand-over: one lock and one wake-up for so many, and at the most two changes of threads.
-const BATCH: usize = 1024;
-/// Bytes of records that are handed over however few they are: the sink's backlog counts them from then on.
-const BATCH_BYTES: usize = 1 << 20;
-/// The longest time the histogram tells apart; it takes 180 KiB.
-const HOUR_IN_MICROS: u64 = 3_600_000_000;
 /// How long a record may wait for company.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// What a shard has to tell at its end.
-#[derive(Debug)]
-pub(in crate::engine) struct ShardReport {
-    /// Failures by where and why.
-    pub(in crate::engine) failures: BTreeMap<(Phase, FailureKind), u64>,
-    /// The attempts' total times of all jobs with a response, in microseconds.
-    pub(in crate::engine) latency: Histogram<u64>,
-    /// The slowest hosts and those that ended last.
-    pub(in crate::engine) notable: Notable,
-    /// Requests in flight at the end.
-    pub(in crate::engine) cut_off: u64,
-}
-
-impl Default for ShardReport {
-    fn default() -> Self {
-        let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
-        Self { failures: BTreeMap::new(), latency, notable: Notable::default(), cut_off: 0 }
-    }
-}
-
-/// Records that wait for the hand-over.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    records: Vec<Record>,
-    /// What they hold in memory.
-    cost: usize,
-    /// The bytes of large jobs among them, as the window counts them.
-    held: Held,
-    report: ShardReport,
-    waker: RefCell<Option<Waker>>,
-}
-
 impl Shard {
-    /// Counts an outcome, and hands it to the one it is for: its reply at once, or the sink in a batch.
-    pub(super) fn deliver(&self, mut outcome: Outcome) {
-        self.count_outcome(&outcome);
+    /// Counts an outcome, and hands it to the one it is for.
+    pub(super) fn deliver(&self, outcome: Outcome) {
+        self.outbox.count(&outcome);
         self.requests.tell_hooks(&outcome);
         self.log_outcome(&outcome);
-        match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
-            Some(reply) => {
-                let held = Held::by(&outcome.job);
-                reply.end(outcome);
-                self.shared.window.ended(1, held);
-                self.shared.window.safe(1);
-            }
-            None => self.queue_record(outcome),
-        }
-    }
-
-    fn queue_record(&self, outcome: Outcome) {
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.held.add(Held::by(&outcome.job));
-        outbox.cost += cost_of(&outcome);
-        outbox.records.push(Record::Fetched(outcome));
-        if outbox.records.len() >= BATCH || outbox.cost >= BATCH_BYTES {
-            drop(outbox);
-            self.flush_outbox();
-        } else if outbox.records.len() == 1
-            && let Some(waker) = outbox.waker.borrow().as_ref()
-        {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn count_outcome(&self, outcome: &Outcome) {
-        let counters = &self.shared.counters[self.index];
-        let mut outbox = self.outbox.borrow_mut();
-        counters.retries.add(retries(outcome));
-        match &outcome.last.result {
-            Ok(response) => {
-                counters.succeeded.add(1);
-                counters.body_bytes.add(response.body_bytes);
-                counters.status[usize::from(response.status / 100).min(5)].add(1);
-                let micros = u64::try_from(outcome.last.timings.total.as_micros()).unwrap_or(u64::MAX);
-                outbox.report.latency.saturating_record(micros);
-            }
-            Err(Failure { kind: FailureKind::Cancelled, .. }) => counters.cancelled.add(1),
-            Err(failure) => {
-                counters.failed.add(1);
-                *outbox.report.failures.entry((failure.phase, failure.kind)).or_default() += 1;
-            }
-        }
-    }
-
-    /// Remembers a host that is being forgotten, if it is notable.
-    pub(super) fn note_host(&self, origin: &str, tally: Tally) {
-        self.outbox.borrow_mut().report.notable.fold(origin, tally);
-    }
-
-    /// Jobs that end without a record: the run was stopped before they were tried.
-    pub(super) fn cancelled(&self, jobs: usize) {
-        self.shared.counters[self.index].cancelled.add(jobs as u64);
-        self.shared.window.cancelled(jobs);
-    }
-
-    /// Requests in flight that end with the shard, and have no record either.
-    pub(super) fn cut_off(&self, requests: u32) {
-        self.cancelled(requests as usize);
-        self.outbox.borrow_mut().report.cut_off = requests.into();
-    }
-
-    /// Hands the queued records over.
-    pub(super) fn flush_outbox(&self) {
-        let mut outbox = self.outbox.borrow_mut();
-        if !outbox.records.is_empty() {
-            let jobs = outbox.records.len();
-            // Room for as many again: growing step by step copies each record about once more.
-            let records = std::mem::replace(&mut outbox.records, Vec::with_capacity(jobs));
-            let held = std::mem::take(&mut outbox.held);
-            self.shared.backlog.add(std::mem::take(&mut outbox.cost));
-            self.shared.deliver(records);
-            self.shared.window.ended(jobs, held);
-        }
+        self.outbox.put(outcome);
     }
 
     /// Hands records over soon after they came; runs for as long as the shard.
     pub(super) async fn delivery_loop(self: Rc<Self>) {
         loop {
-            std::future::poll_fn(|cx| {
-                let outbox = self.outbox.borrow();
-                *outbox.waker.borrow_mut() = Some(cx.waker().clone());
-                if outbox.records.is_empty() { Poll::Pending } else { Poll::Ready(()) }
-            })
-            .await;
+            std::future::poll_fn(|cx| self.outbox.poll_waiting(cx)).await;
             tokio::time::sleep(LINGER).await;
-            self.flush_outbox();
+            self.outbox.flush();
         }
     }
 
     /// What the shard has to tell at its end.
     pub(super) fn report(&self) -> ShardReport {
-        self.hosts.borrow().tallies().for_each(|(origin, tally)| self.note_host(origin, tally));
-        std::mem::take(&mut self.outbox.borrow_mut().report)
+        self.hosts.borrow().tallies().for_each(|(origin, tally)| self.outbox.note_host(origin, tally));
+        self.outbox.report()
     }
-}
-
-/// Attempts beyond one per hop.
-fn retries(outcome: &Outcome) -> u64 {
-    let hops = outcome.job.extra.as_ref().map_or(0, |extra| extra.hops.len()) as u64;
-    u64::from(outcome.attempts).saturating_sub(hops + 1)
-}
-
-/// What a record holds in memory until it is written, about.
-pub(in crate::engine) fn cost(record: &Record) -> usize {
-    match record {
-        Record::Fetched(outcome) => cost_of(outcome),
-        Record::Rejected(line) => {
-            let id = line.id.as_ref().map_or(0, |id| id.len());
-            size_of::<Record>() + line.given.len() + id + line.failure.message.len()
-        }
-    }
-}
-
-fn cost_of(outcome: &Outcome) -> usize {
-    let text = match &outcome.last.result {
-        Ok(response) => content(response),
-        Err(failure) => failure.message.len(),
-    };
-    size_of::<Record>() + outcome.job.bytes() + text
-}
-
-/// The buffer that a response was read into, of which its headers and its body are parts: the smallest, and the usual one.
-const READ_BUFFER: usize = 8 << 10;
-
-/// What a header takes beside its text.
-const HEADER: usize = size_of::<(http::HeaderName, http::HeaderValue)>();
-
-/// What is kept of a response.
-fn content(response: &Response) -> usize {
-    let Some(headers) = &response.headers else { return response.body.as_ref().map_or(0, bytes::Bytes::len) };
-    let headers: usize = headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
-    READ_BUFFER + headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
 }

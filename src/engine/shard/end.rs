@@ -201,7 +201,7 @@ impl Shard {
         } else {
             extra.last = Some(Box::new(attempt));
         }
-        self.stow_again(&mut job);
+        self.stowage.put_again(&mut job);
         job
     }
 
@@ -261,7 +261,7 @@ impl Shard {
         if let Some(extra) = &mut job.extra {
             extra.gave_up = Some(reason);
         }
-        if let Err(failure) = self.unstow(&mut job) {
+        if let Err(failure) = self.stowage.take(&mut job) {
             return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
         }
         match job.extra.as_mut().and_then(|extra| self.keepsakes.redeem(extra)) {
@@ -271,7 +271,7 @@ impl Shard {
                 self.deliver(Outcome { job, attempts, last });
             }
             Some(last) => self.deliver(Outcome { job, attempts, last }),
-            None if reason == GiveUpReason::Stopped => self.cancelled(1),
+            None if reason == GiveUpReason::Stopped => self.outbox.cancelled(1),
             None => {
                 let last = Attempt::unsent(self.untried(host, reason));
                 self.deliver(Outcome { job, attempts, last });

@@ -197,7 +197,7 @@ impl Shard {
                 "haul lost or doubled a job of {}: it was forgotten with jobs open",
                 host.origin
             );
-            self.note_host(&host.origin, host.tally);
+            self.outbox.note_host(&host.origin, host.tally);
             let url = WebUrl::root_of(&host.origin);
             let site = site_of(url.host());
             if let Some(group) = hosts.groups.get(site).copied()

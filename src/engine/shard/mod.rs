@@ -18,6 +18,7 @@ mod lane;
 mod log;
 mod look;
 mod open;
+mod outbox;
 mod recipient;
 mod requests;
 mod scarcity;
@@ -35,12 +36,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 
 use self::alarm::Alarm;
-use self::deliver::Outbox;
-pub(super) use self::deliver::{ShardReport, cost};
 use self::flight::Flight;
 use self::hosts::Hosts;
 use self::keepsakes::Keepsakes;
 use self::lane::Carrier;
+use self::outbox::Outbox;
+pub(super) use self::outbox::{ShardReport, cost};
 use self::requests::Requests;
 use self::scarcity::Scarcity;
 use self::stowage::Stowage;
@@ -69,7 +70,7 @@ pub(super) struct Shard {
     carriers: RefCell<Vec<Option<(ConnId, Carrier)>>>,
     /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
     waiting: RefCell<HashMap<PoolKey, VecDeque<Flight>>>,
-    outbox: RefCell<Outbox>,
+    outbox: Outbox,
     /// Responses that are to be tried again.
     keepsakes: Keepsakes,
     alarm: Alarm,
@@ -151,7 +152,7 @@ impl Shard {
             hosts: RefCell::new(Hosts::default()),
             carriers: RefCell::default(),
             waiting: RefCell::default(),
-            outbox: RefCell::default(),
+            outbox: Outbox::new(index, &shared),
             keepsakes: Keepsakes::new(shared.keepsakes / shared.shards),
             alarm: Alarm::default(),
             dialer: shard_dialer(&shared, &resolver),
@@ -164,7 +165,7 @@ impl Shard {
             asked: Cell::new(false),
             asked_for_sockets: Cell::new(false),
             scarcity: Scarcity::default(),
-            stowage: Stowage::default(),
+            stowage: Stowage::new(&shared),
             look_at: Cell::new(Time::ZERO),
             shared,
         };
@@ -199,7 +200,7 @@ impl Shard {
     }
 
     fn continued(self: &Rc<Self>, mut job: Job, now: Time) {
-        if let Err(failure) = self.stow(&mut job) {
+        if let Err(failure) = self.stowage.put(&mut job) {
             let attempts = job.attempts();
             return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
         }
@@ -241,7 +242,7 @@ impl Shard {
         inbox.close();
         // Until the last who has begun to send is done: a look that finds nothing yet would lose his message.
         while let Some(message) = inbox.recv().await {
-            self.cancelled(message.jobs());
+            self.outbox.cancelled(message.jobs());
         }
         let now = self.clock.now();
         self.stop(now);
@@ -251,8 +252,8 @@ impl Shard {
             }
         }
         self.check_books();
-        self.cut_off(self.sched.borrow().in_flight());
-        self.flush_outbox();
+        self.outbox.cut_off(self.sched.borrow().in_flight());
+        self.outbox.flush();
     }
 
     /// Makes a new connection reachable.

@@ -6,20 +6,27 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 
 use http::Method;
 use slab::Slab;
 
-use super::Shard;
+use crate::engine::shared::Shared;
 use crate::model::{Failure, FailureKind, Hop, Job, Phase, WebUrl};
 use crate::spill::{Slot, Spill};
 
 /// The most bytes of text that one shard puts on disk.
 const MOST_ON_DISK: u64 = 4 << 30;
 
-/// The texts of a shard's jobs that are on disk.
+/// What a shard's jobs have grown to, in memory and on disk.
+pub(super) struct Stowage {
+    shared: Arc<Shared>,
+    texts: Texts,
+}
+
+/// The texts that are on disk.
 #[derive(Default)]
-pub(super) struct Stowage(RefCell<Stowed>);
+struct Texts(RefCell<Stowed>);
 
 #[derive(Default)]
 struct Stowed {
@@ -28,7 +35,7 @@ struct Stowed {
     bytes: u64,
 }
 
-impl Stowage {
+impl Texts {
     /// Puts the text of `job` away.
     fn put(&self, job: &mut Job) -> io::Result<()> {
         let mut stowed = self.0.borrow_mut();
@@ -112,9 +119,13 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(piece)
 }
 
-impl Shard {
+impl Stowage {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), texts: Texts::default() }
+    }
+
     /// Counts what redirects have added to `job`, and puts its text away where they have added too much to all.
-    pub(super) fn stow(&self, job: &mut Job) -> Result<(), Failure> {
+    pub(super) fn put(&self, job: &mut Job) -> Result<(), Failure> {
         let bytes = job.bytes();
         if bytes <= self.shared.small_job || job.extra.as_ref().is_none_or(|extra| extra.hops.is_empty()) {
             return Ok(());
@@ -126,7 +137,7 @@ impl Shard {
             extra.grown_bytes += more;
             return Ok(());
         }
-        self.stowage.put(job).map_err(|error| {
+        self.texts.put(job).map_err(|error| {
             let message = format!("redirects have made jobs larger than there is memory for: {error}");
             Failure::new(Phase::Head, FailureKind::RedirectLimit, message)
         })?;
@@ -138,15 +149,15 @@ impl Shard {
     }
 
     /// The same for a job that has been on its way: where it can't be put away it stays.
-    pub(super) fn stow_again(&self, job: &mut Job) {
-        if let Err(failure) = self.stow(job) {
+    pub(super) fn put_again(&self, job: &mut Job) {
+        if let Err(failure) = self.put(job) {
             tracing::warn!(%failure, "going on with more memory than there should be");
         }
     }
 
     /// Brings the text of a job back whose turn has come.
-    pub(super) fn unstow(&self, job: &mut Job) -> Result<(), Failure> {
-        let taken = self.stowage.take(job).map_err(|error| {
+    pub(super) fn take(&self, job: &mut Job) -> Result<(), Failure> {
+        let taken = self.texts.take(job).map_err(|error| {
             Failure::new(
                 Phase::Queue,
                 FailureKind::Io,
@@ -179,7 +190,7 @@ mod tests {
         extra.given = Some("http://A.example".into());
         extra.hops.push(Hop { url: url("http://a.example/"), method: Method::POST, status: 303 });
         extra.hops.push(Hop { url: url("http://c.example/ü"), method: Method::GET, status: 302 });
-        let (stowage, before) = (Stowage::default(), format!("{job:?}"));
+        let (stowage, before) = (Texts::default(), format!("{job:?}"));
         stowage.put(&mut job).expect("room");
         assert_eq!((job.url.as_str(), job.given()), ("http://b.example:81/", "http://b.example:81/"));
         assert!(stowage.take(&mut job).expect("kept"));

@@ -1,0 +1,196 @@
+//! Outcomes on their way to the sink: counted, batched, handed over.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use hdrhistogram::Histogram;
+
+use crate::engine::notable::{Notable, Tally};
+use crate::engine::shared::Shared;
+use crate::engine::window::Held;
+use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
+
+/// Records per hand-over: one lock and one wake-up for so many, and at the most two changes of threads.
+const BATCH: usize = 1024;
+/// Bytes of records that are handed over however few they are: the sink's backlog counts them from then on.
+const BATCH_BYTES: usize = 1 << 20;
+/// The longest time the histogram tells apart; it takes 180 KiB.
+const HOUR_IN_MICROS: u64 = 3_600_000_000;
+
+/// What a shard has to tell at its end.
+#[derive(Debug)]
+pub(in crate::engine) struct ShardReport {
+    /// Failures by where and why.
+    pub(in crate::engine) failures: BTreeMap<(Phase, FailureKind), u64>,
+    /// The attempts' total times of all jobs with a response, in microseconds.
+    pub(in crate::engine) latency: Histogram<u64>,
+    /// The slowest hosts and those that ended last.
+    pub(in crate::engine) notable: Notable,
+    /// Requests in flight at the end.
+    pub(in crate::engine) cut_off: u64,
+}
+
+impl Default for ShardReport {
+    fn default() -> Self {
+        let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
+        Self { failures: BTreeMap::new(), latency, notable: Notable::default(), cut_off: 0 }
+    }
+}
+
+/// Records that wait for the hand-over.
+#[derive(Debug, Default)]
+struct Waiting {
+    records: Vec<Record>,
+    /// What they hold in memory.
+    cost: usize,
+    /// The bytes of large jobs among them, as the window counts them.
+    held: Held,
+}
+
+/// A shard's way to the sink, and its books of what went there.
+pub(super) struct Outbox {
+    index: usize,
+    shared: Arc<Shared>,
+    waiting: RefCell<Waiting>,
+    report: RefCell<ShardReport>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Outbox {
+    pub(super) fn new(index: usize, shared: &Arc<Shared>) -> Self {
+        let (waiting, report, waker) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { index, shared: Arc::clone(shared), waiting, report, waker }
+    }
+
+    /// Hands an outcome to whom it is for: its reply at once, or the sink in a batch.
+    pub(super) fn put(&self, mut outcome: Outcome) {
+        match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
+            Some(reply) => {
+                let held = Held::by(&outcome.job);
+                reply.end(outcome);
+                self.shared.window.ended(1, held);
+                self.shared.window.safe(1);
+            }
+            None => self.queue(outcome),
+        }
+    }
+
+    fn queue(&self, outcome: Outcome) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.held.add(Held::by(&outcome.job));
+        waiting.cost += cost_of(&outcome);
+        waiting.records.push(Record::Fetched(outcome));
+        let (records, cost) = (waiting.records.len(), waiting.cost);
+        drop(waiting);
+        if records >= BATCH || cost >= BATCH_BYTES {
+            self.flush();
+        } else if records == 1
+            && let Some(waker) = self.waker.borrow().as_ref()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Takes an outcome into the books.
+    pub(super) fn count(&self, outcome: &Outcome) {
+        let counters = &self.shared.counters[self.index];
+        let mut report = self.report.borrow_mut();
+        counters.retries.add(retries(outcome));
+        match &outcome.last.result {
+            Ok(response) => {
+                counters.succeeded.add(1);
+                counters.body_bytes.add(response.body_bytes);
+                counters.status[usize::from(response.status / 100).min(5)].add(1);
+                let micros = u64::try_from(outcome.last.timings.total.as_micros()).unwrap_or(u64::MAX);
+                report.latency.saturating_record(micros);
+            }
+            Err(Failure { kind: FailureKind::Cancelled, .. }) => counters.cancelled.add(1),
+            Err(failure) => {
+                counters.failed.add(1);
+                *report.failures.entry((failure.phase, failure.kind)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Remembers a host that is being forgotten, if it is notable.
+    pub(super) fn note_host(&self, origin: &str, tally: Tally) {
+        self.report.borrow_mut().notable.fold(origin, tally);
+    }
+
+    /// Jobs that end without a record: the run was stopped before they were tried.
+    pub(super) fn cancelled(&self, jobs: usize) {
+        self.shared.counters[self.index].cancelled.add(jobs as u64);
+        self.shared.window.cancelled(jobs);
+    }
+
+    /// Requests in flight that end with the shard, and have no record either.
+    pub(super) fn cut_off(&self, requests: u32) {
+        self.cancelled(requests as usize);
+        self.report.borrow_mut().cut_off = requests.into();
+    }
+
+    /// Hands the queued records over.
+    pub(super) fn flush(&self) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.records.is_empty() {
+            let jobs = waiting.records.len();
+            // Room for as many again: growing step by step copies each record about once more.
+            let records = std::mem::replace(&mut waiting.records, Vec::with_capacity(jobs));
+            let held = std::mem::take(&mut waiting.held);
+            self.shared.backlog.add(std::mem::take(&mut waiting.cost));
+            self.shared.deliver(records);
+            self.shared.window.ended(jobs, held);
+        }
+    }
+
+    /// Ready when a record waits.
+    pub(super) fn poll_waiting(&self, cx: &Context<'_>) -> Poll<()> {
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        if self.waiting.borrow().records.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// What the shard has to tell at its end.
+    pub(super) fn report(&self) -> ShardReport {
+        self.report.take()
+    }
+}
+
+/// Attempts beyond one per hop.
+fn retries(outcome: &Outcome) -> u64 {
+    let hops = outcome.job.extra.as_ref().map_or(0, |extra| extra.hops.len()) as u64;
+    u64::from(outcome.attempts).saturating_sub(hops + 1)
+}
+
+/// What a record holds in memory until it is written, about.
+pub(in crate::engine) fn cost(record: &Record) -> usize {
+    match record {
+        Record::Fetched(outcome) => cost_of(outcome),
+        Record::Rejected(line) => {
+            let id = line.id.as_ref().map_or(0, |id| id.len());
+            size_of::<Record>() + line.given.len() + id + line.failure.message.len()
+        }
+    }
+}
+
+fn cost_of(outcome: &Outcome) -> usize {
+    let text = match &outcome.last.result {
+        Ok(response) => content(response),
+        Err(failure) => failure.message.len(),
+    };
+    size_of::<Record>() + outcome.job.bytes() + text
+}
+
+/// The buffer that a response was read into, of which its headers and its body are parts: the smallest, and the usual one.
+const READ_BUFFER: usize = 8 << 10;
+
+/// What a header takes beside its text.
+const HEADER: usize = size_of::<(http::HeaderName, http::HeaderValue)>();
+
+/// What is kept of a response.
+fn content(response: &Response) -> usize {
+    let Some(headers) = &response.headers else { return response.body.as_ref().map_or(0, bytes::Bytes::len) };
+    let headers: usize = headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
+    READ_BUFFER + headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
+}
