@@ -1,25 +1,19 @@
 //! A turn: do what the scheduler says until it has nothing more to say.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::flight::{Flight, abandoned};
 use super::lane::{Carrier, Parcel};
-use super::log::log_lack;
 use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
-use crate::dial::{Route, Target};
 use crate::engine::message::Message;
-use crate::model::{Clock, CloseReason, Failure, FailureKind, Job, Resolve, Resolved, Time, WebUrl};
+use crate::model::{Clock, CloseReason, Job, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Action, Event, HostId};
 
 /// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
 /// so even while a dead host's queue of a million is handed back.
 const MAX_ACTIONS: usize = 512;
-
-/// The waits before a look-up is begun again that this machine had nothing for. Each has tried for seconds before.
-const LACKING: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 impl Shard {
     /// Carries out the scheduler's actions, then sees that it is woken in time.
@@ -102,7 +96,7 @@ impl Shard {
         match acquired {
             Acquired::Slot(id) => {
                 if demand.once {
-                    self.with_habits(flight.host, Habits::probe);
+                    self.hosts.learn(flight.host, Habits::probe);
                 }
                 self.board(id, flight);
             }
@@ -183,9 +177,8 @@ impl Shard {
 
     /// What its connections are kept under, and what is known of them.
     fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
-        let hosts = self.hosts.borrow();
-        let (serial, habits) =
-            hosts.get(flight.host).map_or_else(Default::default, |host| (host.serial, host.habits()));
+        let known = self.hosts.with(flight.host, |host| (host.serial, host.habits()));
+        let (serial, habits) = known.unwrap_or_default();
         let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
         ((serial, egress), habits)
     }
@@ -205,47 +198,5 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// Looks a name up. What this machine lacks for that is no fact about the host: it is asked again, a few times.
-    async fn look_up(&self, name: &str) -> Result<Resolved, Failure> {
-        for wait in LACKING {
-            match self.resolver.resolve(name).await {
-                Err(failure) if failure.kind == FailureKind::Io => {
-                    log_lack(name, &failure, wait);
-                    tokio::time::sleep(wait).await;
-                }
-                answer => return answer,
-            }
-        }
-        self.resolver.resolve(name).await
-    }
-
-    /// Finds a host's address, so that its first connection finds it cached.
-    async fn resolve(self: Rc<Self>, host: HostId) {
-        let Some(url) = self.hosts.borrow().get(host).map(|host| WebUrl::root_of(&host.origin)) else { return };
-        let started = self.clock.now();
-        self.log_resolving(url.origin());
-        let answer = match self.dialer.route(&Target::of(&url)) {
-            Route::Name { host: name, .. } => self.look_up(name).await,
-            _ => return,
-        };
-        let now = self.clock.now();
-        self.log_resolved(url.origin(), &answer, now.since(started));
-        let before = self.held_before(host, now);
-        let event = match answer {
-            Ok(resolved) => {
-                self.note_lookup(host, now.since(started));
-                Event::Resolved { host, address: resolved.addresses.first().copied() }
-            }
-            Err(failure) => {
-                let kind = failure.kind;
-                self.note_trouble(host, failure);
-                Event::Unresolved { host, kind }
-            }
-        };
-        self.sched.borrow_mut().handle(event, now);
-        self.log_host(host, before, now);
-        self.turn(now);
     }
 }

@@ -30,7 +30,7 @@ impl Shard {
 
     /// What the shard has to tell at its end.
     pub(super) fn report(&self) -> ShardReport {
-        self.hosts.borrow().tallies().for_each(|(origin, tally)| self.outbox.note_host(origin, tally));
+        self.hosts.tallies(|origin, tally| self.outbox.note_host(origin, tally));
         self.outbox.report()
     }
 }

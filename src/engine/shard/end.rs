@@ -5,7 +5,7 @@ use std::rc::Rc;
 use http::HeaderMap;
 
 use super::flight::{Flight, abandoned};
-use super::hosts::Host;
+use super::host::Host;
 use super::lane::{Next, Parcel};
 use super::{PoolKey, Shard};
 use crate::attempt::{self, Beside, Ended, Sent, is_timeout};
@@ -152,7 +152,8 @@ impl Shard {
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
         if !facts.is_free() {
-            self.count_attempt(host, attempt.timings.total, attempt.result.is_err(), reused, now);
+            let (took, failed) = (attempt.timings.total, attempt.result.is_err());
+            self.hosts.change(host, |host| host.count_attempt(took, failed, reused, now));
         }
         if let Some(head) = exchanged.head.as_ref().filter(|_| says_all) {
             match self.requests.redirect(&flight.job, head) {
@@ -175,7 +176,7 @@ impl Shard {
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             self.log_host(host, before, now);
             let attempts = flight.job.attempts() + 1;
-            self.leaves(host);
+            self.hosts.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
             let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
@@ -218,7 +219,7 @@ impl Shard {
         }
         let beside = Beside {
             idempotent: !self.requests.is_once(flight),
-            answered: self.answered(flight.host),
+            answered: self.hosts.with(flight.host, |host| host.tally.answered()).unwrap_or_default(),
             crowded: flight.crowded.get(),
             host_said_wait: self.sched.borrow().has_said_wait(flight.host),
             opened: self.pool.borrow().opened(),
@@ -243,7 +244,7 @@ impl Shard {
         self.sched.borrow_mut().handle(Event::Done { host, report }, now);
         self.log_host(host, before, now);
         self.log_redirect(&job, &step);
-        self.leaves(host);
+        self.hosts.leaves(host);
         self.shared.counters[self.index].redirects.add(1);
         redirect::follow(&mut job, step);
         let shard = self.shared.shard_of(&job.url);
@@ -257,7 +258,7 @@ impl Shard {
     /// The scheduler gives a job back: its last attempt is its result, or the reason is.
     pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
         let attempts = job.attempts();
-        self.leaves(host);
+        self.hosts.leaves(host);
         if let Some(extra) = &mut job.extra {
             extra.gave_up = Some(reason);
         }
@@ -281,6 +282,7 @@ impl Shard {
 
     /// The failure of a job that was given up without an attempt of its own.
     fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
-        attempt::untried(self.hosts.borrow().get(host).and_then(Host::trouble), reason)
+        let untried = |host: &Host| attempt::untried(host.trouble(), reason);
+        self.hosts.with(host, untried).unwrap_or_else(|| attempt::untried(None, reason))
     }
 }

@@ -1,7 +1,6 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
 use super::flight::Flight;
-use super::hosts::Host;
 use super::lane::Streams;
 use super::{PoolKey, Shard};
 use crate::attempt::{Sent, is_cut, is_timeout};
@@ -11,21 +10,12 @@ use crate::pool::{ConnId, Habits, SOON};
 use crate::sched::HostId;
 
 impl Shard {
-    /// What is known of a host's connections.
-    pub(super) fn habits(&self, host: HostId) -> Habits {
-        self.hosts.borrow().get(host).map(Host::habits).unwrap_or_default()
-    }
-
-    pub(super) fn with_habits<R>(&self, host: HostId, change: impl FnOnce(&mut Habits) -> R) -> Option<R> {
-        self.hosts.borrow_mut().get_mut(host).map(|host| host.learn(change))
-    }
-
     /// A new connection carries no more than its host is known to take, and is kept no longer than it is known to last.
     pub(super) fn break_in(&self, id: ConnId, host: HostId, once: bool) {
-        if self.habits(host) == Habits::default() {
+        if self.hosts.habits(host) == Habits::default() {
             return;
         }
-        let known = self.with_habits(host, |habits| (habits.give(once), habits.at_once(), habits.keep()));
+        let known = self.hosts.learn(host, |habits| (habits.give(once), habits.at_once(), habits.keep()));
         let Some((requests, streams, keep)) = known else { return };
         let mut pool = self.pool.borrow_mut();
         if streams < u32::MAX {
@@ -41,13 +31,13 @@ impl Shard {
 
     /// A connection has carried all the requests that it was given.
     pub(super) fn has_carried_all(&self, host: HostId, given: u32) {
-        self.with_habits(host, |habits| habits.took_all(given));
+        self.hosts.learn(host, |habits| habits.took_all(given));
     }
 
     /// The first response over a connection says whether it will be kept.
     pub(super) fn note_promise(&self, host: HostId, exchanged: &Exchanged) {
         if exchanged.promises_keep_alive() {
-            self.with_habits(host, Habits::kept);
+            self.hosts.learn(host, Habits::kept);
         }
     }
 
@@ -58,7 +48,7 @@ impl Shard {
         let served = u32::try_from(self.pool.borrow().served(id)).unwrap_or(u32::MAX);
         self.pool.borrow_mut().drain(id, CloseReason::Suspect);
         if is_h1 {
-            self.with_habits(host, |habits| habits.ended_after(served.saturating_sub(1)));
+            self.hosts.learn(host, |habits| habits.ended_after(served.saturating_sub(1)));
         }
     }
 
@@ -66,13 +56,13 @@ impl Shard {
     pub(super) fn note_end(&self, id: ConnId, key: PoolKey, host: HostId, reason: CloseReason, now: Time) {
         let pool = self.pool.borrow();
         let Some(idle_since) = pool.idle_since(id) else { return };
-        let is_its = self.hosts.borrow().get(host).is_some_and(|host| host.serial == key.0);
+        let is_its = self.hosts.with(host, |host| host.serial) == Some(key.0);
         if !is_its || !matches!(reason, CloseReason::PeerClosed | CloseReason::UnsolicitedBytes) {
             return;
         }
         let served = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
         let idle = now.since(idle_since);
-        self.with_habits(host, |habits| if idle < SOON { habits.ended_after(served) } else { habits.faded(idle) });
+        self.hosts.learn(host, |habits| if idle < SOON { habits.ended_after(served) } else { habits.faded(idle) });
     }
 
     /// Takes note of a request that had no answer on a kept connection, before that is released: its siblings may be as
@@ -86,7 +76,7 @@ impl Shard {
         streams: Option<&mut Streams>,
     ) {
         let Err(failure) = &exchanged.result else { return };
-        self.with_habits(flight.host, Habits::failed);
+        self.hosts.learn(flight.host, Habits::failed);
         let timed_out = is_timeout(failure);
         let unanswered = matches!(exchanged.sent, Sent::No | Sent::Unanswered);
         if !unanswered || !(timed_out || is_cut(failure)) {
@@ -94,7 +84,7 @@ impl Shard {
         }
         if flight.dial.is_some() {
             if flight.job.counts().repeats.not_before > 0 {
-                self.with_habits(flight.host, Habits::pardon);
+                self.hosts.learn(flight.host, Habits::pardon);
             }
             return;
         }
@@ -113,7 +103,7 @@ impl Shard {
         suspects.into_iter().for_each(|id| self.dismiss(id, CloseReason::Suspect));
         let Some(since) = since else { return };
         let idle = flight.dispatched.since(since);
-        self.with_habits(flight.host, |habits| match (timed_out, idle < SOON) {
+        self.hosts.learn(flight.host, |habits| match (timed_out, idle < SOON) {
             (false, true) => habits.ended_after(served),
             (false, false) => habits.faded(idle),
             (true, false) => habits.swallowed(idle),
@@ -130,14 +120,14 @@ impl Shard {
         if ended {
             let served = streams.carried.saturating_sub(streams.refused);
             flight.crowded.set(streams.answered);
-            self.with_habits(flight.host, |habits| habits.ended_after(served));
+            self.hosts.learn(flight.host, |habits| habits.ended_after(served));
             return;
         }
         let others = self.pool.borrow_mut().refused(id);
         match others {
             Some(served) => {
                 flight.crowded.set(true);
-                self.with_habits(flight.host, |habits| habits.refused(served));
+                self.hosts.learn(flight.host, |habits| habits.refused(served));
             }
             // It may take the next: the first comes before the server has said how many it takes.
             None if !streams.answered && !std::mem::replace(&mut streams.turned_away, true) => {}
@@ -146,7 +136,7 @@ impl Shard {
                 self.pool.borrow_mut().drain(id, CloseReason::Suspect);
                 let served = streams.carried.saturating_sub(streams.refused);
                 if served > 0 {
-                    self.with_habits(flight.host, |habits| habits.ended_after(served));
+                    self.hosts.learn(flight.host, |habits| habits.ended_after(served));
                 }
             }
         }
@@ -155,7 +145,7 @@ impl Shard {
     /// The host wants HTTP/1.1: nothing new goes over its HTTP/2 connections.
     #[cold]
     pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
-        if self.with_habits(host, Habits::want_http1) == Some(true) {
+        if self.hosts.learn(host, Habits::want_http1) == Some(true) {
             self.log_http1(host);
             self.leave_connections(key, CloseReason::NotKeptAlive);
         }

@@ -14,6 +14,7 @@ use tracing::{Level, debug, enabled, info, trace};
 
 use super::Shard;
 use super::flight::Flight;
+use super::host::Host;
 use crate::conn::Exchanged;
 use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job, Outcome, Resolved, Time};
 use crate::policy::redirect::Step;
@@ -276,31 +277,32 @@ impl Shard {
         if after == before {
             return;
         }
-        let hosts = self.hosts.borrow();
-        let Some(known) = hosts.get(host) else { return };
-        let (url, cause) = (&*known.origin, known.trouble().map(|trouble| tracing::field::display(&trouble.message)));
-        match (before.dead, after.dead) {
-            (before, Some(kind)) if before.is_none() => {
-                let for_ms = ms(after.dead_until.since(now));
-                info!(target: HOST, %url, reason = %kind, for_ms, cause, "host given up");
-            }
-            _ if before.is_tripped && !after.is_tripped => info!(target: HOST, %url, "host answers again"),
-            _ => {}
-        }
-        if after.rests_until > now.max(before.rests_until) {
-            let for_ms = ms(after.rests_until.since(now));
-            info!(target: HOST, %url, reason = %DeferReason::BackOff, for_ms, cause, "host paused");
-        } else if before.rests_until > now && after.rests_until <= now {
-            debug!(target: HOST, %url, "host's pause is over");
-        }
-        log_throttle(url, before, after);
+        self.hosts.with(host, |known| log_held(known, before, after, now));
     }
 
     fn with_origin(&self, host: HostId, say: impl FnOnce(&str)) {
-        if let Some(host) = self.hosts.borrow().get(host) {
-            say(&host.origin);
-        }
+        self.hosts.with(host, |host| say(&host.origin));
     }
+}
+
+/// What is held against a host has changed.
+fn log_held(known: &Host, before: HeldAgainst, after: HeldAgainst, now: Time) {
+    let (url, cause) = (&*known.origin, known.trouble().map(|trouble| tracing::field::display(&trouble.message)));
+    match (before.dead, after.dead) {
+        (before, Some(kind)) if before.is_none() => {
+            let for_ms = ms(after.dead_until.since(now));
+            info!(target: HOST, %url, reason = %kind, for_ms, cause, "host given up");
+        }
+        _ if before.is_tripped && !after.is_tripped => info!(target: HOST, %url, "host answers again"),
+        _ => {}
+    }
+    if after.rests_until > now.max(before.rests_until) {
+        let for_ms = ms(after.rests_until.since(now));
+        info!(target: HOST, %url, reason = %DeferReason::BackOff, for_ms, cause, "host paused");
+    } else if before.rests_until > now && after.rests_until <= now {
+        debug!(target: HOST, %url, "host's pause is over");
+    }
+    log_throttle(url, before, after);
 }
 
 /// This machine had nothing to look a name up with.

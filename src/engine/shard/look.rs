@@ -20,15 +20,10 @@ impl Shard {
 
     fn describe(&self, longest: Longest) -> Option<LongestHost> {
         let Longest { host, left, cause, at_once } = longest;
-        let hosts = self.hosts.borrow();
-        let host = hosts.get(host)?;
-        let rule = host.rule.and_then(|rule| self.shared.rules.get(rule));
-        Some(LongestHost {
-            origin: host.origin.clone(),
-            left,
-            cause,
-            at_once,
-            rule: rule.map(|rule| (*rule.pattern).into()),
+        self.hosts.with(host, |host| {
+            let rule = host.rule.and_then(|rule| self.shared.rules.get(rule));
+            let rule = rule.map(|rule| (*rule.pattern).into());
+            LongestHost { origin: host.origin.clone(), left, cause, at_once, rule }
         })
     }
 }

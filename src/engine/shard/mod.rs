@@ -8,10 +8,12 @@
 
 mod act;
 mod alarm;
+mod arrive;
 mod deliver;
 mod end;
 mod flight;
 mod habits;
+mod host;
 mod hosts;
 mod keepsakes;
 mod lane;
@@ -21,6 +23,7 @@ mod open;
 mod outbox;
 mod recipient;
 mod requests;
+mod resolve;
 mod scarcity;
 mod stowage;
 mod trade;
@@ -51,7 +54,7 @@ use super::shared::Shared;
 use super::steering::LiveLimits;
 use crate::dial::Dialer;
 use crate::dns::Resolver;
-use crate::model::{Attempt, Clock, CloseReason, Egress, Job, Outcome, Resolve, Time};
+use crate::model::{Clock, CloseReason, Egress, Job, Resolve, Time};
 use crate::pool::{ConnId, Pool};
 use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
 
@@ -65,7 +68,7 @@ pub(super) struct Shard {
     clock: SystemClock,
     sched: RefCell<Scheduler<Job>>,
     pool: RefCell<Pool<PoolKey>>,
-    hosts: RefCell<Hosts>,
+    hosts: Hosts,
     /// The live connections, by the pool's ids.
     carriers: RefCell<Vec<Option<(ConnId, Carrier)>>>,
     /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
@@ -149,7 +152,7 @@ impl Shard {
             clock,
             sched: RefCell::new(Scheduler::new(settings, seed)),
             pool: RefCell::new(Pool::new(config.pool.clone(), shared.spare.share(), seed)),
-            hosts: RefCell::new(Hosts::default()),
+            hosts: Hosts::default(),
             carriers: RefCell::default(),
             waiting: RefCell::default(),
             outbox: Outbox::new(index, &shared),
@@ -191,22 +194,6 @@ impl Shard {
             }
             self.turn(now);
         }
-    }
-
-    fn arrived(self: &Rc<Self>, job: Job, now: Time) {
-        let host = self.host_of(&job, now);
-        self.enters(host);
-        self.sched.borrow_mut().handle(Event::Arrived { host, job }, now);
-    }
-
-    fn continued(self: &Rc<Self>, mut job: Job, now: Time) {
-        if let Err(failure) = self.stowage.put(&mut job) {
-            let attempts = job.attempts();
-            return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
-        }
-        let host = self.host_of(&job, now);
-        self.enters(host);
-        self.sched.borrow_mut().handle(Event::Continued { host, job }, now);
     }
 
     fn stop(&self, now: Time) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::flight::{Flight, abandoned};
+use super::host::Host;
 use super::lane::{Carrier, Streams};
 use super::log::Ending;
 use super::{PoolKey, Shard};
@@ -21,12 +22,12 @@ impl Shard {
         match self.dial(key, &flight).await {
             Some(Ok(dialed)) => {
                 let mut times = dialed.times;
-                times.dns = self.lookup_time(flight.host).or(times.dns);
+                times.dns = self.hosts.change(flight.host, Host::take_lookup).flatten().or(times.dns);
                 flight.dial = Some(times);
                 self.shared.counters[self.index].connections_opened.add(1);
                 let prior_knowledge = flight.job.url.scheme() == Scheme::Http
                     && self.shared.config.network.http2_prior_knowledge
-                    && !self.habits(flight.host).wants_http1();
+                    && !self.hosts.habits(flight.host).wants_http1();
                 if dialed.alpn_h2 || prior_knowledge {
                     // Boxed likewise: an HTTP/1.1 lane is far smaller.
                     Box::pin(self.open_h2(key, dialed, flight)).await;
@@ -43,7 +44,7 @@ impl Shard {
     async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<Dialed, DialError>> {
         let budget = self.requests.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
-        let wants_http1 = || self.habits(flight.host).wants_http1();
+        let wants_http1 = || self.hosts.habits(flight.host).wants_http1();
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
         let mut dialing = Box::pin(async {
             if !wants_http1() {
