@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use super::Shard;
+use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
-use super::lane::{Carrier, Parcel};
-use super::{PoolKey, Shard};
 use crate::conn::Exchanged;
 use crate::engine::message::Message;
 use crate::model::{Clock, CloseReason, Job, Time};
@@ -86,13 +86,13 @@ impl Shard {
         let repeats = flight.job.counts().repeats;
         let demand = Demand {
             slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
-            waiting: self.waiting_for(key),
+            waiting: self.connections.waiting_for(key),
             habits,
             once: self.requests.is_once(&flight),
             again: repeats.made > 0,
             not_before: repeats.not_before,
         };
-        let acquired = self.pool.borrow_mut().acquire(key, demand, now);
+        let acquired = self.connections.pool_mut().acquire(key, demand, now);
         match acquired {
             Acquired::Slot(id) => {
                 if demand.once {
@@ -102,11 +102,11 @@ impl Shard {
             }
             Acquired::Dial { evict } => {
                 if let Some(id) = evict {
-                    self.dismiss(id, CloseReason::Evicted);
+                    self.connections.dismiss(id, CloseReason::Evicted);
                 }
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
-            Acquired::Wait => self.waiting.borrow_mut().entry(key).or_default().push_back(flight),
+            Acquired::Wait => self.connections.wait(key, flight),
             Acquired::NoSocket if self.take_more_sockets() > 0 => self.start(flight, now),
             Acquired::NoSocket => self.hand_back(flight, now),
         }
@@ -136,18 +136,9 @@ impl Shard {
         }
     }
 
-    pub(super) fn waiting_for(&self, key: PoolKey) -> u32 {
-        // Nearly always there is nobody: the whole table is empty then.
-        let waiting = self.waiting.borrow();
-        if waiting.is_empty() { 0 } else { waiting.get(&key).map_or(0, |queue| queue.len() as u32) }
-    }
-
     /// Something has changed for those who wait for a connection of `key`: they ask again, first come first served.
     pub(super) fn board_waiting(self: &Rc<Self>, key: PoolKey) {
-        if self.waiting.borrow().is_empty() {
-            return;
-        }
-        let Some(queue) = self.waiting.borrow_mut().remove(&key) else { return };
+        let Some(queue) = self.connections.take_waiting(key) else { return };
         let now = self.clock.now();
         queue.into_iter().for_each(|flight| self.start(flight, now));
     }
@@ -185,18 +176,8 @@ impl Shard {
 
     /// Hands a flight to an open connection with a free slot.
     fn board(self: &Rc<Self>, id: ConnId, flight: Flight) {
-        let carriers = self.carriers.borrow();
-        let carrier = carriers.get(id.index()).and_then(Option::as_ref);
-        match &carrier.expect("the pool hands out only connections that are registered").1 {
-            Carrier::H1(mailbox) => {
-                let earlier = mailbox.put(Parcel::Flight(flight));
-                debug_assert!(earlier.is_none(), "a slot was handed out twice");
-            }
-            Carrier::H2(shared) => {
-                if let Some(flight) = shared.borrow_mut().wake_idle(flight) {
-                    tokio::task::spawn_local(Rc::clone(self).stream_lane(id, shared.clone(), flight));
-                }
-            }
+        if let Some((streams, flight)) = self.connections.board(id, flight) {
+            tokio::task::spawn_local(Rc::clone(self).stream_lane(id, streams, flight));
         }
     }
 }

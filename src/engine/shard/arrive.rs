@@ -42,7 +42,7 @@ impl Shard {
             .per_site
             .map(|limit| self.hosts.group(site_of(job.url.host()), || self.sched.borrow_mut().add_group(limit)));
         let target = Target::of(&job.url);
-        let route = self.dialer.route(&target);
+        let route = self.connections.dialer().route(&target);
         let rules = HostRules {
             concurrency,
             delay,

@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use http::HeaderMap;
 
+use super::Shard;
+use super::carrier::Parcel;
+use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::host::Host;
-use super::lane::{Next, Parcel};
-use super::{PoolKey, Shard};
+use super::lane::Next;
 use crate::attempt::{self, Beside, Ended, Sent, is_timeout};
 use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
@@ -59,10 +61,10 @@ impl Shard {
     pub(super) fn release(&self, id: ConnId, flight: &Flight, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
         if !sound {
             let why = if exchanged.result.is_err() { CloseReason::Failed } else { CloseReason::NotKeptAlive };
-            self.closed(id, why);
+            self.connections.closed(id, why);
             return Next::Close(why);
         }
-        let mut pool = self.pool.borrow_mut();
+        let mut pool = self.connections.pool_mut();
         if self.answers_badly(&mut pool, id, flight.host, exchanged) {
             pool.drain(id, CloseReason::Suspect);
         }
@@ -79,12 +81,12 @@ impl Shard {
             Released::Spent { given } => {
                 drop(pool);
                 self.has_carried_all(flight.host, given);
-                self.dismiss(id, CloseReason::Spent);
+                self.connections.dismiss(id, CloseReason::Spent);
                 Next::Close(CloseReason::Spent)
             }
             Released::Close(why) => {
                 drop(pool);
-                self.dismiss(id, why);
+                self.connections.dismiss(id, why);
                 Next::Close(why)
             }
         }
@@ -100,17 +102,10 @@ impl Shard {
         is_failing && in_a_row >= self.sched.borrow().telling_run(host)
     }
 
-    /// Nothing new goes over the host's connections of now.
-    #[cold]
-    pub(super) fn leave_connections(&self, key: PoolKey, why: CloseReason) {
-        let idle = self.pool.borrow_mut().abandon(key, why);
-        idle.into_iter().for_each(|id| self.dismiss(id, why));
-    }
-
     /// The peer may have changed how many streams it allows.
     pub(super) fn update_streams(self: &Rc<Self>, id: ConnId, allowed: usize, host: HostId, now: Time) {
         let slots = self.streams(allowed);
-        self.pool.borrow_mut().set_slots(id, slots);
+        self.connections.pool_mut().set_slots(id, slots);
         self.learn_capacity(host, self.host_streams(slots), now);
     }
 
@@ -186,7 +181,7 @@ impl Shard {
             self.sched.borrow_mut().failed(host, report, facts, job, now);
             // What answers over them may not be all of the host.
             if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
-                self.leave_connections(key, CloseReason::Suspect);
+                self.connections.leave(key, CloseReason::Suspect);
             }
             self.log_retry(tried, attempts, now);
             self.log_host(host, before, now);
@@ -222,7 +217,7 @@ impl Shard {
             answered: self.hosts.with(flight.host, |host| host.tally.answered()).unwrap_or_default(),
             crowded: flight.crowded.get(),
             host_said_wait: self.sched.borrow().has_said_wait(flight.host),
-            opened: self.pool.borrow().opened(),
+            opened: self.connections.pool().opened(),
         };
         (attempt::facts(end, verdict, &beside, &mut counts, &self.shared.config.retries), counts)
     }

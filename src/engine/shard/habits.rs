@@ -1,8 +1,9 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
+use super::Shard;
+use super::carrier::Streams;
+use super::connections::PoolKey;
 use super::flight::Flight;
-use super::lane::Streams;
-use super::{PoolKey, Shard};
 use crate::attempt::{Sent, is_cut, is_timeout};
 use crate::conn::Exchanged;
 use crate::model::{CloseReason, Time};
@@ -17,7 +18,7 @@ impl Shard {
         }
         let known = self.hosts.learn(host, |habits| (habits.give(once), habits.at_once(), habits.keep()));
         let Some((requests, streams, keep)) = known else { return };
-        let mut pool = self.pool.borrow_mut();
+        let mut pool = self.connections.pool_mut();
         if streams < u32::MAX {
             pool.cap(id, streams);
         }
@@ -45,8 +46,8 @@ impl Shard {
     /// that one is good for.
     #[cold]
     pub(super) fn note_misdirected(&self, id: ConnId, host: HostId, is_h1: bool) {
-        let served = u32::try_from(self.pool.borrow().served(id)).unwrap_or(u32::MAX);
-        self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+        let served = u32::try_from(self.connections.pool().served(id)).unwrap_or(u32::MAX);
+        self.connections.pool_mut().drain(id, CloseReason::Suspect);
         if is_h1 {
             self.hosts.learn(host, |habits| habits.ended_after(served.saturating_sub(1)));
         }
@@ -54,7 +55,7 @@ impl Shard {
 
     /// The peer ended an idle connection, or it was found so when its turn came.
     pub(super) fn note_end(&self, id: ConnId, key: PoolKey, host: HostId, reason: CloseReason, now: Time) {
-        let pool = self.pool.borrow();
+        let pool = self.connections.pool();
         let Some(idle_since) = pool.idle_since(id) else { return };
         let is_its = self.hosts.with(host, |host| host.serial) == Some(key.0);
         if !is_its || !matches!(reason, CloseReason::PeerClosed | CloseReason::UnsolicitedBytes) {
@@ -89,7 +90,7 @@ impl Shard {
             return;
         }
         let key = self.pool_key(flight);
-        let mut pool = self.pool.borrow_mut();
+        let mut pool = self.connections.pool_mut();
         let (since, served) = match streams {
             Some(streams) => {
                 streams.refused += 1;
@@ -100,7 +101,7 @@ impl Shard {
         let proven_before = if timed_out { flight.dispatched } else { since.unwrap_or(flight.dispatched) };
         let suspects = pool.suspect(key, proven_before);
         drop(pool);
-        suspects.into_iter().for_each(|id| self.dismiss(id, CloseReason::Suspect));
+        self.connections.dismiss_all(suspects, CloseReason::Suspect);
         let Some(since) = since else { return };
         let idle = flight.dispatched.since(since);
         self.hosts.learn(flight.host, |habits| match (timed_out, idle < SOON) {
@@ -123,7 +124,7 @@ impl Shard {
             self.hosts.learn(flight.host, |habits| habits.ended_after(served));
             return;
         }
-        let others = self.pool.borrow_mut().refused(id);
+        let others = self.connections.pool_mut().refused(id);
         match others {
             Some(served) => {
                 flight.crowded.set(true);
@@ -133,7 +134,7 @@ impl Shard {
             None if !streams.answered && !std::mem::replace(&mut streams.turned_away, true) => {}
             // It takes no more, and those that it served are what it takes.
             None => {
-                self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+                self.connections.pool_mut().drain(id, CloseReason::Suspect);
                 let served = streams.carried.saturating_sub(streams.refused);
                 if served > 0 {
                     self.hosts.learn(flight.host, |habits| habits.ended_after(served));
@@ -147,7 +148,7 @@ impl Shard {
     pub(super) fn go_to_http1(&self, key: PoolKey, host: HostId) {
         if self.hosts.learn(host, Habits::want_http1) == Some(true) {
             self.log_http1(host);
-            self.leave_connections(key, CloseReason::NotKeptAlive);
+            self.connections.leave(key, CloseReason::NotKeptAlive);
         }
     }
 }

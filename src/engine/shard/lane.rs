@@ -7,92 +7,17 @@ use std::task::{Context as TaskContext, Poll};
 use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Shard;
+use super::carrier::{Parcel, Streams};
+use super::connections::PoolKey;
 use super::flight::Flight;
 use super::log::Ending;
-use super::{PoolKey, Shard};
 use crate::attempt::Sent;
-use crate::conn::{Exchanged, H1, H2, LazyTimer};
+use crate::conn::{Exchanged, H1, LazyTimer};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, CloseReason, Time};
 use crate::policy::Fault;
 use crate::pool::ConnId;
-
-/// What a lane finds in its mailbox.
-#[derive(Debug)]
-pub(super) enum Parcel {
-    /// The next job.
-    Flight(Flight),
-    /// Its place is needed: close, for this reason.
-    Leave(CloseReason),
-}
-
-/// A live connection, as far as the shard has to reach it.
-pub(super) enum Carrier {
-    /// Its lane's mailbox.
-    H1(Rc<Mailbox<Parcel>>),
-    /// What its stream lanes share.
-    H2(Rc<RefCell<Streams>>),
-}
-
-impl Carrier {
-    /// Tells the lanes of an idle connection to close it.
-    pub(super) fn dismiss(self, why: CloseReason) {
-        match self {
-            Self::H1(mailbox) => {
-                mailbox.put(Parcel::Leave(why));
-            }
-            Self::H2(streams) => streams.borrow_mut().dismiss(why),
-        }
-    }
-}
-
-/// An HTTP/2 connection and the lanes that wait for a request on it.
-pub(super) struct Streams {
-    pub(super) h2: H2,
-    pub(super) remote: Option<std::net::SocketAddr>,
-    /// Where somebody listens for it.
-    ending: Option<Rc<Ending>>,
-    /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
-    pub(super) carried: u32,
-    pub(super) fell_idle: Option<Time>,
-    /// Whether it has brought an answer.
-    pub(super) answered: bool,
-    /// It has brought none, and refused one that was alone.
-    pub(super) turned_away: bool,
-    /// How many of them the peer has not processed, or not answered when it ended.
-    pub(super) refused: u32,
-    idle: Vec<Rc<Mailbox<Parcel>>>,
-}
-
-impl Streams {
-    pub(super) const fn new(h2: H2, remote: Option<std::net::SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
-        Self {
-            h2,
-            remote,
-            ending,
-            carried: 0,
-            fell_idle: None,
-            answered: false,
-            turned_away: false,
-            refused: 0,
-            idle: Vec::new(),
-        }
-    }
-
-    /// Gives the flight to a waiting lane, or back when none waits.
-    pub(super) fn wake_idle(&mut self, flight: Flight) -> Option<Flight> {
-        let Some(mailbox) = self.idle.pop() else { return Some(flight) };
-        mailbox.put(Parcel::Flight(flight));
-        None
-    }
-
-    fn dismiss(&mut self, why: CloseReason) {
-        Ending::because(self.ending.as_ref(), why);
-        for mailbox in self.idle.drain(..) {
-            mailbox.put(Parcel::Leave(why));
-        }
-    }
-}
 
 /// What a lane does after a request.
 #[derive(Debug)]
@@ -228,7 +153,7 @@ impl Shard {
         let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
         let now = self.clock.now();
         self.note_end(id, key, flight.host, reason, now);
-        self.closed(id, reason);
+        self.connections.closed(id, reason);
         self.start(flight, now);
         Next::Close(reason)
     }
@@ -237,7 +162,7 @@ impl Shard {
     fn leave(self: &Rc<Self>, id: ConnId, mailbox: &Mailbox<Parcel>, why: CloseReason) {
         let parcel = mailbox.take();
         if !matches!(parcel, Some(Parcel::Leave(_))) {
-            self.closed(id, why);
+            self.connections.closed(id, why);
         }
         if let Some(Parcel::Flight(flight)) = parcel {
             self.start(flight, self.clock.now());
@@ -277,7 +202,7 @@ impl Shard {
                     self.update_streams(id, h2.streams_allowed(), flight.host, now);
                     if h2.has_stopped() {
                         // It may never allow a stream again, and holds a place of its host's.
-                        self.pool.borrow_mut().drain(id, CloseReason::Suspect);
+                        self.connections.pool_mut().drain(id, CloseReason::Suspect);
                     }
                     {
                         let mut streams = streams.borrow_mut();
@@ -320,10 +245,7 @@ impl Shard {
                         Some(Parcel::Leave(why)) => Next::Close(why),
                         None => {
                             streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &mailbox));
-                            let expired = self.pool.borrow_mut().expire(id, self.clock.now());
-                            if expired {
-                                self.dismiss(id, CloseReason::IdleTimeout);
-                            }
+                            self.connections.expire(id, self.clock.now());
                             Next::Close(CloseReason::IdleTimeout)
                         }
                     }

@@ -9,6 +9,8 @@
 mod act;
 mod alarm;
 mod arrive;
+mod carrier;
+mod connections;
 mod deliver;
 mod end;
 mod flight;
@@ -29,7 +31,6 @@ mod stowage;
 mod trade;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,10 +40,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 
 use self::alarm::Alarm;
-use self::flight::Flight;
+use self::connections::Connections;
 use self::hosts::Hosts;
 use self::keepsakes::Keepsakes;
-use self::lane::Carrier;
 use self::outbox::Outbox;
 pub(super) use self::outbox::{ShardReport, cost};
 use self::requests::Requests;
@@ -52,14 +52,9 @@ use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
 use super::steering::LiveLimits;
-use crate::dial::Dialer;
 use crate::dns::Resolver;
-use crate::model::{Clock, CloseReason, Egress, Job, Resolve, Time};
-use crate::pool::{ConnId, Pool};
+use crate::model::{Clock, Job, Time};
 use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
-
-/// What connections are kept under: an origin's number, which is never used again, and how requests leave.
-type PoolKey = (u64, Egress);
 
 /// One shard, shared by the tasks of its thread.
 pub(super) struct Shard {
@@ -67,17 +62,12 @@ pub(super) struct Shard {
     shared: Arc<Shared>,
     clock: SystemClock,
     sched: RefCell<Scheduler<Job>>,
-    pool: RefCell<Pool<PoolKey>>,
     hosts: Hosts,
-    /// The live connections, by the pool's ids.
-    carriers: RefCell<Vec<Option<(ConnId, Carrier)>>>,
-    /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
-    waiting: RefCell<HashMap<PoolKey, VecDeque<Flight>>>,
+    connections: Connections,
     outbox: Outbox,
     /// Responses that are to be tried again.
     keepsakes: Keepsakes,
     alarm: Alarm,
-    dialer: Dialer,
     resolver: Rc<Resolver>,
     requests: Requests,
     /// Whether nothing is done because the sink is behind.
@@ -116,20 +106,6 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
     })
 }
 
-/// The shard's way to connections.
-fn shard_dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
-    let (clock, tls) = (shared.clock, Arc::clone(&shared.tls));
-    let names = Rc::clone(resolver) as Rc<dyn Resolve>;
-    let mut dialer = Dialer::new(&shared.config, tls, names, move || clock.now());
-    if let Some(filter) = &shared.extensions.address_filter {
-        dialer = dialer.with_filter(Arc::clone(filter));
-    }
-    if let Some(connector) = &shared.extensions.connector {
-        dialer = dialer.with_connector(Arc::clone(connector));
-    }
-    dialer
-}
-
 /// A shard's part of the places of the run, whatever it lends or borrows.
 fn part(places: NonZeroU32, shards: usize) -> NonZeroU32 {
     let part = places.get() / u32::try_from(shards).unwrap_or(u32::MAX);
@@ -151,14 +127,11 @@ impl Shard {
             index,
             clock,
             sched: RefCell::new(Scheduler::new(settings, seed)),
-            pool: RefCell::new(Pool::new(config.pool.clone(), shared.spare.share(), seed)),
             hosts: Hosts::default(),
-            carriers: RefCell::default(),
-            waiting: RefCell::default(),
+            connections: Connections::new(&shared, &resolver, seed),
             outbox: Outbox::new(index, &shared),
             keepsakes: Keepsakes::new(shared.keepsakes / shared.shards),
             alarm: Alarm::default(),
-            dialer: shard_dialer(&shared, &resolver),
             resolver,
             requests: Requests::new(&shared),
             paused: Cell::new(false),
@@ -241,38 +214,5 @@ impl Shard {
         self.check_books();
         self.outbox.cut_off(self.sched.borrow().in_flight());
         self.outbox.flush();
-    }
-
-    /// Makes a new connection reachable.
-    fn register(&self, id: ConnId, carrier: Carrier) {
-        let mut carriers = self.carriers.borrow_mut();
-        if carriers.len() <= id.index() {
-            carriers.resize_with(id.index() + 1, || None);
-        }
-        carriers[id.index()] = Some((id, carrier));
-    }
-
-    /// Takes a connection that the pool has dropped out of reach. Harmless when it is gone already.
-    fn unregister(&self, id: ConnId) -> Option<Carrier> {
-        let mut carriers = self.carriers.borrow_mut();
-        let place = carriers.get_mut(id.index())?;
-        if place.as_ref().is_some_and(|(live, _)| *live == id) {
-            place.take().map(|(_, carrier)| carrier)
-        } else {
-            None
-        }
-    }
-
-    /// Closes a connection's books: it failed, was closed by its peer, or has been idle for too long.
-    fn closed(&self, id: ConnId, why: CloseReason) {
-        self.pool.borrow_mut().closed(id);
-        self.dismiss(id, why);
-    }
-
-    /// Sends home the lanes that wait on a connection that the pool has dropped.
-    fn dismiss(&self, id: ConnId, why: CloseReason) {
-        if let Some(carrier) = self.unregister(id) {
-            carrier.dismiss(why);
-        }
     }
 }

@@ -5,11 +5,12 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::Shard;
+use super::carrier::{Carrier, Streams};
+use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::host::Host;
-use super::lane::{Carrier, Streams};
 use super::log::Ending;
-use super::{PoolKey, Shard};
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
@@ -48,17 +49,17 @@ impl Shard {
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
         let mut dialing = Box::pin(async {
             if !wants_http1() {
-                let dialed = self.dialer.dial(&target, key.1, budget).await;
+                let dialed = self.connections.dialer().dial(&target, key.1, budget).await;
                 // What it wants may have become known meanwhile.
                 if !(dialed.as_ref().is_ok_and(|dialed| dialed.alpn_h2) && wants_http1()) {
                     return dialed;
                 }
             }
-            self.dialer.dial_http1(&target, key.1, budget).await
+            self.connections.dialer().dial_http1(&target, key.1, budget).await
         });
         let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
             // Others wait for this connection too: it is theirs now.
-            Poll::Ready(()) if self.waiting_for(key) == 0 => Poll::Ready(None),
+            Poll::Ready(()) if self.connections.waiting_for(key) == 0 => Poll::Ready(None),
             _ => dialing.as_mut().poll(cx).map(Some),
         });
         dialed.await
@@ -69,11 +70,11 @@ impl Shard {
         match H1::new(dialed.io, &self.shared.config.body).await {
             Ok(h1) => {
                 let now = self.clock.now();
-                let id = self.pool.borrow_mut().dialed(key, 1, now);
+                let id = self.connections.pool_mut().dialed(key, 1, now);
                 self.break_in(id, flight.host, self.requests.is_once(&flight));
                 let ending = self.log_opened(&flight, id, remote, "HTTP/1.1", resumed);
                 let mailbox = Rc::new(Mailbox::default());
-                self.register(id, Carrier::H1(Rc::clone(&mailbox)));
+                self.connections.register(id, Carrier::H1(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, u32::MAX, now);
                 self.board_waiting(key);
@@ -99,22 +100,22 @@ impl Shard {
                 // the host's other connections are allowed.
                 let slots = self.slots_known(flight.host).unwrap_or_else(|| self.streams(usize::MAX));
                 let now = self.clock.now();
-                let id = self.pool.borrow_mut().dialed(key, slots, now);
+                let id = self.connections.pool_mut().dialed(key, slots, now);
                 self.break_in(id, flight.host, false);
                 let ending = self.log_opened(&flight, id, remote, "HTTP/2", resumed);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote, ending.clone())));
-                self.register(id, Carrier::H2(Rc::clone(&streams)));
+                self.connections.register(id, Carrier::H2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
                     Ending::because(ending.as_ref(), goodbye.why());
                     drop(ending);
                     if let Some(streams) = shared.upgrade() {
-                        let (pool, mut streams) = (shard.pool.borrow(), streams.borrow_mut());
+                        let (pool, mut streams) = (shard.connections.pool(), streams.borrow_mut());
                         streams.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
                         streams.fell_idle = pool.idle_since(id);
                     }
-                    shard.closed(id, goodbye.why());
+                    shard.connections.closed(id, goodbye.why());
                     shard.board_waiting(key);
                     drop(shard);
                     goodbye.say().await;
@@ -161,11 +162,11 @@ impl Shard {
 
     /// An attempt that ended before there was a connection to send it on.
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
-        self.pool.borrow_mut().dial_failed(key);
+        self.connections.pool_mut().dial_failed(key);
         let now = self.clock.now();
         self.conclude(flight, None, Exchanged::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
-        let waiting = self.waiting.borrow_mut().remove(&key);
+        let waiting = self.connections.take_waiting(key);
         waiting.into_iter().flatten().for_each(|flight| self.take_back(flight, now));
         self.turn(now);
     }

@@ -32,7 +32,7 @@ impl Shard {
         let Some(url) = self.hosts.with(host, |host| WebUrl::root_of(&host.origin)) else { return };
         let started = self.clock.now();
         self.log_resolving(url.origin());
-        let answer = match self.dialer.route(&Target::of(&url)) {
+        let answer = match self.connections.dialer().route(&Target::of(&url)) {
             Route::Name { host: name, .. } => self.look_up(name).await,
             _ => return,
         };

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Shard;
+use super::connections::PoolKey;
 use super::flight::Flight;
-use super::{PoolKey, Shard};
 use crate::model::{Clock, Failure, Time};
 use crate::sched::Event;
 
@@ -44,7 +45,7 @@ impl Shard {
     /// A dial found no descriptor: its flight returns to its queue.
     pub(super) fn out_of_descriptors(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: &Failure) {
         let now = self.clock.now();
-        let mut pool = self.pool.borrow_mut();
+        let mut pool = self.connections.pool_mut();
         pool.dial_failed(key);
         pool.shrink_budget();
         let sockets = pool.budget();

@@ -22,7 +22,7 @@ impl Shard {
         if known || !self.sched.borrow().wants_more() {
             return false;
         }
-        let mut sockets = self.pool.borrow().budget();
+        let mut sockets = self.connections.pool().budget();
         if self.sched.borrow().limit() as usize >= sockets {
             sockets += self.take_more_sockets();
         }
@@ -49,7 +49,7 @@ impl Shard {
         }
         let (taken, tell) = spare.take(self.index, spare.batch());
         self.asked_for_sockets.set(taken == 0);
-        self.pool.borrow_mut().gain(taken);
+        self.connections.pool_mut().gain(taken);
         if tell {
             self.shared.send_all(Some(self.index), || Message::Traded);
         }
@@ -73,8 +73,8 @@ impl Shard {
         };
         // What its permits are for, as far as it has work for them.
         let keep = in_flight.max(self.shared.lease.share(self.index).min(u32::try_from(queued).unwrap_or(u32::MAX)));
-        let (given, evicted) = self.pool.borrow_mut().part_with(wanted, keep as usize);
-        evicted.into_iter().for_each(|id| self.dismiss(id, CloseReason::Evicted));
+        let (given, evicted) = self.connections.pool_mut().part_with(wanted, keep as usize);
+        self.connections.dismiss_all(evicted, CloseReason::Evicted);
         if given > 0 {
             spare.give(given);
             self.shared.send_all(Some(self.index), || Message::Traded);

@@ -1,0 +1,89 @@
+//! A live connection, as far as the shard has to reach it: the way to its lanes.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::flight::Flight;
+use super::log::Ending;
+use crate::conn::H2;
+use crate::engine::mailbox::Mailbox;
+use crate::model::{CloseReason, Time};
+
+/// What a lane finds in its mailbox.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// The next job.
+    Flight(Flight),
+    /// Its place is needed: close, for this reason.
+    Leave(CloseReason),
+}
+
+/// The way to a connection's lanes.
+pub(super) enum Carrier {
+    /// Its lane's mailbox.
+    H1(Rc<Mailbox<Parcel>>),
+    /// What its stream lanes share.
+    H2(Rc<RefCell<Streams>>),
+}
+
+impl Carrier {
+    /// Tells the lanes of an idle connection to close it.
+    pub(super) fn dismiss(self, why: CloseReason) {
+        match self {
+            Self::H1(mailbox) => {
+                mailbox.put(Parcel::Leave(why));
+            }
+            Self::H2(streams) => streams.borrow_mut().dismiss(why),
+        }
+    }
+}
+
+/// An HTTP/2 connection and the lanes that wait for a request on it.
+pub(super) struct Streams {
+    pub(super) h2: H2,
+    pub(super) remote: Option<SocketAddr>,
+    /// Where somebody listens for it.
+    ending: Option<Rc<Ending>>,
+    /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
+    pub(super) carried: u32,
+    pub(super) fell_idle: Option<Time>,
+    /// Whether it has brought an answer.
+    pub(super) answered: bool,
+    /// It has brought none, and refused one that was alone.
+    pub(super) turned_away: bool,
+    /// How many of them the peer has not processed, or not answered when it ended.
+    pub(super) refused: u32,
+    pub(super) idle: Vec<Rc<Mailbox<Parcel>>>,
+}
+
+impl Streams {
+    pub(super) const fn new(h2: H2, remote: Option<SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
+        Self {
+            h2,
+            remote,
+            ending,
+            carried: 0,
+            fell_idle: None,
+            answered: false,
+            turned_away: false,
+            refused: 0,
+            idle: Vec::new(),
+        }
+    }
+
+    /// Gives the flight to a waiting lane, or back when none waits.
+    pub(super) fn wake_idle(&mut self, flight: Flight) -> Option<Flight> {
+        let Some(mailbox) = self.idle.pop() else { return Some(flight) };
+        mailbox.put(Parcel::Flight(flight));
+        None
+    }
+
+    /// Tells the lanes that wait to close.
+    fn dismiss(&mut self, why: CloseReason) {
+        Ending::because(self.ending.as_ref(), why);
+        for mailbox in self.idle.drain(..) {
+            mailbox.put(Parcel::Leave(why));
+        }
+    }
+}
