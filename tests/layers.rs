@@ -97,3 +97,25 @@ fn what_commands_share_knows_no_command_and_no_command_another() {
     }
     assert_eq!(wrong, Vec::<String>::new());
 }
+
+/// The parts that a shard is made of, each with its own state.
+const ROOMS: [&str; 5] = ["permits", "connections", "hosts", "requests", "outbox"];
+
+#[test]
+fn no_file_of_a_shard_uses_more_than_three_of_its_rooms_and_it_has_no_cell_beside_them() {
+    let folder = Path::new(ROOT).join("src/engine/shard");
+    let mut crowded = Vec::new();
+    for path in sources(&folder) {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let used = ROOMS.iter().filter(|room| code.contains(&format!("self.{room}."))).count();
+        if used > 3 {
+            crowded.push(format!("{} uses {used}", path.display()));
+        }
+    }
+    assert_eq!(crowded, Vec::<String>::new());
+    let shard = fs::read_to_string(folder.join("mod.rs")).expect("a source file");
+    let fields = shard.split_once("struct Shard {").and_then(|(_, rest)| rest.split_once("\n}")).expect("the struct").0;
+    assert!(ROOMS.iter().all(|room| fields.contains(&format!("    {room}: "))), "{fields}");
+    assert!(!fields.contains("Cell<"), "{fields}");
+}

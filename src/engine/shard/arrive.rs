@@ -35,7 +35,7 @@ impl Shard {
         let limits = &self.shared.config.limits;
         let rule = self.shared.rules.find(&job.url);
         let own = rule.and_then(|rule| self.shared.rules.get(rule));
-        let HostLimits { concurrency, delay, rate } = self.live.get().of_host(own);
+        let HostLimits { concurrency, delay, rate } = self.permits.limits().of_host(own);
         // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
         let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
         let group = limits
@@ -64,10 +64,7 @@ impl Shard {
 
     /// Forgets a host, and its site's group if that was the last host in it.
     pub(super) fn forget(&self, id: HostId) {
-        let removed = self.hosts.remove(id, |group| self.sched.borrow_mut().remove_group(group));
-        if let Some(host) = removed {
-            self.outbox.note_host(&host.origin, host.tally);
-        }
+        self.hosts.remove(id, |group| self.sched.borrow_mut().remove_group(group));
         self.count_hosts();
     }
 
@@ -77,7 +74,7 @@ impl Shard {
 
     /// Tells the scheduler what holds for each host by the limits as they are now.
     pub(super) fn limit_hosts(&self, now: Time) {
-        let (live, mut sched) = (self.live.get(), self.sched.borrow_mut());
+        let (live, mut sched) = (self.permits.limits(), self.sched.borrow_mut());
         self.hosts.each(|host, known| {
             let limits = live.of_host(known.rule.and_then(|rule| self.shared.rules.get(rule)));
             sched.handle(Event::Limits { host, limits }, now);

@@ -4,13 +4,47 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Shard;
+use super::host::Host;
 use super::outbox::ShardReport;
-use crate::model::Outcome;
+use crate::attempt;
+use crate::model::{Attempt, Failure, GiveUpReason, Job, Outcome};
+use crate::sched::HostId;
 
 /// How long a record may wait for company.
 const LINGER: Duration = Duration::from_millis(5);
 
 impl Shard {
+    /// The scheduler gives a job back: its last attempt is its result, or the reason is.
+    pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
+        let attempts = job.attempts();
+        self.hosts.leaves(host);
+        if let Some(extra) = &mut job.extra {
+            extra.gave_up = Some(reason);
+        }
+        if let Err(failure) = self.stowage.take(&mut job) {
+            return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
+        }
+        match job.extra.as_mut().and_then(|extra| self.keepsakes.redeem(extra)) {
+            // Whoever waits for a response would take one without its body for whole; a record says that it has none.
+            Some(_) if job.extra.as_ref().is_some_and(|extra| extra.body_dropped && extra.reply.is_some()) => {
+                let last = Attempt::unsent(self.untried(host, reason));
+                self.deliver(Outcome { job, attempts, last });
+            }
+            Some(last) => self.deliver(Outcome { job, attempts, last }),
+            None if reason == GiveUpReason::Stopped => self.outbox.cancelled(1),
+            None => {
+                let last = Attempt::unsent(self.untried(host, reason));
+                self.deliver(Outcome { job, attempts, last });
+            }
+        }
+    }
+
+    /// The failure of a job that was given up without an attempt of its own.
+    fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
+        let untried = |host: &Host| attempt::untried(host.trouble(), reason);
+        self.hosts.with(host, untried).unwrap_or_else(|| attempt::untried(None, reason))
+    }
+
     /// Counts an outcome, and hands it to the one it is for.
     pub(super) fn deliver(&self, outcome: Outcome) {
         self.outbox.count(&outcome);
@@ -30,7 +64,6 @@ impl Shard {
 
     /// What the shard has to tell at its end.
     pub(super) fn report(&self) -> ShardReport {
-        self.hosts.tallies(|origin, tally| self.outbox.note_host(origin, tally));
-        self.outbox.report()
+        ShardReport { notable: self.hosts.notable(), ..self.outbox.report() }
     }
 }

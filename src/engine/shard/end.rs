@@ -1,114 +1,21 @@
-//! The end of an attempt: what it means for the connection, the host and the job.
+//! The end of an attempt: what it means for the host and the job.
 
 use std::rc::Rc;
 
 use http::HeaderMap;
 
 use super::Shard;
-use super::carrier::Parcel;
-use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
-use super::host::Host;
-use super::lane::Next;
-use crate::attempt::{self, Beside, Ended, Sent, is_timeout};
+use crate::attempt::{self, Beside, Ended};
 use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
-use crate::engine::mailbox::Mailbox;
 use crate::engine::message::Message;
-use crate::model::{Attempt, AttemptCounts, CloseReason, Failure, GiveUpReason, Job, Outcome, Time};
+use crate::model::{Attempt, AttemptCounts, CloseReason, Job, Outcome, Time};
 use crate::policy::redirect::{self, Decision};
 use crate::policy::{Fault, RetryFacts, Verdict, retry_after};
-use crate::pool::{ConnId, Pool, Released};
 use crate::sched::{Event, HostId, Report};
 
-/// What a lane does that has settled a request: what has come for it meanwhile, or else `next`.
-fn next_of(mailbox: &Mailbox<Parcel>, next: Next) -> Next {
-    match mailbox.take() {
-        Some(Parcel::Flight(flight)) => Next::Flight(flight),
-        Some(Parcel::Leave(why)) => Next::Close(why),
-        None => next,
-    }
-}
-
 impl Shard {
-    /// Settles the job of a request whose slot on the connection is free again, and finds the lane's next, which without a job
-    /// for it is `next`. `now` may be later than the exchange's end, and is not earlier than what the scheduler was told before.
-    pub(super) fn ended(
-        self: &Rc<Self>,
-        next: Next,
-        remote: Option<std::net::SocketAddr>,
-        flight: Flight,
-        exchanged: Exchanged,
-        mailbox: &Mailbox<Parcel>,
-        now: Time,
-    ) -> Next {
-        self.board_waiting(self.pool_key(&flight));
-        self.conclude(flight, remote, exchanged, now);
-        self.turn(now);
-        next_of(mailbox, next)
-    }
-
-    /// A request that its connection has no stream for goes back to its queue, for another one.
-    #[cold]
-    pub(super) fn sent_away(self: &Rc<Self>, next: Next, flight: Flight, mailbox: &Mailbox<Parcel>, now: Time) -> Next {
-        self.board_waiting(self.pool_key(&flight));
-        self.take_back(flight, now);
-        self.turn(now);
-        next_of(mailbox, next)
-    }
-
-    /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.
-    pub(super) fn release(&self, id: ConnId, flight: &Flight, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
-        if !sound {
-            let why = if exchanged.result.is_err() { CloseReason::Failed } else { CloseReason::NotKeptAlive };
-            self.connections.closed(id, why);
-            return Next::Close(why);
-        }
-        let mut pool = self.connections.pool_mut();
-        if self.answers_badly(&mut pool, id, flight.host, exchanged) {
-            pool.drain(id, CloseReason::Suspect);
-        }
-        if exchanged.result.as_ref().is_err_and(is_timeout) {
-            // Other streams may still get answers, but nothing new goes where one came too late.
-            pool.drain(id, CloseReason::Failed);
-        }
-        if let Some(timeout) = exchanged.keep_alive_timeout() {
-            pool.keep_alive_hint(id, timeout);
-        }
-        match pool.release(id, exchanged.sent != Sent::NoPlace, now) {
-            Released::Parked { until } => Next::Park(until),
-            Released::Shared => Next::Park(now + self.shared.config.pool.idle_timeout),
-            Released::Spent { given } => {
-                drop(pool);
-                self.has_carried_all(flight.host, given);
-                self.connections.dismiss(id, CloseReason::Spent);
-                Next::Close(CloseReason::Spent)
-            }
-            Released::Close(why) => {
-                drop(pool);
-                self.connections.dismiss(id, why);
-                Next::Close(why)
-            }
-        }
-    }
-
-    /// Whether what answers over this connection fails, by more than chance, while the host as a whole does not: one of many machines
-    /// behind one address.
-    fn answers_badly(&self, pool: &mut Pool<PoolKey>, id: ConnId, host: HostId, exchanged: &Exchanged) -> bool {
-        let Some(head) = &exchanged.head else { return false };
-        let verdict = || Verdict::of_status(head.status.as_u16(), || None, &self.shared.config.retries);
-        let is_failing = head.status.is_server_error() && matches!(verdict(), Verdict::Troubled(_));
-        let in_a_row = pool.answered(id, is_failing);
-        is_failing && in_a_row >= self.sched.borrow().telling_run(host)
-    }
-
-    /// The peer may have changed how many streams it allows.
-    pub(super) fn update_streams(self: &Rc<Self>, id: ConnId, allowed: usize, host: HostId, now: Time) {
-        let slots = self.streams(allowed);
-        self.connections.pool_mut().set_slots(id, slots);
-        self.learn_capacity(host, self.host_streams(slots), now);
-    }
-
     /// Settles an attempt: on to the next hop, done, or back to the scheduler for another try.
     pub(super) fn conclude(
         self: &Rc<Self>,
@@ -248,36 +155,5 @@ impl Shard {
         } else {
             self.shared.send(shard, Message::Continued(job));
         }
-    }
-
-    /// The scheduler gives a job back: its last attempt is its result, or the reason is.
-    pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
-        let attempts = job.attempts();
-        self.hosts.leaves(host);
-        if let Some(extra) = &mut job.extra {
-            extra.gave_up = Some(reason);
-        }
-        if let Err(failure) = self.stowage.take(&mut job) {
-            return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
-        }
-        match job.extra.as_mut().and_then(|extra| self.keepsakes.redeem(extra)) {
-            // Whoever waits for a response would take one without its body for whole; a record says that it has none.
-            Some(_) if job.extra.as_ref().is_some_and(|extra| extra.body_dropped && extra.reply.is_some()) => {
-                let last = Attempt::unsent(self.untried(host, reason));
-                self.deliver(Outcome { job, attempts, last });
-            }
-            Some(last) => self.deliver(Outcome { job, attempts, last }),
-            None if reason == GiveUpReason::Stopped => self.outbox.cancelled(1),
-            None => {
-                let last = Attempt::unsent(self.untried(host, reason));
-                self.deliver(Outcome { job, attempts, last });
-            }
-        }
-    }
-
-    /// The failure of a job that was given up without an attempt of its own.
-    fn untried(&self, host: HostId, reason: GiveUpReason) -> Failure {
-        let untried = |host: &Host| attempt::untried(host.trouble(), reason);
-        self.hosts.with(host, untried).unwrap_or_else(|| attempt::untried(None, reason))
     }
 }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::host::Host;
-use crate::engine::notable::Tally;
+use crate::engine::notable::Notable;
 use crate::engine::rules::RuleId;
 use crate::model::{WebUrl, site_of};
 use crate::pool::Habits;
@@ -16,7 +16,11 @@ use crate::sched::{GroupId, HostId};
 
 /// The hosts that a shard knows.
 #[derive(Debug, Default)]
-pub(super) struct Hosts(RefCell<Table>);
+pub(super) struct Hosts {
+    table: RefCell<Table>,
+    /// Of those that are forgotten, the ones that are worth telling of.
+    notable: RefCell<Notable>,
+}
 
 #[derive(Debug, Default)]
 struct Table {
@@ -32,17 +36,17 @@ struct Table {
 impl Hosts {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.0.borrow().by_origin.len()
+        self.table.borrow().by_origin.len()
     }
 
     /// The number of an origin's host.
     pub(super) fn find(&self, origin: &str) -> Option<HostId> {
-        self.0.borrow().find(origin)
+        self.table.borrow().find(origin)
     }
 
     /// Adds the host of an origin that has none, under a number that no other has now.
     pub(super) fn add(&self, id: HostId, origin: &str, rule: Option<RuleId>) {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.table.borrow_mut();
         table.serials += 1;
         let host = Host::new(origin, table.serials, rule);
         table.insert(id, host);
@@ -50,9 +54,9 @@ impl Hosts {
 
     /// Takes a host out, all of whose jobs have left it; its number may be given to another. `leave_group`: whether a group that it is
     /// in has become empty.
-    pub(super) fn remove(&self, id: HostId, leave_group: impl FnOnce(GroupId) -> bool) -> Option<Host> {
-        let mut table = self.0.borrow_mut();
-        let host = table.remove(id)?;
+    pub(super) fn remove(&self, id: HostId, leave_group: impl FnOnce(GroupId) -> bool) {
+        let mut table = self.table.borrow_mut();
+        let Some(host) = table.remove(id) else { return };
         assert_eq!(host.open(), 0, "haul lost or doubled a job of {}: it was forgotten with jobs open", host.origin);
         let url = WebUrl::root_of(&host.origin);
         let site = site_of(url.host());
@@ -61,12 +65,12 @@ impl Hosts {
         {
             table.groups.remove(site);
         }
-        Some(host)
+        self.notable.borrow_mut().fold(&host.origin, host.tally);
     }
 
     /// The group of a registrable domain; made if there is none.
     pub(super) fn group(&self, site: &str, make: impl FnOnce() -> GroupId) -> GroupId {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.table.borrow_mut();
         if let Some(group) = table.groups.get(site) {
             return *group;
         }
@@ -77,12 +81,12 @@ impl Hosts {
 
     /// Looks at a host.
     pub(super) fn with<R>(&self, id: HostId, look: impl FnOnce(&Host) -> R) -> Option<R> {
-        self.0.borrow().hosts.get(id.0 as usize)?.as_ref().map(look)
+        self.table.borrow().hosts.get(id.0 as usize)?.as_ref().map(look)
     }
 
     /// Changes a host.
     pub(super) fn change<R>(&self, id: HostId, change: impl FnOnce(&mut Host) -> R) -> Option<R> {
-        self.0.borrow_mut().hosts.get_mut(id.0 as usize)?.as_mut().map(change)
+        self.table.borrow_mut().hosts.get_mut(id.0 as usize)?.as_mut().map(change)
     }
 
     /// What is known of a host's connections.
@@ -107,16 +111,18 @@ impl Hosts {
 
     /// Each of them.
     pub(super) fn each(&self, mut look: impl FnMut(HostId, &Host)) {
-        for (host, id) in self.0.borrow().hosts.iter().zip(0..) {
+        for (host, id) in self.table.borrow().hosts.iter().zip(0..) {
             if let Some(host) = host {
                 look(HostId(id), host);
             }
         }
     }
 
-    /// Each host's origin and what became of its attempts.
-    pub(super) fn tallies(&self, mut look: impl FnMut(&str, Tally)) {
-        self.each(|_, host| look(&host.origin, host.tally));
+    /// The slowest of all there were, and those that ended last.
+    pub(super) fn notable(&self) -> Notable {
+        let mut notable = self.notable.take();
+        self.each(|_, host| notable.fold(&host.origin, host.tally));
+        notable
     }
 }
 
@@ -172,7 +178,7 @@ mod tests {
         hosts.add(A, "http://a.example", None);
         hosts.add(B, "http://b.example", None);
         assert_eq!((hosts.find("http://a.example"), hosts.find("http://c.example"), hosts.len()), (Some(A), None, 2));
-        assert_eq!(hosts.remove(A, |_| unreachable!("no group")).map(|host| host.serial), Some(1));
+        hosts.remove(A, |_| unreachable!("no group"));
         assert_eq!((hosts.find("http://a.example"), serial(&hosts, A)), (None, None));
         hosts.add(A, "http://c.example", None);
         assert_eq!((hosts.find("http://c.example"), serial(&hosts, A), serial(&hosts, B)), (Some(A), Some(3), Some(2)));

@@ -1,20 +1,31 @@
 //! A look at what is left, for whoever watches the run.
 
+use std::cell::Cell;
+
 use super::Shard;
 use crate::engine::outlook::{LongestHost, ShardOutlook, next_look};
 use crate::model::{Clock, Time};
 use crate::sched::Longest;
 
+/// When the next look may be taken.
+pub(super) struct Look(Cell<Time>);
+
+impl Default for Look {
+    fn default() -> Self {
+        Self(Cell::new(Time::ZERO))
+    }
+}
+
 impl Shard {
     /// Leaves a new outlook where the handle finds it, unless the last one is fresh enough.
-    pub(super) fn look(&self, now: Time) {
-        if now < self.look_at.get() {
+    pub(super) fn look_ahead(&self, now: Time) {
+        if now < self.look.0.get() {
             return;
         }
         let begun = self.clock.now();
         let of_hosts = self.sched.borrow().outlook(now);
         let longest = of_hosts.longest.and_then(|longest| self.describe(longest));
-        self.look_at.set(next_look(now, self.clock.now().since(begun)));
+        self.look.0.set(next_look(now, self.clock.now().since(begun)));
         *self.shared.outlook(self.index) = Some(ShardOutlook { at: now, of_hosts, longest });
     }
 

@@ -4,9 +4,13 @@
 //! across an await; a lane that ends a request reports, lets the scheduler decide, and takes the next job in the same
 //! turn.
 //!
-//! Owns: the host table, the lanes, the outbox. Must not know: sources, sinks, other shards' hosts.
+//! Made of rooms, each with its own state: [`permits`] (what it has of the run's limits), [`connections`], [`hosts`], [`requests`]
+//! (what they say, and hooks), [`outbox`]; besides [`keepsakes`] and [`stowage`] (what waiting jobs hold), [`pauses`], [`alarm`],
+//! [`look`]. What happens to a job is told by the other files, in this order: [`arrive`], [`resolve`], [`turn`], [`start`], [`open`],
+//! [`lane`], [`recipient`], [`release`], [`habits`], [`end`], [`deliver`]. Each uses three rooms at the most: tests/layers.rs.
+//!
+//! Must not know: sources, sinks, other shards' hosts.
 
-mod act;
 mod alarm;
 mod arrive;
 mod carrier;
@@ -23,15 +27,19 @@ mod log;
 mod look;
 mod open;
 mod outbox;
+mod pauses;
+mod permits;
 mod recipient;
+mod release;
 mod requests;
 mod resolve;
 mod scarcity;
+mod start;
+mod steer;
 mod stowage;
-mod trade;
+mod turn;
 
-use std::cell::{Cell, RefCell};
-use std::num::NonZeroU32;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,25 +51,28 @@ use self::alarm::Alarm;
 use self::connections::Connections;
 use self::hosts::Hosts;
 use self::keepsakes::Keepsakes;
+use self::look::Look;
 use self::outbox::Outbox;
 pub(super) use self::outbox::{ShardReport, cost};
+use self::pauses::Pauses;
+use self::permits::Permits;
 use self::requests::Requests;
-use self::scarcity::Scarcity;
 use self::stowage::Stowage;
 use super::clock::SystemClock;
 use super::message::Message;
 use super::shared::Shared;
-use super::steering::LiveLimits;
 use crate::dns::Resolver;
 use crate::model::{Clock, Job, Time};
 use crate::sched::{Action, Event, Scheduler, SchedulerSettings};
+
+type Sched = RefCell<Scheduler<Job>>;
 
 /// One shard, shared by the tasks of its thread.
 pub(super) struct Shard {
     index: usize,
     shared: Arc<Shared>,
     clock: SystemClock,
-    sched: RefCell<Scheduler<Job>>,
+    sched: Sched,
     hosts: Hosts,
     connections: Connections,
     outbox: Outbox,
@@ -70,23 +81,11 @@ pub(super) struct Shard {
     alarm: Alarm,
     resolver: Rc<Resolver>,
     requests: Requests,
-    /// Whether nothing is done because the sink is behind.
-    paused: Cell<bool>,
-    /// Whether nothing is started because the user has paused the run.
-    held: Cell<bool>,
-    /// The limits that hosts were last told.
-    live: Cell<LiveLimits>,
-    /// Whether the limit may be less than the share, because others want permits.
-    curbed: Cell<bool>,
-    /// Whether this shard has asked for more permits than there were.
-    asked: Cell<bool>,
-    /// Whether it has asked for more sockets than there were.
-    asked_for_sockets: Cell<bool>,
-    scarcity: Scarcity,
+    pauses: Pauses,
+    permits: Permits,
     /// Jobs that redirects have made large.
     stowage: Stowage,
-    /// When the next look at what is left may be taken.
-    look_at: Cell<Time>,
+    look: Look,
 }
 
 /// Runs a shard on this thread until it is told to end.
@@ -106,12 +105,6 @@ pub(super) fn run(index: usize, shared: &Arc<Shared>, mut inbox: UnboundedReceiv
     })
 }
 
-/// A shard's part of the places of the run, whatever it lends or borrows.
-fn part(places: NonZeroU32, shards: usize) -> NonZeroU32 {
-    let part = places.get() / u32::try_from(shards).unwrap_or(u32::MAX);
-    NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN)
-}
-
 impl Shard {
     fn new(index: usize, shared: Arc<Shared>) -> Self {
         let config = &shared.config;
@@ -120,8 +113,7 @@ impl Shard {
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
         // The rate of the run is kept by the lease.
         settings.interval = None;
-        settings.places = part(settings.places, shared.shards);
-        let live = *shared.steering.limits();
+        settings.places = permits::part(settings.places, shared.shards);
         let seed = config.seed.wrapping_add(index as u64);
         let shard = Self {
             index,
@@ -134,19 +126,15 @@ impl Shard {
             alarm: Alarm::default(),
             resolver,
             requests: Requests::new(&shared),
-            paused: Cell::new(false),
-            held: Cell::new(false),
-            live: Cell::new(live),
-            curbed: Cell::new(false),
-            asked: Cell::new(false),
-            asked_for_sockets: Cell::new(false),
-            scarcity: Scarcity::default(),
+            pauses: Pauses::default(),
+            permits: Permits::new(index, &shared),
             stowage: Stowage::new(&shared),
-            look_at: Cell::new(Time::ZERO),
+            look: Look::default(),
             shared,
         };
-        shard.take_share();
-        shard.steered(clock.now());
+        let now = clock.now();
+        shard.permits.take_share(&shard.sched, now);
+        shard.steered(now);
         shard
     }
 
@@ -157,11 +145,11 @@ impl Shard {
                 Message::Jobs(jobs) => jobs.into_iter().for_each(|job| self.arrived(job, now)),
                 Message::Continued(job) => self.continued(job, now),
                 Message::Traded => {
-                    self.trade(now);
+                    self.permits.trade(&self.sched, &self.connections, now);
                 }
                 Message::Steered => self.steered(now),
-                Message::Look => self.look(now),
-                Message::SinkCaughtUp => self.resume(now),
+                Message::Look => self.look_ahead(now),
+                Message::SinkCaughtUp => self.sink_caught_up(now),
                 Message::Stop => self.stop(now),
                 Message::End => break,
             }
@@ -171,29 +159,6 @@ impl Shard {
 
     fn stop(&self, now: Time) {
         self.sched.borrow_mut().handle(Event::Stopped, now);
-    }
-
-    fn resume(&self, now: Time) {
-        let was_paused = self.paused.replace(false);
-        if was_paused {
-            self.log_pause(false, "the sink has caught up");
-        }
-        if was_paused && !self.held.get() {
-            self.sched.borrow_mut().handle(Event::Resumed, now);
-        }
-    }
-
-    /// Stops the start of requests while the sink is too far behind.
-    fn pause_if_sink_is_behind(&self, now: Time) {
-        if !self.paused.get() && self.shared.backlog.is_over() {
-            self.paused.set(true);
-            self.log_pause(true, "the sink is behind");
-            self.sched.borrow_mut().handle(Event::Paused, now);
-            // The sink may have caught up between the two lines above; it tells only those it sees waiting.
-            if self.shared.backlog.wait() {
-                self.resume(now);
-            }
-        }
     }
 
     /// The end of the shard. Whatever is still under way, when the run is stopped at once, is counted as cancelled: what
@@ -206,7 +171,7 @@ impl Shard {
         }
         let now = self.clock.now();
         self.stop(now);
-        while let Some(action) = self.next_action(now) {
+        while let Some(action) = self.permits.next_action(&self.sched, now) {
             if let Action::GiveUp { host, job, reason } = action {
                 self.give_up(host, job, reason);
             }

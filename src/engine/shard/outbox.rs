@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use hdrhistogram::Histogram;
 
-use crate::engine::notable::{Notable, Tally};
+use crate::engine::notable::Notable;
 use crate::engine::shared::Shared;
 use crate::engine::window::Held;
 use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
@@ -114,11 +114,6 @@ impl Outbox {
         }
     }
 
-    /// Remembers a host that is being forgotten, if it is notable.
-    pub(super) fn note_host(&self, origin: &str, tally: Tally) {
-        self.report.borrow_mut().notable.fold(origin, tally);
-    }
-
     /// Jobs that end without a record: the run was stopped before they were tried.
     pub(super) fn cancelled(&self, jobs: usize) {
         self.shared.counters[self.index].cancelled.add(jobs as u64);
@@ -151,7 +146,7 @@ impl Outbox {
         if self.waiting.borrow().records.is_empty() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// What the shard has to tell at its end.
+    /// What the shard has to tell at its end, but for its hosts.
     pub(super) fn report(&self) -> ShardReport {
         self.report.take()
     }
@@ -193,4 +188,62 @@ fn content(response: &Response) -> usize {
     let Some(headers) = &response.headers else { return response.body.as_ref().map_or(0, bytes::Bytes::len) };
     let headers: usize = headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
     READ_BUFFER + headers + response.body.as_ref().map_or(0, bytes::Bytes::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::Engine;
+    use crate::model::{Attempt, Job, Time, WebUrl};
+
+    fn outbox() -> Outbox {
+        let mut config = Config::default();
+        config.limits.shards = 1;
+        Outbox::new(0, &Engine::new(config).expect("a machine that can run haul").shared)
+    }
+
+    /// Takes in an outcome whose failure has a message of so many bytes.
+    fn put(outbox: &Outbox, bytes: usize, kind: FailureKind) {
+        outbox.shared.window.admit(1, 0);
+        let job = Job::new(0, WebUrl::parse("http://a.example/").expect("a URL").0, Time::ZERO);
+        let last = Attempt::unsent(Failure::new(Phase::Connect, kind, "m".repeat(bytes)));
+        let outcome = Outcome { job, attempts: 3, last };
+        outbox.count(&outcome);
+        outbox.put(outcome);
+    }
+
+    fn waits(outbox: &Outbox) -> usize {
+        let count = outbox.waiting.borrow().records.len();
+        let is_ready = outbox.poll_waiting(&Context::from_waker(Waker::noop())).is_ready();
+        assert_eq!(is_ready, count > 0);
+        count
+    }
+
+    #[test]
+    fn records_wait_until_they_are_many_or_large_or_it_is_time() {
+        let outbox = outbox();
+        (0..BATCH - 1).for_each(|_| put(&outbox, 1, FailureKind::Refused));
+        assert_eq!(waits(&outbox), BATCH - 1);
+        put(&outbox, 1, FailureKind::Refused);
+        assert_eq!(waits(&outbox), 0, "a batch is full");
+        put(&outbox, BATCH_BYTES, FailureKind::Refused);
+        assert_eq!(waits(&outbox), 0, "one is as large as many");
+        put(&outbox, 1, FailureKind::Refused);
+        outbox.flush();
+        assert_eq!(waits(&outbox), 0);
+    }
+
+    #[test]
+    fn the_books_tell_failures_from_what_was_cancelled() {
+        let outbox = outbox();
+        put(&outbox, 1, FailureKind::Refused);
+        put(&outbox, 1, FailureKind::Refused);
+        put(&outbox, 1, FailureKind::Cancelled);
+        let counters = &outbox.shared.counters[0];
+        assert_eq!((counters.failed.get(), counters.cancelled.get(), counters.retries.get()), (2, 1, 6));
+        assert_eq!(outbox.report().failures, BTreeMap::from([((Phase::Connect, FailureKind::Refused), 2)]));
+    }
 }

@@ -124,7 +124,7 @@ impl Requests {
 
     /// When the attempt is over at the latest.
     pub(super) fn due(&self, flight: &Flight) -> Time {
-        flight.dispatched + flight.own_timeout().unwrap_or(self.config().timeouts.total)
+        flight.dispatched + flight.own_timeout().unwrap_or_else(|| self.config().timeouts.total)
     }
 
     /// Whether a request may be sent only once.
@@ -189,6 +189,61 @@ impl Requests {
         if let Some(hooks) = self.hooks() {
             // There is nobody to tell of a panic but its own message.
             let _ = guarded(|| hooks.outcome(outcome));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{Engine, Extensions};
+    use crate::sched::HostId;
+
+    /// Adds a header, tries to break the framing, refuses what is secret, and panics where it is asked to.
+    #[derive(Debug)]
+    struct Meddling;
+
+    impl Hooks for Meddling {
+        fn request(&self, head: &mut RequestHead<'_>) -> Result<(), Box<str>> {
+            assert!(!head.url.as_str().contains("panic"), "as asked");
+            let length = HeaderValue::from_static("7");
+            head.headers.insert(http::header::CONTENT_LENGTH, length);
+            head.headers.insert("x-mine", HeaderValue::from_static("1"));
+            if head.url.as_str().contains("secret") { Err("not that one".into()) } else { Ok(()) }
+        }
+    }
+
+    fn prepared(url: &str) -> (Result<(), Failure>, Request<RequestBody>) {
+        let mut config = Config::default();
+        config.limits.shards = 1;
+        let extensions = Extensions { hooks: Some(Arc::new(Meddling)), ..Extensions::default() };
+        let requests = Requests::new(&Engine::with(config, extensions).expect("a machine that can run haul").shared);
+        let url = WebUrl::parse(url).expect("a URL").0;
+        let addressee = requests.addressee(&url);
+        let flight = Flight::new(HostId(0), Job::new(0, url, Time::ZERO), Time::ZERO, Duration::ZERO);
+        let mut request = Request::default();
+        let result = requests.prepare(&mut request, &flight, &addressee, Version::HTTP_11);
+        (result, request)
+    }
+
+    #[test]
+    fn hooks_change_headers_and_not_the_framing() {
+        let (result, request) = prepared("http://a.example/x");
+        assert!(result.is_ok());
+        assert_eq!(request.headers().get("x-mine").map(HeaderValue::as_bytes), Some(&b"1"[..]));
+        assert!(!request.headers().contains_key(http::header::CONTENT_LENGTH));
+    }
+
+    #[test]
+    fn what_hooks_refuse_or_fail_over_is_not_sent_and_leaves_nothing_behind() {
+        for (url, message) in [("http://a.example/secret", "not that one"), ("http://a.example/panic", PANICKED)] {
+            let (result, request) = prepared(url);
+            let failure = result.expect_err("refused");
+            assert_eq!((failure.phase, failure.kind), (Phase::Queue, FailureKind::Unwanted));
+            assert_eq!(&*failure.message, message);
+            assert!(request.headers().is_empty());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A turn: do what the scheduler says until it has nothing more to say.
+//! The beginning of an attempt: a place on a connection for it.
 
 use std::rc::Rc;
 
@@ -6,76 +6,11 @@ use super::Shard;
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use crate::conn::Exchanged;
-use crate::engine::message::Message;
-use crate::model::{Clock, CloseReason, Job, Time};
+use crate::model::{Clock, CloseReason, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
-use crate::sched::{Action, Event, HostId};
-
-/// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
-/// so even while a dead host's queue of a million is handed back.
-const MAX_ACTIONS: usize = 512;
+use crate::sched::{Event, HostId};
 
 impl Shard {
-    /// Carries out the scheduler's actions, then sees that it is woken in time.
-    pub(super) fn turn(self: &Rc<Self>, now: Time) {
-        self.pause_if_sink_is_behind(now);
-        // While the sink is behind nothing is done: a job that is given up is a record too. The turn after it has caught
-        // up does it all.
-        let mut left = MAX_ACTIONS;
-        while left > 0 && !self.paused.get() {
-            match self.next_action(now) {
-                Some(action) => self.act(action, now),
-                None if self.take_more_permits(now) => {}
-                None => break,
-            }
-            left -= 1;
-        }
-        let may_start_more = self.trade(now);
-        let due = match left {
-            _ if self.paused.get() => Time::NEVER,
-            0 => now,
-            _ if may_start_more => now,
-            _ => self.next_deadline(),
-        };
-        self.alarm.set(due);
-        self.count();
-    }
-
-    fn next_deadline(&self) -> Time {
-        self.sched.borrow_mut().next_deadline().map_or(Time::NEVER, |(due, _)| due)
-    }
-
-    fn count(&self) {
-        let counters = &self.shared.counters[self.index];
-        let sched = self.sched.borrow();
-        counters.queued.set((sched.queued() + sched.waiting_retries()) as u64);
-        counters.in_flight.set(u64::from(sched.in_flight()));
-    }
-
-    fn act(self: &Rc<Self>, action: Action<Job>, now: Time) {
-        match action {
-            Action::Start { host, mut job } => {
-                let backed_off = self.sched.borrow().host_rested(host, job.accepted, now);
-                let unstowed = self.stowage.take(&mut job);
-                let flight = Flight::new(host, job, now, backed_off);
-                match unstowed {
-                    Ok(()) => self.start(flight, now),
-                    Err(failure) => self.conclude(flight, None, Exchanged::unsent(failure, now), now),
-                }
-            }
-            Action::Resolve { host } => {
-                tokio::task::spawn_local(Rc::clone(self).resolve(host));
-            }
-            Action::GiveUp { host, job, reason } if self.may_be_named_now(host, reason) => {
-                let mut sched = self.sched.borrow_mut();
-                sched.handle(Event::Renamed { host }, now);
-                sched.handle(Event::Arrived { host, job }, now);
-            }
-            Action::GiveUp { host, job, reason } => self.give_up(host, job, reason),
-            Action::Forget { host } => self.forget(host),
-        }
-    }
-
     /// Puts a flight on a connection: an open one, or a new one.
     pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
         if flight.is_abandoned() {
@@ -107,8 +42,7 @@ impl Shard {
                 tokio::task::spawn_local(Rc::clone(self).open(key, flight));
             }
             Acquired::Wait => self.connections.wait(key, flight),
-            Acquired::NoSocket if self.take_more_sockets() > 0 => self.start(flight, now),
-            Acquired::NoSocket => self.hand_back(flight, now),
+            Acquired::NoSocket => self.out_of_sockets(flight, now),
         }
     }
 
@@ -147,19 +81,6 @@ impl Shard {
     pub(super) fn take_back(&self, mut flight: Flight, now: Time) {
         self.stowage.put_again(&mut flight.job);
         self.sched.borrow_mut().handle(Event::Returned { host: flight.host, job: flight.job }, now);
-    }
-
-    /// Returns a flight to its queue because we have no socket for it, lowers the limit to what we have, and leaves the
-    /// rest to the others.
-    pub(super) fn hand_back(&self, flight: Flight, now: Time) {
-        self.take_back(flight, now);
-        let mut sched = self.sched.borrow_mut();
-        let limit = sched.in_flight().max(1);
-        sched.handle(Event::Concurrency(limit), now);
-        drop(sched);
-        if self.shared.lease.surrender(self.index, limit) {
-            self.shared.send_all(Some(self.index), || Message::Traded);
-        }
     }
 
     pub(super) fn pool_key(&self, flight: &Flight) -> PoolKey {
