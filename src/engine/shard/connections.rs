@@ -136,19 +136,20 @@ impl Connections {
         self.waiting.borrow_mut().entry(key).or_default().push_back(flight);
     }
 
+    /// Whether any flight waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
     /// How many wait.
     pub(super) fn waiting_for(&self, key: PoolKey) -> u32 {
         // Nearly always there is nobody: the whole table is empty then.
-        let waiting = self.waiting.borrow();
-        if waiting.is_empty() { 0 } else { waiting.get(&key).map_or(0, |queue| queue.len() as u32) }
+        if self.has_waiting() { self.waiting.borrow().get(&key).map_or(0, |queue| queue.len() as u32) } else { 0 }
     }
 
     /// Those who wait, first come first.
     pub(super) fn take_waiting(&self, key: PoolKey) -> Option<VecDeque<Flight>> {
-        if self.waiting.borrow().is_empty() {
-            return None;
-        }
-        self.waiting.borrow_mut().remove(&key)
+        if self.has_waiting() { self.waiting.borrow_mut().remove(&key) } else { None }
     }
 }
 

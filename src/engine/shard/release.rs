@@ -37,7 +37,7 @@ impl Shard {
         mailbox: &Mailbox<Parcel>,
         now: Time,
     ) -> Next {
-        self.board_waiting(self.pool_key(&flight));
+        self.board_others(&flight);
         self.conclude(flight, remote, exchanged, now);
         self.turn(now);
         next_of(mailbox, next)
@@ -46,7 +46,7 @@ impl Shard {
     /// A request that its connection has no stream for goes back to its queue, for another one.
     #[cold]
     pub(super) fn sent_away(self: &Rc<Self>, next: Next, flight: Flight, mailbox: &Mailbox<Parcel>, now: Time) -> Next {
-        self.board_waiting(self.pool_key(&flight));
+        self.board_others(&flight);
         self.take_back(flight, now);
         self.turn(now);
         next_of(mailbox, next)

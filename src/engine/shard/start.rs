@@ -70,6 +70,14 @@ impl Shard {
         }
     }
 
+    /// A slot on a connection of this flight's host is free: others may wait for it.
+    pub(super) fn board_others(self: &Rc<Self>, flight: &Flight) {
+        // Nearly always there is nobody.
+        if self.connections.has_waiting() {
+            self.board_waiting(self.pool_key(flight));
+        }
+    }
+
     /// Something has changed for those who wait for a connection of `key`: they ask again, first come first served.
     pub(super) fn board_waiting(self: &Rc<Self>, key: PoolKey) {
         let Some(queue) = self.connections.take_waiting(key) else { return };
