@@ -23,7 +23,8 @@ impl Crew {
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
             (0..shared.shards).map(|_| tokio::sync::mpsc::unbounded_channel()).unzip();
         let (to_outlet, outlet_inbox) = mpsc::channel();
-        let wired = shared.wiring.set(Wiring { shards: inboxes, outlet: to_outlet.clone() });
+        let wired =
+            shared.wiring.set(Wiring { shards: inboxes, outlet: to_outlet.clone(), settles: acknowledge.is_some() });
         assert!(wired.is_ok(), "an engine runs once: starting consumes it");
         let outlet = {
             let shared = Arc::clone(shared);

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::message::Message;
+use super::message::{Message, ToOutlet};
 use super::shard::cost;
 use super::shared::Shared;
 use super::window::Held;
@@ -41,6 +41,10 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
         return false;
     }
     shared.intake.accepted.add(entries.len() as u64);
+    if shared.settles() {
+        let seq = |entry: &Result<Job, Rejected>| entry.as_ref().map_or_else(|line| line.seq, |job| job.seq);
+        shared.tell_outlet(ToOutlet::Admitted(entries.iter().map(seq).collect()));
+    }
     let mut jobs: Vec<Vec<Job>> = Vec::new();
     jobs.resize_with(shared.shards, || Vec::with_capacity(entries.len() / shared.shards));
     let mut rejected = Vec::new();

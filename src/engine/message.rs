@@ -40,8 +40,12 @@ impl Message {
 /// A message to the outlet. Bounded by the window too: every record in it is held.
 #[derive(Debug)]
 pub(super) enum ToOutlet {
+    /// The positions of jobs and lines that were taken in, before anything of them comes: for a source that wants to know.
+    Admitted(Vec<u64>),
     /// Records to write.
     Records(Vec<Record>),
+    /// The positions of jobs whose outcome went elsewhere, likewise.
+    Replied(Vec<u64>),
     /// That was the last.
     End,
 }

@@ -30,6 +30,7 @@ mod shared;
 mod sockets;
 mod steering;
 mod template;
+mod unsettled;
 mod window;
 
 use std::error::Error;

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use super::message::{Message, ToOutlet};
 use super::shard::cost;
 use super::shared::Shared;
-use crate::model::{Acknowledge, FailureKind, Phase, Record, Sink};
+use super::unsettled::Unsettled;
+use crate::model::{Acknowledge, Ending, FailureKind, Phase, Record, Sink};
 
 /// What the sink's thread has to tell at its end.
 #[derive(Debug, Default)]
@@ -24,9 +25,24 @@ pub(super) struct OutletReport {
 struct Outlet {
     shared: Arc<Shared>,
     sink: Box<dyn Sink>,
-    acknowledge: Option<Box<dyn Acknowledge>>,
+    source: Option<Told>,
     safe: Vec<u64>,
     report: OutletReport,
+}
+
+/// A source that wants to know of each job that it is over, and what it does not know yet.
+struct Told {
+    acknowledge: Box<dyn Acknowledge>,
+    unsettled: Unsettled,
+}
+
+impl Told {
+    fn settle(&mut self, seqs: &[u64], ending: Ending) {
+        let settled = self.unsettled.settle(seqs, ending);
+        if !settled.is_empty() {
+            self.acknowledge.settled(&settled);
+        }
+    }
 }
 
 /// Writes what comes until the end is announced.
@@ -36,11 +52,20 @@ pub(super) fn run(
     sink: Box<dyn Sink>,
     acknowledge: Option<Box<dyn Acknowledge>>,
 ) -> OutletReport {
-    let mut outlet = Outlet { shared, sink, acknowledge, safe: Vec::new(), report: OutletReport::default() };
-    while let Some(ToOutlet::Records(batch)) = outlet.next(inbox) {
-        outlet.write(batch);
+    let source = acknowledge.map(|acknowledge| Told { acknowledge, unsettled: Unsettled::default() });
+    let mut outlet = Outlet { shared, sink, source, safe: Vec::new(), report: OutletReport::default() };
+    loop {
+        match outlet.next(inbox) {
+            Some(ToOutlet::Records(batch)) => outlet.write(batch),
+            Some(ToOutlet::Admitted(seqs)) => {
+                outlet.source.iter_mut().for_each(|told| told.unsettled.admit(seqs.iter().copied()))
+            }
+            Some(ToOutlet::Replied(seqs)) => {
+                outlet.source.iter_mut().for_each(|told| told.settle(&seqs, Ending::Replied))
+            }
+            Some(ToOutlet::End) | None => return outlet.finish(),
+        }
     }
-    outlet.finish()
 }
 
 impl Outlet {
@@ -64,6 +89,9 @@ impl Outlet {
             if let Record::Rejected(line) = record {
                 *self.report.rejections.entry((line.failure.phase, line.failure.kind)).or_default() += 1;
             }
+        }
+        if let Some(told) = &mut self.source {
+            told.unsettled.end(batch.iter().map(Record::seq));
         }
         if self.report.error.is_none() {
             let written = self.sink.write(&mut batch, &mut self.safe);
@@ -91,6 +119,12 @@ impl Outlet {
             self.settle();
             self.check(finished);
         }
+        if let Some(mut told) = self.source {
+            let rest = told.unsettled.settle_rest();
+            if !rest.is_empty() {
+                told.acknowledge.settled(&rest);
+            }
+        }
         self.report
     }
 
@@ -99,8 +133,8 @@ impl Outlet {
         if !self.safe.is_empty() {
             self.report.unwritten -= self.safe.len() as u64;
             self.shared.window.safe(self.safe.len());
-            if let Some(acknowledge) = &mut self.acknowledge {
-                acknowledge.acknowledge(&self.safe);
+            if let Some(told) = &mut self.source {
+                told.settle(&self.safe, Ending::Recorded);
             }
             self.safe.clear();
         }

@@ -67,6 +67,8 @@ pub(super) struct Shared {
 pub(super) struct Wiring {
     pub(super) shards: Vec<UnboundedSender<Message>>,
     pub(super) outlet: Sender<ToOutlet>,
+    /// Whether the source wants to know of each job that it is over.
+    pub(super) settles: bool,
 }
 
 impl Shared {
@@ -98,10 +100,19 @@ impl Shared {
 
     /// Hands records to the sink's thread, which outlives the shards.
     pub(super) fn deliver(&self, records: Vec<Record>) {
+        self.tell_outlet(ToOutlet::Records(records));
+    }
+
+    pub(super) fn tell_outlet(&self, message: ToOutlet) {
         if let Some(wiring) = self.wiring.get() {
-            let sent = wiring.outlet.send(ToOutlet::Records(records));
+            let sent = wiring.outlet.send(message);
             debug_assert!(sent.is_ok(), "the outlet outlives everyone who delivers");
         }
+    }
+
+    /// Whether the source wants to know of each job that it is over.
+    pub(super) fn settles(&self) -> bool {
+        self.wiring.get().is_some_and(|wiring| wiring.settles)
     }
 
     /// The outlook of a shard.

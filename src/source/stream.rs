@@ -43,28 +43,32 @@ impl<S: Stream<Item: UrlItem>> UrlStream<S> {
     pub fn new(items: S) -> Self {
         Self { items: Box::pin(items).fuse(), next_seq: 0 }
     }
-
-    fn take(&mut self, item: &S::Item, now: Time, into: &mut Vec<Result<Job, Rejected>>) {
-        let at = At { seq: self.next_seq, place: Place::Item(self.next_seq + 1), now };
-        into.push(item::entry(item, at));
-        self.next_seq += 1;
-    }
 }
 
 impl<S: Stream<Item: UrlItem> + Send> Source for UrlStream<S> {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
-        let Some(first) = wait(poll_fn(|cx| self.items.poll_next_unpin(cx))) else { return Ok(More::No) };
-        self.take(&first, now, into);
-        for _ in 1..max {
-            // Whoever is not ready now is asked again, with a waker, by the next read.
-            match self.items.next().now_or_never() {
-                Some(Some(item)) => self.take(&item, now, into),
-                Some(None) => return Ok(More::No),
-                None => break,
-            }
-        }
-        Ok(More::Yes)
+        let Self { items, next_seq } = self;
+        Ok(read_ready(items, max, |item| {
+            let at = At { seq: *next_seq, place: Place::Item(*next_seq + 1), now };
+            into.push(item::entry(&item, at));
+            *next_seq += 1;
+        }))
     }
+}
+
+/// Waits for an item, and takes it and those that are ready behind it, up to `max`.
+pub(super) fn read_ready<S: Stream>(items: &mut Fuse<Pin<Box<S>>>, max: usize, mut take: impl FnMut(S::Item)) -> More {
+    let Some(first) = wait(poll_fn(|cx| items.poll_next_unpin(cx))) else { return More::No };
+    take(first);
+    for _ in 1..max {
+        // Whoever is not ready now is asked again, with a waker, by the next read.
+        match items.next().now_or_never() {
+            Some(Some(item)) => take(item),
+            Some(None) => return More::No,
+            None => break,
+        }
+    }
+    More::Yes
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use hdrhistogram::Histogram;
 
+use crate::engine::message::ToOutlet;
 use crate::engine::notable::Notable;
 use crate::engine::shared::Shared;
 use crate::engine::window::Held;
@@ -47,6 +48,8 @@ struct Waiting {
     cost: usize,
     /// The bytes of large jobs among them, as the window counts them.
     held: Held,
+    /// The positions of jobs that have been replied to, for a source that wants to know.
+    replied: Vec<u64>,
 }
 
 /// A shard's way to the sink, and its books of what went there.
@@ -68,13 +71,25 @@ impl Outbox {
     pub(super) fn put(&self, mut outcome: Outcome) {
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
-                let held = Held::by(&outcome.job);
+                let (seq, held) = (outcome.job.seq, Held::by(&outcome.job));
                 reply.end(outcome);
+                if self.shared.settles() {
+                    self.note_reply(seq);
+                }
                 self.shared.window.ended(1, held);
                 self.shared.window.safe(1);
             }
             None => self.queue(outcome),
         }
+    }
+
+    #[cold]
+    fn note_reply(&self, seq: u64) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.replied.push(seq);
+        let replied = waiting.replied.len();
+        drop(waiting);
+        self.look_after(replied, 0);
     }
 
     fn queue(&self, outcome: Outcome) {
@@ -84,9 +99,14 @@ impl Outbox {
         waiting.records.push(Record::Fetched(outcome));
         let (records, cost) = (waiting.records.len(), waiting.cost);
         drop(waiting);
-        if records >= BATCH || cost >= BATCH_BYTES {
+        self.look_after(records, cost);
+    }
+
+    /// So many wait for the hand-over now, of so many bytes.
+    fn look_after(&self, count: usize, cost: usize) {
+        if count >= BATCH || cost >= BATCH_BYTES {
             self.flush();
-        } else if records == 1
+        } else if count == 1
             && let Some(waker) = self.waker.borrow().as_ref()
         {
             waker.wake_by_ref();
@@ -129,6 +149,9 @@ impl Outbox {
     /// Hands the queued records over.
     pub(super) fn flush(&self) {
         let mut waiting = self.waiting.borrow_mut();
+        if !waiting.replied.is_empty() {
+            self.shared.tell_outlet(ToOutlet::Replied(std::mem::take(&mut waiting.replied)));
+        }
         if !waiting.records.is_empty() {
             let jobs = waiting.records.len();
             // Room for as many again: growing step by step copies each record about once more.
@@ -143,7 +166,8 @@ impl Outbox {
     /// Ready when a record waits.
     pub(super) fn poll_waiting(&self, cx: &Context<'_>) -> Poll<()> {
         *self.waker.borrow_mut() = Some(cx.waker().clone());
-        if self.waiting.borrow().records.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        let waiting = self.waiting.borrow();
+        if waiting.records.is_empty() && waiting.replied.is_empty() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// What the shard has to tell at its end, but for its hosts.

@@ -27,7 +27,7 @@ pub use headers::HeaderList;
 pub use hooks::{BodyUse, BodyWriter, Hooks, Reply, RequestHead, ResponseHead};
 pub use job::{AttemptCounts, Egress, Extra, Hop, Job, Repeats, Special};
 pub use outcome::{Attempt, Outcome, Response};
-pub use ports::{Acknowledge, More, Record, Rejected, Resolve, Resolved, Sink, Source};
+pub use ports::{Acknowledge, Ending, More, Record, Rejected, Resolve, Resolved, Settled, Sink, Source};
 pub use printable::printable;
 pub use reason::{DeferReason, GiveUpReason};
 pub use site::site_of;

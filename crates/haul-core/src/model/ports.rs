@@ -1,6 +1,6 @@
 //! The traits at the edges: where jobs come from, where records go, how names become addresses.
 //!
-//! The acknowledgement path is here from the start: source → job → outcome → sink has it → `acknowledge`. A source
+//! The acknowledgement path is here from the start: source → job → outcome → sink has it → `settled`. A source
 //! that must not lose work (a queue, a journal) forgets a job only then; a plain file ignores it.
 
 use std::future::Future;
@@ -92,7 +92,7 @@ pub trait Source: Send {
     /// Appends up to `max` entries to `into`. Blocks until there is at least one or the end is reached, and returns
     /// as soon as the next one would block: fetching must not wait for a slow pipe to fill a batch.
     ///
-    /// `seq` counts up from 0 over jobs and rejected lines together. `now` is when the read began, good enough for the
+    /// `seq` counts up from 0 over jobs and rejected lines together: no two have the same. `now` is when the read began, good enough for the
     /// jobs' time of reading: the engine sets that to when it ended, unless the source [sets times](Self::sets_times).
     ///
     /// # Errors
@@ -111,10 +111,34 @@ pub trait Source: Send {
     }
 }
 
-/// Told which jobs are finished for good: their records are with the sink.
+/// How a job, or a rejected line, came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ending {
+    /// Its record is with the sink, and safe there.
+    Recorded,
+    /// Its outcome went to the one who waited for it ([`Reply`](super::Reply)); it has no record.
+    Replied,
+    /// The run was stopped before it ended; it has no record. Its request may have been sent.
+    Cancelled,
+    /// It ended, and its record could not be written.
+    Unwritten,
+}
+
+/// A job that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Its position in the input ([`Job::seq`]).
+    pub seq: u64,
+    /// How.
+    pub ending: Ending,
+}
+
+/// Told of each job that it is over. Every job and every rejected line that a run took from its source is settled exactly once, in no
+/// particular order; those that a stop cut short at the end of the run. What was read and never taken in, because the run was being
+/// stopped, is not.
 pub trait Acknowledge: Send {
-    /// The records at these positions are safe.
-    fn acknowledge(&mut self, seqs: &[u64]);
+    /// These are over.
+    fn settled(&mut self, jobs: &[Settled]);
 }
 
 /// Where records go. Called from a thread of its own, so it may block.
