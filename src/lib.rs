@@ -74,7 +74,7 @@
 //! - A runnable program for each habit people bring from other tools, as one after the other, as completed, batches,
 //!   time-outs and retries, streaming to disk, or under tower: the folder `examples/`.
 
-pub(crate) use haul_core::{attempt, policy, pool};
+pub(crate) use haul_core::{attempt, policy, pool, work};
 #[doc(inline)]
 pub use haul_core::{config, model, sched};
 pub(crate) use haul_net::{body, conn, dial, dns, wait};

@@ -330,8 +330,7 @@ fn redirects_are_followed_over_hosts_and_recorded() {
     assert_eq!(status(&outcome), Some(200));
     assert_eq!(outcome.job.url.as_str(), last);
     assert_eq!(outcome.job.given(), first);
-    let extra = outcome.job.extra.as_ref().expect("hops");
-    let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.status, hop.url.as_str())).collect();
+    let hops: Vec<_> = outcome.job.hops().iter().map(|hop| (hop.status, hop.url.as_str())).collect();
     assert_eq!(hops, [(301, &*first), (307, &*middle)]);
     assert_eq!(outcome.attempts, 3);
 

@@ -11,6 +11,7 @@ use haul::model::{
     Time, Timings, WebUrl,
 };
 use haul::sink::{BodyForm, RecordFields, append_line};
+use haul_core::work;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use serde_json::Value;
 
@@ -56,7 +57,7 @@ fn records() -> Vec<Record> {
     let mut redirected = Job::new(0, url("https://www.example.com/"), Time::ZERO);
     redirected.extra_mut().given = Some("HTTP://Example.com".into());
     redirected.extra_mut().id = Some(r#"{"row": 1.50}"#.into());
-    redirected.extra_mut().hops = vec![
+    work::of_mut(&mut redirected).hops = vec![
         Hop { url: url("http://example.com/"), method: Method::GET, status: 301 },
         Hop { url: url("https://example.com/"), method: Method::GET, status: 308 },
     ];
@@ -84,8 +85,8 @@ fn records() -> Vec<Record> {
     let dead = Failure::new(Phase::Queue, FailureKind::HostDead, "the host failed 5 times in a row (connect refused)");
 
     let mut waited = Job::new(6, url("http://example.com/6"), Time::ZERO);
-    waited.extra_mut().body_dropped = true;
-    waited.extra_mut().gave_up = Some(GiveUpReason::RetryAfter);
+    let work = work::of_mut(&mut waited);
+    (work.body_dropped, work.gave_up) = (true, Some(GiveUpReason::RetryAfter));
     let busy = Response { status: 503, body: None, saved: None, ..response() };
     let held = Timings { backed_off: Some(Duration::from_micros(180)), ..timings() };
     let seventh = Attempt { result: Ok(busy), timings: held, remote, reused: false, wire_bytes: 17 };

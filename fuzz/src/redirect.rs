@@ -102,7 +102,7 @@ fn plain_host(location: &str) -> Option<&str> {
 }
 
 fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
-    let hops = &job.extra.as_ref().expect("it has hops").hops;
+    let hops = job.hops();
     assert!(hops.len() <= MAX_REDIRECTS as usize, "{} redirects", hops.len());
     let special = job.special().expect("it had one from the start");
     if left_origin {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{Failure, Hop, Outcome, ResponseHead, Timings, WebUrl};
 use crate::text::{self, Text};
+use crate::work;
 
 /// What is known of a response before its body.
 #[derive(Debug)]
@@ -31,13 +32,13 @@ impl Head {
     pub(super) fn of(head: &ResponseHead<'_>) -> Self {
         Self {
             url: head.job.url.clone(),
-            redirects: head.job.extra.as_ref().map(|extra| extra.hops.clone()).unwrap_or_default(),
+            redirects: head.job.hops().to_vec(),
             status: head.status,
             version: head.version,
             headers: head.headers.clone(),
             remote: head.remote,
             reused: head.reused,
-            attempts: head.job.attempts() + 1,
+            attempts: work::attempts(head.job) + 1,
             timings: head.timings,
             saved: None,
         }
@@ -66,11 +67,13 @@ impl Head {
 
     /// Of a response that is complete, with its body.
     pub(super) fn and_body(outcome: Outcome) -> Result<(Self, Bytes), Failure> {
-        let Outcome { job, attempts, last } = outcome;
+        let Outcome { mut job, attempts, last } = outcome;
         let response = last.result?;
+        let redirects =
+            if job.hops().is_empty() { Vec::new() } else { std::mem::take(&mut work::of_mut(&mut job).hops) };
         let head = Self {
             url: job.url,
-            redirects: job.extra.map(|extra| extra.hops).unwrap_or_default(),
+            redirects,
             status: StatusCode::from_u16(response.status).unwrap_or_default(),
             version: response.version,
             headers: response.headers.map(HeaderMap::from).unwrap_or_default(),

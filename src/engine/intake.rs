@@ -8,6 +8,7 @@ use super::shard::cost;
 use super::shared::Shared;
 use super::window::Held;
 use crate::model::{Clock, Failure, Job, More, Record, Rejected, Source};
+use crate::work;
 
 /// Entries per read: enough to make a hand-over cheap, few enough that the first ones are fetched at once.
 const BATCH: usize = 256;
@@ -85,6 +86,6 @@ fn weigh(job: &mut Job, small: usize) -> u64 {
     if bytes <= small {
         return 0;
     }
-    job.extra_mut().held_bytes = bytes as u64;
+    work::of_mut(job).held_bytes = bytes as u64;
     bytes as u64
 }

@@ -8,6 +8,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::model::Job;
+use crate::work;
 
 #[derive(Debug, Default)]
 struct State {
@@ -35,9 +36,7 @@ pub(super) struct Held {
 impl Held {
     /// Those of one job, as they were counted.
     pub(super) fn by(job: &Job) -> Self {
-        job.extra
-            .as_ref()
-            .map_or_else(Self::default, |extra| Self { bytes: extra.held_bytes, grown: extra.grown_bytes })
+        work::of(job).map_or_else(Self::default, |work| Self { bytes: work.held_bytes, grown: work.grown_bytes })
     }
 
     /// Adds those of another.

@@ -77,13 +77,13 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     row.number_or_null(key!("status"), response.map(|response| response.status));
     row.text_or_null(key!("version"), response.map(|response| version_name(response.version)));
     content(response.map(|response| (response, job.url.host())), last.wire_bytes, fields, row);
-    if extra.is_some_and(|extra| extra.body_dropped) {
+    if job.is_body_dropped() {
         row.bool(key!("body_dropped"), true);
     }
-    if let Some(reason) = extra.and_then(|extra| extra.gave_up).filter(|reason| *reason != GiveUpReason::Final) {
+    if let Some(reason) = job.gave_up().filter(|reason| *reason != GiveUpReason::Final) {
         row.text(key!("gave_up"), reason.name());
     }
-    match extra.map_or(&[][..], |extra| &extra.hops) {
+    match job.hops() {
         [] => row.key(key!("redirects")).extend_from_slice(b"[]"),
         hops => row.any(key!("redirects"), &Redirects(hops)),
     }

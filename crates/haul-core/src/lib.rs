@@ -10,3 +10,4 @@ pub mod model;
 pub mod policy;
 pub mod pool;
 pub mod sched;
+pub mod work;

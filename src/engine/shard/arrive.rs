@@ -6,6 +6,7 @@ use super::Shard;
 use crate::dial::{Route, Target};
 use crate::model::{Attempt, Job, Outcome, Time, site_of};
 use crate::sched::{Event, HostId, HostLimits, HostRules};
+use crate::work;
 
 impl Shard {
     /// A job has come from the source.
@@ -18,7 +19,7 @@ impl Shard {
     /// A redirect has sent a job here.
     pub(super) fn continued(&self, mut job: Job, now: Time) {
         if let Err(failure) = self.stowage.put(&mut job) {
-            let attempts = job.attempts();
+            let attempts = work::attempts(&job);
             return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
         }
         let host = self.host_of(&job, now);

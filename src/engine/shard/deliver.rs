@@ -9,6 +9,7 @@ use super::outbox::ShardReport;
 use crate::attempt;
 use crate::model::{Attempt, Failure, GiveUpReason, Job, Outcome};
 use crate::sched::HostId;
+use crate::work;
 
 /// How long a record may wait for company.
 const LINGER: Duration = Duration::from_millis(5);
@@ -16,17 +17,17 @@ const LINGER: Duration = Duration::from_millis(5);
 impl Shard {
     /// The scheduler gives a job back: its last attempt is its result, or the reason is.
     pub(super) fn give_up(&self, host: HostId, mut job: Job, reason: GiveUpReason) {
-        let attempts = job.attempts();
+        let attempts = work::attempts(&job);
         self.hosts.leaves(host);
-        if let Some(extra) = &mut job.extra {
-            extra.gave_up = Some(reason);
+        if job.extra.is_some() {
+            work::of_mut(&mut job).gave_up = Some(reason);
         }
         if let Err(failure) = self.stowage.take(&mut job) {
             return self.deliver(Outcome { job, attempts, last: Attempt::unsent(failure) });
         }
-        match job.extra.as_mut().and_then(|extra| self.keepsakes.redeem(extra)) {
+        match self.redeem(&mut job) {
             // Whoever waits for a response would take one without its body for whole; a record says that it has none.
-            Some(_) if job.extra.as_ref().is_some_and(|extra| extra.body_dropped && extra.reply.is_some()) => {
+            Some(_) if job.is_body_dropped() && job.extra.as_ref().is_some_and(|extra| extra.reply.is_some()) => {
                 let last = Attempt::unsent(self.untried(host, reason));
                 self.deliver(Outcome { job, attempts, last });
             }
@@ -37,6 +38,11 @@ impl Shard {
                 self.deliver(Outcome { job, attempts, last });
             }
         }
+    }
+
+    /// What the job's last attempt brought, if it had any.
+    fn redeem(&self, job: &mut Job) -> Option<Attempt> {
+        job.extra.is_some().then(|| self.keepsakes.redeem(work::of_mut(job))).flatten()
     }
 
     /// The failure of a job that was given up without an attempt of its own.

@@ -10,10 +10,11 @@ use crate::attempt::{self, Beside, Ended};
 use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
 use crate::engine::message::Message;
-use crate::model::{Attempt, AttemptCounts, CloseReason, Job, Outcome, Time};
+use crate::model::{Attempt, CloseReason, Job, Outcome, Time};
 use crate::policy::redirect::{self, Decision};
 use crate::policy::{Fault, RetryFacts, Verdict, retry_after};
 use crate::sched::{Event, HostId, Report};
+use crate::work::{self, AttemptCounts};
 
 impl Shard {
     /// Settles an attempt: on to the next hop, done, or back to the scheduler for another try.
@@ -28,8 +29,8 @@ impl Shard {
         if exchanged.result.is_err() && flight.is_abandoned() {
             exchanged.result = Err(abandoned());
         }
-        if let Some(extra) = &mut flight.job.extra {
-            self.keepsakes.discard(extra);
+        if flight.job.extra.is_some() {
+            self.keepsakes.discard(work::of_mut(&mut flight.job));
         }
         let reused = flight.dial.is_none();
         if reused && !exchanged.sent.is_harmless() {
@@ -38,7 +39,7 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let earlier = flight.job.extra.as_ref().map_or(0, |extra| extra.counts.on_hop);
+        let earlier = work::of(&flight.job).map_or(0, |work| work.counts.on_hop);
         let end = exchanged.end(reused);
         let (says_all, verdict) =
             (end.says_all(), self.verdict(&end, exchanged.head.as_ref().map(|head| &head.headers)));
@@ -77,13 +78,13 @@ impl Shard {
             let before = self.held_before(host, now);
             self.sched.borrow_mut().handle(Event::Done { host, report }, now);
             self.log_host(host, before, now);
-            let attempts = flight.job.attempts() + 1;
+            let attempts = work::attempts(&flight.job) + 1;
             self.hosts.leaves(host);
             self.deliver(Outcome { job: flight.job, attempts, last: attempt });
         } else {
             let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
-            let attempts = flight.job.attempts() + 1;
+            let attempts = work::attempts(&flight.job) + 1;
             let job = |may_come_again| self.put_away(flight.job, attempt, may_come_again);
             self.sched.borrow_mut().failed(host, report, facts, job, now);
             // What answers over them may not be all of the host.
@@ -97,12 +98,12 @@ impl Shard {
 
     /// Puts the job's attempt into it, which is its result unless another one follows.
     fn put_away(&self, mut job: Job, attempt: Attempt, may_come_again: bool) -> Job {
-        let extra = job.extra_mut();
-        extra.counts.all += 1;
+        let work = work::of_mut(&mut job);
+        work.counts.all += 1;
         if may_come_again {
-            self.keepsakes.put(extra, attempt);
+            self.keepsakes.put(work, attempt);
         } else {
-            extra.last = Some(Box::new(attempt));
+            work.last = Some(Box::new(attempt));
         }
         self.stowage.put_again(&mut job);
         job
@@ -115,7 +116,7 @@ impl Shard {
 
     /// What the job of an attempt may still expect, and what it has had then.
     pub(super) fn facts(&self, flight: &Flight, end: &Ended<'_>, verdict: Verdict) -> (RetryFacts, AttemptCounts) {
-        let mut counts = flight.job.counts();
+        let mut counts = work::counts(&flight.job);
         if end.is_well(verdict) {
             return (RetryFacts::WELL, counts);
         }
@@ -136,7 +137,7 @@ impl Shard {
             self.go_to_http1(self.pool_key(flight), flight.host);
         }
         let (facts, counts) = self.facts(flight, end, verdict);
-        flight.job.extra_mut().counts = counts;
+        work::of_mut(&mut flight.job).counts = counts;
         facts
     }
 

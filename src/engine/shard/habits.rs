@@ -9,6 +9,7 @@ use crate::conn::Exchanged;
 use crate::model::{CloseReason, Time};
 use crate::pool::{ConnId, Habits, SOON};
 use crate::sched::HostId;
+use crate::work;
 
 impl Shard {
     /// A new connection carries no more than its host is known to take, and is kept no longer than it is known to last.
@@ -84,7 +85,7 @@ impl Shard {
             return;
         }
         if flight.dial.is_some() {
-            if flight.job.counts().repeats.not_before > 0 {
+            if work::counts(&flight.job).repeats.not_before > 0 {
                 self.hosts.learn(flight.host, Habits::pardon);
             }
             return;

@@ -9,7 +9,8 @@ use std::cell::Cell;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 
-use crate::model::{Attempt, Extra, HeaderList, Response};
+use crate::model::{Attempt, HeaderList, Response};
+use crate::work::Work;
 
 /// What a header takes beside its text.
 const HEADER: usize = 96;
@@ -28,54 +29,54 @@ impl Keepsakes {
     }
 
     /// Puts `attempt` away in its job until the next one has ended.
-    pub(super) fn put(&self, extra: &mut Extra, mut attempt: Attempt) {
-        self.discard(extra);
+    pub(super) fn put(&self, work: &mut Work, mut attempt: Attempt) {
+        self.discard(work);
         if let Ok(response) = &mut attempt.result {
-            self.put_response(extra, response);
+            self.put_response(work, response);
         }
-        extra.last = Some(Box::new(attempt));
+        work.last = Some(Box::new(attempt));
     }
 
-    fn put_response(&self, extra: &mut Extra, response: &mut Response) {
+    fn put_response(&self, work: &mut Work, response: &mut Response) {
         if let Some(headers) = response.headers.take()
-            && self.take(extra, size(&headers))
+            && self.take(work, size(&headers))
         {
             response.headers = Some(copied(&headers));
         }
         if let Some(body) = response.body.take() {
-            extra.body_dropped = !self.take(extra, body.len());
-            if !extra.body_dropped {
+            work.body_dropped = !self.take(work, body.len());
+            if !work.body_dropped {
                 // It may be a part of something larger, or hold memory that is rationed for bodies on their way.
                 response.body = Some(Bytes::copy_from_slice(&body));
             }
         }
     }
 
-    fn take(&self, extra: &mut Extra, bytes: usize) -> bool {
+    fn take(&self, work: &mut Work, bytes: usize) -> bool {
         let used = self.used.get() + bytes;
         let fits = used <= self.most;
         if fits {
             self.used.set(used);
-            extra.kept_bytes += bytes as u64;
+            work.kept_bytes += bytes as u64;
         }
         fits
     }
 
     /// The last attempt of the job, if it had any: it is the result now.
-    pub(super) fn redeem(&self, extra: &mut Extra) -> Option<Attempt> {
-        self.give_back(extra);
-        extra.last.take().map(|last| *last)
+    pub(super) fn redeem(&self, work: &mut Work) -> Option<Attempt> {
+        self.give_back(work);
+        work.last.take().map(|last| *last)
     }
 
     /// The job has a newer result.
-    pub(super) fn discard(&self, extra: &mut Extra) {
-        self.give_back(extra);
-        extra.last = None;
-        extra.body_dropped = false;
+    pub(super) fn discard(&self, work: &mut Work) {
+        self.give_back(work);
+        work.last = None;
+        work.body_dropped = false;
     }
 
-    fn give_back(&self, extra: &mut Extra) {
-        let bytes = usize::try_from(std::mem::take(&mut extra.kept_bytes)).unwrap_or(usize::MAX);
+    fn give_back(&self, work: &mut Work) {
+        let bytes = usize::try_from(std::mem::take(&mut work.kept_bytes)).unwrap_or(usize::MAX);
         self.used.set(self.used.get().saturating_sub(bytes));
     }
 }
@@ -122,31 +123,31 @@ mod tests {
         attempt
     }
 
-    fn kept(extra: &Extra) -> (bool, bool) {
-        let response = extra.last.as_ref().expect("put").result.as_ref().expect("a response");
+    fn kept(work: &Work) -> (bool, bool) {
+        let response = work.last.as_ref().expect("put").result.as_ref().expect("a response");
         (response.headers.is_some(), response.body.is_some())
     }
 
     #[test]
     fn what_finds_no_room_goes_the_body_first() {
         let keepsakes = Keepsakes::new(1000);
-        let mut extras: Vec<Extra> = (0..4).map(|_| Extra::default()).collect();
-        keepsakes.put(&mut extras[0], attempt(3, 500));
-        keepsakes.put(&mut extras[1], attempt(3, 500));
-        keepsakes.put(&mut extras[2], attempt(3, 100));
-        keepsakes.put(&mut extras[3], attempt(503, 1));
+        let mut works: Vec<Work> = (0..4).map(|_| Work::default()).collect();
+        keepsakes.put(&mut works[0], attempt(3, 500));
+        keepsakes.put(&mut works[1], attempt(3, 500));
+        keepsakes.put(&mut works[2], attempt(3, 100));
+        keepsakes.put(&mut works[3], attempt(503, 1));
         assert_eq!(
-            extras.iter().map(kept).collect::<Vec<_>>(),
+            works.iter().map(kept).collect::<Vec<_>>(),
             [(true, true), (true, false), (true, true), (false, true)]
         );
-        assert_eq!(extras.iter().map(|extra| extra.body_dropped).collect::<Vec<_>>(), [false, true, false, false]);
-        let first = keepsakes.redeem(&mut extras[0]).expect("kept").result.expect("a response");
+        assert_eq!(works.iter().map(|work| work.body_dropped).collect::<Vec<_>>(), [false, true, false, false]);
+        let first = keepsakes.redeem(&mut works[0]).expect("kept").result.expect("a response");
         assert_eq!(first.body.expect("kept").len(), 500);
         assert_eq!(first.headers.expect("kept").iter().next().expect("one").1, "vvv");
-        keepsakes.put(&mut extras[1], attempt(3, 500));
-        assert_eq!((kept(&extras[1]), extras[1].body_dropped), ((true, true), false), "there is room again");
-        extras.iter_mut().for_each(|extra| keepsakes.discard(extra));
+        keepsakes.put(&mut works[1], attempt(3, 500));
+        assert_eq!((kept(&works[1]), works[1].body_dropped), ((true, true), false), "there is room again");
+        works.iter_mut().for_each(|work| keepsakes.discard(work));
         assert_eq!(keepsakes.used.get(), 0);
-        assert!(extras.iter().all(|extra| extra.last.is_none()));
+        assert!(works.iter().all(|work| work.last.is_none()));
     }
 }

@@ -20,6 +20,7 @@ use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job,
 use crate::policy::redirect::Step;
 use crate::pool::ConnId;
 use crate::sched::{HeldAgainst, HostId};
+use crate::work;
 
 /// The events of requests and their jobs.
 const REQUEST: &str = "haul::request";
@@ -111,7 +112,7 @@ impl Shard {
             target: REQUEST,
             url = %flight.job.url,
             method = %self.requests.method(flight),
-            attempt = flight.job.attempts() + 1,
+            attempt = work::attempts(&flight.job) + 1,
             connection = %self.name(id),
             reused = flight.dial.is_none(),
             remote = remote.map(tracing::field::display),
@@ -175,7 +176,7 @@ impl Shard {
 
     /// A redirect is followed.
     pub(super) fn log_redirect(&self, job: &Job, step: &Step) {
-        let hops = || job.extra.as_ref().map_or(0, |extra| extra.hops.len());
+        let hops = || job.hops().len();
         debug!(
             target: REQUEST,
             url = %job.url,
@@ -329,14 +330,14 @@ fn log_throttle(url: &str, before: HeldAgainst, after: HeldAgainst) {
 #[cold]
 fn log_end(outcome: &Outcome) {
     let (job, attempts) = (&outcome.job, outcome.attempts);
-    let gave_up = job.extra.as_ref().and_then(|extra| extra.gave_up);
+    let gave_up = job.gave_up();
     let gave_up = gave_up.map(tracing::field::display);
     match &outcome.last.result {
         Err(Failure { kind: FailureKind::Cancelled, message, .. }) => {
             debug!(target: REQUEST, url = %job.url, attempts, error = %message, "cancelled");
         }
         Err(Failure { phase, kind, message, .. }) => {
-            let hops = job.extra.as_ref().map_or(0, |extra| extra.hops.len());
+            let hops = job.hops().len();
             info!(
                 target: REQUEST,
                 url = %job.url,

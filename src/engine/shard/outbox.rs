@@ -178,7 +178,7 @@ impl Outbox {
 
 /// Attempts beyond one per hop.
 fn retries(outcome: &Outcome) -> u64 {
-    let hops = outcome.job.extra.as_ref().map_or(0, |extra| extra.hops.len()) as u64;
+    let hops = outcome.job.hops().len() as u64;
     u64::from(outcome.attempts).saturating_sub(hops + 1)
 }
 

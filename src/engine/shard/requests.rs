@@ -21,6 +21,7 @@ use crate::model::{
 };
 use crate::policy::redirect::{self, Asked, Decision};
 use crate::source::OURS;
+use crate::work;
 
 /// What a job is told whose hook panicked.
 const PANICKED: &str = "a hook panicked; its message is on standard error";
@@ -171,7 +172,7 @@ impl Requests {
     /// Lets the run's hooks change the request, or refuse it. What would break the framing is taken out again.
     pub(super) fn ask_hooks(&self, flight: &Flight, headers: &mut HeaderMap) -> Result<(), Failure> {
         let Some(hooks) = self.hooks() else { return Ok(()) };
-        let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), flight.job.attempts());
+        let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), work::attempts(&flight.job));
         let mut head = RequestHead::new(url, method, earlier_attempts, headers);
         let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
         OURS.iter().for_each(|name| drop(headers.remove(name)));

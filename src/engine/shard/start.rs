@@ -9,6 +9,7 @@ use crate::conn::Exchanged;
 use crate::model::{Clock, CloseReason, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Event, HostId};
+use crate::work;
 
 impl Shard {
     /// Puts a flight on a connection: an open one, or a new one.
@@ -18,7 +19,7 @@ impl Shard {
             return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
         }
         let (key, habits) = self.place_of(&flight);
-        let repeats = flight.job.counts().repeats;
+        let repeats = work::counts(&flight.job).repeats;
         let demand = Demand {
             slots: if habits.wants_http1() { 1 } else { self.slots_per_connection(flight.host) },
             waiting: self.connections.waiting_for(key),

@@ -14,6 +14,7 @@ use slab::Slab;
 use crate::engine::shared::Shared;
 use crate::model::{Failure, FailureKind, Hop, Job, Phase, WebUrl};
 use crate::spill::{Slot, Spill};
+use crate::work;
 
 /// The most bytes of text that one shard puts on disk.
 const MOST_ON_DISK: u64 = 4 << 30;
@@ -48,15 +49,15 @@ impl Texts {
         let number = stowed.slots.insert(slot);
         drop(stowed);
         job.url = WebUrl::root_of(job.url.origin());
-        let extra = job.extra_mut();
-        (extra.given, extra.hops) = (None, Vec::new());
-        extra.stowed = Some(number);
+        job.extra_mut().given = None;
+        let work = work::of_mut(job);
+        (work.hops, work.stowed) = (Vec::new(), Some(number));
         Ok(())
     }
 
     /// Brings the text of `job` back, if it was put away.
     fn take(&self, job: &mut Job) -> io::Result<bool> {
-        let Some(number) = job.extra.as_mut().and_then(|extra| extra.stowed.take()) else { return Ok(false) };
+        let Some(number) = work::of(job).and_then(|work| work.stowed) else { return Ok(false) };
         let mut stowed = self.0.borrow_mut();
         let (slot, mut text) = (stowed.slots.remove(number), Vec::new());
         stowed.spill.take(slot, &mut text)?;
@@ -64,8 +65,9 @@ impl Texts {
         drop(stowed);
         let read = read(&text).ok_or_else(|| io::Error::other("what was written was not read again"))?;
         job.url = read.url;
-        let extra = job.extra_mut();
-        (extra.given, extra.hops) = (read.given, read.hops);
+        job.extra_mut().given = read.given;
+        let work = work::of_mut(job);
+        (work.hops, work.stowed) = (read.hops, None);
         Ok(true)
     }
 }
@@ -85,9 +87,8 @@ fn written(job: &Job) -> Vec<u8> {
         text.extend_from_slice(bytes);
     };
     piece(job.url.as_str().as_bytes());
-    let extra = job.extra.as_deref();
-    piece(extra.and_then(|extra| extra.given.as_deref()).unwrap_or_default().as_bytes());
-    for Hop { url, method, status } in extra.map_or(&[][..], |extra| &extra.hops) {
+    piece(job.extra.as_ref().and_then(|extra| extra.given.as_deref()).unwrap_or_default().as_bytes());
+    for Hop { url, method, status } in job.hops() {
         piece(url.as_str().as_bytes());
         piece(method.as_str().as_bytes());
         piece(&status.to_le_bytes());
@@ -127,23 +128,23 @@ impl Stowage {
     /// Counts what redirects have added to `job`, and puts its text away where they have added too much to all.
     pub(super) fn put(&self, job: &mut Job) -> Result<(), Failure> {
         let bytes = job.bytes();
-        if bytes <= self.shared.small_job || job.extra.as_ref().is_none_or(|extra| extra.hops.is_empty()) {
+        if bytes <= self.shared.small_job || job.hops().is_empty() {
             return Ok(());
         }
-        let extra = job.extra_mut();
-        let more = (bytes as u64).saturating_sub(extra.held_bytes);
+        let work = work::of_mut(job);
+        let more = (bytes as u64).saturating_sub(work.held_bytes);
         if self.shared.window.may_grow(more) {
-            extra.held_bytes += more;
-            extra.grown_bytes += more;
+            work.held_bytes += more;
+            work.grown_bytes += more;
             return Ok(());
         }
         self.texts.put(job).map_err(|error| {
             let message = format!("redirects have made jobs larger than there is memory for: {error}");
             Failure::new(Phase::Head, FailureKind::RedirectLimit, message)
         })?;
-        let extra = job.extra_mut();
-        let gone = std::mem::take(&mut extra.grown_bytes);
-        extra.held_bytes -= gone;
+        let work = work::of_mut(job);
+        let gone = std::mem::take(&mut work.grown_bytes);
+        work.held_bytes -= gone;
         self.shared.window.shrink(gone);
         Ok(())
     }
@@ -167,10 +168,10 @@ impl Stowage {
         if taken {
             // On its way it counts, room or not: the requests in flight bound it.
             let bytes = job.bytes() as u64;
-            let extra = job.extra_mut();
-            let more = bytes.saturating_sub(extra.held_bytes);
-            extra.held_bytes += more;
-            extra.grown_bytes += more;
+            let work = work::of_mut(job);
+            let more = bytes.saturating_sub(work.held_bytes);
+            work.held_bytes += more;
+            work.grown_bytes += more;
             self.shared.window.grow(more);
         }
         Ok(())
@@ -188,8 +189,9 @@ mod tests {
         let mut job = Job::new(7, url("http://b.example:81/path?q=1"), Time::ZERO);
         let extra = job.extra_mut();
         extra.given = Some("http://A.example".into());
-        extra.hops.push(Hop { url: url("http://a.example/"), method: Method::POST, status: 303 });
-        extra.hops.push(Hop { url: url("http://c.example/ü"), method: Method::GET, status: 302 });
+        let work = work::of_mut(&mut job);
+        work.hops.push(Hop { url: url("http://a.example/"), method: Method::POST, status: 303 });
+        work.hops.push(Hop { url: url("http://c.example/ü"), method: Method::GET, status: 302 });
         let (stowage, before) = (Texts::default(), format!("{job:?}"));
         stowage.put(&mut job).expect("room");
         assert_eq!((job.url.as_str(), job.given()), ("http://b.example:81/", "http://b.example:81/"));

@@ -1,9 +1,11 @@
 //! What the job of an attempt may still expect: its free repeats, its retries, its waits.
 
 use crate::config::RetrySettings;
-use crate::model::{AttemptCounts, Repeats};
 use crate::policy::{Fault, RetryFacts, Verdict, is_wait};
 
+use crate::work::{AttemptCounts, Repeats};
+
+use super::repeat::repeat;
 use super::{Ended, Sent};
 
 /// What is known beside an attempt.
@@ -31,7 +33,7 @@ pub fn facts(
 ) -> RetryFacts {
     let fault = ended.fault();
     let replayable = beside.idempotent || ended.sent.is_harmless() || fault.is_some_and(Fault::is_harmless);
-    let repeats = fault.map(|fault| fault.repeats(counts.repeats, beside.answered, beside.crowded));
+    let repeats = fault.map(|fault| repeat(fault, counts.repeats, beside.answered, beside.crowded));
     if fault.is_some_and(Fault::wants_new) || ended.has_timed_out_on_a_kept_connection() {
         counts.repeats.not_before = beside.opened;
     }
@@ -56,7 +58,7 @@ pub fn facts(
 /// Whether a request that the peer has not looked at, because it is asked too much, waits without that being an attempt: as long
 /// as it takes others.
 fn takes_others(counts: &mut AttemptCounts, beside: &Beside) -> bool {
-    let repeats = Fault::Unprocessed.repeats(counts.repeats, beside.answered, beside.crowded);
+    let repeats = repeat(Fault::Unprocessed, counts.repeats, beside.answered, beside.crowded);
     counts.repeats = repeats.unwrap_or(counts.repeats);
     repeats.is_some()
 }

@@ -5,6 +5,7 @@
 
 mod ended;
 mod facts;
+mod repeat;
 mod words;
 
 pub use ended::{Ended, Sent, is_cut, is_timeout};

@@ -1,4 +1,4 @@
-//! A job: one URL to fetch and what the user said about it.
+//! A job: one URL to fetch and what the user said about it. Where the engine stands with it is `work`'s.
 //!
 //! Most jobs are a URL and nothing else, so everything else lives behind one pointer that is usually empty. What a
 //! queued job costs beyond its URL's bytes is held by `crates/haul-cli/tests/footprint.rs`.
@@ -11,11 +11,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::hooks::Reply;
-use super::outcome::Attempt;
 use super::reason::GiveUpReason;
 use super::time::Time;
 use super::url::WebUrl;
 use super::veil::Veiled;
+use super::work::Work;
 
 /// One URL to fetch.
 ///
@@ -25,7 +25,7 @@ use super::veil::Veiled;
 ///
 /// let mut job = Job::new(0, WebUrl::parse("http://a.example/").expect("a URL").0, Time::ZERO);
 /// job.extra_mut().id = Some("\"mine\"".into());
-/// assert_eq!((job.given(), job.attempts()), ("http://a.example/", 0));
+/// assert_eq!((job.given(), job.hops()), ("http://a.example/", &[][..]));
 /// ```
 #[derive(Debug)]
 pub struct Job {
@@ -69,16 +69,22 @@ impl Job {
         self.url.as_str().len() + self.extra.as_ref().map_or(0, |extra| extra.bytes())
     }
 
-    /// Attempts that ended without being final.
+    /// The redirects that were followed, in order.
     #[must_use]
-    pub fn attempts(&self) -> u32 {
-        self.counts().all
+    pub fn hops(&self) -> &[Hop] {
+        self.extra.as_ref().map_or(&[][..], |extra| &extra.work.hops)
     }
 
-    /// What it has had so far.
+    /// Why it was not tried again, once that is so.
     #[must_use]
-    pub fn counts(&self) -> AttemptCounts {
-        self.extra.as_ref().map(|extra| extra.counts).unwrap_or_default()
+    pub fn gave_up(&self) -> Option<GiveUpReason> {
+        self.extra.as_ref()?.work.gave_up
+    }
+
+    /// Whether the body of its response was not kept, for want of room.
+    #[must_use]
+    pub fn is_body_dropped(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.work.body_dropped)
     }
 }
 
@@ -91,33 +97,16 @@ pub struct Extra {
     pub id: Option<Box<str>>,
     /// What differs from the run's default request.
     pub special: Option<Arc<Special>>,
-    /// The job's bytes as the window counts them, for jobs too large to count as one of many: those it came with and those that
-    /// redirects have added.
-    pub held_bytes: u64,
-    /// Of these, the ones that redirects have added.
-    pub grown_bytes: u64,
-    /// Redirects followed so far.
-    pub hops: Vec<Hop>,
-    /// What it has had so far.
-    pub counts: AttemptCounts,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
-    /// Why it was not tried again, once that is so.
-    pub gave_up: Option<GiveUpReason>,
-    /// What the last attempt brought, kept until another has ended.
-    pub last: Option<Box<Attempt>>,
-    /// Where its URL, the one given and the redirects are while they wait outside of memory.
-    pub stowed: Option<usize>,
-    /// The bytes of it that are counted while the job waits for another.
-    pub kept_bytes: u64,
-    /// Its body was not kept, for want of room.
-    pub body_dropped: bool,
+    /// Where the engine stands with it.
+    pub(super) work: Work,
 }
 
 impl Extra {
     fn bytes(&self) -> usize {
         let own = self.given.as_ref().map_or(0, |given| given.len()) + self.id.as_ref().map_or(0, |id| id.len());
-        let hops: usize = self.hops.iter().map(|hop| size_of::<Hop>() + hop.url.as_str().len()).sum();
+        let hops: usize = self.work.hops.iter().map(|hop| size_of::<Hop>() + hop.url.as_str().len()).sum();
         own + hops + self.special.as_ref().map_or(0, |special| special.bytes())
     }
 }
@@ -131,34 +120,6 @@ impl Special {
         let method = self.method.as_ref().map_or(0, |method| method.as_str().len());
         headers.sum::<usize>() + method + self.body.as_ref().map_or(0, Bytes::len)
     }
-}
-
-/// A job's attempts that have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AttemptCounts {
-    /// Those that were not final, over all hops.
-    pub all: u32,
-    /// Of these, the ones on the current hop that were not free: retries are counted per hop.
-    pub on_hop: u32,
-    /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
-    pub waits: u32,
-    /// What connections did to it on the current hop.
-    pub repeats: Repeats,
-}
-
-/// Attempts that came to nothing by the fault of a connection, and were made again for nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repeats {
-    /// How many.
-    pub made: u32,
-    /// Of these, the last ones between which the host answered no request at all.
-    pub barren: u8,
-    /// How many requests the host had answered when the last one was made.
-    pub answered: u32,
-    /// Whether one was for a 421 (Misdirected Request).
-    pub misdirected: bool,
-    /// Connections opened before this one are not used for it: a count of the pool's.
-    pub not_before: u64,
 }
 
 /// One redirect that was followed.

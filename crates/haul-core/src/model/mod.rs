@@ -21,11 +21,12 @@ mod time;
 mod timing;
 mod url;
 mod veil;
+pub(crate) mod work;
 
 pub use failure::{Failure, FailureKind, Phase};
 pub use headers::HeaderList;
 pub use hooks::{BodyUse, BodyWriter, Hooks, Reply, RequestHead, ResponseHead};
-pub use job::{AttemptCounts, Egress, Extra, Hop, Job, Repeats, Special};
+pub use job::{Egress, Extra, Hop, Job, Special};
 pub use outcome::{Attempt, Outcome, Response};
 pub use ports::{Acknowledge, Ending, More, Record, Rejected, Resolve, Resolved, Settled, Sink, Source};
 pub use printable::printable;

@@ -22,9 +22,10 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::model::{
-    AttemptCounts, Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers,
-    stays_with_origin, without_credentials,
+    Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers, stays_with_origin,
+    without_credentials,
 };
+use crate::work::{self, AttemptCounts};
 
 /// The request that was answered.
 #[derive(Clone, Copy, Debug)]
@@ -96,15 +97,15 @@ fn is_place(location: &[u8]) -> bool {
 /// target starts with a fresh count of retries.
 pub fn follow(job: &mut Job, step: Step) {
     let from = std::mem::replace(&mut job.url, step.url);
-    let extra = job.extra_mut();
-    extra.given.get_or_insert_with(|| from.as_str().into());
-    extra.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
-    extra.counts = AttemptCounts { all: extra.counts.all.saturating_add(1), ..AttemptCounts::default() };
-    extra.last = None;
+    job.extra_mut().given.get_or_insert_with(|| from.as_str().into());
+    let work = work::of_mut(job);
+    work.hops.push(Hop { url: from, method: step.asked_with.clone(), status: step.status });
+    work.counts = AttemptCounts { all: work.counts.all.saturating_add(1), ..AttemptCounts::default() };
+    work.last = None;
     if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {
         return;
     }
-    let special = Arc::make_mut(extra.special.get_or_insert_default());
+    let special = Arc::make_mut(job.extra_mut().special.get_or_insert_default());
     if step.method != step.asked_with {
         special.method = Some(step.method);
     }
@@ -142,7 +143,7 @@ fn target(base: &WebUrl, location: &[u8]) -> Result<WebUrl, Failure> {
 
 fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
     let method = next_method(status, asked.method);
-    let hops = asked.job.extra.as_ref().map_or(&[][..], |extra| &extra.hops);
+    let hops = asked.job.hops();
     if hops.len() >= asked.max_redirects as usize {
         return Err(too_many(asked, hops, &url, &method));
     }
@@ -454,7 +455,7 @@ mod tests {
         let steps = [(302, "/1"), (302, "/2"), (302, "/3")];
         let mut within = job("http://a.example/0");
         assert_eq!(walk(&mut within, Method::GET, &steps, 3), None);
-        assert_eq!(within.extra.expect("hops").hops.len(), 3);
+        assert_eq!(within.hops().len(), 3);
         let mut beyond = job("http://a.example/0");
         assert_eq!(walk(&mut beyond, Method::GET, &steps, 2), Some(FailureKind::RedirectLimit));
         assert_eq!(beyond.url.as_str(), "http://a.example/2");
@@ -523,15 +524,14 @@ mod tests {
     #[test]
     fn the_job_remembers_where_it_came_from() {
         let mut job = job("http://a.example/0");
-        let repeats = crate::model::Repeats { made: 2, not_before: 9, ..crate::model::Repeats::default() };
-        job.extra_mut().counts = AttemptCounts { all: 2, on_hop: 2, waits: 1, repeats };
+        let repeats = work::Repeats { made: 2, not_before: 9, ..work::Repeats::default() };
+        work::of_mut(&mut job).counts = AttemptCounts { all: 2, on_hop: 2, waits: 1, repeats };
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
         assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
-        assert_eq!(job.attempts(), 4);
-        let extra = job.extra.expect("hops");
-        let hops: Vec<_> = extra.hops.iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
+
+        let hops: Vec<_> = job.hops().iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
         assert_eq!(hops, [("http://a.example/0", 301), ("http://a.example/1", 302)]);
-        assert_eq!(extra.counts, AttemptCounts { all: 4, ..AttemptCounts::default() });
+        assert_eq!(work::counts(&job), AttemptCounts { all: 4, ..AttemptCounts::default() });
     }
 
     #[test]

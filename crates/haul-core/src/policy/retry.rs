@@ -4,7 +4,7 @@
 //! Knows neither how long to wait (`backoff`) nor whether the host can afford it (`budget`).
 
 use crate::config::RetrySettings;
-use crate::model::{FailureKind, GiveUpReason, Repeats};
+use crate::model::{FailureKind, GiveUpReason};
 
 use super::Verdict;
 
@@ -24,13 +24,6 @@ pub enum Fault {
     Stale,
 }
 
-/// So many repeats in a row may be free though the host has answered nothing in between.
-const BARREN: u8 = 3;
-
-/// So many are free for one answer of the host's, to whomever, in between. Each one after them takes twice as many as the one
-/// before.
-const PLENTY: u32 = 64;
-
 impl Fault {
     /// Whether the peer has certainly not acted on the request, whatever its method.
     #[must_use]
@@ -42,38 +35,6 @@ impl Fault {
     #[must_use]
     pub const fn wants_new(self) -> bool {
         matches!(self, Self::Unsent | Self::Misdirected | Self::Stale)
-    }
-
-    /// Whether one more repeat is free, of a job with these behind it whose host has by now `answered` so many requests: what
-    /// the job has behind it then. `crowded`: the connection took other requests in its stead.
-    ///
-    /// Such repeats need no pause and no budget, because it is progress that bounds them: between two of them the host has
-    /// answered a request or taken another, but for three at most in a row, so that a host which takes nothing is asked four
-    /// times and then treated like any other that fails. Who is still refused after 64 of them has to see twice as many answers
-    /// each time: at most 64 + log₂(requests the host has answered) in all. One is free for a 421: the second is an answer.
-    #[must_use]
-    pub const fn repeats(self, mut before: Repeats, answered: u32, crowded: bool) -> Option<Repeats> {
-        let progress = answered.wrapping_sub(before.answered);
-        let owed = match before.made.checked_sub(PLENTY) {
-            None => 1,
-            Some(over) if over < 31 => 2 << over,
-            Some(_) => return None,
-        };
-        if before.made == 0 || progress >= owed || (crowded && before.made < PLENTY) {
-            before.barren = 0;
-        } else if before.barren >= BARREN || before.made >= PLENTY {
-            return None;
-        }
-        if matches!(self, Self::Misdirected) {
-            if before.misdirected {
-                return None;
-            }
-            before.misdirected = true;
-        }
-        before.made += 1;
-        before.barren += 1;
-        before.answered = answered;
-        Some(before)
     }
 }
 
@@ -96,7 +57,7 @@ pub struct RetryFacts {
     pub attempt: u32,
     /// The request may be sent again without harm: idempotent method, or certain not to have been acted on.
     pub replayable: bool,
-    /// The failure is the connection's fault, not the host's ([`Fault::repeats`]): a repeat that does no harm is immediate, costs no
+    /// The failure is the connection's fault, not the host's (`attempt::repeat`): a repeat that does no harm is immediate, costs no
     /// budget, and is made even where retries are off.
     pub fault: Option<Fault>,
 }
@@ -241,41 +202,5 @@ mod tests {
     fn the_whole_table_of_faults() {
         let rows = FAULTS.map(|fault| (fault.is_harmless(), fault.wants_new()));
         assert_eq!(rows, [(true, true), (true, false), (true, false), (true, true), (false, true)]);
-    }
-
-    /// How many repeats are free while the host answers so many requests before each of them.
-    fn in_a_row(fault: Fault, answers: impl Fn(u32) -> u32) -> u32 {
-        let (mut repeats, mut answered) = (Repeats::default(), u32::MAX - 1);
-        loop {
-            answered = answered.wrapping_add(answers(repeats.made));
-            match fault.repeats(repeats, answered, false) {
-                Some(more) => repeats = more,
-                None => return repeats.made,
-            }
-        }
-    }
-
-    #[test]
-    fn without_progress_free_repeats_end_and_with_progress_they_go_on() {
-        assert_eq!(FAULTS.map(|fault| in_a_row(fault, |_| 0)), [3, 3, 3, 1, 3]);
-        assert_eq!(FAULTS.map(|fault| in_a_row(fault, |_| 1)), [64, 64, 64, 1, 64]);
-        assert_eq!(in_a_row(Fault::Unprocessed, |made| u32::from(made % 3 == 0)), 64, "a little is enough");
-        assert_eq!(in_a_row(Fault::Unprocessed, |made| u32::from(made % 4 == 0)), 3);
-        assert_eq!(in_a_row(Fault::Unprocessed, |_| 1 << 10), 64 + 10, "the logarithm of it");
-        assert_eq!(in_a_row(Fault::Unprocessed, |_| 1 << 31), 64 + 31);
-    }
-
-    #[test]
-    fn the_first_is_free_whatever_the_host_has_done_and_each_of_a_mixture_counts() {
-        let first = Fault::Stale.repeats(Repeats::default(), 0, false).expect("the first");
-        assert_eq!(first, Repeats { made: 1, barren: 1, answered: 0, ..Repeats::default() });
-        let second = Fault::Misdirected.repeats(first, 0, false).expect("the second");
-        let third = Fault::Unprocessed.repeats(second, 0, false).expect("the third");
-        assert!(Fault::Unsent.repeats(third, 0, false).is_none());
-        let fourth = Fault::Unsent.repeats(third, 1, false).expect("the host has answered");
-        assert!(Fault::Misdirected.repeats(fourth, 2, false).is_none(), "once");
-        assert!(Fault::Unprocessed.repeats(third, 0, true).is_some(), "others were taken");
-        let many = Repeats { made: 64, ..third };
-        assert!(Fault::Unprocessed.repeats(many, 1, true).is_none(), "in the end answers alone count");
     }
 }

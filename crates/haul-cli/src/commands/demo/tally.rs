@@ -39,7 +39,7 @@ impl OfKind {
                 self.untried += u64::from(failure.kind == FailureKind::HostDead);
             }
         }
-        let hops = outcome.job.extra.as_ref().map_or(0, |extra| extra.hops.len()) as u64;
+        let hops = outcome.job.hops().len() as u64;
         self.retries += u64::from(outcome.attempts).saturating_sub(hops + 1);
         let timings = &outcome.last.timings;
         self.ends.push(outcome.job.accepted.since(Time::ZERO) + timings.queued + timings.total);

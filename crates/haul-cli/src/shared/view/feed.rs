@@ -123,7 +123,7 @@ impl Feed {
 
     fn finished(&mut self, job: &Job) {
         let Some(backlog) = &mut self.backlog else { return };
-        let first_hop = job.extra.as_ref().and_then(|extra| extra.hops.first());
+        let first_hop = job.hops().first();
         let host = first_hop.map_or(&job.url, |hop| &hop.url).origin();
         if let Some(left) = backlog.get_mut(host) {
             *left -= 1;
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(hosts(&mut feed, 0), [""; 0]);
         let mut redirected = job("http://elsewhere.test/");
         let url = WebUrl::parse("http://a.test/1").expect("a URL").0;
-        redirected.extra_mut().hops = vec![Hop { url, method: Method::GET, status: 301 }];
+        haul_core::work::of_mut(&mut redirected).hops = vec![Hop { url, method: Method::GET, status: 301 }];
         feed.went(&[ended(job("http://b.test/1")), ended(redirected)]);
         assert_eq!(hosts(&mut feed, 9), ["http://a.test 1", "https://c.test 1"]);
     }
