@@ -17,8 +17,7 @@ const PLENTY: u32 = 64;
 /// answered a request or taken another, but for three at most in a row, so that a host which takes nothing is asked four
 /// times and then treated like any other that fails. Who is still refused after 64 of them has to see twice as many answers
 /// each time: at most 64 + log₂(requests the host has answered) in all. One is free for a 421: the second is an answer.
-#[must_use]
-pub const fn repeat(fault: Fault, mut before: Repeats, answered: u32, crowded: bool) -> Option<Repeats> {
+pub(super) const fn repeat(fault: Fault, mut before: Repeats, answered: u32, crowded: bool) -> Option<Repeats> {
     let progress = answered.wrapping_sub(before.answered);
     let owed = match before.made.checked_sub(PLENTY) {
         None => 1,
