@@ -77,7 +77,7 @@
 pub(crate) use haul_core::{attempt, policy, pool, work};
 #[doc(inline)]
 pub use haul_core::{config, model, sched};
-pub(crate) use haul_net::{body, conn, dial, dns, wait};
+pub(crate) use haul_net::{body, conn, dial, dns, protocol, wait};
 
 mod client;
 pub mod engine;

@@ -21,6 +21,7 @@ use haul::config::{Config, ConnectTo, FamilyPreference, ResolveRule};
 use haul::model::{Egress, FailureKind, Phase, Scheme};
 use haul_net::dial::{Cause, DialError, Dialed, Io, Route, Target, Tls};
 use haul_net::dns::Resolver;
+use haul_net::protocol::Protocol;
 use rustls::HandshakeKind;
 use support::certs::{Authority, Leaf};
 use support::dialing::{Names, dial, dialer};
@@ -88,7 +89,7 @@ mod plain {
         let (listener, address) = listen("127.0.0.1").await;
         let dialer = dialer(&Config::default(), no_names());
         let mut dialed = dial(&dialer, Scheme::Http, "127.0.0.1", address).await.unwrap();
-        assert_eq!((dialed.remote, dialed.alpn_h2, dialed.resumed), (Some(address), false, false));
+        assert_eq!((dialed.remote, dialed.protocol, dialed.resumed), (Some(address), Protocol::Http1, false));
         assert!(dialed.times.dns.is_none() && dialed.times.connect.is_some() && dialed.times.tls.is_none());
         assert!(matches!(dialed.io, Io::Tcp(_)) && dialed.io.is_write_vectored());
         let Io::Tcp(stream) = &dialed.io else { unreachable!() };
@@ -312,7 +313,7 @@ mod unix {
                 tls_server::serve(stream, server, tls_server::Handshakes::default()).await;
             });
             let mut dialed = dial(&dialer, Scheme::Https, "a.test", anywhere).await.unwrap();
-            assert!(matches!(dialed.io, Io::TlsUnix(_)) && dialed.alpn_h2);
+            assert!(matches!(dialed.io, Io::TlsUnix(_)) && dialed.protocol == Protocol::Http2);
             let mut hello = [0; 5];
             dialed.io.read_exact(&mut hello).await.unwrap();
             assert_eq!(&hello, b"hello");
@@ -380,7 +381,7 @@ mod tls {
                 let dialer = dialer(&config, names);
                 let mut dialed = dial(&dialer, Scheme::Https, host, address).await.unwrap();
                 assert!(matches!(dialed.io, Io::TlsTcp(_)) && dialed.io.is_write_vectored());
-                assert_eq!((dialed.remote, dialed.alpn_h2), (Some(address), false));
+                assert_eq!((dialed.remote, dialed.protocol), (Some(address), Protocol::Http1));
                 assert!(dialed.times.tls.is_some());
                 assert_eq!(greeting(&mut dialed).await, "hello");
             }
@@ -400,7 +401,7 @@ mod tls {
                 let (_authority, mut config, address, _) = site(offered).await;
                 config.network.http1_only = http1_only;
                 let dialed = connect(&config, "a.test", address).await.unwrap();
-                assert_eq!(dialed.alpn_h2, h2, "{offered:?}, http1_only {http1_only}");
+                assert_eq!(dialed.protocol == Protocol::Http2, h2, "{offered:?}, http1_only {http1_only}");
             }
         })
         .await;

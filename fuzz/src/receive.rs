@@ -187,7 +187,7 @@ pub fn h1(script: &Script, method: &Method) -> Vec<Verdict> {
             let mut request = asker.request(Version::HTTP_11);
             let exchanged = connection.exchange(&mut request, method, &asker.context(), &mut timer).await;
             verdicts.push(exchanged.into());
-            if !connection.reusable() || !stays_idle(&mut connection, script) {
+            if connection.why_not_reusable().is_some() || !stays_idle(&mut connection, script) {
                 break;
             }
         }

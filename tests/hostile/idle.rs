@@ -45,7 +45,7 @@ fn it_serves_on_after_having_been_idle() {
     runtime().block_on(async {
         let (mut h1, mut theirs) = used().await;
         for _ in 0..3 {
-            assert!(is_idle(&mut h1).await && h1.reusable());
+            assert!(is_idle(&mut h1).await && h1.why_not_reusable().is_none());
             h1 = serve(h1, &mut theirs, "").await;
         }
     });
@@ -58,13 +58,13 @@ fn what_its_peer_does_is_seen() {
         assert!(is_idle(&mut h1).await);
         drop(theirs);
         assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::PeerClosed);
-        assert!(!h1.reusable() && is_unsent(&ask(&mut h1, &Method::GET).await));
+        assert!(h1.why_not_reusable().is_some() && is_unsent(&ask(&mut h1, &Method::GET).await));
 
         let (mut h1, mut theirs) = used().await;
         assert!(is_idle(&mut h1).await);
         theirs.write_all(b"unasked").await.expect("room");
         assert_eq!(poll_fn(|cx| h1.poll_idle(cx)).await, CloseReason::UnsolicitedBytes);
-        assert!(!h1.reusable());
+        assert!(h1.why_not_reusable().is_some());
     });
 }
 
@@ -73,8 +73,9 @@ fn what_came_with_the_response_before_is_seen() {
     runtime().block_on(async {
         let (ours, mut theirs) = tokio::io::duplex(4096);
         let mut h1 = serve(open(ours).await, &mut theirs, "unasked").await;
-        let seen = !h1.reusable() || poll_fn(|cx| h1.poll_idle(cx)).await == CloseReason::UnsolicitedBytes;
-        assert!(seen && !h1.reusable());
+        let seen =
+            h1.why_not_reusable().is_some() || poll_fn(|cx| h1.poll_idle(cx)).await == CloseReason::UnsolicitedBytes;
+        assert!(seen && h1.why_not_reusable().is_some());
     });
 }
 
@@ -93,6 +94,6 @@ fn an_end_seen_no_earlier_than_by_the_next_request_leaves_it_unsent() {
         theirs.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.expect("room");
         drop(theirs);
         let second = ask(&mut h1, &Method::GET).await;
-        assert!(is_unsent(&second) && second.result.is_err() && !h1.reusable());
+        assert!(is_unsent(&second) && second.result.is_err() && h1.why_not_reusable().is_some());
     });
 }

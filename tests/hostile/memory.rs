@@ -66,7 +66,7 @@ where
 {
     let mut h1 = open(io).await;
     let exchanged = ask(&mut h1, method).await;
-    let mut again = h1.reusable();
+    let mut again = h1.why_not_reusable().is_none();
     // What has not been read yet is noticed before the next request.
     for _ in 0..=pieces {
         again = again && poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await;

@@ -9,5 +9,6 @@ pub mod body;
 pub mod conn;
 pub mod dial;
 pub mod dns;
+pub mod protocol;
 mod tls_words;
 pub mod wait;

@@ -21,30 +21,37 @@ pub(super) enum Parcel {
 
 /// The way to a connection's lanes.
 pub(super) enum Carrier {
-    /// Its lane's mailbox.
-    H1(Rc<Mailbox<Parcel>>),
-    /// What its stream lanes share.
-    H2(Rc<RefCell<Streams>>),
+    /// Its one lane's mailbox.
+    Alone(Rc<Mailbox<Parcel>>),
+    /// What its lanes share.
+    Http2(Rc<RefCell<Streams<H2>>>),
 }
 
 impl Carrier {
     /// Tells the lanes of an idle connection to close it.
     pub(super) fn dismiss(self, why: CloseReason) {
         match self {
-            Self::H1(mailbox) => {
+            Self::Alone(mailbox) => {
                 mailbox.put(Parcel::Leave(why));
             }
-            Self::H2(streams) => streams.borrow_mut().dismiss(why),
+            Self::Http2(streams) => streams.borrow_mut().dismiss(why),
         }
     }
 }
 
-/// An HTTP/2 connection and the lanes that wait for a request on it.
-pub(super) struct Streams {
-    pub(super) h2: H2,
+/// A connection that carries several requests at once, and the lanes that wait for one on it.
+pub(super) struct Streams<C> {
+    pub(super) connection: C,
     pub(super) remote: Option<SocketAddr>,
     /// Where somebody listens for it.
     ending: Option<Rc<Ending>>,
+    pub(super) history: History,
+    pub(super) idle: Vec<Rc<Mailbox<Parcel>>>,
+}
+
+/// What has become of a connection's streams.
+#[derive(Debug, Default)]
+pub(super) struct History {
     /// Once it takes no more: how many requests it was given, and since when it has been idle, or had been before.
     pub(super) carried: u32,
     pub(super) fell_idle: Option<Time>,
@@ -54,22 +61,11 @@ pub(super) struct Streams {
     pub(super) turned_away: bool,
     /// How many of them the peer has not processed, or not answered when it ended.
     pub(super) refused: u32,
-    pub(super) idle: Vec<Rc<Mailbox<Parcel>>>,
 }
 
-impl Streams {
-    pub(super) const fn new(h2: H2, remote: Option<SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
-        Self {
-            h2,
-            remote,
-            ending,
-            carried: 0,
-            fell_idle: None,
-            answered: false,
-            turned_away: false,
-            refused: 0,
-            idle: Vec::new(),
-        }
+impl<C> Streams<C> {
+    pub(super) fn new(connection: C, remote: Option<SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
+        Self { connection, remote, ending, history: History::default(), idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.

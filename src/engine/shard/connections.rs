@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::carrier::{Carrier, Parcel, Streams};
 use super::flight::Flight;
+use crate::conn::H2;
 use crate::dial::Dialer;
 use crate::dns::Resolver;
 use crate::engine::shared::Shared;
@@ -115,16 +116,16 @@ impl Connections {
     }
 
     /// Hands a flight to an open connection with a free slot, or gives it back with the streams that it needs a lane on.
-    pub(super) fn board(&self, id: ConnId, flight: Flight) -> Option<(Rc<RefCell<Streams>>, Flight)> {
+    pub(super) fn board(&self, id: ConnId, flight: Flight) -> Option<(Rc<RefCell<Streams<H2>>>, Flight)> {
         let live = self.live.borrow();
         let carrier = live.get(id.index()).and_then(Option::as_ref);
         match &carrier.expect("the pool hands out only connections that are registered").1 {
-            Carrier::H1(mailbox) => {
+            Carrier::Alone(mailbox) => {
                 let earlier = mailbox.put(Parcel::Flight(flight));
                 debug_assert!(earlier.is_none(), "a slot was handed out twice");
                 None
             }
-            Carrier::H2(streams) => {
+            Carrier::Http2(streams) => {
                 let flight = streams.borrow_mut().wake_idle(flight)?;
                 Some((Rc::clone(streams), flight))
             }
@@ -187,7 +188,7 @@ mod tests {
         assert!(matches!(acquired, Acquired::Dial { .. }), "{acquired:?}");
         let id = connections.pool_mut().dialed(KEY, 1, Time::ZERO);
         let mailbox = Rc::new(Mailbox::default());
-        connections.register(id, Carrier::H1(Rc::clone(&mailbox)));
+        connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
         (id, mailbox)
     }
 

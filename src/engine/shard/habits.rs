@@ -1,7 +1,7 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
 use super::Shard;
-use super::carrier::Streams;
+use super::carrier::History;
 use super::connections::PoolKey;
 use super::flight::Flight;
 use crate::attempt::{Sent, is_cut, is_timeout};
@@ -75,7 +75,7 @@ impl Shard {
         id: ConnId,
         flight: &Flight,
         exchanged: &Exchanged,
-        streams: Option<&mut Streams>,
+        streams: Option<&mut History>,
     ) {
         let Err(failure) = &exchanged.result else { return };
         self.hosts.learn(flight.host, Habits::failed);
@@ -117,7 +117,7 @@ impl Shard {
 
     /// A stream was not processed: the connection has ended, after as many as it took; or it takes no more at once.
     #[cold]
-    pub(super) fn note_unprocessed(&self, id: ConnId, flight: &Flight, streams: &mut Streams, ended: bool) {
+    pub(super) fn note_unprocessed(&self, id: ConnId, flight: &Flight, streams: &mut History, ended: bool) {
         streams.refused += 1;
         if ended {
             let served = streams.carried.saturating_sub(streams.refused);

@@ -19,6 +19,7 @@ use crate::conn::Exchanged;
 use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job, Outcome, Resolved, Time};
 use crate::policy::redirect::Step;
 use crate::pool::ConnId;
+use crate::protocol::Protocol;
 use crate::sched::{HeldAgainst, HostId};
 use crate::work;
 
@@ -152,7 +153,7 @@ impl Shard {
         flight: &Flight,
         id: ConnId,
         remote: Option<SocketAddr>,
-        protocol: &'static str,
+        protocol: Protocol,
         resumed: bool,
     ) -> Option<Rc<Ending>> {
         if !enabled!(target: CONNECTION, Level::DEBUG) {
@@ -164,7 +165,7 @@ impl Shard {
             url = %origin,
             connection = %name,
             remote = remote.map(tracing::field::display),
-            %protocol,
+            protocol = protocol.name(),
             dns_ms = ms_of(dial.dns),
             connect_ms = ms_of(dial.connect),
             tls_ms = ms_of(dial.tls),

@@ -10,11 +10,13 @@ use super::carrier::{Carrier, Streams};
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::host::Host;
+use super::lane::{Alone, OneOfMany};
 use super::log::Ending;
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
+use crate::protocol::Protocol;
 use crate::sched::{Event, HostId};
 
 impl Shard {
@@ -29,7 +31,7 @@ impl Shard {
                 let prior_knowledge = flight.job.url.scheme() == Scheme::Http
                     && self.shared.config.network.http2_prior_knowledge
                     && !self.hosts.habits(flight.host).wants_http1();
-                if dialed.alpn_h2 || prior_knowledge {
+                if dialed.protocol == Protocol::Http2 || prior_knowledge {
                     // Boxed likewise: an HTTP/1.1 lane is far smaller.
                     Box::pin(self.open_h2(key, dialed, flight)).await;
                 } else {
@@ -51,7 +53,7 @@ impl Shard {
             if !wants_http1() {
                 let dialed = self.connections.dialer().dial(&target, key.1, budget).await;
                 // What it wants may have become known meanwhile.
-                if !(dialed.as_ref().is_ok_and(|dialed| dialed.alpn_h2) && wants_http1()) {
+                if !(dialed.as_ref().is_ok_and(|dialed| dialed.protocol == Protocol::Http2) && wants_http1()) {
                     return dialed;
                 }
             }
@@ -72,14 +74,15 @@ impl Shard {
                 let now = self.clock.now();
                 let id = self.connections.pool_mut().dialed(key, 1, now);
                 self.break_in(id, flight.host, self.requests.is_once(&flight));
-                let ending = self.log_opened(&flight, id, remote, "HTTP/1.1", resumed);
+                let ending = self.log_opened(&flight, id, remote, Protocol::Http1, resumed);
                 let mailbox = Rc::new(Mailbox::default());
-                self.connections.register(id, Carrier::H1(Rc::clone(&mailbox)));
+                self.connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, u32::MAX, now);
                 self.board_waiting(key);
-                // Boxed: the task keeps the room of what it held before, and the connection would be moved within it.
-                self.h1_lane(id, Box::new(h1), &mailbox, remote, ending, flight).await;
+                let mut hold = Alone { id, key, host: flight.host, connection: Box::new(h1), remote, mailbox };
+                let why = self.lane(&mut hold, flight).await;
+                Ending::because(ending.as_ref(), why);
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
         }
@@ -102,18 +105,18 @@ impl Shard {
                 let now = self.clock.now();
                 let id = self.connections.pool_mut().dialed(key, slots, now);
                 self.break_in(id, flight.host, false);
-                let ending = self.log_opened(&flight, id, remote, "HTTP/2", resumed);
+                let ending = self.log_opened(&flight, id, remote, Protocol::Http2, resumed);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote, ending.clone())));
-                self.connections.register(id, Carrier::H2(Rc::clone(&streams)));
+                self.connections.register(id, Carrier::Http2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
                     Ending::because(ending.as_ref(), goodbye.why());
                     drop(ending);
                     if let Some(streams) = shared.upgrade() {
-                        let (pool, mut streams) = (shard.connections.pool(), streams.borrow_mut());
-                        streams.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
-                        streams.fell_idle = pool.idle_since(id);
+                        let (pool, history) = (shard.connections.pool(), &mut streams.borrow_mut().history);
+                        history.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
+                        history.fell_idle = pool.idle_since(id);
                     }
                     shard.connections.closed(id, goodbye.why());
                     shard.board_waiting(key);
@@ -123,7 +126,7 @@ impl Shard {
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, self.host_streams(slots), now);
                 self.board_waiting(key);
-                Rc::clone(self).stream_lane(id, streams, flight).await;
+                self.lane(&mut OneOfMany::new(id, streams), flight).await;
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
         }

@@ -52,10 +52,18 @@ impl Shard {
         next_of(mailbox, next)
     }
 
-    /// Frees the slot of a request that ended on the connection; what its lane does when there is nothing to carry.
-    pub(super) fn release(&self, id: ConnId, flight: &Flight, sound: bool, exchanged: &Exchanged, now: Time) -> Next {
-        if !sound {
-            let why = if exchanged.result.is_err() { CloseReason::Failed } else { CloseReason::NotKeptAlive };
+    /// Frees the slot of a request that ended on the connection, which takes no further one if it is `unusable`; what its lane does when
+    /// there is nothing to carry.
+    pub(super) fn release(
+        &self,
+        id: ConnId,
+        flight: &Flight,
+        unusable: Option<CloseReason>,
+        exchanged: &Exchanged,
+        now: Time,
+    ) -> Next {
+        if let Some(reason) = unusable {
+            let why = if exchanged.result.is_err() { CloseReason::Failed } else { reason };
             self.connections.closed(id, why);
             return Next::Close(why);
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::Shard;
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
+use super::lane::OneOfMany;
 use crate::conn::Exchanged;
 use crate::model::{Clock, CloseReason, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
@@ -107,7 +108,8 @@ impl Shard {
     /// Hands a flight to an open connection with a free slot.
     fn board(self: &Rc<Self>, id: ConnId, flight: Flight) {
         if let Some((streams, flight)) = self.connections.board(id, flight) {
-            tokio::task::spawn_local(Rc::clone(self).stream_lane(id, streams, flight));
+            let (shard, mut hold) = (Rc::clone(self), OneOfMany::new(id, streams));
+            tokio::task::spawn_local(async move { shard.lane(&mut hold, flight).await });
         }
     }
 }

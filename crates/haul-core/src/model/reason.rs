@@ -21,6 +21,10 @@ named! {
         Failed = "failed",
         /// One side asked not to keep it alive.
         NotKeptAlive = "not_kept_alive",
+        /// The server has not taken all of a request that it answered: the next would wait behind the rest.
+        RequestUnfinished = "request_unfinished",
+        /// Where its last response ended is in doubt: by another reading of its head the next would begin elsewhere.
+        DoubtfulEnd = "doubtful_end",
         /// The peer announced that it goes away (HTTP/2 GOAWAY).
         GoAway = "go_away",
         /// It has carried as many requests as the peer is known to take on one.

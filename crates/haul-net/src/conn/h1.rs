@@ -95,7 +95,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// Takes `request`, sends it and receives its response, within the context's time-outs. What is left of `request` is to be
     /// filled again.
     ///
-    /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::reusable`] refuses.
+    /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::why_not_reusable`] has a reason against.
     pub async fn exchange<C: Clock>(
         &mut self,
         request: &mut Request<RequestBody>,
@@ -153,16 +153,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         reached.exchanged(outcome, answered, &watch, context.clock.now())
     }
 
-    /// Whether the connection can take another request: the last response ended where its one framing said, and all of the
-    /// request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no
-    /// more, the next request would wait for ever.
+    /// Why the connection can't take another request; `None`: it can, as the last response ended where its one framing said, and all of
+    /// the request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no more, the
+    /// next request would wait for ever.
     #[must_use]
-    pub fn reusable(&self) -> bool {
-        let sent = !self.tap.is_broken() && !self.tap.is_unsent();
+    pub fn why_not_reusable(&self) -> Option<CloseReason> {
         match self.line {
-            Line::Live(_) => self.is_ready() && sent && !self.doubtful,
-            Line::Folded(_) => true,
-            Line::Ended(_) => false,
+            Line::Folded(_) => None,
+            Line::Ended(reason) => Some(reason),
+            Line::Live(_) if self.tap.is_broken() => Some(CloseReason::Failed),
+            Line::Live(_) if self.tap.is_unsent() => Some(CloseReason::RequestUnfinished),
+            Line::Live(_) if self.doubtful => Some(CloseReason::DoubtfulEnd),
+            Line::Live(_) => (!self.is_ready()).then_some(CloseReason::NotKeptAlive),
         }
     }
 
@@ -174,12 +176,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// connection in use is given back; the next exchange takes it anew.
     pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
         self.tap.open();
-        if matches!(self.line, Line::Live(_)) && self.reusable() {
+        if matches!(self.line, Line::Live(_)) && self.why_not_reusable().is_none() {
             self.fold();
         }
         let reason = match &mut self.line {
             Line::Folded(wire) => ready!(poll_unasked(wire, cx)),
-            Line::Live(_) => CloseReason::NotKeptAlive,
+            Line::Live(_) => self.why_not_reusable().unwrap_or(CloseReason::NotKeptAlive),
             Line::Ended(reason) => *reason,
         };
         self.line = Line::Ended(reason);

@@ -41,8 +41,8 @@ pub struct H2 {
 /// What the driver has seen of the connection. Its exchanges look here, because to ask h2 takes its lock.
 #[derive(Debug)]
 struct State {
-    /// The connection takes no more requests.
-    closed: Cell<bool>,
+    /// Why the connection takes no more requests, once that is so.
+    closed: Cell<Option<CloseReason>>,
     /// A request's time was up before the peer had sent anything: those that wait unsent had better wait elsewhere.
     silent: Cell<bool>,
     /// Those that the peer allows, for requests.
@@ -80,7 +80,7 @@ impl H2 {
             .await
             .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
         let state = Rc::new(State {
-            closed: Cell::new(false),
+            closed: Cell::new(None),
             silent: Cell::new(false),
             places: Places::new(sender.current_max_send_streams()),
             uploads: Rc::new(Uploads::new(Rc::clone(&server))),
@@ -91,9 +91,9 @@ impl H2 {
         Ok((Self { sender, state, held: Rc::new(held) }, driver))
     }
 
-    /// Whether the connection is gone or going.
+    /// Why the connection takes no further request, when it is gone or going.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub fn why_not_reusable(&self) -> Option<CloseReason> {
         self.state.closed.get()
     }
 
@@ -101,7 +101,7 @@ impl H2 {
     /// connection takes no more.
     #[must_use]
     pub fn streams_allowed(&self) -> usize {
-        if self.is_closed() { 1 } else { self.state.places.allowed() }
+        if self.state.closed.get().is_some() { 1 } else { self.state.places.allowed() }
     }
 
     /// Whether the peer, which had allowed streams, allows none any more.
@@ -170,7 +170,7 @@ impl H2 {
         }
         if stream.get() != 0 && !state.server.heard.get() && is_timeout(&outcome) {
             state.silent.set(true);
-            state.closed.set(true);
+            state.closed.set(Some(CloseReason::Failed));
             state.places.close();
         }
         drop(place);
@@ -184,7 +184,7 @@ impl H2 {
                 }
             }
             Err(error) => error::with_farewell(error, &state.server.farewell),
-            Ok(_) if state.closed.get() => state.server.suspects.acquit(stream.get(), true),
+            Ok(_) if state.closed.get().is_some() => state.server.suspects.acquit(stream.get(), true),
             Ok(_) => {}
         }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
@@ -243,9 +243,9 @@ where
         end = driving => (end, Some(gone)),
         _ = &mut gone => ((false, None), None),
     };
-    state.closed.set(true);
-    state.places.close();
     let why = closing.unwrap_or(CloseReason::PeerClosed);
+    state.closed.set(Some(why));
+    state.places.close();
     Goodbye { connection: (!ended).then_some(connection), gone, why }
 }
 
@@ -302,7 +302,7 @@ async fn send(
         Pin::new(&mut response).poll(cx).map_err(mapped)
     });
     let response = response.await?;
-    if state.closed.get() {
+    if state.closed.get().is_some() {
         state.server.suspects.acquit(id.get(), false);
     }
     Ok(Incoming::of(response))

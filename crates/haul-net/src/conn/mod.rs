@@ -8,6 +8,7 @@
 //! the framing rules they leave to us. Must not know: the scheduler, the pool, which request comes next.
 
 mod chunks;
+mod connection;
 mod drive;
 mod error;
 mod exchange;
@@ -31,6 +32,7 @@ mod timer;
 mod watch;
 mod wire;
 
+pub use connection::{Connection, Exclusive, Multiplexed};
 pub use exchange::{Context, Exchanged, Recipient};
 pub use h1::H1;
 pub use h2::{Goodbye, H2};

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::protocol::Protocol;
 use rustls::{ClientConnection, HandshakeKind};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -43,9 +44,9 @@ impl Io {
         }
     }
 
-    /// Whether TLS negotiated HTTP/2.
-    pub(super) fn alpn_h2(&self) -> bool {
-        self.session().is_some_and(|session| session.alpn_protocol() == Some(b"h2"))
+    /// The protocol that TLS negotiated.
+    pub(super) fn protocol(&self) -> Protocol {
+        Protocol::of_alpn(self.session().and_then(|session| session.alpn_protocol()))
     }
 
     /// Whether the TLS session is a resumed one.

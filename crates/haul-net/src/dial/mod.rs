@@ -56,6 +56,7 @@ use self::odd_name::Respelled;
 use self::own::OwnStream;
 use self::route::Routes;
 use self::tcp::SocketOptions;
+use crate::protocol::Protocol;
 use haul_core::config::{Config, Timeouts};
 use haul_core::model::{Egress, Phase, Resolve, Scheme, Time, WebUrl};
 
@@ -95,8 +96,8 @@ pub struct DialTimes {
 pub struct Dialed {
     /// The byte stream.
     pub io: Io,
-    /// Whether TLS negotiated HTTP/2. False without TLS.
-    pub alpn_h2: bool,
+    /// The protocol that TLS negotiated (ALPN); HTTP/1.1 where nothing was.
+    pub protocol: Protocol,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
     /// The peer; `None` over a Unix socket.
@@ -189,8 +190,8 @@ impl Dialer {
         let mut dial = Dial { dialer: self, end, http1, times: DialTimes::default(), remote: None };
         match dial.run(target, egress).await {
             Ok(io) => {
-                let (alpn_h2, resumed) = (io.alpn_h2(), io.resumed());
-                Ok(Dialed { io, alpn_h2, resumed, remote: dial.remote, times: dial.times })
+                let (protocol, resumed) = (io.protocol(), io.resumed());
+                Ok(Dialed { io, protocol, resumed, remote: dial.remote, times: dial.times })
             }
             Err(cause) => Err(DialError { cause, times: dial.times, remote: dial.remote }),
         }

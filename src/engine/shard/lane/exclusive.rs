@@ -1,0 +1,120 @@
+//! A lane that has its connection for itself: HTTP/1.1.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::{Hold, Next};
+use crate::conn::{Exchanged, Exclusive, LazyTimer};
+use crate::engine::mailbox::Mailbox;
+use crate::engine::shard::Shard;
+use crate::engine::shard::carrier::Parcel;
+use crate::engine::shard::connections::PoolKey;
+use crate::engine::shard::flight::Flight;
+use crate::model::{Clock, CloseReason, Time};
+use crate::policy::Fault;
+use crate::pool::ConnId;
+use crate::sched::HostId;
+
+/// The hold of the one lane on a connection.
+pub(in crate::engine::shard) struct Alone<C> {
+    pub(in crate::engine::shard) id: ConnId,
+    pub(in crate::engine::shard) key: PoolKey,
+    pub(in crate::engine::shard) host: HostId,
+    /// Boxed: the task keeps the room of what it held before, and the connection would be moved within it.
+    pub(in crate::engine::shard) connection: Box<C>,
+    pub(in crate::engine::shard) remote: Option<SocketAddr>,
+    pub(in crate::engine::shard) mailbox: Rc<Mailbox<Parcel>>,
+}
+
+impl<C: Exclusive> Hold for Alone<C> {
+    type Connection = C;
+
+    fn id(&self) -> ConnId {
+        self.id
+    }
+
+    fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    fn connection(&mut self) -> &mut C {
+        &mut self.connection
+    }
+
+    fn mailbox(&self) -> &Mailbox<Parcel> {
+        &self.mailbox
+    }
+
+    async fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
+        if exchanged.result.is_err() {
+            shard.note_unanswered(self.id, flight, exchanged, None);
+        } else if flight.dial.is_some() {
+            shard.note_promise(flight.host, exchanged);
+        } else if exchanged.end(true).fault() == Some(Fault::Misdirected) {
+            shard.note_misdirected(self.id, flight.host, true);
+        }
+        exchanged.ended
+    }
+
+    fn goes_on(&self, _: &Next) {}
+
+    async fn park(&mut self, shard: &Rc<Shard>, until: Time, timer: &mut LazyTimer) -> Next {
+        match std::future::poll_fn(|cx| self.poll_parked(cx, shard, until, timer)).await {
+            Ok(parcel) => self.wake(shard, parcel).await,
+            Err(reason) => {
+                shard.note_end(self.id, self.key, self.host, reason, shard.clock.now());
+                self.leave(shard, reason);
+                Next::Close(reason)
+            }
+        }
+    }
+}
+
+impl<C: Exclusive> Alone<C> {
+    /// Waits for a parcel while watching the connection: a peer that closes it, or sends bytes nobody asked for, ends
+    /// the lane at once, so that no half-closed socket lingers.
+    fn poll_parked(
+        &mut self,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        until: Time,
+        timer: &mut LazyTimer,
+    ) -> Poll<Result<Parcel, CloseReason>> {
+        if let Some(parcel) = self.mailbox.take() {
+            return Poll::Ready(Ok(parcel));
+        }
+        self.mailbox.register(cx);
+        if let Poll::Ready(reason) = self.connection.poll_idle(cx) {
+            return Poll::Ready(Err(reason));
+        }
+        timer.poll_due(cx, until, &shard.clock).map(|()| Err(CloseReason::IdleTimeout))
+    }
+
+    /// Looks at the connection once more before a parked lane uses it: what the peer did while the parcel was on its way
+    /// must not become the request's failure.
+    async fn wake(&mut self, shard: &Rc<Shard>, parcel: Parcel) -> Next {
+        let flight = match parcel {
+            Parcel::Flight(flight) => flight,
+            Parcel::Leave(why) => return Next::Close(why),
+        };
+        let looked = std::future::poll_fn(|cx| Poll::Ready(self.connection.poll_idle(cx))).await;
+        let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
+        let now = shard.clock.now();
+        shard.note_end(self.id, self.key, flight.host, reason, now);
+        shard.connections.closed(self.id, reason);
+        shard.start(flight, now);
+        Next::Close(reason)
+    }
+
+    /// An idle lane gives up its connection. A flight that was handed to it in the same moment goes elsewhere.
+    fn leave(&self, shard: &Rc<Shard>, why: CloseReason) {
+        let parcel = self.mailbox.take();
+        if !matches!(parcel, Some(Parcel::Leave(_))) {
+            shard.connections.closed(self.id, why);
+        }
+        if let Some(Parcel::Flight(flight)) = parcel {
+            shard.start(flight, shard.clock.now());
+        }
+    }
+}
