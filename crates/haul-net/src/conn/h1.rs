@@ -271,9 +271,9 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
 /// Lets hyper move the connection on. Ready when it ends, and after that.
 fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(line: &mut Line<T>, cx: &mut task::Context<'_>) -> Poll<()> {
     let Line::Live(live) = line else { return Poll::Ready(()) };
-    // How it ends is told to the exchange.
+    // How it ends is told to the exchange, and where that ended well the connection was not to be kept.
     let _ = ready!(Pin::new(&mut live.connection).poll(cx));
-    *line = Line::Ended(CloseReason::PeerClosed);
+    *line = Line::Ended(CloseReason::NotKeptAlive);
     Poll::Ready(())
 }
 

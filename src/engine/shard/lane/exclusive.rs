@@ -30,6 +30,8 @@ pub(in crate::engine::shard) struct Alone<C> {
 impl<C: Exclusive> Hold for Alone<C> {
     type Connection = C;
 
+    const SETTLES_APART: bool = false;
+
     fn id(&self) -> ConnId {
         self.id
     }
@@ -46,7 +48,7 @@ impl<C: Exclusive> Hold for Alone<C> {
         &self.mailbox
     }
 
-    async fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
         if exchanged.result.is_err() {
             shard.note_unanswered(self.id, flight, exchanged, None);
         } else if flight.dial.is_some() {

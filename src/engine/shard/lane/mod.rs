@@ -58,6 +58,10 @@ async fn step_back() {
 pub(super) trait Hold {
     type Connection: Connection;
 
+    /// Whether to send and to settle take more code than a processor's first cache holds, so that all lanes that are ready had better do
+    /// the one, then the other (docs/PERFORMANCE.md has the figures).
+    const SETTLES_APART: bool;
+
     fn id(&self) -> ConnId;
 
     fn remote(&self) -> Option<SocketAddr>;
@@ -68,7 +72,7 @@ pub(super) trait Hold {
     fn mailbox(&self) -> &Mailbox<Parcel>;
 
     /// Takes note of what an exchange says of the connection. Says when it is settled, no earlier than what the scheduler knows.
-    async fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time;
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time;
 
     /// The lane goes on with this.
     fn goes_on(&self, next: &Next);
@@ -103,7 +107,10 @@ impl Shard {
                         Err(failure) => Exchanged::unsent(failure, self.clock.now()),
                     };
                     self.log_exchange(&flight, id, remote, &exchanged);
-                    let now = hold.take_note(self, &flight, &exchanged).await;
+                    if H::SETTLES_APART {
+                        self.give_way().await;
+                    }
+                    let now = hold.take_note(self, &flight, &exchanged);
                     let next = self.release(id, &flight, hold.connection().why_not_reusable(), &exchanged, now);
                     let next = if exchanged.sent == Sent::NoPlace {
                         // Its headers and its body would wait in the lane for the next one.

@@ -44,6 +44,8 @@ impl<C: Multiplexed> OneOfMany<C> {
 impl<C: Multiplexed> Hold for OneOfMany<C> {
     type Connection = C;
 
+    const SETTLES_APART: bool = true;
+
     fn id(&self) -> ConnId {
         self.id
     }
@@ -60,10 +62,7 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
         &self.mailbox
     }
 
-    async fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
-        // To receive, to settle and to send take more code together than a processor's first cache holds, and each
-        // less: so all that are ready do one of them, then the next (docs/PERFORMANCE.md has the figures).
-        shard.give_way().await;
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
         // Others may have told the scheduler of a later time than that of the exchange's end.
         let now = shard.clock.now();
         shard.update_streams(self.id, self.connection.streams_allowed(), flight.host, now);
