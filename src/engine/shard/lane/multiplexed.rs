@@ -87,7 +87,8 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
     }
 
     fn goes_on(&self, next: &Next) {
-        if !matches!(next, Next::Park(_)) {
+        // Whoever gave it a flight has taken it off the list.
+        if matches!(next, Next::Close(_)) {
             self.is_not_idle();
         }
     }
