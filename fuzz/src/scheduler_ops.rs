@@ -11,8 +11,8 @@ use std::time::Duration;
 use haul::config::{Limits, Rate, RetrySettings};
 use haul::model::{DeferReason, FailureKind, Time};
 use haul::sched::{
-    Action, Event, Fault, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings,
-    Verdict,
+    Action, Capacity, Event, Fault, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler,
+    SchedulerSettings, Verdict,
 };
 
 const HOSTS: usize = 4;
@@ -229,7 +229,8 @@ impl Play {
         let (book, slots) = (&mut self.hosts[host], slots as u32 + 1);
         if let Some(host) = book.id {
             book.capacity = Some(slots);
-            self.handle(Event::Capacity { host, slots });
+            let capacity = NonZeroU32::new(slots).map_or(Capacity::OneEach, Capacity::Streams);
+            self.handle(Event::Capacity { host, capacity });
             self.handle(Event::Answers { host });
         }
     }

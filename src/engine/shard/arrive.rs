@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Shard;
 use crate::dial::{Route, Target};
 use crate::model::{Attempt, Job, Outcome, Time, site_of};
-use crate::sched::{Event, HostId, HostLimits, HostRules};
+use crate::sched::{Capacity, Event, HostId, HostLimits, HostRules};
 use crate::work;
 
 impl Shard {
@@ -38,7 +38,7 @@ impl Shard {
         let own = rule.and_then(|rule| self.shared.rules.get(rule));
         let HostLimits { concurrency, delay, rate } = self.permits.limits().of_host(own);
         // The first connection to a host that may speak HTTP/2 is a probe; the rest wait for what it finds.
-        let capacity = if network.may_be_h2(job.url.scheme()) { 1 } else { u32::MAX };
+        let capacity = if network.may_be_h2(job.url.scheme()) { Capacity::Unknown } else { Capacity::OneEach };
         let group = limits
             .per_site
             .map(|limit| self.hosts.group(site_of(job.url.host()), || self.sched.borrow_mut().add_group(limit)));

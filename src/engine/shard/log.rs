@@ -20,7 +20,7 @@ use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job,
 use crate::policy::redirect::Step;
 use crate::pool::ConnId;
 use crate::protocol::Protocol;
-use crate::sched::{HeldAgainst, HostId};
+use crate::sched::{Capacity, HeldAgainst, HostId};
 use crate::work;
 
 /// The events of requests and their jobs.
@@ -235,9 +235,9 @@ impl Shard {
     }
 
     /// It has become known how many requests a host's connections carry at once.
-    pub(super) fn log_capacity(&self, host: HostId, slots: u32) {
+    pub(super) fn log_capacity(&self, host: HostId, capacity: Capacity) {
         if enabled!(target: HOST, Level::DEBUG) {
-            let requests = (slots < u32::MAX).then_some(slots);
+            let requests = if let Capacity::Streams(all) = capacity { Some(all.get()) } else { None };
             self.with_origin(host, |url| {
                 debug!(target: HOST, %url, requests_at_once = requests, "connections known");
             });

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -17,7 +18,7 @@ use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
 use crate::protocol::Protocol;
-use crate::sched::{Event, HostId};
+use crate::sched::{Capacity, Event, HostId};
 
 impl Shard {
     /// Dials for `flight` and, once connected, becomes the lane of the connection.
@@ -78,7 +79,7 @@ impl Shard {
                 let mailbox = Rc::new(Mailbox::default());
                 self.connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
-                self.learn_capacity(flight.host, u32::MAX, now);
+                self.learn_capacity(flight.host, Capacity::OneEach, now);
                 self.board_waiting(key);
                 let mut hold = Alone { id, key, host: flight.host, connection: Box::new(h1), remote, mailbox };
                 let why = self.lane(&mut hold, flight).await;
@@ -139,17 +140,17 @@ impl Shard {
     }
 
     /// Streams used on all connections of a host together.
-    pub(super) fn host_streams(&self, per_connection: u32) -> u32 {
-        // The most means something else: HTTP/1.1.
-        per_connection.saturating_mul(self.shared.config.pool.max_h2_connections.max(1)).min(u32::MAX - 1)
+    pub(super) fn host_streams(&self, per_connection: u32) -> Capacity {
+        let streams = per_connection.saturating_mul(self.shared.config.pool.max_h2_connections.max(1));
+        Capacity::Streams(NonZeroU32::new(streams).unwrap_or(NonZeroU32::MIN))
     }
 
     /// What the host's connections can carry is known, or has changed: its protocol gate follows.
-    pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, slots: u32, now: Time) {
+    pub(super) fn learn_capacity(self: &Rc<Self>, id: HostId, capacity: Capacity, now: Time) {
         let before = self.sched.borrow().host_capacity(id);
-        if slots != before {
-            self.sched.borrow_mut().handle(Event::Capacity { host: id, slots }, now);
-            self.log_capacity(id, slots);
+        if capacity != before {
+            self.sched.borrow_mut().handle(Event::Capacity { host: id, capacity }, now);
+            self.log_capacity(id, capacity);
             self.turn(now);
         }
     }

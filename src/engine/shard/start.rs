@@ -9,7 +9,7 @@ use super::lane::OneOfMany;
 use crate::conn::Exchanged;
 use crate::model::{Clock, CloseReason, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
-use crate::sched::{Event, HostId};
+use crate::sched::{Capacity, Event, HostId};
 use crate::work;
 
 impl Shard {
@@ -66,9 +66,8 @@ impl Shard {
     /// Streams that each of the host's HTTP/2 connections is allowed, if it has had any.
     pub(super) fn slots_known(&self, host: HostId) -> Option<u32> {
         match self.sched.borrow().host_capacity(host) {
-            // The protocol is unknown, or HTTP/1.1.
-            1 | u32::MAX => None,
-            capacity => Some((capacity / self.shared.config.pool.max_h2_connections.max(1)).max(1)),
+            Capacity::Unknown | Capacity::OneEach => None,
+            Capacity::Streams(all) => Some((all.get() / self.shared.config.pool.max_h2_connections.max(1)).max(1)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{RetryFacts, Verdict};
 
+use super::Capacity;
 use super::settings::HostLimits;
 
 /// A host (origin) as the scheduler knows it: an index, given out by [`super::Scheduler::add_host`] and used again
@@ -73,13 +74,12 @@ pub enum Event<J> {
         /// The host.
         host: HostId,
     },
-    /// How many requests the host's connections can carry at once: 1 while its protocol is being probed (the
-    /// protocol gate), `u32::MAX` for HTTP/1.1, streams × connections for HTTP/2.
+    /// How many requests the host's connections can carry at once is known, or has changed.
     Capacity {
         /// The host.
         host: HostId,
-        /// Requests at once, at least 1.
-        slots: u32,
+        /// What is known.
+        capacity: Capacity,
     },
     /// Other limits hold for the host from now on. What is in flight goes on, whatever they are.
     Limits {

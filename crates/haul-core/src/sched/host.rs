@@ -7,6 +7,7 @@ use crate::config::Rate;
 use crate::model::{DeferReason, Time};
 use crate::policy::{Budget, Pace};
 
+use super::Capacity;
 use super::event::Wake;
 use super::health::Health;
 use super::list::NONE;
@@ -99,7 +100,7 @@ pub(super) struct Host<J> {
     pub(super) queue: VecDeque<J>,
     pub(super) in_flight: u32,
     concurrency: u32,
-    capacity: u32,
+    pub(super) capacity: Capacity,
     pub(super) per_address: Option<NonZeroU32>,
     pub(super) retries: OfHost,
     pub(super) budget: Budget,
@@ -133,7 +134,7 @@ impl<J> Host<J> {
             queue: VecDeque::new(),
             in_flight: 0,
             concurrency,
-            capacity: rules.capacity.max(1),
+            capacity: rules.capacity,
             per_address: rules.per_address,
             retries: OfHost::NONE,
             budget: Budget::new(&settings.retries),
@@ -230,15 +231,6 @@ impl<J> Host<J> {
         self.health.adaptive.cap(self.concurrency);
     }
 
-    /// Requests its connections can carry at once.
-    pub(super) const fn capacity(&self) -> u32 {
-        self.capacity
-    }
-
-    pub(super) fn set_capacity(&mut self, slots: u32) {
-        self.capacity = slots.max(1);
-    }
-
     /// Which limit of the host's own, if any, keeps it from starting one more request.
     pub(super) fn full(&self, adaptive: bool, now: Time) -> Option<DeferReason> {
         let flying = self.in_flight;
@@ -248,7 +240,7 @@ impl<J> Host<J> {
             Some(DeferReason::Probe)
         } else if flying >= self.concurrency {
             Some(DeferReason::HostLimit)
-        } else if flying >= self.capacity {
+        } else if flying >= self.capacity.most() {
             Some(DeferReason::Protocol)
         } else if flying >= self.learnt(adaptive) {
             Some(DeferReason::Adaptive)
@@ -271,7 +263,7 @@ impl<J> Host<J> {
         if self.health.half_open(now) {
             return 1;
         }
-        self.concurrency.min(self.capacity).min(self.learnt(adaptive))
+        self.concurrency.min(self.capacity.most()).min(self.learnt(adaptive))
     }
 
     /// Requests at once by what the host's answers showed.
@@ -394,7 +386,7 @@ mod tests {
         host.in_flight = 2;
         assert_eq!((host.full(false, Time::ZERO), host.allowed(false, Time::ZERO)), (None, 8));
         assert_eq!((host.full(true, Time::ZERO), host.allowed(true, Time::ZERO)), (Some(DeferReason::Adaptive), 2));
-        host.set_capacity(0);
+        host.capacity = Capacity::Unknown;
         assert_eq!((host.full(true, Time::ZERO), host.allowed(true, Time::ZERO)), (Some(DeferReason::Protocol), 1));
     }
 

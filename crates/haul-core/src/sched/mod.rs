@@ -9,6 +9,7 @@
 //! made only when asked for.
 
 pub mod bound;
+mod capacity;
 mod event;
 mod health;
 mod host;
@@ -37,6 +38,7 @@ use crate::model::{GiveUpReason, Time};
 use crate::policy::Pace;
 pub use crate::policy::{Fault, RetryFacts, Verdict};
 
+pub use capacity::Capacity;
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
 pub use outlook::{Cause, Longest, Outlook};
 pub use settings::{HostLimits, HostRules, SchedulerSettings};
@@ -232,8 +234,8 @@ impl<J> Scheduler<J> {
                     self.settle(host.0, now);
                 }
             }
-            Event::Capacity { host, slots } => {
-                self.host(host).set_capacity(slots);
+            Event::Capacity { host, capacity } => {
+                self.host(host).capacity = capacity;
                 self.settle(host.0, now);
             }
             Event::Limits { host, limits } => {

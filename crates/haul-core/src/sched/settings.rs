@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::{Config, Limits, Rate, RetrySettings};
 use crate::policy::{Backoff, Jitter};
 
+use super::Capacity;
 use super::event::GroupId;
 
 /// What holds for all hosts.
@@ -45,7 +46,7 @@ impl SchedulerSettings {
                 rate: limits.host_rate,
                 per_address: limits.per_address,
                 needs_address: true,
-                capacity: u32::MAX,
+                capacity: Capacity::OneEach,
                 group: None,
             },
         }
@@ -93,9 +94,8 @@ pub struct HostRules {
     pub per_address: Option<NonZeroU32>,
     /// Whether the scheduler asks for the host's address ([`super::Action::Resolve`]) before it starts anything.
     pub needs_address: bool,
-    /// Requests its connections can carry at once: 1 while the protocol is unknown, `u32::MAX` when that is no limit.
-    /// [`super::Event::Capacity`] changes it.
-    pub capacity: u32,
+    /// Requests that its connections can carry at once. [`super::Event::Capacity`] changes it.
+    pub capacity: Capacity,
     /// The group whose limit it shares.
     pub group: Option<GroupId>,
 }

@@ -4,6 +4,7 @@ use crate::model::FailureKind;
 use crate::model::{DeferReason, Time};
 use std::time::Duration;
 
+use super::Capacity;
 use super::host::{Gate, Host, Place};
 use super::{HostId, Scheduler};
 
@@ -114,10 +115,10 @@ impl<J> Scheduler<J> {
         self.view(host).health.rested(since, now)
     }
 
-    /// How many requests its connections can carry at once, as last said.
+    /// What is known of how many requests its connections can carry at once.
     #[must_use]
-    pub fn host_capacity(&self, host: HostId) -> u32 {
-        self.view(host).capacity()
+    pub fn host_capacity(&self, host: HostId) -> Capacity {
+        self.view(host).capacity
     }
 
     /// How many requests at once the host's own limits allow now: the fixed one, its connections' capacity, the adaptive

@@ -171,7 +171,7 @@ impl Ledger {
     pub(super) fn new(plan: Plan) -> Self {
         let host = |script: &Script| HostBook {
             resolved: !script.rules.needs_address,
-            capacity: script.rules.capacity,
+            capacity: script.rules.capacity.most(),
             ..HostBook::default()
         };
         Self {
@@ -404,7 +404,7 @@ impl Ledger {
         let address = book.address;
         *book = HostBook {
             resolved: !script.rules.needs_address,
-            capacity: script.rules.capacity,
+            capacity: script.rules.capacity.most(),
             lookups: book.lookups,
             ..HostBook::default()
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{HostLimits, HostRules, SchedulerSettings, Verdict};
+use crate::sched::{Capacity, HostLimits, HostRules, SchedulerSettings, Verdict};
 
 use super::world::{Latency, Mood, Name, Protocol, Script};
 
@@ -281,7 +281,7 @@ fn script(dice: &mut Dice, rules: &HostRules, hosts: usize, groups: usize) -> Sc
     let h2 = dice.one_in(3);
     let needs_address = !dice.one_in(3);
     let per_address = if dice.one_in(4) { Some(dice.some(1, 4)) } else { rules.per_address };
-    let capacity = if h2 { 1 } else { u32::MAX };
+    let capacity = if h2 { Capacity::Unknown } else { Capacity::OneEach };
     Script {
         rules: HostRules { needs_address, capacity, per_address, ..rules.clone() },
         latency: latency(dice),

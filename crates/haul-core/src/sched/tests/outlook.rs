@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind};
-use crate::sched::{Cause, Event, HostId, HostRules, Outlook, Verdict};
+use crate::sched::{Capacity, Cause, Event, HostId, HostRules, Outlook, Verdict};
 
 use super::stories::{ONCE, Story, ms, some};
 
@@ -43,7 +43,7 @@ fn what_makes_a_host_slow_is_named_with_its_time() {
     assert_eq!(longest(&story), (host, 100, Cause::Service, 8), "all in flight");
     let host = busy(&mut story, 88, |_| {});
     assert_eq!(longest(&story), (host, 1100, Cause::Concurrency, 8));
-    let host = busy(&mut story, 101, |rules| rules.capacity = 5);
+    let host = busy(&mut story, 101, |rules| rules.capacity = Capacity::Streams(some(5)));
     assert_eq!(longest(&story), (host, 96 * 20 + 100, Cause::Connections, 5));
     let host = busy(&mut story, 11, |rules| rules.delay = Duration::from_millis(500));
     assert_eq!(longest(&story), (host, 10 * 500 + 100, Cause::Delay, 8));

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
-use crate::sched::{Action, Event, Fault, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict};
+use crate::sched::{
+    Action, Capacity, Event, Fault, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict,
+};
 
 use super::ledger::{Ledger, State};
 use super::ops::{Disturbance, END_OF_TIME, Plan};
@@ -259,7 +262,8 @@ impl<'a> Sim<'a> {
     fn set_capacity(&mut self, host: usize, slots: u32) {
         if let Some(id) = self.ledger.hosts[host].id {
             self.ledger.hosts[host].capacity = slots;
-            self.tell(Event::Capacity { host: id, slots });
+            let capacity = NonZeroU32::new(slots).map_or(Capacity::Unknown, Capacity::Streams);
+            self.tell(Event::Capacity { host: id, capacity });
         }
     }
 

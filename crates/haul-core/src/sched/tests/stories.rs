@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
 use crate::sched::{
-    Action, Event, Fault, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
-    Wake,
+    Action, Capacity, Event, Fault, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings,
+    Verdict, Wake,
 };
 
 pub(super) const fn ms(millis: u64) -> Time {
@@ -524,11 +524,11 @@ fn hosts_on_one_address_share_its_limit_and_a_move_frees_it() {
 #[test]
 fn capacity_gates_the_fan_out_until_the_protocol_is_known() {
     let mut story = Story::plain();
-    let host = story.host(|rules| rules.capacity = 1);
+    let host = story.host(|rules| rules.capacity = Capacity::Unknown);
     assert_eq!(starts(&story.arrive(host, 0..5)), [0]);
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Protocol));
-    assert_eq!(starts(&story.tell(Event::Capacity { host, slots: 3 })), [1, 2]);
-    assert_eq!(starts(&story.tell(Event::Capacity { host, slots: u32::MAX })), [3, 4]);
+    assert_eq!(starts(&story.tell(Event::Capacity { host, capacity: Capacity::Streams(some(3)) })), [1, 2]);
+    assert_eq!(starts(&story.tell(Event::Capacity { host, capacity: Capacity::OneEach })), [3, 4]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Rate, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{HostLimits, HostRules, SchedulerSettings, Verdict};
+use crate::sched::{Capacity, HostLimits, HostRules, SchedulerSettings, Verdict};
 
 use super::ops::Disturbance;
 use super::world::{Latency, Mood, Name, Protocol, Script};
@@ -40,6 +40,20 @@ macro_rules! one_word {
             }
         }
     )*};
+}
+
+/// As the number of requests that it stands for.
+impl Words for Capacity {
+    fn tell(&self) -> String {
+        self.most().tell()
+    }
+    fn read(words: &mut SplitWhitespace<'_>) -> Option<Self> {
+        Some(match parsed(words)? {
+            1 => Self::Unknown,
+            u32::MAX => Self::OneEach,
+            streams => Self::Streams(NonZeroU32::new(streams)?),
+        })
+    }
 }
 
 one_word!(bool, u8, u32, u64, usize, f64, NonZeroU32);
