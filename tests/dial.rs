@@ -313,7 +313,7 @@ mod unix {
                 tls_server::serve(stream, server, tls_server::Handshakes::default()).await;
             });
             let mut dialed = dial(&dialer, Scheme::Https, "a.test", anywhere).await.unwrap();
-            assert!(matches!(dialed.io, Io::TlsUnix(_)) && dialed.protocol == Protocol::Http2);
+            assert!(matches!(dialed.io, Io::Tls(_)) && dialed.protocol == Protocol::Http2);
             let mut hello = [0; 5];
             dialed.io.read_exact(&mut hello).await.unwrap();
             assert_eq!(&hello, b"hello");
@@ -380,7 +380,7 @@ mod tls {
                 let names = names(if host == "a.test" { "a.test" } else { "a.test." }, &["127.0.0.1"]);
                 let dialer = dialer(&config, names);
                 let mut dialed = dial(&dialer, Scheme::Https, host, address).await.unwrap();
-                assert!(matches!(dialed.io, Io::TlsTcp(_)) && dialed.io.is_write_vectored());
+                assert!(matches!(dialed.io, Io::Tls(_)) && dialed.io.is_write_vectored());
                 assert_eq!((dialed.remote, dialed.protocol), (Some(address), Protocol::Http1));
                 assert!(dialed.times.tls.is_some());
                 assert_eq!(greeting(&mut dialed).await, "hello");

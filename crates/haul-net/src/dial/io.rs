@@ -1,7 +1,6 @@
-//! The byte stream of a connection: one of a few kinds, told apart by a match, not by a box.
+//! The byte stream of a connection: one of a few transports, told apart by a match and not by a box, and TLS over it.
 
 use std::io::{self, IoSlice, Result};
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,32 +14,34 @@ use super::handshake::TlsStream;
 use super::own::OwnStream;
 use crate::tls_words::plain;
 
-/// An open connection's byte stream. TLS streams are boxed: their state is over 1 KB, and plain ones should not
-/// carry that room.
+/// An open connection's byte stream: a transport, under as many layers of TLS as there are.
 #[derive(Debug)]
 pub enum Io {
-    /// Plain TCP.
+    /// TCP.
     Tcp(TcpStream),
-    /// TLS over TCP.
-    TlsTcp(Box<TlsStream<TcpStream>>),
     /// A Unix socket.
     Unix(UnixStream),
-    /// TLS over a Unix socket.
-    TlsUnix(Box<TlsStream<UnixStream>>),
     /// What the user's connector opened.
     Own(OwnStream),
-    /// TLS over that.
-    TlsOwn(Box<TlsStream<OwnStream>>),
+    /// TLS over another one. Boxed: its state is over 1 KB, and plain streams should not carry that room.
+    Tls(Box<TlsStream<Io>>),
 }
 
 impl Io {
-    /// The TLS state, where there is one.
+    /// The TLS state of the outermost layer, where there is one.
     fn session(&self) -> Option<&ClientConnection> {
         match self {
             Self::Tcp(_) | Self::Unix(_) | Self::Own(_) => None,
-            Self::TlsTcp(stream) => Some(stream.get_ref().1),
-            Self::TlsUnix(stream) => Some(stream.get_ref().1),
-            Self::TlsOwn(stream) => Some(stream.get_ref().1),
+            Self::Tls(stream) => Some(stream.get_ref().1),
+        }
+    }
+
+    /// Its socket, where it is one.
+    fn socket(&self) -> Option<SockRef<'_>> {
+        match self {
+            Self::Tcp(stream) => Some(SockRef::from(stream)),
+            Self::Unix(stream) => Some(SockRef::from(stream)),
+            Self::Own(_) | Self::Tls(_) => None,
         }
     }
 
@@ -60,9 +61,8 @@ impl Io {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let said = match self {
             _ if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) => None,
-            Self::Tcp(_) | Self::Unix(_) | Self::Own(_) | Self::TlsOwn(_) => None,
-            Self::TlsTcp(stream) => alert(stream),
-            Self::TlsUnix(stream) => alert(stream),
+            Self::Tcp(_) | Self::Unix(_) | Self::Own(_) => None,
+            Self::Tls(stream) => alert(stream),
         };
         plain(said.map_or(error, |alert| io::Error::new(io::ErrorKind::InvalidData, alert)))
     }
@@ -73,9 +73,9 @@ const LOOKS: usize = 8;
 
 /// The alert that has come over a socket, if one has. The socket itself is asked: the runtime may not have heard yet that there is
 /// something to read.
-fn alert<S: AsFd>(stream: &mut TlsStream<S>) -> Option<rustls::Error> {
-    let (socket, session) = stream.get_mut();
-    let socket = SockRef::from(&*socket);
+fn alert(stream: &mut TlsStream<Io>) -> Option<rustls::Error> {
+    let (below, session) = stream.get_mut();
+    let socket = below.socket()?;
     for _ in 0..LOOKS {
         if session.read_tls(&mut &*socket).unwrap_or(0) == 0 {
             return None;
@@ -92,11 +92,9 @@ macro_rules! each {
     ($io:expr, $method:ident $(, $arg:expr)*) => {
         match $io.get_mut() {
             Io::Tcp(stream) => Pin::new(stream).$method($($arg),*),
-            Io::TlsTcp(stream) => Pin::new(stream).$method($($arg),*),
             Io::Unix(stream) => Pin::new(stream).$method($($arg),*),
-            Io::TlsUnix(stream) => Pin::new(stream).$method($($arg),*),
             Io::Own(stream) => Pin::new(stream).$method($($arg),*),
-            Io::TlsOwn(stream) => Pin::new(stream).$method($($arg),*),
+            Io::Tls(stream) => Pin::new(stream).$method($($arg),*),
         }
     };
 }
@@ -134,11 +132,9 @@ impl AsyncWrite for Io {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::TlsTcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
-            Self::TlsUnix(stream) => stream.is_write_vectored(),
             Self::Own(stream) => stream.is_write_vectored(),
-            Self::TlsOwn(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

@@ -212,37 +212,23 @@ struct Dial<'d> {
 impl Dial<'_> {
     async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, Cause> {
         let dialer = self.dialer;
-        match dialer.route(target) {
-            Route::Unix(path) => {
-                let stream = self.unix(path).await?;
-                match target.scheme {
-                    Scheme::Http => Ok(Io::Unix(stream)),
-                    Scheme::Https if handshake::is_odd(target.host) => self.odd_handshake(target, stream).await,
-                    Scheme::Https => Ok(Io::TlsUnix(Box::new(self.handshake(target, stream).await?))),
-                }
-            }
+        let stream = match dialer.route(target) {
+            Route::Unix(path) => Io::Unix(self.unix(path).await?),
             Route::Name { host, port } => {
                 let addresses = self.resolve(host).await?;
-                self.tcp(target, egress, &addresses, port).await
+                self.connect(target, egress, &addresses, port).await?
             }
-            Route::Addresses { addresses, port } => self.tcp(target, egress, &addresses, port).await,
+            Route::Addresses { addresses, port } => self.connect(target, egress, &addresses, port).await?,
+        };
+        match target.scheme {
+            Scheme::Http => Ok(stream),
+            // A host whose name rustls takes only in another spelling: few, so their streams need no kind of their own.
+            Scheme::Https if handshake::is_odd(target.host) => {
+                let respelled = OwnStream::new(Box::new(Respelled::new(stream)));
+                self.handshake(target, Io::Own(respelled)).await
+            }
+            Scheme::Https => self.handshake(target, stream).await,
         }
-    }
-
-    async fn tcp(&mut self, target: &Target<'_>, egress: Egress, addresses: &[IpAddr], port: u16) -> Result<Io, Cause> {
-        let stream = self.connect(target, egress, addresses, port).await?;
-        if target.scheme == Scheme::Https && handshake::is_odd(target.host) {
-            return match stream {
-                Opened::Tcp(stream) => self.odd_handshake(target, stream).await,
-                Opened::Own(stream) => self.odd_handshake(target, stream).await,
-            };
-        }
-        Ok(match (stream, target.scheme) {
-            (Opened::Tcp(stream), Scheme::Http) => Io::Tcp(stream),
-            (Opened::Tcp(stream), Scheme::Https) => Io::TlsTcp(Box::new(self.handshake(target, stream).await?)),
-            (Opened::Own(stream), Scheme::Http) => Io::Own(stream),
-            (Opened::Own(stream), Scheme::Https) => Io::TlsOwn(Box::new(self.handshake(target, stream).await?)),
-        })
     }
 
     fn bound(&self, phase: Phase, limit: Duration) -> Bound {
@@ -265,7 +251,7 @@ impl Dial<'_> {
         egress: Egress,
         addresses: &[IpAddr],
         port: u16,
-    ) -> Result<Opened, Cause> {
+    ) -> Result<Io, Cause> {
         let dialer = self.dialer;
         let local = dialer.local_addresses.get(usize::from(egress.0)).copied();
         let candidates = dialer.candidates.choose(addresses, local, target.host)?;
@@ -282,7 +268,10 @@ impl Dial<'_> {
         self.times.connect = Some(dialer.clock.now().since(bound.started));
         let (stream, remote) = opened.map_err(|losses| losses.into_cause(target, bound))?;
         self.remote = Some(remote);
-        Ok(stream)
+        Ok(match stream {
+            Opened::Tcp(stream) => Io::Tcp(stream),
+            Opened::Own(stream) => Io::Own(stream),
+        })
     }
 
     async fn unix(&mut self, path: &std::path::Path) -> Result<UnixStream, Cause> {
@@ -295,25 +284,14 @@ impl Dial<'_> {
         }
     }
 
-    /// The handshake with a host whose name rustls takes only in another spelling: few, so their streams need no kind of their own.
-    async fn odd_handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<Io, Cause>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
-    {
-        let stream = OwnStream::new(Box::new(Respelled::new(stream)));
-        Ok(Io::TlsOwn(Box::new(self.handshake(target, stream).await?)))
-    }
-
-    async fn handshake<S>(&mut self, target: &Target<'_>, stream: S) -> Result<handshake::TlsStream<S>, Cause>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
+    /// One layer of TLS more over `stream`.
+    async fn handshake(&mut self, target: &Target<'_>, stream: Io) -> Result<Io, Cause> {
         let bound = self.bound(Phase::Tls, self.dialer.timeouts.tls);
         let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.http1);
         let done = tokio::time::timeout(bound.left(), handshake::run(config, target.host, stream)).await;
         self.times.tls = Some(self.dialer.clock.now().since(bound.started));
         match done {
-            Ok(done) => Ok(done?),
+            Ok(done) => Ok(Io::Tls(Box::new(done?))),
             Err(_) => Err(no_answer(bound, &format!("handshake with {}", target.host)).into()),
         }
     }
