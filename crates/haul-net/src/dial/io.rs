@@ -24,7 +24,7 @@ pub enum Io {
     /// What the user's connector opened.
     Own(OwnStream),
     /// TLS over another one. Boxed: its state is over 1 KB, and plain streams should not carry that room.
-    Tls(Box<TlsStream<Io>>),
+    Tls(Box<TlsStream<Self>>),
 }
 
 impl Io {
