@@ -28,6 +28,8 @@ pub(super) struct Permits {
     shared: Arc<Shared>,
     /// The limits that hosts were last told.
     live: Cell<LiveLimits>,
+    /// Whether the scheduler's starts have to be granted.
+    paced: Cell<bool>,
     /// Whether the limit may be less than the share, because others want permits.
     curbed: Cell<bool>,
     /// Whether this shard has asked for more permits than there were.
@@ -52,6 +54,7 @@ impl Permits {
             index,
             shared: Arc::clone(shared),
             live: Cell::new(*shared.steering.limits()),
+            paced: Cell::new(false),
             curbed: Cell::new(false),
             asked: Cell::new(false),
             asked_for_sockets: Cell::new(false),
@@ -217,20 +220,20 @@ impl Permits {
         }
     }
 
-    /// What to do next. Where shards keep a common rate, the door is closed but for the one start that was just drawn.
+    /// What to do next. Where shards keep a common rate each start is drawn.
     pub(super) fn next_action(&self, sched: &Sched, now: Time) -> Option<Action<Job>> {
         let mut sched = sched.borrow_mut();
-        if !self.shared.lease.is_paced() {
-            return sched.next_action(now);
+        let is_paced = self.shared.lease.is_paced();
+        if self.paced.replace(is_paced) != is_paced {
+            sched.handle(Event::Paced(is_paced), now);
         }
-        sched.handle(Event::NotBefore(Time::NEVER), now);
         let action = sched.next_action(now);
-        if action.is_some() || !sched.could_start() {
+        if action.is_some() || !is_paced || !sched.could_start() {
             return action;
         }
         match self.draw(now) {
             Ok(()) => {
-                sched.handle(Event::NotBefore(now), now);
+                sched.handle(Event::Granted, now);
                 sched.next_action(now)
             }
             Err(again) => {
@@ -245,8 +248,8 @@ impl Permits {
         if rest > now { Err(rest) } else { self.shared.lease.draw(now) }
     }
 
-    /// The rate of the run has changed: the door may have been left closed; the next start is drawn, or free.
-    pub(super) fn open_door(&self, sched: &Sched, now: Time) {
+    /// The rate of the run has changed: what was drawn for by the old one is drawn for again.
+    pub(super) fn pace_anew(&self, sched: &Sched, now: Time) {
         sched.borrow_mut().handle(Event::NotBefore(self.rest.get()), now);
     }
 

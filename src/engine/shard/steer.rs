@@ -24,7 +24,7 @@ impl Shard {
             self.sched.borrow_mut().handle(Event::Places(places), now);
         }
         if wanted.rate != before.rate {
-            self.permits.open_door(&self.sched, now);
+            self.permits.pace_anew(&self.sched, now);
         }
         self.permits.trade(&self.sched, &self.connections, now);
     }

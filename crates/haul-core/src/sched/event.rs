@@ -127,9 +127,14 @@ pub enum Event<J> {
     /// The places of the run that hosts of this scheduler have by right ([`super::SchedulerSettings::places`]), the run's limit having
     /// changed.
     Places(NonZeroU32),
-    /// Start nothing before this time, whatever the own pace allows: a pace that several schedulers share, or a rest.
-    /// Takes the place of the one said before; [`Time::NEVER`] closes the door until the next.
+    /// Start nothing before this time, whatever the own pace allows: a rest, or the time when a grant is asked for again. Takes the place
+    /// of the one said before.
     NotBefore(Time),
+    /// Whether each start has to be granted, because several schedulers keep one pace. Takes what was granted back.
+    Paced(bool),
+    /// One start is granted. Say it when [`super::Scheduler::could_start`] and no action has come; or else, with [`Event::NotBefore`], when
+    /// there may be one.
+    Granted,
     /// Start nothing until [`Event::Resumed`].
     Paused,
     /// Go on.

@@ -128,6 +128,8 @@ pub struct Scheduler<J> {
     pace: Pace,
     /// When the caller allows the next start.
     not_before: Time,
+    /// Starts that have been granted, where they have to be.
+    grants: Option<u32>,
     limit: u32,
     in_flight: u32,
     queued: usize,
@@ -162,6 +164,7 @@ impl<J> Scheduler<J> {
             given_up: VecDeque::new(),
             pace: Pace::new(Duration::ZERO, settings.interval),
             not_before: Time::ZERO,
+            grants: None,
             limit: settings.concurrency.get(),
             in_flight: 0,
             queued: 0,
@@ -248,6 +251,8 @@ impl<J> Scheduler<J> {
                 self.rouse_unanswered(now);
             }
             Event::NotBefore(at) => self.not_before = at,
+            Event::Paced(is_paced) => self.grants = is_paced.then_some(0),
+            Event::Granted => self.grants = self.grants.map(|grants| grants + 1),
             Event::Paused => self.paused = true,
             Event::Resumed => self.paused = false,
             Event::Stopped => self.stop(now),

@@ -18,7 +18,7 @@ pub struct SchedulerSettings {
     /// measured by it, while [`Self::concurrency`] may be lent and borrowed.
     pub places: NonZeroU32,
     /// The mean time between two starts over all hosts; `None`: no limit, or one that the caller keeps
-    /// ([`super::Event::NotBefore`]).
+    /// ([`super::Event::Paced`]).
     pub interval: Option<Duration>,
     /// Whether each host's concurrency follows what the host stands.
     pub adaptive: bool,

@@ -145,14 +145,14 @@ impl<J> Scheduler<J> {
             Some(DeferReason::Paused)
         } else if self.in_flight >= self.limit {
             Some(DeferReason::GlobalLimit)
-        } else if self.next_start() > now {
+        } else if self.next_start() > now || self.grants == Some(0) {
             Some(DeferReason::GlobalPace)
         } else {
             None
         }
     }
 
-    /// When the global pace, and the caller's, allow the next start.
+    /// When the global pace, and the caller's, allow the next start, if that needs no grant.
     pub(super) fn next_start(&self) -> Time {
         self.pace.next().max(self.not_before)
     }
@@ -190,6 +190,7 @@ impl<J> Scheduler<J> {
         host.pace.started(now);
         self.change_held(id, now, |host| host.in_flight += 1);
         self.pace.started(now);
+        self.grants = self.grants.map(|grants| grants - 1);
         self.in_flight += 1;
         self.queued -= 1;
         self.freed = None;

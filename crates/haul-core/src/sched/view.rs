@@ -74,7 +74,7 @@ impl<J> Scheduler<J> {
         self.has_startable() && self.in_flight >= self.limit && !self.paused
     }
 
-    /// Whether a job would start as soon as the global pace and [`super::Event::NotBefore`] allow.
+    /// Whether a job would start as soon as the global pace, [`super::Event::NotBefore`] and a grant allow.
     #[must_use]
     pub fn could_start(&self) -> bool {
         self.has_startable() && self.in_flight < self.limit && !self.paused

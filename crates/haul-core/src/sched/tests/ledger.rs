@@ -156,6 +156,8 @@ pub(super) struct Ledger {
     pub(super) limit: u32,
     interval: Option<Duration>,
     pub(super) not_before: Time,
+    /// Starts that have been granted, while they have to be.
+    pub(super) grants: Option<u32>,
     pub(super) paused: bool,
     pub(super) stopped: bool,
     pub(super) seen: Seen,
@@ -182,6 +184,7 @@ impl Ledger {
             limit: plan.settings.concurrency.get(),
             interval: plan.settings.interval,
             not_before: Time::ZERO,
+            grants: None,
             paused: false,
             stopped: false,
             seen: Seen::default(),
@@ -265,6 +268,8 @@ impl Ledger {
         assert!(!self.host_pace(host, now), "host {host} paces");
         assert!(!breaks_rate(&self.starts, self.interval, now), "the run paces");
         assert!(now >= self.not_before, "a start before it was allowed");
+        assert_ne!(self.grants, Some(0), "a start that was not granted");
+        self.grants = self.grants.map(|grants| grants - 1);
         let standing = self.hosts[host].history.standing(&self.plan.settings.retries);
         assert!(now >= standing.asked_until, "host {host} asked for a pause");
         let book = &mut self.hosts[host];
@@ -519,7 +524,9 @@ impl Ledger {
                 self.address_full(host) || self.is_kept(host, |book, _| book.address.map(usize::from))
             }
             DeferReason::GlobalLimit => self.in_flight() >= self.limit,
-            DeferReason::GlobalPace => now < self.not_before || breaks_rate(&self.starts, self.interval, now),
+            DeferReason::GlobalPace => {
+                now < self.not_before || self.grants == Some(0) || breaks_rate(&self.starts, self.interval, now)
+            }
             DeferReason::Paused => self.paused,
         }
     }

@@ -26,7 +26,7 @@ pub(super) enum Disturbance {
     /// No permit at all for a while.
     Drought(Duration),
     NotBefore(Duration),
-    /// No start until the door is opened again.
+    /// For a while each start has to be granted.
     Shut(Duration),
     Pause(Duration),
     Stop,

@@ -19,6 +19,9 @@ use super::world::{Answer, Protocol, dice};
 
 /// Steps after which a plan is taken to be stuck: the longest of the seeds takes about a twentieth.
 const TOO_MANY: usize = 100_000;
+
+/// How far granted starts are apart.
+const GRANT_EVERY: Duration = Duration::from_millis(7);
 /// Redirects a job follows before its host answers.
 pub(super) const MOST_HOPS: u8 = 4;
 /// Free retries a job may have: the engine's number.
@@ -63,6 +66,8 @@ pub(super) struct Sim<'a> {
     happenings: usize,
     steps: usize,
     trace: u64,
+    /// When a start is granted again, where they have to be.
+    next_grant: Time,
 }
 
 /// What a run of a plan leaves.
@@ -89,6 +94,7 @@ impl<'a> Sim<'a> {
             happenings: 0,
             steps: 0,
             trace: 0,
+            next_grant: Time::ZERO,
         };
         for (at, what) in &plan.disturbances {
             sim.later(*at, Happening::Disturbance(*what));
@@ -183,7 +189,8 @@ impl<'a> Sim<'a> {
             }
             Disturbance::NotBefore(span) => self.not_before(self.now + span),
             Disturbance::Shut(span) => {
-                self.not_before(Time::NEVER);
+                self.ledger.grants = Some(0);
+                self.tell(Event::Paced(true));
                 self.later(self.now + span, Happening::Over(what));
             }
             Disturbance::Pause(span) => {
@@ -201,7 +208,10 @@ impl<'a> Sim<'a> {
     fn over(&mut self, what: Disturbance) {
         match what {
             Disturbance::Drought(_) => self.set_limit(self.plan.settings.concurrency.get()),
-            Disturbance::Shut(_) => self.not_before(self.now),
+            Disturbance::Shut(_) => {
+                self.ledger.grants = None;
+                self.tell(Event::Paced(false));
+            }
             _ => {
                 self.ledger.paused = false;
                 self.tell(Event::Resumed);
@@ -387,6 +397,28 @@ impl<'a> Sim<'a> {
     }
 
     fn drain(&mut self) {
+        self.drain_granted();
+        while self.grants_one() {
+            self.drain_granted();
+        }
+    }
+
+    /// Grants a start, if one needs that and it is time; or says when it will be.
+    fn grants_one(&mut self) -> bool {
+        if self.ledger.grants != Some(0) || !self.scheduler.could_start() || self.now < self.ledger.not_before {
+            return false;
+        }
+        if self.now < self.next_grant {
+            self.not_before(self.next_grant);
+            return false;
+        }
+        self.next_grant = self.now + GRANT_EVERY;
+        self.ledger.grants = Some(1);
+        self.tell(Event::Granted);
+        true
+    }
+
+    fn drain_granted(&mut self) {
         while let Some(action) = self.scheduler.next_action(self.now) {
             self.steps += 1;
             self.record(&action);

@@ -155,15 +155,29 @@ fn rates_hold_per_host_and_for_the_run() {
 fn nothing_starts_before_the_caller_allows_it() {
     let mut story = Story::plain();
     let host = story.host(|_| {});
-    story.tell(Event::NotBefore(Time::NEVER));
+    story.tell(Event::NotBefore(ms(10)));
     assert!(story.arrive(host, 0..2).is_empty());
     assert!(story.scheduler.could_start());
-    assert_eq!(story.scheduler.next_deadline(), None);
-    assert!(story.tell(Event::NotBefore(ms(10))).is_empty());
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::GlobalPace));
     assert_eq!(story.scheduler.next_deadline(), Some((ms(10), Wake::GlobalPace)));
     assert_eq!(starts(&story.at(ms(10))), [0, 1]);
     assert!(!story.scheduler.could_start());
+}
+
+#[test]
+fn what_has_to_be_granted_starts_once_for_each_grant() {
+    let mut story = Story::plain();
+    let host = story.host(|_| {});
+    story.tell(Event::Granted);
+    story.tell(Event::Paced(true));
+    assert!(story.arrive(host, 0..4).is_empty(), "what was granted before counts for nothing");
+    assert!(story.scheduler.could_start());
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::GlobalPace));
+    assert_eq!(starts(&story.tell(Event::Granted)), [0]);
+    story.tell(Event::NotBefore(ms(10)));
+    assert!(story.tell(Event::Granted).is_empty());
+    assert_eq!(starts(&story.at(ms(10))), [1]);
+    assert_eq!(starts(&story.tell(Event::Paced(false))), [2, 3]);
 }
 
 #[test]
