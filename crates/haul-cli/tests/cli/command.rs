@@ -1,10 +1,5 @@
 //! The command from outside: what it reads, writes, says and returns.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod origin;
-}
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::support::origin::{Origin, Seen};
 use serde_json::Value;
-use support::origin::{Origin, Seen};
 
 /// A command line, ready to run.
 fn haul(arguments: &[&str]) -> Command {

@@ -144,7 +144,7 @@ fn events_of_last_hop<'a>(events: &'a [Value], first: &str) -> &'a Value {
 
 /// The table of docs/LOGS.md: level, target and fields by message; whether the field must be there.
 fn documented() -> BTreeMap<String, (String, String, BTreeMap<String, bool>)> {
-    let page = include_str!("../../../docs/LOGS.md");
+    let page = include_str!("../../../../docs/LOGS.md");
     let rows = page
         .lines()
         .filter(|line| ["info", "debug", "trace"].iter().any(|level| line.starts_with(&format!("| {level} | "))));

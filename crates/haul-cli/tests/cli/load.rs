@@ -1,11 +1,5 @@
 //! `haul bench` from outside, and from the server's side.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod answering;
-    pub(crate) mod origin;
-}
-
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::answering;
+use crate::support::origin::Origin;
 use serde_json::Value;
-use support::answering;
-use support::origin::Origin;
 
 /// The exit code and the answer.
 fn bench(arguments: &[&str]) -> (Option<i32>, Value) {

@@ -1,19 +1,12 @@
 //! `--report`: the page is made by real runs and opened in a real browser, without a network.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod browser;
-    #[expect(dead_code, reason = "only programs are looked for here")]
-    pub(crate) mod server;
-}
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::browser::{Browser, Window};
 use haul_testserver::Origin;
 use serde_json::Value;
-use support::browser::{Browser, Window};
 
 const DESKTOP: Window = Window { width: 1280, height: 900, dark: false };
 const DARK: Window = Window { dark: true, ..DESKTOP };

@@ -1,19 +1,13 @@
 //! The commands that fetch nothing, from outside: plan, doctor, completions, man.
 
-#[path = "../../../tests/support"]
-mod support {
-    #[expect(dead_code, reason = "these tests need only a few of its paths")]
-    pub(crate) mod origin;
-}
-
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use crate::support::origin::Origin;
 use serde_json::Value;
-use support::origin::Origin;
 
 /// How a command ended.
 #[derive(Debug)]

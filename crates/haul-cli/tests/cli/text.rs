@@ -1,9 +1,5 @@
 //! A body as text: the command and the library read it by one rule, over the wire. What the rule is, `src/text` tests.
 
-#[path = "../../../tests/support/haul.rs"]
-#[expect(dead_code, reason = "other tests use all of it")]
-mod haul_command;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,7 +7,7 @@ use std::thread;
 
 use haul::blocking::Client;
 
-use haul_command::get_lines;
+use crate::support::haul::get_lines;
 
 /// The lines of `content-type`, the body, and what it is as text: in which charset, and whether something was replaced.
 struct Case {

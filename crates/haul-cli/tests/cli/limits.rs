@@ -1,16 +1,11 @@
 //! The command's limits from a file, and what it tells of a run while it goes on and at its end.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod origin;
-}
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::origin::Origin;
 use serde_json::Value;
-use support::origin::Origin;
 
 /// How a command ended.
 #[derive(Debug)]

@@ -1,11 +1,5 @@
 //! The embedded origin from outside: over sockets, with `haul get`, and as a command of its own.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod haul;
-    pub(crate) mod record;
-}
-
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -13,10 +7,10 @@ use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::support::haul::{get, get_lines};
+use crate::support::record::{body, json};
 use haul_testserver::{Origin, OriginSettings};
 use serde_json::Value;
-use support::haul::{get, get_lines};
-use support::record::{body, json};
 
 fn start() -> Origin {
     Origin::start().expect("two free ports")

@@ -1,20 +1,13 @@
 //! Hosts in trouble, as the web has them: a part of whose URLs always fails, that refuse everything, that never answer. What is
 //! asserted is what was fetched, in which order and how often: `crates/haul-core/src/sched/tests/family.rs` has the times, on a virtual clock.
 
-#[expect(dead_code, reason = "each test uses a part")]
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod haul;
-    pub(crate) mod origin;
-}
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use crate::support::haul::get_lines;
+use crate::support::origin::Origin;
 use serde_json::Value;
-use support::haul::get_lines;
-use support::origin::Origin;
 
 fn status(record: &Value) -> u64 {
     record["status"].as_u64().unwrap_or(0)

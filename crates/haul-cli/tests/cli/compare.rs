@@ -1,13 +1,5 @@
 //! `haul compare` from outside, and from the server's side: every mode does what its name says.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod origin;
-    pub(crate) mod python;
-    #[expect(dead_code, reason = "nothing but what is missing is told here")]
-    pub(crate) mod server;
-}
-
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
@@ -16,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::support::origin::{Origin, Seen};
 use serde_json::Value;
-use support::origin::{Origin, Seen};
 
 /// URLs of a list, and how often it is fetched: in the warm-up and in one round.
 const URLS: usize = 20;
@@ -413,7 +405,7 @@ const AIOHTTP_CONNECTIONS: usize = 100;
 
 #[test]
 fn each_python_package_does_what_it_is_said_to_do() {
-    let Some(real) = support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let Some(real) = crate::support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let python = interpreter(&directory, &format!("exec '{real}' -c '{SIGNED}'\"$2\""));
     let origin = Origin::start();
@@ -451,7 +443,7 @@ fn each_python_package_does_what_it_is_said_to_do() {
 
 #[test]
 fn python_trusts_the_same_certificates_and_finds_the_same_names() {
-    let Some(python) = support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let Some(python) = crate::support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
     let origin = haul_testserver::Origin::start().expect("free ports");
     let authority = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(authority.path(), origin.ca_pem()).expect("the file is ours");

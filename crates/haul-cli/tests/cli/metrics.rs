@@ -1,19 +1,14 @@
 //! `--metrics` from outside: scraped while a run goes on, gone with it, and unharmed by bad clients.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod answering;
-}
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::answering;
 use haul_testserver::Origin;
 use prometheus_parse::{HistogramCount, Scrape, Value};
-use support::answering;
 
 /// How long a client waits for anything before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

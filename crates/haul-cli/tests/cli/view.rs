@@ -1,17 +1,12 @@
 //! The live view in a real terminal, as far as tmux is one. Where there is no tmux, these tests say so and pass.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod answering;
-}
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::answering;
 use haul_testserver::Origin;
-use support::answering;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
 struct Terminal {

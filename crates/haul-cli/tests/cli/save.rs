@@ -1,11 +1,5 @@
 //! `haul get --save-dir`: bodies in files, and nothing that is not whole.
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod haul;
-    pub(crate) mod origin;
-}
-
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,10 +7,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::support::haul::{get, get_lines};
+use crate::support::origin::Origin;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::haul::{get, get_lines};
-use support::origin::Origin;
 
 /// Every file under `directory`.
 fn files(directory: &Path) -> Vec<PathBuf> {
