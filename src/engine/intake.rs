@@ -8,7 +8,7 @@ use super::shard::cost;
 use super::shared::Shared;
 use super::window::Held;
 use crate::model::{Clock, Failure, Job, More, Record, Rejected, Source};
-use crate::work;
+use crate::work::{self, Work};
 
 /// Entries per read: enough to make a hand-over cheap, few enough that the first ones are fetched at once.
 const BATCH: usize = 256;
@@ -82,6 +82,10 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
 
 /// The bytes of a large job, noted in it so that the window gets the same number back whatever redirects make of it.
 fn weigh(job: &mut Job, small: usize) -> u64 {
+    if job.extra.is_some() {
+        // It may be one that has been through a run.
+        *work::of_mut(job) = Work::default();
+    }
     let bytes = job.bytes();
     if bytes <= small {
         return 0;

@@ -12,7 +12,9 @@ use super::stream::read_ready;
 use crate::model::{Acknowledge, Ending, Job, More, Rejected, Settled, Source, Time};
 
 /// Reads whole jobs from a [`Stream`], each with a token: a delivery tag of a queue, a row's number, whatever its owner knows it by. When
-/// a job is over its token comes back, once, with how it ended: then the message can be acknowledged, or given back to its queue.
+/// a job is over its token comes back, once, with how it ended: then the message can be acknowledged, or given back to its queue. What was
+/// read and never taken in, because the run was being stopped, is dropped, token and all: up to 256 jobs, and the next that the stream
+/// brings if the run waits for it then.
 ///
 /// What a job says of itself counts but for its position in the input, which is assigned here. Read as [`super::UrlStream`] is.
 ///

@@ -165,7 +165,7 @@ impl Shard {
             url = %origin,
             connection = %name,
             remote = remote.map(tracing::field::display),
-            protocol = protocol.name(),
+            protocol = %protocol.name(),
             dns_ms = ms_of(dial.dns),
             connect_ms = ms_of(dial.connect),
             tls_ms = ms_of(dial.tls),

@@ -72,8 +72,10 @@ impl Outbox {
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
                 let (seq, held) = (outcome.job.seq, Held::by(&outcome.job));
+                let is_cancelled =
+                    matches!(&outcome.last.result, Err(failure) if failure.kind == FailureKind::Cancelled);
                 reply.end(outcome);
-                if self.shared.settles() {
+                if self.shared.settles() && !is_cancelled {
                     self.note_reply(seq);
                 }
                 self.shared.window.ended(1, held);

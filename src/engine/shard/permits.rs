@@ -233,8 +233,14 @@ impl Permits {
         }
         match self.draw(now) {
             Ok(()) => {
+                sched.handle(Event::NotBefore(now), now);
                 sched.handle(Event::Granted, now);
-                sched.next_action(now)
+                let action = sched.next_action(now);
+                if !matches!(action, Some(Action::Start { .. })) {
+                    // Kept, it would come on top of a later one.
+                    sched.handle(Event::Paced(true), now);
+                }
+                action
             }
             Err(again) => {
                 sched.handle(Event::NotBefore(again), now);

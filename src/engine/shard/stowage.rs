@@ -57,7 +57,9 @@ impl Texts {
 
     /// Brings the text of `job` back, if it was put away.
     fn take(&self, job: &mut Job) -> io::Result<bool> {
-        let Some(number) = work::of(job).and_then(|work| work.stowed) else { return Ok(false) };
+        // Taken first: whatever comes of it, the text is there once.
+        let stowed = job.extra.is_some().then(|| work::of_mut(job).stowed.take()).flatten();
+        let Some(number) = stowed else { return Ok(false) };
         let mut stowed = self.0.borrow_mut();
         let (slot, mut text) = (stowed.slots.remove(number), Vec::new());
         stowed.spill.take(slot, &mut text)?;
@@ -67,7 +69,7 @@ impl Texts {
         job.url = read.url;
         job.extra_mut().given = read.given;
         let work = work::of_mut(job);
-        (work.hops, work.stowed) = (read.hops, None);
+        work.hops = read.hops;
         Ok(true)
     }
 }
@@ -199,5 +201,21 @@ mod tests {
         assert_eq!(format!("{job:?}"), before);
         assert!(!stowage.take(&mut job).expect("nothing to do"));
         assert_eq!(stowage.0.borrow().bytes, 0);
+    }
+
+    #[test]
+    fn what_can_not_be_read_again_is_not_looked_for_twice() {
+        let url = WebUrl::parse("http://b.example/path").expect("a URL").0;
+        let (texts, mut job) = (Texts::default(), Job::new(7, url, Time::ZERO));
+        job.extra_mut().given = Some("http://A.example".into());
+        texts.put(&mut job).expect("room");
+        {
+            let mut stowed = texts.0.borrow_mut();
+            let other = stowed.spill.put(b"no job").expect("room");
+            let number = work::of(&job).and_then(|work| work.stowed).expect("put away");
+            stowed.slots[number] = other;
+        }
+        assert!(texts.take(&mut job).is_err(), "its text is gone");
+        assert!(!texts.take(&mut job).expect("nothing to do"));
     }
 }

@@ -58,7 +58,7 @@ pub struct ResponseHead<'a> {
     /// How long it took so far; `body` and `total` are not yet known.
     pub timings: Timings,
     /// Whether this response is the job's result if its body comes whole. False where its status (408, 429, 502, 503, 504)
-    /// may lead to another attempt.
+    /// may lead to another attempt: the job has one left, the run is not being stopped, the pause that it asks for is not too long.
     pub last: bool,
 }
 

@@ -133,7 +133,7 @@ pub enum Event<J> {
     /// Whether each start has to be granted, because several schedulers keep one pace. Takes what was granted back.
     Paced(bool),
     /// One start is granted. Say it when [`super::Scheduler::could_start`] and no action has come; or else, with [`Event::NotBefore`], when
-    /// there may be one.
+    /// there may be one. One that is not used at once is best taken back, by saying [`Event::Paced`] again.
     Granted,
     /// Start nothing until [`Event::Resumed`].
     Paused,

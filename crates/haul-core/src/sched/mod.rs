@@ -233,6 +233,7 @@ impl<J> Scheduler<J> {
             }
             Event::Answers { host } => {
                 if !self.host(host).answers() {
+                    self.note_lent(true, now);
                     self.change_held(host.0, now, |host| host.note_answer(true, host.in_flight));
                     self.settle(host.0, now);
                 }

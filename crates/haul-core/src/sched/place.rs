@@ -17,6 +17,10 @@ impl<J> Scheduler<J> {
         match (from, to) {
             (Place::Waiting(_) | Place::Resting, _) if from == to => self.timers.arm(id, until),
             (Place::Ready(old), Place::Ready(new)) => self.relist(id, old, new, now),
+            (Place::Unanswered, Place::Unanswered) if self.stands_otherwise(id) => {
+                self.leave(id);
+                self.enter(id, to, until, now);
+            }
             _ if from == to => {}
             _ => {
                 self.leave(id);
@@ -26,6 +30,21 @@ impl<J> Scheduler<J> {
                     self.rouse_unanswered(now);
                 }
             }
+        }
+    }
+
+    /// Whether a host that waits for more places has come to answer, or to be silent, since it does.
+    fn stands_otherwise(&self, id: u32) -> bool {
+        let host = &self.hosts[id as usize];
+        host.listed.is_silent() != host.next().is_silent()
+    }
+
+    /// Whoever waits for more places waits for a reason, and where it belongs.
+    #[cfg(test)]
+    pub(super) fn check_waiting(&self) {
+        assert!(!self.places_held.keeps_out_for_nothing(), "a host waits for more places though there are some");
+        for host in self.hosts.iter().filter(|host| host.place == Place::Unanswered) {
+            assert_eq!(host.listed.is_silent(), host.next().is_silent(), "a host waits among those of the other kind");
         }
     }
 
@@ -210,6 +229,8 @@ impl<J> Scheduler<J> {
     pub(super) fn wait_unanswered(&mut self, id: u32, now: Time) {
         self.enter(id, Place::Unanswered, Time::NEVER, now);
         self.rouse_limits_of(id, now);
+        // The place that was kept for it may do for one that may have more.
+        self.rouse_unanswered(now);
     }
 
     /// Hosts that want more places than they have earned take those that have become free for them, longest-waiting first. Ends as

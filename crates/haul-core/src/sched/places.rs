@@ -5,12 +5,13 @@
 //! than a quarter of all places are unearned, any host may have as many as its limits allow, and so may one that is alone: a run of a
 //! few hosts is as quick as it would be without this. Every answer that comes in the run lends one more to hosts that answer, up to
 //! just under half of all, and every time-out halves what was lent: hosts that are slow, and answer, soon have the places that they can
-//! use. Beyond that a host has what it has earned, and waits here for more. Requests to hosts that have not answered at all are *silent*, and never take a last
-//! part of the places while a host that does answer has work besides others.
+//! use. Beyond that a host has what it has earned, and waits here for more, those that answer before those that do not. Requests to
+//! hosts that have not answered at all are *silent*, and never take a last part of the places while a host that does answer has work
+//! besides others.
 //!
-//! The invariant that rules out lost wake-ups is that of [`super::limit`]: hosts wait ⇒ as many places are unearned, or kept for ready
-//! hosts that want one more, as may be; each of these ends, starts or is earned, and then the first waiter is let in. Counts only: knows
-//! no host but by its number.
+//! The invariant that rules out lost wake-ups is that of [`super::limit`], for each of the two kinds: hosts of it wait ⇒ as many places
+//! are unearned, or kept for ready hosts that want one more, as may be for this kind; each of these ends, starts, is given up or earned,
+//! and then the first waiter is let in. The simulator looks after each step. Counts only: knows no host but by its number.
 
 use super::host::Standing;
 use super::list::{Links, List};
@@ -58,14 +59,24 @@ impl Places {
     }
 
     /// There are so many places from now on. What is held beyond their parts stays until it ends.
-    pub(super) const fn set_all(&mut self, all: u32) {
+    pub(super) fn set_all(&mut self, all: u32) {
         self.all = all;
+        self.lent = self.lent.min(self.most_lent());
     }
 
     /// Unearned places of which there are no more for who stands so.
     fn most_unearned(&self, standing: Standing) -> u32 {
         let lent = if standing.is_silent() { 0 } else { self.lent };
-        if self.busy > 1 { ((self.all / 4).max(FEW) + lent).min(self.below_half()) } else { u32::MAX }
+        if self.busy > 1 { (self.for_anybody() + lent).min(self.below_half()) } else { u32::MAX }
+    }
+
+    /// Unearned places that any host may have.
+    fn for_anybody(&self) -> u32 {
+        (self.all / 4).max(FEW)
+    }
+
+    fn most_lent(&self) -> u32 {
+        self.below_half().saturating_sub(self.for_anybody())
     }
 
     const fn below_half(&self) -> u32 {
@@ -100,8 +111,8 @@ impl Places {
     }
 
     /// A host has answered, or has not in time. Says whether there may be room for others now.
-    pub(super) const fn note_answer(&mut self, answers: bool) -> bool {
-        let lends = answers && self.lent < self.below_half();
+    pub(super) fn note_answer(&mut self, answers: bool) -> bool {
+        let lends = answers && self.lent < self.most_lent();
         if lends {
             self.lent += 1;
         } else if !answers {
@@ -146,6 +157,13 @@ impl Places {
         }
     }
 
+    /// Whether hosts wait for whom there is room.
+    #[cfg(test)]
+    pub(super) fn keeps_out_for_nothing(&self) -> bool {
+        (!self.waiters.is_empty() && self.has_room(Standing::More))
+            || (!self.silent_waiters.is_empty() && self.has_room(Standing::SilentMore))
+    }
+
     const fn waiters_like(&mut self, standing: Standing) -> &mut List {
         if standing.is_silent() { &mut self.silent_waiters } else { &mut self.waiters }
     }
@@ -178,10 +196,10 @@ mod tests {
     #[test]
     fn answers_lend_places_up_to_half_and_a_time_out_halves_what_they_lent() {
         for (answers, stalls, most) in
-            [(0, 0, 64), (10, 0, 74), (63, 0, 127), (500, 0, 127), (500, 1, 127), (500, 2, 95), (500, 9, 64)]
+            [(0, 0, 64), (10, 0, 74), (63, 0, 127), (500, 0, 127), (500, 1, 95), (500, 2, 79), (500, 9, 64)]
         {
             let mut places = places(256, 0, most - 1);
-            (0..answers).for_each(|n| assert_eq!(places.note_answer(true), n < 127, "more is lent"));
+            (0..answers).for_each(|n| assert_eq!(places.note_answer(true), n < 63, "more is lent"));
             (0..stalls).for_each(|_| assert!(!places.note_answer(false)));
             assert!(places.has_room(MORE), "{answers} answers, {stalls} time-outs");
             places.replace(Held::default(), Held { silent: 0, unearned: 1 });

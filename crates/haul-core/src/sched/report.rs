@@ -58,10 +58,11 @@ impl<J> Scheduler<J> {
         self.settle(id.0, now);
     }
 
-    /// Whether a job whose attempt ends like this may be tried again, by what is known now.
+    /// Whether a job whose attempt will end like this may be tried again. A dead host may answer again until then; nothing else that is
+    /// known now can change.
     #[must_use]
     pub fn may_come_again(&self, host: HostId, verdict: Verdict, facts: RetryFacts, now: Time) -> bool {
-        self.fate(host, verdict, facts, now).is_ok()
+        matches!(self.fate(host, verdict, facts, now), Ok(_) | Err(GiveUpReason::HostDead(_)))
     }
 
     /// Whether the job goes on. The reasons that lie in the job come first, then the run's, then the host's.
@@ -93,6 +94,13 @@ impl<J> Scheduler<J> {
         self.rouse(address, now);
     }
 
+    /// A host has answered, or not in time: what that lends to all.
+    pub(super) fn note_lent(&mut self, answers: bool, now: Time) {
+        if self.places_held.note_answer(answers) {
+            self.rouse_unanswered(now);
+        }
+    }
+
     fn note(&mut self, id: HostId, report: Report, now: Time) {
         let micros = u32::try_from(now.since(report.started).as_micros()).unwrap_or(u32::MAX);
         self.usual_service = blend(self.usual_service, micros);
@@ -102,9 +110,7 @@ impl<J> Scheduler<J> {
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
-            if self.places_held.note_answer(answers) {
-                self.rouse_unanswered(now);
-            }
+            self.note_lent(answers, now);
             // The request that has ended held a place, too.
             self.change_held(id.0, now, |host| host.note_answer(answers, host.in_flight + 1));
         }
@@ -133,6 +139,7 @@ impl<J> Scheduler<J> {
         let group = self.hosts[id as usize].group;
         self.rouse(group, now);
         self.rouse(from, now);
+        self.rouse_unanswered(now);
     }
 
     pub(super) fn unresolved(&mut self, id: HostId, kind: FailureKind, now: Time) {

@@ -132,6 +132,7 @@ impl<J> Scheduler<J> {
                 self.leave(id);
                 self.settle(id, now);
                 self.rouse_limits_of(id, now);
+                self.rouse_unanswered(now);
                 continue;
             }
             return self.start(pick, now);

@@ -65,7 +65,10 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
     fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
         // Others may have told the scheduler of a later time than that of the exchange's end.
         let now = shard.clock.now();
-        shard.update_streams(self.id, self.connection.streams_allowed(), flight.host, now);
+        // One that goes says nothing of those that come after it.
+        if self.connection.why_not_reusable().is_none() {
+            shard.update_streams(self.id, self.connection.streams_allowed(), flight.host, now);
+        }
         if self.connection.has_stopped() {
             // It may never allow a stream again, and holds a place of its host's.
             shard.connections.pool_mut().drain(self.id, CloseReason::Suspect);

@@ -282,9 +282,14 @@ impl Ledger {
 
     /// `host` has answered, or has been silent for too long.
     pub(super) fn note_answer(&mut self, host: usize, answers: bool) {
-        let below_half = (self.plan.settings.places.get() - 1) / 2;
-        self.lent = if answers { (self.lent + 1).min(below_half) } else { self.lent / 2 };
+        self.note_lent(answers);
         self.hosts[host].note_answer(answers);
+    }
+
+    pub(super) fn note_lent(&mut self, answers: bool) {
+        let places = self.plan.settings.places.get();
+        let most = ((places - 1) / 2).saturating_sub((places / 4).max(8));
+        self.lent = if answers { (self.lent + 1).min(most) } else { self.lent / 2 };
     }
 
     /// Hosts that have not answered, or a little, leave the others their part.

@@ -401,6 +401,7 @@ impl<'a> Sim<'a> {
         while self.grants_one() {
             self.drain_granted();
         }
+        self.scheduler.check_waiting();
     }
 
     /// Grants a start, if one needs that and it is time; or says when it will be.
