@@ -34,6 +34,8 @@ pub(super) struct Places {
     held: Held,
     /// Answers of the run since its last time-out, and half of those before: hosts that answer may hold so many more.
     lent: u32,
+    /// The most that is lent: what brings unearned places to just under half of all.
+    most_lent: u32,
     /// Ready hosts that want one more place than they have earned: each will start one.
     ready: u32,
     /// Hosts that have work, and those of them that answer.
@@ -45,23 +47,27 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) const fn new(all: u32) -> Self {
-        Self {
+    pub(super) fn new(all: u32) -> Self {
+        let mut places = Self {
             all,
             held: Held { silent: 0, unearned: 0 },
             lent: 0,
+            most_lent: 0,
             ready: 0,
             busy: 0,
             working: 0,
             waiters: List::EMPTY,
             silent_waiters: List::EMPTY,
-        }
+        };
+        places.set_all(all);
+        places
     }
 
     /// There are so many places from now on. What is held beyond their parts stays until it ends.
     pub(super) fn set_all(&mut self, all: u32) {
         self.all = all;
-        self.lent = self.lent.min(self.most_lent());
+        self.most_lent = self.below_half().saturating_sub(self.for_anybody());
+        self.lent = self.lent.min(self.most_lent);
     }
 
     /// Unearned places of which there are no more for who stands so.
@@ -73,10 +79,6 @@ impl Places {
     /// Unearned places that any host may have.
     fn for_anybody(&self) -> u32 {
         (self.all / 4).max(FEW)
-    }
-
-    fn most_lent(&self) -> u32 {
-        self.below_half().saturating_sub(self.for_anybody())
     }
 
     const fn below_half(&self) -> u32 {
@@ -111,8 +113,8 @@ impl Places {
     }
 
     /// A host has answered, or has not in time. Says whether there may be room for others now.
-    pub(super) fn note_answer(&mut self, answers: bool) -> bool {
-        let lends = answers && self.lent < self.most_lent();
+    pub(super) const fn note_answer(&mut self, answers: bool) -> bool {
+        let lends = answers && self.lent < self.most_lent;
         if lends {
             self.lent += 1;
         } else if !answers {
