@@ -17,11 +17,12 @@ impl<J> Scheduler<J> {
         match (from, to) {
             (Place::Waiting(_) | Place::Resting, _) if from == to => self.timers.arm(id, until),
             (Place::Ready(old), Place::Ready(new)) => self.relist(id, old, new, now),
-            (Place::Unanswered, Place::Unanswered) if self.stands_otherwise(id) => {
-                self.leave(id);
-                self.enter(id, to, until, now);
+            _ if from == to => {
+                if from == Place::Unanswered && self.stands_otherwise(id) {
+                    self.leave(id);
+                    self.enter(id, to, until, now);
+                }
             }
-            _ if from == to => {}
             _ => {
                 self.leave(id);
                 self.enter(id, to, until, now);
