@@ -17,7 +17,7 @@ use haul::config::{BodySettings, Config, Timeouts};
 use haul::engine::{Engine, Extensions};
 use haul::model::{BodyUse, Clock, Failure, FailureKind, Phase, Record, Response, Sink, Time};
 use haul::source::Urls;
-use haul_net::conn::{Context, Exchanged, H1, H2, LazyTimer, Recipient};
+use haul_net::conn::{Connection as _, Context, Exchanged, Exclusive as _, H1, H2, LazyTimer, Recipient};
 use http::response::Parts;
 use http::{Method, Request, Version};
 

@@ -1,7 +1,7 @@
 //! Which jobs the source has yet to be told about.
 //!
-//! Kept where records become safe, and only for a source that wants to know: some 17 bytes for each job that the window holds, and for those
-//! that have just been replied to.
+//! Kept where records become safe, and only for a source that wants to know. Bounded by the window, but for jobs that have just been
+//! replied to.
 
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
 use haul::model::{BodyUse, Clock, FailureKind, Phase, Time};
-use haul_net::conn::{self, H2, LazyTimer, Recipient, RequestBody};
+use haul_net::conn::{self, Connection as _, H2, LazyTimer, Recipient, RequestBody};
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

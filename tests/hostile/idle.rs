@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use haul::model::{CloseReason, FailureKind, Time};
 use haul_core::attempt::Sent;
-use haul_net::conn::{Exchanged, H1};
+use haul_net::conn::{Connection as _, Exchanged, Exclusive as _, H1};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 

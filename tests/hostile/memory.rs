@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
 use haul::model::{BodyUse, Clock, Time};
-use haul_net::conn::{Context, Exchanged, H1, LazyTimer, Recipient};
+use haul_net::conn::{Connection as _, Context, Exchanged, Exclusive as _, H1, LazyTimer, Recipient};
 use http::response::Parts;
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

@@ -18,7 +18,7 @@ use crate::sched::{GroupId, HostId};
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     table: RefCell<Table>,
-    /// Of those that are forgotten, the ones that are worth telling of.
+    /// The slowest and the last-ended of the hosts already forgotten, for the run's report.
     notable: RefCell<Notable>,
 }
 

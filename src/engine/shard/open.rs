@@ -11,7 +11,7 @@ use super::carrier::{Carrier, Streams};
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::host::Host;
-use super::lane::{Alone, OneOfMany};
+use super::lane::{Alone, OneOfMany, Seat};
 use super::log::Ending;
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
@@ -81,7 +81,8 @@ impl Shard {
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, Capacity::OneEach, now);
                 self.board_waiting(key);
-                let mut hold = Alone { id, key, host: flight.host, connection: Box::new(h1), remote, mailbox };
+                let seat = Seat { id, remote, mailbox };
+                let mut hold = Alone { seat, key, host: flight.host, connection: Box::new(h1) };
                 let why = self.lane(&mut hold, flight).await;
                 Ending::because(ending.as_ref(), why);
             }

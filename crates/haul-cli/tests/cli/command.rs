@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::ran::{Ran, records};
 use crate::support::origin::{Origin, Seen};
 use serde_json::Value;
 
@@ -26,36 +27,6 @@ fn run_with_input(arguments: &[&str], input: &[u8]) -> Ran {
     // It may end before it has read everything; that is for the test to judge.
     let _ = child.stdin.take().expect("piped").write_all(input);
     child.wait_with_output().expect("it ends").into()
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        let code = output.status.code().unwrap_or_else(|| panic!("killed: {:?}", output.status));
-        let ran = Self { code, stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        ran
-    }
-}
-
-impl Ran {
-    /// The records on standard output, where nothing else may be.
-    fn records(&self) -> Vec<Value> {
-        records(&self.stdout)
-    }
-}
-
-fn records(text: &str) -> Vec<Value> {
-    assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {text}");
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 /// A directory of its own for each test.

@@ -21,6 +21,7 @@ mod logs;
 mod machine;
 mod metrics;
 mod origin;
+mod ran;
 mod report;
 mod save;
 mod text;

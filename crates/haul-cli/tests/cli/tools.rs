@@ -3,35 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
+use crate::ran::Ran;
 use crate::support::origin::Origin;
-use serde_json::Value;
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        let code = output.status.code().unwrap_or_else(|| panic!("killed: {:?}", output.status));
-        let ran = Self { code, stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        ran
-    }
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
 
 /// Runs `program` with `input` on its standard input.
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> Ran {

@@ -2,7 +2,6 @@
 
 use crate::config::RetrySettings;
 use crate::policy::{Fault, RetryFacts, Verdict, is_wait};
-
 use crate::work::{AttemptCounts, Repeats};
 
 use super::repeat::repeat;

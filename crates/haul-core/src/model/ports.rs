@@ -92,8 +92,8 @@ pub trait Source: Send {
     /// Appends up to `max` entries to `into`. Blocks until there is at least one or the end is reached, and returns
     /// as soon as the next one would block: fetching must not wait for a slow pipe to fill a batch.
     ///
-    /// `seq` counts up from 0 over jobs and rejected lines together: no two have the same. `now` is when the read began, good enough for the
-    /// jobs' time of reading: the engine sets that to when it ended, unless the source [sets times](Self::sets_times).
+    /// `seq` counts up from 0 over jobs and rejected lines together: no two have the same. `now` is when the read began, good enough
+    /// for the jobs' time of reading: the engine sets that to when it ended, unless the source [sets times](Self::sets_times).
     ///
     /// # Errors
     /// When the input can't be read further. Entries appended before are still valid.
@@ -133,9 +133,9 @@ pub struct Settled {
     pub ending: Ending,
 }
 
-/// Told of each job that it is over. Every job and every rejected line that a run took from its source is settled exactly once, in no
-/// particular order; those that a stop cut short at the end of the run. What was read and never taken in, because the run was being
-/// stopped, is not.
+/// Receives the end of each job. Every job and every rejected line that a run admitted from its source is settled exactly once, in no
+/// particular order. Jobs that a stop cut short are settled at the end of the run. Entries that were read but not admitted, because the
+/// run was being stopped, are never settled.
 pub trait Acknowledge: Send {
     /// These are over.
     fn settled(&mut self, jobs: &[Settled]);

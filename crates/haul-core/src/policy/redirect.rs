@@ -528,7 +528,6 @@ mod tests {
         work::of_mut(&mut job).counts = AttemptCounts { all: 2, on_hop: 2, waits: 1, repeats };
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
         assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
-
         let hops: Vec<_> = job.hops().iter().map(|hop| (hop.url.as_str(), hop.status)).collect();
         assert_eq!(hops, [("http://a.example/0", 301), ("http://a.example/1", 302)]);
         assert_eq!(work::counts(&job), AttemptCounts { all: 4, ..AttemptCounts::default() });

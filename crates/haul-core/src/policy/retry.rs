@@ -1,5 +1,5 @@
-//! Should a failed job be tried again? First the one rule for what is the fault of a connection, then one table over the
-//! failure kinds, then the job's own facts.
+//! Should a failed job be tried again? First what is the fault of a connection, which is free (how often, `attempt::repeat` says), then
+//! one table over the failure kinds, then the job's own facts.
 //!
 //! Knows neither how long to wait (`backoff`) nor whether the host can afford it (`budget`).
 

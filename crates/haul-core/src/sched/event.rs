@@ -130,10 +130,10 @@ pub enum Event<J> {
     /// Start nothing before this time, whatever the own pace allows: a rest, or the time when a grant is asked for again. Takes the place
     /// of the one said before.
     NotBefore(Time),
-    /// Whether each start has to be granted, because several schedulers keep one pace. Takes what was granted back.
+    /// Whether each start needs a grant, because several schedulers share one rate. Revokes all grants.
     Paced(bool),
-    /// One start is granted. Say it when [`super::Scheduler::could_start`] and no action has come; or else, with [`Event::NotBefore`], when
-    /// there may be one. One that is not used at once is best taken back, by saying [`Event::Paced`] again.
+    /// Grants one start. Send it when [`super::Scheduler::could_start`] is true and [`super::Scheduler::next_action`] has returned nothing;
+    /// if there is no grant yet, send [`Event::NotBefore`] with the time to ask again. `Paced(true)` revokes a grant that was not used.
     Granted,
     /// Start nothing until [`Event::Resumed`].
     Paused,

@@ -5,9 +5,8 @@ use std::task::{self, Poll};
 
 use haul_core::model::{Clock, CloseReason};
 use http::{Method, Request};
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Context, Exchanged, H1, H2, LazyTimer, RequestBody};
+use super::{Context, Exchanged, LazyTimer, RequestBody};
 use crate::protocol::Protocol;
 
 /// A connection that exchanges requests for responses.
@@ -42,56 +41,4 @@ pub trait Multiplexed: Connection + Clone {
 
     /// Whether the peer, which had allowed some, allows none any more.
     fn has_stopped(&self) -> bool;
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection for H1<T> {
-    const PROTOCOL: Protocol = Protocol::Http1;
-
-    fn exchange<C: Clock>(
-        &mut self,
-        request: &mut Request<RequestBody>,
-        method: &Method,
-        context: &Context<'_, C>,
-        timer: &mut LazyTimer,
-    ) -> impl Future<Output = Exchanged> {
-        Self::exchange(self, request, method, context, timer)
-    }
-
-    fn why_not_reusable(&self) -> Option<CloseReason> {
-        Self::why_not_reusable(self)
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Exclusive for H1<T> {
-    fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
-        Self::poll_idle(self, cx)
-    }
-}
-
-impl Connection for H2 {
-    const PROTOCOL: Protocol = Protocol::Http2;
-
-    fn exchange<C: Clock>(
-        &mut self,
-        request: &mut Request<RequestBody>,
-        method: &Method,
-        context: &Context<'_, C>,
-        timer: &mut LazyTimer,
-    ) -> impl Future<Output = Exchanged> {
-        Self::exchange(self, request, method, context, timer)
-    }
-
-    fn why_not_reusable(&self) -> Option<CloseReason> {
-        Self::why_not_reusable(self)
-    }
-}
-
-impl Multiplexed for H2 {
-    fn streams_allowed(&self) -> usize {
-        Self::streams_allowed(self)
-    }
-
-    fn has_stopped(&self) -> bool {
-        Self::has_stopped(self)
-    }
 }

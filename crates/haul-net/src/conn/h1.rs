@@ -14,11 +14,13 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::connection::{self, Connection as _, Exclusive};
 use super::drive::Driver;
 use super::error::Mapped;
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::wire::{Tap, Wire};
 use super::{LazyTimer, RequestBody, error, framing};
+use crate::protocol::Protocol;
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 
@@ -92,11 +94,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         Ok(())
     }
 
-    /// Takes `request`, sends it and receives its response, within the context's time-outs. What is left of `request` is to be
-    /// filled again.
-    ///
+    fn is_ready(&self) -> bool {
+        matches!(&self.line, Line::Live(live) if live.sender.is_ready())
+    }
+
+    fn fold(&mut self) {
+        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+            Line::Live(live) => {
+                let parts = live.connection.into_parts();
+                match parts.read_buf.is_empty() {
+                    true => Line::Folded(parts.io.into_inner()),
+                    false => Line::Ended(CloseReason::UnsolicitedBytes),
+                }
+            }
+            line => line,
+        };
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> connection::Connection for H1<T> {
+    const PROTOCOL: Protocol = Protocol::Http1;
+
     /// Cancel-safe in the sense that dropping the future leaves a connection that [`Self::why_not_reusable`] has a reason against.
-    pub async fn exchange<C: Clock>(
+    async fn exchange<C: Clock>(
         &mut self,
         request: &mut Request<RequestBody>,
         method: &Method,
@@ -156,8 +176,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// Why the connection can't take another request; `None`: it can, as the last response ended where its one framing said, and all of
     /// the request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no more, the
     /// next request would wait for ever.
-    #[must_use]
-    pub fn why_not_reusable(&self) -> Option<CloseReason> {
+    fn why_not_reusable(&self) -> Option<CloseReason> {
         match self.line {
             Line::Folded(_) => None,
             Line::Ended(reason) => Some(reason),
@@ -167,14 +186,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
             Line::Live(_) => (!self.is_ready()).then_some(CloseReason::NotKeptAlive),
         }
     }
+}
 
-    fn is_ready(&self) -> bool {
-        matches!(&self.line, Line::Live(live) if live.sender.is_ready())
-    }
-
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Exclusive for H1<T> {
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for. What hyper keeps for a
     /// connection in use is given back; the next exchange takes it anew.
-    pub fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+    fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
         self.tap.open();
         if matches!(self.line, Line::Live(_)) && self.why_not_reusable().is_none() {
             self.fold();
@@ -186,19 +203,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         };
         self.line = Line::Ended(reason);
         Poll::Ready(reason)
-    }
-
-    fn fold(&mut self) {
-        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
-            Line::Live(live) => {
-                let parts = live.connection.into_parts();
-                match parts.read_buf.is_empty() {
-                    true => Line::Folded(parts.io.into_inner()),
-                    false => Line::Ended(CloseReason::UnsolicitedBytes),
-                }
-            }
-            line => line,
-        };
     }
 }
 

@@ -19,6 +19,7 @@ use http::{Method, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
+use super::connection::{self, Multiplexed};
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::frames::FRAME_SIZE;
 use super::h2_server::Server;
@@ -26,6 +27,7 @@ use super::h2_wire::H2Wire;
 use super::places::{NoPlace, Places};
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
+use crate::protocol::Protocol;
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
 
@@ -90,29 +92,13 @@ impl H2 {
         let driver = drive(connection, sender.clone(), Rc::clone(&state), gone);
         Ok((Self { sender, state, held: Rc::new(held) }, driver))
     }
+}
 
-    /// Why the connection takes no further request, when it is gone or going.
-    #[must_use]
-    pub fn why_not_reusable(&self) -> Option<CloseReason> {
-        self.state.closed.get()
-    }
+impl connection::Connection for H2 {
+    const PROTOCOL: Protocol = Protocol::Http2;
 
-    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
-    /// connection takes no more.
-    #[must_use]
-    pub fn streams_allowed(&self) -> usize {
-        if self.state.closed.get().is_some() { 1 } else { self.state.places.allowed() }
-    }
-
-    /// Whether the peer, which had allowed streams, allows none any more.
-    #[must_use]
-    pub fn has_stopped(&self) -> bool {
-        self.state.places.have_ended()
-    }
-
-    /// Takes `request`, sends it on a stream of its own and receives its response, within the context's time-outs. What is left
-    /// of `request` is to be filled again. Dropping the future resets the stream and leaves the connection as it is.
-    pub async fn exchange<C: Clock>(
+    /// Each request has a stream of its own. Dropping the future resets the stream and leaves the connection as it is.
+    async fn exchange<C: Clock>(
         &mut self,
         request: &mut Request<RequestBody>,
         method: &Method,
@@ -188,6 +174,24 @@ impl H2 {
             Ok(_) => {}
         }
         reached.exchanged(outcome, answered, &watch, context.clock.now())
+    }
+
+    /// Why the connection takes no further request, when it is gone or going.
+    fn why_not_reusable(&self) -> Option<CloseReason> {
+        self.state.closed.get()
+    }
+}
+
+impl Multiplexed for H2 {
+    /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
+    /// connection takes no more.
+    fn streams_allowed(&self) -> usize {
+        if self.state.closed.get().is_some() { 1 } else { self.state.places.allowed() }
+    }
+
+    /// Whether the peer, which had allowed streams, allows none any more.
+    fn has_stopped(&self) -> bool {
+        self.state.places.have_ended()
     }
 }
 

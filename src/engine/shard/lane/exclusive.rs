@@ -1,30 +1,25 @@
 //! A lane that has its connection for itself: HTTP/1.1.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{Hold, Next};
+use super::{Hold, Next, Seat};
 use crate::conn::{Exchanged, Exclusive, LazyTimer};
-use crate::engine::mailbox::Mailbox;
 use crate::engine::shard::Shard;
 use crate::engine::shard::carrier::Parcel;
 use crate::engine::shard::connections::PoolKey;
 use crate::engine::shard::flight::Flight;
 use crate::model::{Clock, CloseReason, Time};
 use crate::policy::Fault;
-use crate::pool::ConnId;
 use crate::sched::HostId;
 
 /// The hold of the one lane on a connection.
 pub(in crate::engine::shard) struct Alone<C> {
-    pub(in crate::engine::shard) id: ConnId,
+    pub(in crate::engine::shard) seat: Seat,
     pub(in crate::engine::shard) key: PoolKey,
     pub(in crate::engine::shard) host: HostId,
     /// Boxed: the task keeps the room of what it held before, and the connection would be moved within it.
     pub(in crate::engine::shard) connection: Box<C>,
-    pub(in crate::engine::shard) remote: Option<SocketAddr>,
-    pub(in crate::engine::shard) mailbox: Rc<Mailbox<Parcel>>,
 }
 
 impl<C: Exclusive> Hold for Alone<C> {
@@ -32,29 +27,21 @@ impl<C: Exclusive> Hold for Alone<C> {
 
     const SETTLES_APART: bool = false;
 
-    fn id(&self) -> ConnId {
-        self.id
-    }
-
-    fn remote(&self) -> Option<SocketAddr> {
-        self.remote
+    fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     fn connection(&mut self) -> &mut C {
         &mut self.connection
     }
 
-    fn mailbox(&self) -> &Mailbox<Parcel> {
-        &self.mailbox
-    }
-
     fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
         if exchanged.result.is_err() {
-            shard.note_unanswered(self.id, flight, exchanged, None);
+            shard.note_unanswered(self.seat.id, flight, exchanged, None);
         } else if flight.dial.is_some() {
             shard.note_promise(flight.host, exchanged);
         } else if exchanged.end(true).fault() == Some(Fault::Misdirected) {
-            shard.note_misdirected(self.id, flight.host, true);
+            shard.note_misdirected(self.seat.id, flight.host, true);
         }
         exchanged.ended
     }
@@ -65,7 +52,7 @@ impl<C: Exclusive> Hold for Alone<C> {
         match std::future::poll_fn(|cx| self.poll_parked(cx, shard, until, timer)).await {
             Ok(parcel) => self.wake(shard, parcel).await,
             Err(reason) => {
-                shard.note_end(self.id, self.key, self.host, reason, shard.clock.now());
+                shard.note_end(self.seat.id, self.key, self.host, reason, shard.clock.now());
                 self.leave(shard, reason);
                 Next::Close(reason)
             }
@@ -83,10 +70,10 @@ impl<C: Exclusive> Alone<C> {
         until: Time,
         timer: &mut LazyTimer,
     ) -> Poll<Result<Parcel, CloseReason>> {
-        if let Some(parcel) = self.mailbox.take() {
+        if let Some(parcel) = self.seat.mailbox.take() {
             return Poll::Ready(Ok(parcel));
         }
-        self.mailbox.register(cx);
+        self.seat.mailbox.register(cx);
         if let Poll::Ready(reason) = self.connection.poll_idle(cx) {
             return Poll::Ready(Err(reason));
         }
@@ -103,17 +90,17 @@ impl<C: Exclusive> Alone<C> {
         let looked = std::future::poll_fn(|cx| Poll::Ready(self.connection.poll_idle(cx))).await;
         let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
         let now = shard.clock.now();
-        shard.note_end(self.id, self.key, flight.host, reason, now);
-        shard.connections.closed(self.id, reason);
+        shard.note_end(self.seat.id, self.key, flight.host, reason, now);
+        shard.connections.closed(self.seat.id, reason);
         shard.start(flight, now);
         Next::Close(reason)
     }
 
     /// An idle lane gives up its connection. A flight that was handed to it in the same moment goes elsewhere.
     fn leave(&self, shard: &Rc<Shard>, why: CloseReason) {
-        let parcel = self.mailbox.take();
+        let parcel = self.seat.mailbox.take();
         if !matches!(parcel, Some(Parcel::Leave(_))) {
-            shard.connections.closed(self.id, why);
+            shard.connections.closed(self.seat.id, why);
         }
         if let Some(Parcel::Flight(flight)) = parcel {
             shard.start(flight, shard.clock.now());

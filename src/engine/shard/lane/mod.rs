@@ -54,6 +54,16 @@ async fn step_back() {
     .await;
 }
 
+/// Where a lane sits.
+pub(super) struct Seat {
+    /// The connection's number in the pool.
+    pub(super) id: ConnId,
+    /// Its peer.
+    pub(super) remote: Option<SocketAddr>,
+    /// Where the next flight is put while the lane waits.
+    pub(super) mailbox: Rc<Mailbox<Parcel>>,
+}
+
 /// A lane's hold on its connection.
 pub(super) trait Hold {
     type Connection: Connection;
@@ -62,14 +72,9 @@ pub(super) trait Hold {
     /// the one, then the other (docs/PERFORMANCE.md has the figures).
     const SETTLES_APART: bool;
 
-    fn id(&self) -> ConnId;
-
-    fn remote(&self) -> Option<SocketAddr>;
+    fn seat(&self) -> &Seat;
 
     fn connection(&mut self) -> &mut Self::Connection;
-
-    /// Where the next flight is put while the lane waits.
-    fn mailbox(&self) -> &Mailbox<Parcel>;
 
     /// Takes note of what an exchange says of the connection. Says when it is settled, no earlier than what the scheduler knows.
     fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time;
@@ -86,7 +91,7 @@ impl Shard {
     pub(super) async fn lane<H: Hold>(self: &Rc<Self>, hold: &mut H, first: Flight) -> CloseReason {
         let mut timer = LazyTimer::new(&self.clock, self.requests.due(&first));
         let addressee = self.requests.addressee(&first.job.url);
-        let (id, remote) = (hold.id(), hold.remote());
+        let Seat { id, remote, .. } = *hold.seat();
         let mut request = Request::default();
         let mut next = Next::Flight(first);
         loop {
@@ -115,9 +120,9 @@ impl Shard {
                     let next = if exchanged.sent == Sent::NoPlace {
                         // Its headers and its body would wait in the lane for the next one.
                         request = Request::default();
-                        self.sent_away(next, flight, hold.mailbox(), now)
+                        self.sent_away(next, flight, &hold.seat().mailbox, now)
                     } else {
-                        self.ended(next, remote, flight, exchanged, hold.mailbox(), now)
+                        self.ended(next, remote, flight, exchanged, &hold.seat().mailbox, now)
                     };
                     hold.goes_on(&next);
                     next

@@ -1,14 +1,12 @@
 //! A lane that shares its connection with others: HTTP/2.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::{Hold, Next};
+use super::{Hold, Next, Seat};
 use crate::attempt::Sent;
 use crate::conn::{Exchanged, LazyTimer, Multiplexed};
-use crate::engine::mailbox::Mailbox;
 use crate::engine::shard::Shard;
 use crate::engine::shard::carrier::{Parcel, Streams};
 use crate::engine::shard::flight::Flight;
@@ -18,11 +16,9 @@ use crate::pool::ConnId;
 
 /// The hold of one of the lanes on a connection: over one stream after another.
 pub(in crate::engine::shard) struct OneOfMany<C> {
-    id: ConnId,
+    seat: Seat,
     connection: C,
-    remote: Option<SocketAddr>,
     streams: Rc<RefCell<Streams<C>>>,
-    mailbox: Rc<Mailbox<Parcel>>,
 }
 
 impl<C: Multiplexed> OneOfMany<C> {
@@ -32,12 +28,12 @@ impl<C: Multiplexed> OneOfMany<C> {
             let streams = streams.borrow();
             (streams.connection.clone(), streams.remote)
         };
-        Self { id, connection, remote, streams, mailbox: Rc::default() }
+        Self { seat: Seat { id, remote, mailbox: Rc::default() }, connection, streams }
     }
 
     /// It waits no longer, or will not be there.
     fn is_not_idle(&self) {
-        self.streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &self.mailbox));
+        self.streams.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, &self.seat.mailbox));
     }
 }
 
@@ -46,20 +42,12 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
 
     const SETTLES_APART: bool = true;
 
-    fn id(&self) -> ConnId {
-        self.id
-    }
-
-    fn remote(&self) -> Option<SocketAddr> {
-        self.remote
+    fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     fn connection(&mut self) -> &mut C {
         &mut self.connection
-    }
-
-    fn mailbox(&self) -> &Mailbox<Parcel> {
-        &self.mailbox
     }
 
     fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
@@ -67,24 +55,24 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
         let now = shard.clock.now();
         // One that goes says nothing of those that come after it.
         if self.connection.why_not_reusable().is_none() {
-            shard.update_streams(self.id, self.connection.streams_allowed(), flight.host, now);
+            shard.update_streams(self.seat.id, self.connection.streams_allowed(), flight.host, now);
         }
         if self.connection.has_stopped() {
             // It may never allow a stream again, and holds a place of its host's.
-            shard.connections.pool_mut().drain(self.id, CloseReason::Suspect);
+            shard.connections.pool_mut().drain(self.seat.id, CloseReason::Suspect);
         }
         let mut streams = self.streams.borrow_mut();
         streams.history.answered |= exchanged.head.is_some();
-        streams.idle.push(Rc::clone(&self.mailbox));
+        streams.idle.push(Rc::clone(&self.seat.mailbox));
         if exchanged.sent == Sent::NoPlace {
             streams.history.refused += 1;
         } else if matches!(exchanged.sent, Sent::Unprocessed | Sent::Declined) {
             let has_ended = self.connection.why_not_reusable().is_some();
-            shard.note_unprocessed(self.id, flight, &mut streams.history, has_ended);
+            shard.note_unprocessed(self.seat.id, flight, &mut streams.history, has_ended);
         } else if exchanged.result.is_err() {
-            shard.note_unanswered(self.id, flight, exchanged, Some(&mut streams.history));
+            shard.note_unanswered(self.seat.id, flight, exchanged, Some(&mut streams.history));
         } else if exchanged.end(flight.dial.is_none()).fault() == Some(Fault::Misdirected) {
-            shard.note_misdirected(self.id, flight.host, false);
+            shard.note_misdirected(self.seat.id, flight.host, false);
         }
         now
     }
@@ -97,10 +85,10 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
     }
 
     async fn park(&mut self, shard: &Rc<Shard>, until: Time, timer: &mut LazyTimer) -> Next {
-        let parcel = std::future::poll_fn(|cx| match self.mailbox.take() {
+        let parcel = std::future::poll_fn(|cx| match self.seat.mailbox.take() {
             Some(parcel) => Poll::Ready(Some(parcel)),
             None => {
-                self.mailbox.register(cx);
+                self.seat.mailbox.register(cx);
                 timer.poll_due(cx, until, &shard.clock).map(|()| None)
             }
         });
@@ -109,7 +97,7 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
             Some(Parcel::Leave(why)) => Next::Close(why),
             None => {
                 self.is_not_idle();
-                shard.connections.expire(self.id, shard.clock.now());
+                shard.connections.expire(self.seat.id, shard.clock.now());
                 Next::Close(CloseReason::IdleTimeout)
             }
         }
