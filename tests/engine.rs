@@ -377,6 +377,34 @@ fn retry_after_holds_the_whole_host_back() {
     assert!(outcomes.iter().all(|outcome| held(outcome) >= Duration::from_millis(900)), "{outcomes:?}");
 }
 
+/// Gives one job.
+struct Once(Option<Job>);
+
+impl Source for Once {
+    fn read(&mut self, _: usize, _: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
+        into.extend(self.0.take().map(Ok));
+        Ok(More::No)
+    }
+}
+
+#[test]
+fn a_job_that_has_been_through_a_run_begins_anew_in_the_next() {
+    let origin = Origin::start();
+    let mut config = config();
+    config.request.max_redirects = 1;
+    let url = origin.url("/redirect/302?/page");
+    let first = one(config.clone(), url.clone());
+    assert_eq!((status(&first), first.job.hops().len(), first.attempts), (Some(200), 1, 2));
+    let mut again = first.job;
+    again.url = WebUrl::parse(&url).expect("valid").0;
+    let (outcomes, _) = run_source(config, Box::new(Once(Some(again))));
+    assert_eq!(
+        outcomes.iter().map(|second| (status(second), second.job.hops().len(), second.attempts)).collect::<Vec<_>>(),
+        [(Some(200), 1, 2)],
+        "redirects and attempts of another run are not its own"
+    );
+}
+
 /// A server that refuses each request with a body of so many bytes, and asks for a pause that nobody waits for.
 fn refusing(bytes: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -31,6 +31,7 @@ fn dialer(shared: &Shared, resolver: &Rc<Resolver>) -> Dialer {
     dialer
 }
 
+/// The connections of a shard, open and under way.
 pub(super) struct Connections {
     pool: RefCell<Pool<PoolKey>>,
     dialer: Dialer,

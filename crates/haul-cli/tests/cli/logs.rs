@@ -187,6 +187,8 @@ fn text_has_one_line_for_each_event_and_no_stranger_breaks_it() {
     let output = haul(&["get", "-vvv", "--summary", "none", &origin.url("/redirect/1"), hostile]);
     let told = stderr(&output);
     assert!(told.lines().count() >= 6, "{told}");
+    let opened = told.lines().find(|line| line.contains("connection opened")).expect("a connection");
+    assert!(opened.contains(" protocol=HTTP/1.1 "), "words stand without quotes: {opened}");
     for line in told.lines() {
         let (stamp, rest) = line.split_once(' ').expect("a time first");
         assert!(stamp.len() == 27 && stamp.ends_with('Z'), "{line}");
