@@ -76,7 +76,7 @@ impl Bench {
     fn decide(&mut self) {
         self.now = self.now + TURN;
         let (host, started) = self.flying.pop_front().expect("some are in flight");
-        let report = Report { started, verdict: Verdict::Fine, attempt: 1 };
+        let report = Report { started, verdict: Verdict::Fine, attempt: 1, failing_since: None };
         self.scheduler.handle(Event::Done { host, report }, self.now);
         self.drain();
     }
@@ -104,7 +104,7 @@ impl Bench {
         black_box(self.scheduler.next_deadline());
         self.drain();
         while let Some((host, started)) = self.flying.pop_front() {
-            let report = Report { started, verdict: Verdict::Fine, attempt: 1 };
+            let report = Report { started, verdict: Verdict::Fine, attempt: 1, failing_since: None };
             self.scheduler.handle(Event::Done { host, report }, self.now);
             self.arrive(host);
         }

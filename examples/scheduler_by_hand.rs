@@ -47,8 +47,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(&Reverse((end, host, started))) if end <= due => {
                 now = end;
                 in_flight.pop();
-                scheduler
-                    .handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine, attempt: 1 } }, now);
+                scheduler.handle(
+                    Event::Done {
+                        host,
+                        report: Report { started, verdict: Verdict::Fine, attempt: 1, failing_since: None },
+                    },
+                    now,
+                );
             }
             _ => now = due,
         }

@@ -47,7 +47,10 @@ pub(crate) fn decision(hosts: usize) -> impl FnMut() {
         }
         now = now + TURN;
         let (host, started) = flying.pop_front().expect("some are in flight");
-        scheduler.handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine, attempt: 1 } }, now);
+        scheduler.handle(
+            Event::Done { host, report: Report { started, verdict: Verdict::Fine, attempt: 1, failing_since: None } },
+            now,
+        );
         scheduler.handle(Event::Arrived { host, job }, now);
     }
 }

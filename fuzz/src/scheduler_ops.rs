@@ -175,7 +175,7 @@ impl Play {
     }
 
     fn fine(&mut self, flight: &Flight) {
-        let report = Report { started: flight.started, verdict: Verdict::Fine, attempt: 1 };
+        let report = Report { started: flight.started, verdict: Verdict::Fine, attempt: 1, failing_since: None };
         let host = self.id(flight.host);
         self.handle(Event::Done { host, report });
     }
@@ -190,7 +190,7 @@ impl Play {
             replayable: !flight.job.is_multiple_of(4),
             fault: free.then_some(Fault::Stale),
         };
-        let report = Report { started: flight.started, verdict, attempt: *failures };
+        let report = Report { started: flight.started, verdict, attempt: *failures, failing_since: None };
         let host = self.id(flight.host);
         self.handle(Event::Failed { host, job: flight.job, report, facts });
     }

@@ -39,12 +39,13 @@ impl Shard {
         if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
             response.body = shelf.take();
         }
-        let earlier = work::of(&flight.job).map_or(0, |work| work.counts.on_hop);
+        let (earlier, failing_since) =
+            work::of(&flight.job).map_or((0, None), |work| (work.counts.on_hop, work.counts.failing_since));
         let end = exchanged.end(reused);
         let (says_all, verdict) =
             (end.says_all(), self.verdict(&end, exchanged.head.as_ref().map(|head| &head.headers)));
         let facts = if end.is_well(verdict) { RetryFacts::WELL } else { self.take_note(&mut flight, &end, verdict) };
-        let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1 };
+        let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1, failing_since };
         let host = flight.host;
         let mut attempt = Attempt {
             timings: flight.timings(exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
@@ -136,7 +137,10 @@ impl Shard {
         if end.fault() == Some(Fault::Http11Required) {
             self.go_to_http1(self.pool_key(flight), flight.host);
         }
-        let (facts, counts) = self.facts(flight, end, verdict);
+        let (facts, mut counts) = self.facts(flight, end, verdict);
+        if counts.on_hop > 0 {
+            counts.failing_since.get_or_insert(flight.dispatched);
+        }
         work::of_mut(&mut flight.job).counts = counts;
         facts
     }

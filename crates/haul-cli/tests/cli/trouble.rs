@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::haul::get_lines;
 use crate::support::origin::Origin;
@@ -89,27 +90,55 @@ fn a_host_that_refuses_everything_comes_to_an_end() {
     assert!(untried >= 400 - 88, "{untried}");
 }
 
-/// A host behind whose address many machines stand, as each connection finds one of them: `is_bad` says of each, by its number, whether
-/// it answers 503 to everything.
-fn machines(is_bad: fn(usize) -> bool) -> String {
+/// A server whose connections, by their number, are answered like this; its URL.
+fn serve(answer: impl Fn(usize, &TcpStream) + Copy + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
-            let status = if is_bad(number) { "503 Service Unavailable" } else { "200 OK" };
-            thread::spawn(move || answer_all(&stream, status));
+            thread::spawn(move || answer(number, &stream));
         }
     });
     format!("http://{address}/")
 }
 
-fn answer_all(mut stream: &TcpStream, status: &str) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(Ok(line)) = lines.next() {
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok");
-        if line.is_empty() && stream.write_all(answer.as_bytes()).is_err() {
+/// Answers each request by its first line.
+fn answer_all(mut stream: &TcpStream, status: impl Fn(&str) -> &'static str) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while let Some(request) = lines.next() {
+        lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+        let answer = format!("HTTP/1.1 {}\r\nContent-Length: 2\r\n\r\nok", status(&request));
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+const FINE: &str = "200 OK";
+const UNAVAILABLE: &str = "503 Service Unavailable";
+
+/// A host behind whose address many machines stand, as each connection finds one of them: `is_bad` says of each, by its number, whether
+/// it answers 503 to everything.
+fn machines(is_bad: fn(usize) -> bool) -> String {
+    serve(move |number, stream| answer_all(stream, |_| if is_bad(number) { UNAVAILABLE } else { FINE }))
+}
+
+/// As behind a gateway that waits for its back end.
+#[test]
+fn urls_that_fail_more_slowly_than_the_others_answer_are_no_outage() {
+    let url = serve(|_, stream| {
+        answer_all(stream, |request| {
+            let is_bad = request.contains("/bad/");
+            thread::sleep(Duration::from_millis(if is_bad { 100 } else { 1 }));
+            if is_bad { UNAVAILABLE } else { FINE }
+        });
+    });
+    let path = |n: usize| format!("{url}{}/{n}", if n.is_multiple_of(4) { "bad" } else { "page" });
+    let run = get_lines((0..200).map(path), &[]);
+    let (good, failed): (Vec<_>, Vec<_>) = run.records.iter().partition(|record| status(record) == 200);
+    assert_eq!((good.len(), failed.len()), (150, 50));
+    for record in failed {
+        assert_eq!((&record["gave_up"], attempts(record)), (&"retries_used".into(), 3), "{record}");
     }
 }
 

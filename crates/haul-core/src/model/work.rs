@@ -6,6 +6,7 @@
 use super::job::{Hop, Job};
 use super::outcome::Attempt;
 use super::reason::GiveUpReason;
+use super::time::Time;
 
 /// What the engine has done with a job, and knows of it.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ pub struct AttemptCounts {
     pub on_hop: u32,
     /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
     pub waits: u32,
+    /// When the first of those on the current hop that were not free was dispatched.
+    pub failing_since: Option<Time>,
     /// What connections did to it on the current hop.
     pub repeats: Repeats,
 }

@@ -525,7 +525,8 @@ mod tests {
     fn the_job_remembers_where_it_came_from() {
         let mut job = job("http://a.example/0");
         let repeats = work::Repeats { made: 2, not_before: 9, ..work::Repeats::default() };
-        work::of_mut(&mut job).counts = AttemptCounts { all: 2, on_hop: 2, waits: 1, repeats };
+        work::of_mut(&mut job).counts =
+            AttemptCounts { all: 2, on_hop: 2, waits: 1, failing_since: Some(Time::ZERO), repeats };
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1"), (302, "http://b.example/2")], 10), None);
         assert_eq!((job.seq, job.given(), job.url.as_str()), (7, "http://a.example/0", "http://b.example/2"));
         let hops: Vec<_> = job.hops().iter().map(|hop| (hop.url.as_str(), hop.status)).collect();

@@ -28,6 +28,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// Which of the job's attempts here it was: 1 for the first.
     pub attempt: u32,
+    /// When the first of the job's attempts here was dispatched that failed; `None`: none has failed before this one.
+    pub failing_since: Option<Time>,
 }
 
 impl Report {

@@ -56,11 +56,15 @@ struct Trouble {
     /// When the first event was reported that no good answer has followed.
     since: Time,
     /// Events that no good answer has followed.
-    level: u32,
+    level: u8,
     /// When the last good answer came, or the first failure.
     well_at: Time,
+    /// When the last of the requests was begun that were answered well, as far as any has failed before.
+    served_from: Time,
     /// Failures that no good answer has followed.
     run: u8,
+    /// Of these, the ones that began before a request that was answered well: the host was there, they only took longer.
+    slower: u8,
     /// Failures of further attempts since the last good answer that say nothing by themselves.
     uncounted: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
@@ -410,8 +414,10 @@ impl Trouble {
             last_event: None,
             since: now,
             well_at: now,
+            served_from: Time::ZERO,
             level: 0,
             run: 0,
+            slower: 0,
             uncounted: 0,
             ramp: 0,
             scatters: false,
@@ -514,8 +520,10 @@ impl Trouble {
         let is_there = is_there(blow.cause) || is_silent;
         let is_pushed_back = matches!(report.verdict, Verdict::PushedBack(_));
         let asks = asks_too_much || blow.pause.is_some() || is_pushed_back;
+        // Whose first failure came while the host served others tells nothing of it with the next ones either.
+        let is_of_an_outage = report.failing_since.is_none_or(|since| since > self.served_from);
+        let is_all_there_is = host.served > 0 && host.all_tried && is_of_an_outage && !self.is_known_to_fail();
         // A URL is no reason not to be reached.
-        let is_all_there_is = host.served > 0 && host.all_tried && !self.is_known_to_fail();
         // While it was waited for the host answered others: it is the URL.
         let is_url = is_silent && report.started < self.well_at;
         let says_of_host =
@@ -528,6 +536,7 @@ impl Trouble {
         let counts = counts || is_long;
         let first_fail = self.first_attempts_fail();
         self.run = self.run.saturating_add(u8::from(counts));
+        self.slower = self.slower.saturating_add(u8::from(counts && is_there && report.started < self.served_from));
         if bench.holds_back() {
             if is_there && self.is_bad_beginning(host.served) && self.throttle.begins_badly(now) {
                 // Further attempts at the first pace are compared with first ones at it.
@@ -554,7 +563,7 @@ impl Trouble {
             false => 1,
         };
         self.ended(report, false, now);
-        Evidence { counts, is_trouble: is_long || self.run >= telling_run, holds: is_believed && counts }
+        Evidence { counts, is_trouble: is_long || self.run - self.slower >= telling_run, holds: is_believed && counts }
     }
 
     /// Whether nearly all failed that was asked at first, so far.
@@ -592,8 +601,9 @@ impl Trouble {
         let is_crowded =
             is_in_question && bench.holds_back() && self.throttle.crowded(self.run, now.since(report.started), now);
         self.well_at = now;
+        self.served_from = self.served_from.max(report.started);
         self.share.good_after(self.run);
-        (self.run, self.uncounted) = (0, 0);
+        (self.run, self.slower, self.uncounted) = (0, 0, 0);
         if self.asked_at.is_none_or(|asked| report.started >= asked) {
             self.rest.end(now);
             self.asked_at = None;
@@ -618,7 +628,7 @@ impl Trouble {
             self.breaker.failed(blow.cause, blow.weight, after, &settings.retries, now);
         }
         // The time that the attempt took has been a rest already.
-        let rested = || blow.started + settings.host_backoff().wait(self.level, bench.rng).min(longest);
+        let rested = || blow.started + settings.host_backoff().wait(u32::from(self.level), bench.rng).min(longest);
         self.rest.extend(blow.pause.map_or_else(rested, |pause| now + pause), now);
     }
 }

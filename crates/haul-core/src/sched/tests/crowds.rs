@@ -30,7 +30,7 @@ fn last_good(hosts: &[Host]) -> f64 {
     for (number, host) in hosts.iter().enumerate() {
         let id = scheduler.add_host(&HostRules { needs_address: false, ..settings.host.clone() }, Time::ZERO);
         assert_eq!(id.0 as usize, number);
-        (0..host.urls).for_each(|_| scheduler.handle(Event::Arrived { host: id, job: 1 }, Time::ZERO));
+        (0..host.urls).for_each(|_| scheduler.handle(Event::Arrived { host: id, job: (1, None) }, Time::ZERO));
     }
     let mut answered = vec![0; hosts.len()];
     let (mut flying, mut now, mut number, mut last) = (BinaryHeap::new(), Time::ZERO, 0_u64, Time::ZERO);
@@ -48,18 +48,23 @@ fn last_good(hosts: &[Host]) -> f64 {
         let deadline = scheduler.next_deadline().map(|(at, _)| at).filter(|_| scheduler.queued() > 0);
         let Some(next) = end.into_iter().chain(deadline).min() else { break };
         now = next;
-        let Some(Reverse((_, _, id, attempt, started))) = flying.peek().copied().filter(|_| end == Some(now)) else {
+        let Some(Reverse((_, _, id, (attempt, failing_since), started))) =
+            flying.peek().copied().filter(|_| end == Some(now))
+        else {
             continue;
         };
         flying.pop();
         let (host, good) = (crate::sched::HostId(id), now.since(started) < TIMEOUT);
-        let report = Report { started, verdict: if good { Verdict::Fine } else { SILENT }, attempt };
+        let report = Report { started, verdict: if good { Verdict::Fine } else { SILENT }, attempt, failing_since };
         if good {
             last = now;
             scheduler.handle(Event::Done { host, report }, now);
         } else {
             let facts = RetryFacts { attempt, replayable: true, fault: None };
-            scheduler.handle(Event::Failed { host, job: attempt + 1, report, facts }, now);
+            scheduler.handle(
+                Event::Failed { host, job: (attempt + 1, failing_since.or(Some(started))), report, facts },
+                now,
+            );
         }
     }
     last.as_nanos() as f64 / 1e9

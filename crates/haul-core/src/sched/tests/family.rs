@@ -22,6 +22,9 @@ const END: &str = "<!-- family: end -->\n";
 const BEGIN_SHORT: &str = "<!-- short: written by a test, HAUL_BLESS=1 renews it -->\n";
 const END_SHORT: &str = "<!-- short: end -->\n";
 
+/// A job, its attempts, how many of them were waits, and when it began to fail.
+type Job = (u64, u32, u32, Option<Time>);
+
 /// The default limit per host.
 const AT_ONCE: u64 = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -233,7 +236,7 @@ impl Case {
         let settings = SchedulerSettings::new(&limits, &RetrySettings::default());
         let mut scheduler = Scheduler::new(settings.clone(), 7 + self.seed);
         let host = scheduler.add_host(&HostRules { needs_address: false, ..settings.host }, Time::ZERO);
-        (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1, 0) }, Time::ZERO));
+        (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1, 0, None) }, Time::ZERO));
         let rng = fastrand::Rng::with_seed(11 + self.seed);
         let tokens = if let Kind::Rate(_, burst, _) = self.kind { burst as f64 } else { 0.0 };
         let mut played = Played {
@@ -249,18 +252,18 @@ impl Case {
         self.play(&mut scheduler, host, &mut played)
     }
 
-    fn play(&self, scheduler: &mut Scheduler<(u64, u32, u32)>, host: HostId, played: &mut Played<'_>) -> Outcome {
+    fn play(&self, scheduler: &mut Scheduler<Job>, host: HostId, played: &mut Played<'_>) -> Outcome {
         let mut flying = BinaryHeap::new();
         let (mut now, mut outcome, mut open, mut number) = (Time::ZERO, Outcome::default(), self.jobs, 0_u64);
         while open > 0 {
             while let Some(action) = scheduler.next_action(now) {
                 match action {
-                    Action::Start { job: (key, attempt, waited), .. } => {
+                    Action::Start { job: (key, attempt, waited, since), .. } => {
                         let (took, verdict) = played.answer(key, attempt, now);
                         outcome.attempts += 1;
                         outcome.in_vain += u64::from(self.is_in_vain(now));
                         number += 1;
-                        flying.push(Reverse((now + took, number, key, (attempt, waited), now, of(verdict))));
+                        flying.push(Reverse((now + took, number, key, (attempt, waited, since), now, of(verdict))));
                     }
                     Action::GiveUp { job: (key, ..), .. } => {
                         outcome.lost += u64::from(self.is_good(key));
@@ -280,8 +283,9 @@ impl Case {
                 },
             };
             if end == Some(now) {
-                let Reverse((_, _, key, (attempt, waited), started, verdict)) = flying.pop().expect("peeked");
-                let report = Report { started, verdict: verdict.0, attempt };
+                let Reverse((_, _, key, (attempt, waited, failing_since), started, verdict)) =
+                    flying.pop().expect("peeked");
+                let report = Report { started, verdict: verdict.0, attempt, failing_since };
                 let fault = played.fault(key, verdict.0);
                 if verdict.0 == Verdict::Fine {
                     played.serving -= 1;
@@ -292,7 +296,8 @@ impl Case {
                     let said_so = scheduler.has_said_wait(host);
                     let waited = waited + u32::from(is_wait(verdict.0, said_so, waited, &RetrySettings::default()));
                     let facts = RetryFacts { attempt: attempt - waited, replayable: true, fault };
-                    let job = (key, attempt + u32::from(fault.is_none()), waited);
+                    let failing_since = failing_since.or_else(|| fault.is_none().then_some(started));
+                    let job = (key, attempt + u32::from(fault.is_none()), waited, failing_since);
                     scheduler.handle(Event::Failed { host, job, report, facts }, now);
                 }
             }
@@ -598,6 +603,23 @@ fn a_host_most_of_whose_urls_fail_is_not_waited_for_in_the_end() {
             let ran = case.run();
             let over = ran.ended - ran.seconds;
             assert!(over < 15.0, "{share} % ({verdict:?}), seed {seed}: {over:.1} s after the last good one");
+        }
+    }
+}
+
+/// URLs that fail are often slower than others, as behind a gateway that waits for its back end: then they are what is left to end last,
+/// one after the other.
+#[test]
+fn urls_that_fail_more_slowly_than_others_answer_are_not_taken_for_an_outage() {
+    for (share, verdict) in [5, 10, 25, 50].into_iter().flat_map(|share| [(share, UNAVAILABLE), (share, RESET)]) {
+        for (bad, seed) in [5, 20, 300, 1000].into_iter().flat_map(|bad| (0..20).map(move |seed| (bad, seed))) {
+            let case = Case { seed, ..Case::new("", Kind::ByUrl(share, verdict), 200, (ms(2), ms(bad))) };
+            let ran = case.run();
+            // All attempts at those that fail, eight at once, and the waits between them.
+            let failed = (0..200).filter(|key| !case.is_good(*key)).count() as f64;
+            let most = (failed / AT_ONCE as f64).ceil() * 3.0 * bad as f64 / 1000.0 + 15.0;
+            let what = format!("{share} % ({verdict:?}) after {bad} ms, seed {seed}");
+            assert!(ran.ended < most && ran.lost == 0, "{what}: {:.1} s, not {most:.1}", ran.ended);
         }
     }
 }

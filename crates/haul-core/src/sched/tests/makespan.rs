@@ -162,7 +162,13 @@ fn play(scheduler: &mut Scheduler<u32>, services: &[Duration]) -> (Time, u32) {
         if end == Some(now) {
             let Reverse((_, host, started)) = flying.pop().expect("peeked");
             (ended, freed) = (now, Some(host));
-            scheduler.handle(Event::Done { host, report: Report { started, verdict: Verdict::Fine, attempt: 1 } }, now);
+            scheduler.handle(
+                Event::Done {
+                    host,
+                    report: Report { started, verdict: Verdict::Fine, attempt: 1, failing_since: None },
+                },
+                now,
+            );
         }
     }
 }

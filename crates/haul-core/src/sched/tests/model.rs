@@ -88,6 +88,8 @@ enum Past {
         verdict: Verdict,
         attempt: u32,
         max: u32,
+        /// When its job began to fail, if it had before.
+        failing_since: Option<Time>,
         /// All that was left had been tried before.
         all_tried: bool,
     },
@@ -123,6 +125,10 @@ pub(super) struct Standing {
     /// It has been in trouble.
     pub(super) scattered: bool,
     run: u8,
+    /// Of the run, what was begun before something that was answered well.
+    slower: u8,
+    /// When the last request was begun that was answered well.
+    served_from: Time,
     uncounted: u8,
     share: Share,
     attempts: Attempts,
@@ -151,6 +157,8 @@ impl Standing {
         since: Time::ZERO,
         scattered: false,
         run: 0,
+        slower: 0,
+        served_from: Time::ZERO,
         uncounted: 0,
         share: Share::NOTHING,
         attempts: Attempts::NONE,
@@ -161,14 +169,24 @@ impl Standing {
 
     fn follow(&mut self, past: Past, settings: &RetrySettings) {
         match past {
-            Past::Reported { started, at, verdict, attempt, max, all_tried } => match Sign::of(verdict, settings) {
-                Sign::Nothing => {}
-                Sign::Alive(good) => self.alive(good, attempt, (started, at), max, !settings.backoff_max.is_zero()),
-                Sign::Gone(kind) => self.gone(kind, started, at, settings),
-                Sign::Failing(kind, weight, pause) => {
-                    self.failing((kind, weight), pause, verdict, (attempt, all_tried), (started, at), max, settings);
+            Past::Reported { started, at, verdict, attempt, max, failing_since, all_tried } => {
+                match Sign::of(verdict, settings) {
+                    Sign::Nothing => {}
+                    Sign::Alive(good) => self.alive(good, attempt, (started, at), max, !settings.backoff_max.is_zero()),
+                    Sign::Gone(kind) => self.gone(kind, started, at, settings),
+                    Sign::Failing(kind, weight, pause) => {
+                        self.failing(
+                            (kind, weight),
+                            pause,
+                            verdict,
+                            (attempt, failing_since, all_tried),
+                            (started, at),
+                            max,
+                            settings,
+                        );
+                    }
                 }
-            },
+            }
             Past::CutOff { started, at, max } => {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.cut_off(started, at, max);
@@ -220,7 +238,8 @@ impl Standing {
             throttle.good(started, at, max);
         }
         self.share.good_after(self.run);
-        (self.run, self.uncounted, self.level) = (0, 0, 0);
+        self.served_from = self.served_from.max(started);
+        (self.run, self.slower, self.uncounted, self.level) = (0, 0, 0, 0);
         if self.asked_at.is_none_or(|asked| started >= asked) {
             (self.asked_until, self.asked_at) = (self.asked_until.min(at), None);
         }
@@ -258,7 +277,7 @@ impl Standing {
         (kind, weight): (FailureKind, u32),
         pause: Option<Duration>,
         verdict: Verdict,
-        (attempt, all_tried): (u32, bool),
+        (attempt, failing_since, all_tried): (u32, Option<Time>, bool),
         (started, at): (Time, Time),
         max: u32,
         settings: &RetrySettings,
@@ -277,7 +296,8 @@ impl Standing {
         let there = among(kind, "status reset closed io truncated too_slow") || (stalled && self.served > 0);
         let asked = pause.is_some_and(|pause| !pause.is_zero() && pause <= settings.retry_after_max);
         let known_to_fail = self.share.is_hopeless() || self.attempts.further_fail();
-        let all_there_is = self.served > 0 && all_tried && !known_to_fail;
+        let served_since = failing_since.is_some_and(|since| since <= self.served_from);
+        let all_there_is = self.served > 0 && all_tried && !served_since && !known_to_fail;
         let url = stalled && self.served > 0 && started < self.well_at;
         let counts = !url
             && (attempt == 1 || !there || self.attempts.further_help() || all_there_is || (self.level > 0 && asked));
@@ -287,6 +307,7 @@ impl Standing {
         let counts = counts || long;
         let first_fail = throttle.is_free() && self.attempts.first_fail();
         self.run = self.run.saturating_add(u8::from(counts));
+        self.slower = self.slower.saturating_add(u8::from(counts && there && started < self.served_from));
         let beginning = match self.served {
             0..=1 => self.run.saturating_add(self.uncounted) == 8,
             2..=32 => self.run.saturating_add(self.uncounted) == 12,
@@ -314,7 +335,7 @@ impl Standing {
             0 => 1,
             _ => 8,
         };
-        let in_trouble = long || self.run >= telling_run;
+        let in_trouble = long || self.run - self.slower >= telling_run;
         let holds = pushed_back && counts && !disbelieved;
         let pause = pause.filter(|pause| !pause.is_zero());
         let too_long = pause.is_some_and(|pause| pause > settings.retry_after_max);
@@ -387,9 +408,9 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn report(&mut self, report: Report, at: Time, (max, all_tried): (u32, bool)) {
-        let Report { started, verdict, attempt } = report;
+        let Report { started, verdict, attempt, failing_since } = report;
         self.blemished |= verdict != Verdict::Fine;
-        self.past.push(Past::Reported { started, at, verdict, attempt, max, all_tried });
+        self.past.push(Past::Reported { started, at, verdict, attempt, max, failing_since, all_tried });
     }
 
     pub(super) fn cut_off(&mut self, started: Time, at: Time, max: u32) {

@@ -35,6 +35,7 @@ pub(super) struct Ticket {
     pub(super) attempt: u32,
     hops: u8,
     free: u8,
+    failing_since: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -233,7 +234,8 @@ impl<'a> Sim<'a> {
     fn let_one_in(&mut self) -> bool {
         let full = self.plan.window.is_some_and(|window| self.ledger.open_jobs() >= window.get() as usize);
         let Some((host, key)) = (if full { None } else { self.outside.pop_front() }) else { return false };
-        let ticket = Ticket { job: self.ledger.accept(host, key, self.now), attempt: 1, hops: 0, free: 0 };
+        let ticket =
+            Ticket { job: self.ledger.accept(host, key, self.now), attempt: 1, hops: 0, free: 0, failing_since: None };
         let id = self.id(host);
         self.tell(Event::Arrived { host: id, job: ticket });
         true
@@ -325,7 +327,7 @@ impl<'a> Sim<'a> {
                 self.ledger.continued(host, to, ticket.job);
                 self.done(host, &ticket, started, Verdict::Fine);
                 let id = self.id(to);
-                let job = Ticket { attempt: 1, hops: ticket.hops + 1, ..ticket };
+                let job = Ticket { attempt: 1, hops: ticket.hops + 1, failing_since: None, ..ticket };
                 self.tell(Event::Continued { host: id, job });
             }
         }
@@ -342,7 +344,7 @@ impl<'a> Sim<'a> {
     }
 
     fn done(&mut self, host: usize, ticket: &Ticket, started: Time, verdict: Verdict) {
-        let report = Report { started, verdict, attempt: ticket.attempt };
+        let report = Report { started, verdict, attempt: ticket.attempt, failing_since: ticket.failing_since };
         self.note(host, report);
         if verdict == Verdict::Fine {
             self.ledger.hosts[host].history.earn(ticket.attempt);
@@ -367,7 +369,7 @@ impl<'a> Sim<'a> {
         let key = self.ledger.jobs[ticket.job as usize].key;
         let facts =
             RetryFacts { attempt: ticket.attempt, replayable: replayable(key), fault: free.then_some(Fault::Stale) };
-        let report = Report { started, verdict, attempt: ticket.attempt };
+        let report = Report { started, verdict, attempt: ticket.attempt, failing_since: ticket.failing_since };
         if facts.is_free() {
             let max = self.ledger.plan.hosts[host].rules.concurrency.get();
             self.ledger.hosts[host].history.cut_off(started, self.now, max);
@@ -388,7 +390,12 @@ impl<'a> Sim<'a> {
         self.ledger.jobs[ticket.job as usize].state = state;
         let id = self.id(host);
         let used = u32::from(!facts.is_free());
-        let job = Ticket { attempt: ticket.attempt + used, free: ticket.free + u8::from(facts.is_free()), ..ticket };
+        let job = Ticket {
+            attempt: ticket.attempt + used,
+            free: ticket.free + u8::from(facts.is_free()),
+            failing_since: ticket.failing_since.or_else(|| (!facts.is_free()).then_some(started)),
+            ..ticket
+        };
         let handed_over = |may_come_again| {
             assert_eq!(may_come_again, fate.is_ok(), "{job:?}: {verdict:?}");
             job

@@ -70,7 +70,7 @@ impl Story {
     }
 
     pub(super) fn report(&self, verdict: Verdict) -> Report {
-        Report { started: self.now, verdict, attempt: 1 }
+        Report { started: self.now, verdict, attempt: 1, failing_since: None }
     }
 
     fn done(&mut self, host: HostId) -> Vec<Action<u32>> {
@@ -376,7 +376,7 @@ fn retries_stop_when_the_hosts_account_is_empty() {
         assert!(story.fail(host, job, FailureKind::Reset, ONCE).is_empty());
     }
     // A host that asks for less is not charged for it: its back-off clock paces these retries.
-    let report = Report { started: story.now, verdict: Verdict::PushedBack(None), attempt: 1 };
+    let report = Report { started: story.now, verdict: Verdict::PushedBack(None), attempt: 1, failing_since: None };
     assert!(story.tell(Event::Failed { host, job: 3, report, facts: ONCE }).is_empty());
     // What has come by the time they are due pays for them.
     story.done(host);
@@ -404,7 +404,7 @@ fn a_dead_host_gives_up_its_queue_and_its_retries_then_probes_once() {
     let wait = Verdict::Troubled(Some(ms(1).since(Time::ZERO)));
     story.tell(Event::Failed { host, job: 0, report: story.report(wait), facts: ONCE });
     // Begun before the first event: belongs to it.
-    let report = Report { started: Time::ZERO, verdict: wait, attempt: 1 };
+    let report = Report { started: Time::ZERO, verdict: wait, attempt: 1, failing_since: None };
     assert!(story.tell(Event::Failed { host, job: 1, report, facts: ONCE }).is_empty());
     let started = starts(&story.at(ms(3_000)));
     assert_eq!(started.len(), 1, "it has asked to wait, and is asked for one thing then");
