@@ -207,7 +207,7 @@ mod plain {
         for host in ["127.0.0.1", "a.test"] {
             let failure = dial(&v6, Scheme::Http, host, address).await;
             let message = peer_failure(failure, Phase::Connect, FailureKind::NoAddress);
-            assert!(message.contains("--ipv6"), "{message}");
+            assert!(message.contains("Ipv6Only"), "{message}");
         }
         config.network.family = FamilyPreference::Ipv4Only;
         let v4 = dialer(&config, names("a.test", &["::1", "127.0.0.1"]));
@@ -331,7 +331,7 @@ mod unix {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let message =
             peer_failure(dial(&dialer, Scheme::Http, "a.test", anywhere).await, Phase::Connect, FailureKind::Io);
-        assert!(message.contains(&path.display().to_string()) && message.contains("--unix-socket"), "{message}");
+        assert!(message.contains(&path.display().to_string()) && message.contains("network.unix_socket"), "{message}");
         drop(UnixListener::bind(&path).unwrap());
         let failure = dial(&dialer, Scheme::Http, "a.test", anywhere).await;
         peer_failure(failure, Phase::Connect, FailureKind::Refused);
@@ -421,10 +421,10 @@ mod tls {
             let mut config = Config::default();
             config.tls.ca_files = vec![authority.file()];
             for (address, kind, says) in [
-                (expired, FailureKind::CertificateExpired, "--insecure"),
+                (expired, FailureKind::CertificateExpired, "tls.insecure"),
                 (early, FailureKind::CertificateExpired, "clock"),
                 (other, FailureKind::CertificateName, "a.test"),
-                (unknown, FailureKind::CertificateUntrusted, "--cacert"),
+                (unknown, FailureKind::CertificateUntrusted, "tls.ca_files"),
             ] {
                 let failure = connect(&config, "a.test", address).await;
                 let error = failure.as_ref().unwrap_err();

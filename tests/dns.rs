@@ -219,7 +219,7 @@ async fn a_silent_server_is_a_time_out_remembered_for_a_while() {
         let first = failure(&resolver, "silent.test").await;
         assert_eq!(first.kind, FailureKind::Timeout);
         assert!(first.message.contains(&address.to_string()), "{first}");
-        assert!(first.message.contains("--dns-server"), "{first}");
+        assert!(first.message.contains("dns.servers"), "{first}");
         assert!(clock.now().since(before) >= config.timeouts.dns);
         assert!(!asked.borrow().is_empty());
         failure(&resolver, "silent.test").await;

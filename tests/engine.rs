@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use haul::config::{Config, Rate, Shares, Timeouts};
-use haul::engine::{Engine, Extensions, Handle, RunReport};
+use std::error::Error as _;
+
+use haul::config::{Config, ConfigError, Rate, Shares, Timeouts};
+use haul::engine::{Engine, Extensions, Handle, RunReport, StartError};
 use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
 use haul::save::{Naming, SaveBodies};
 use haul::sink::Null;
@@ -692,12 +694,23 @@ fn a_sink_that_is_behind_holds_the_run_back_and_lets_it_go_on() {
 }
 
 #[test]
+fn what_the_system_says_is_the_source_of_an_error_that_can_be_matched() {
+    let mut config = config();
+    config.tls.ca_files = vec!["/no/such/file".into()];
+    let error = Engine::new(config).err().expect("refused");
+    assert!(matches!(error, StartError::Tls(_)), "{error:?}");
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotFound), "{error}");
+}
+
+#[test]
 fn contradictory_settings_are_refused_with_a_way_out() {
     let mut config = config();
     config.limits.shards = 2;
     config.limits.per_address = Some(count(1));
-    let error = Engine::new(config).err().expect("refused").to_string();
-    assert!(error.contains("--shards 1"), "{error}");
+    let error = Engine::new(config).err().expect("refused");
+    assert!(matches!(error, StartError::Config(ConfigError::PerAddressOverShards)), "{error:?}");
+    assert!(error.to_string().contains("`limits.shards` to 1"), "{error}");
 }
 
 #[test]

@@ -79,6 +79,30 @@ fn the_library_s_modules_import_what_stands_below_them() {
     assert_eq!(upwards, Vec::<String>::new());
 }
 
+/// A message of the library's names settings as the library does ([`haul::config::Setting`]); flags are the command's.
+#[test]
+fn no_message_of_the_library_names_a_flag() {
+    let is_flag = |line: &str, at: usize| {
+        let (before, after) = (line[..at].chars().next_back(), line[at + 2..].chars().next());
+        after.is_some_and(|c| c.is_ascii_lowercase()) && before.is_none_or(|c| !c.is_alphanumeric() && c != '-')
+    };
+    let mut found = Vec::new();
+    for path in ["src", "crates/haul-core/src", "crates/haul-net/src"]
+        .iter()
+        .flat_map(|folder| sources(&Path::new(ROOT).join(folder)))
+    {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            if line.match_indices("--").any(|(at, _)| is_flag(line, at)) {
+                found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
 #[test]
 fn what_commands_share_knows_no_command_and_no_command_another() {
     let folder = Path::new(ROOT).join("crates/haul-cli/src");

@@ -121,7 +121,7 @@ fn lines(fields: &RecordFields) -> String {
 }
 
 fn all_fields(body: BodyForm) -> RecordFields {
-    RecordFields { headers: true, body: Some(body), digest: true, saved: true }
+    RecordFields { headers: true, body: Some(body), digest: true, saved: true, setting_names: None }
 }
 
 /// Compares with a golden file; on a difference leaves the new text where it can be copied from.

@@ -311,5 +311,5 @@ fn a_bad_pattern_and_several_shards_with_a_limit_per_address_are_refused() {
     let mut shards = config(2);
     shards.limits.rules = vec![HostRule { pattern: "*".into(), per_address: Some(count(1)), ..HostRule::default() }];
     let message = Engine::new(shards).err().expect("refused").to_string();
-    assert!(message.contains("--shards 1"), "{message}");
+    assert!(message.contains("`limits.shards` to 1"), "{message}");
 }

@@ -19,6 +19,8 @@ use crate::model::{Failure, FailureKind, Phase};
 /// let error = sent.expect_err("nobody listens there");
 /// assert_eq!((error.phase(), error.kind()), (Phase::Connect, FailureKind::Refused));
 /// assert!(error.to_string().starts_with("http://127.0.0.1:1/: connect (refused)"));
+/// let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<haul::model::OsError>());
+/// assert_eq!(source.map(|source| source.number()), Some(111), "ECONNREFUSED on Linux");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Error(Box<Inner>);
@@ -100,4 +102,9 @@ impl fmt::Debug for Error {
     }
 }
 
-impl error::Error for Error {}
+impl error::Error for Error {
+    /// What the operating system said, where it was the one that failed.
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.failure.source()
+    }
+}

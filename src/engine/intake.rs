@@ -60,7 +60,7 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
                 jobs[shard].push(job);
             }
             Err(line) => {
-                let Failure { phase, kind, message } = &line.failure;
+                let Failure { phase, kind, message, .. } = &line.failure;
                 tracing::info!(target: "haul::request", url = %line.given, %phase, %kind, error = %message, "refused");
                 rejected.push(Record::Rejected(line));
             }

@@ -28,19 +28,16 @@ mod rules;
 mod shard;
 mod shared;
 mod sockets;
+mod start_error;
 mod steering;
 mod template;
 mod unsettled;
 mod window;
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-
-use bytes::Bytes;
 
 pub use self::descriptors::SocketBudget;
 pub use self::extensions::Extensions;
@@ -50,8 +47,9 @@ pub use self::notable::HostSummary;
 pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
+pub use self::start_error::StartError;
 pub use self::steering::LiveLimits;
-pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting, is_public};
+pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting, TlsError, is_public};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -66,7 +64,7 @@ use self::shared::Shared;
 use self::sockets::Sockets;
 use self::steering::Steering;
 use self::window::Window;
-use crate::config::{Config, Shares};
+use crate::config::{Config, ConfigError, Setting, Shares};
 use crate::dial::Tls;
 use crate::model::{Sink, Source, Time};
 
@@ -105,19 +103,15 @@ impl Engine {
     /// # Errors
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
+        config.check()?;
         let shards = shards(&config)?;
-        if config.network.public_only && config.network.unix_socket.is_some() {
-            return Err(StartError::new(
-                "a Unix socket is not on the public internet; leave out public_only or unix_socket",
-            ));
-        }
-        template::check(&config.request).map_err(StartError::new)?;
+        template::check(&config.request)?;
         if config.tls.insecure && extensions.tls.is_none() {
             tracing::warn!(
                 "certificates are not checked: whoever is on the way can read and change everything fetched"
             );
         }
-        let budget = shares(&config)?;
+        let budget = config.memory_shares()?;
         if let Some(shares) = &budget {
             shares.apply(&mut config, shards);
         }
@@ -132,19 +126,22 @@ impl Engine {
         // A budget has lowered what is claimed; and to claim it is to raise the limit that the rehearsal is up against.
         let sockets = SocketBudget::claim(config.pool.max_sockets, config.dns.max_lookups, shards);
         rehearsal::rehearse(shards)?;
-        let rules = Rules::new(config.limits.rules.clone()).map_err(|error| StartError::new(error.to_string()))?;
+        let rules = Rules::new(config.limits.rules.clone()).map_err(StartError::Rule)?;
         let http1_only = config.network.http1_only;
         let tls = match &extensions.tls {
             Some(own) => Tls::with(own, http1_only),
-            None => Tls::new(&config.tls, http1_only).map_err(|error| StartError::new(error.to_string()))?,
+            None => Tls::new(&config.tls, http1_only).map_err(StartError::Tls)?,
         };
         config.dns.max_lookups = sockets.lookups;
         let most = u32::try_from(sockets.sockets).unwrap_or(u32::MAX).max(1);
         let wanted = config.limits.concurrency.get();
         if wanted > most {
-            let advice =
-                "fewer requests at once than asked for: raise the descriptor limit (ulimit -n) or --max-memory";
-            tracing::warn!(wanted, most, "{advice}");
+            let memory = Setting::MaxMemory;
+            tracing::warn!(
+                wanted,
+                most,
+                "fewer requests at once than asked for: raise the descriptor limit (ulimit -n) or `{memory}`"
+            );
         }
         let shared = Shared {
             clock: SystemClock::start(),
@@ -218,6 +215,7 @@ impl Engine {
 /// # Errors
 /// When settings contradict each other, as with [`Engine::new`].
 pub fn socket_budget(config: &Config, descriptors: u64) -> Result<SocketBudget, StartError> {
+    config.check()?;
     Ok(SocketBudget::divide(descriptors, config.pool.max_sockets, config.dns.max_lookups, shards(config)?))
 }
 
@@ -265,22 +263,6 @@ fn conclude(
     }
 }
 
-/// How the memory budget is divided, if there is one.
-fn shares(config: &Config) -> Result<Option<Shares>, StartError> {
-    let Some(budget) = config.limits.max_memory else { return Ok(None) };
-    // All requests share it, and it is there from the first to the last.
-    let body = config.request.body.as_ref().map_or(0, Bytes::len) as u64;
-    let shares = budget.checked_sub(body).and_then(Shares::of);
-    let too_little = || {
-        let beside = if body == 0 { String::new() } else { format!(" beside the request body of {body} bytes") };
-        StartError::new(format!(
-            "a memory budget of {budget} bytes is too small{beside}; give {} or more",
-            body.saturating_add(Shares::LEAST)
-        ))
-    };
-    shares.map(Some).ok_or_else(too_little)
-}
-
 /// Jobs with as many bytes of URL and body count as one of many; the window's limit on their number bounds them.
 const SMALL_JOB: usize = 1024;
 
@@ -288,15 +270,9 @@ const SMALL_JOB: usize = 1024;
 const KEEPSAKES: usize = 32 << 20;
 
 /// How many shards a run has.
-fn shards(config: &Config) -> Result<usize, StartError> {
+fn shards(config: &Config) -> Result<usize, ConfigError> {
     let limits = &config.limits;
     let wanted = limits.shards;
-    if limits.has_per_address() && wanted > 1 {
-        return Err(StartError::new(
-            "a limit per address needs one shard, because hosts of several shards may share an address: use --shards 1 \
-             or leave out --per-address and the rules with such a limit",
-        ));
-    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let shards = if limits.has_per_address() {
         1
@@ -306,27 +282,9 @@ fn shards(config: &Config) -> Result<usize, StartError> {
         wanted
     };
     let concurrency = usize::try_from(limits.concurrency.get()).unwrap_or(usize::MAX);
-    let affordable = shares(config)?.map_or(MAX_SHARDS, |shares| shares.shards);
+    let affordable = config.memory_shares()?.map_or(MAX_SHARDS, |shares| shares.shards);
     Ok(shards.min(concurrency).min(affordable).clamp(1, MAX_SHARDS))
 }
 
 /// More threads than this only cost memory.
 const MAX_SHARDS: usize = 1024;
-
-/// Why a run can't start.
-#[derive(Debug)]
-pub struct StartError(Box<str>);
-
-impl StartError {
-    fn new(message: impl Into<Box<str>>) -> Self {
-        Self(message.into())
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for StartError {}

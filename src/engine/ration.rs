@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 
 use crate::body::Room;
+use crate::config::Setting;
 use crate::model::{BodyWriter, Failure, FailureKind, Phase};
 
 /// What a body takes at a time: no piece is larger, as a rule.
@@ -246,7 +247,8 @@ impl Rationed {
 
     fn too_large(&self) -> Failure {
         let largest = self.portion.ration.largest;
-        let message = format!("a body of more than {largest} bytes is not kept (--max-body, --max-memory)");
+        let (kept, memory) = (Setting::MaxKept, Setting::MaxMemory);
+        let message = format!("a body of more than {largest} bytes is not kept (`{kept}`, `{memory}`)");
         Failure::new(Phase::Body, FailureKind::TooLarge, message)
     }
 }

@@ -22,17 +22,21 @@ const THREADS: usize = 8;
 pub(super) fn rehearse(shards: usize) -> Result<(), StartError> {
     descriptors(DESCRIPTORS + DESCRIPTORS_A_SHARD * shards).map_err(|(error, open)| {
         let (needed, limit) = (DESCRIPTORS + DESCRIPTORS_A_SHARD * shards, limit());
-        StartError::new(format!(
-            "{error}: a run with {shards} shards (threads that fetch) needs {needed} file descriptors beside those in use, \
-             and the system gives {open}{limit}; raise the descriptor limit (ulimit -n), or use fewer shards"
-        ))
+        let message = format!(
+            "{}: a run with {shards} shards (threads that fetch) needs {needed} file descriptors beside those in use, \
+             and the system gives {open}{limit}; raise the descriptor limit (ulimit -n), or use fewer shards",
+            text(&error)
+        );
+        StartError::Machine { message: message.into(), source: error }
     })?;
     threads(THREADS + shards).map_err(|(error, started)| {
-        StartError::new(format!(
-            "{error}: a run with {shards} shards needs {} threads, and the system gives {started}; raise the limits of \
+        let message = format!(
+            "{}: a run with {shards} shards needs {} threads, and the system gives {started}; raise the limits of \
              processes (ulimit -u, or that of the container) and of memory (ulimit -v), or use fewer shards",
+            text(&error),
             THREADS + shards
-        ))
+        );
+        StartError::Machine { message: message.into(), source: error }
     })
 }
 
@@ -42,13 +46,13 @@ fn limit() -> String {
 }
 
 /// Opens so many at once. An error comes with how many there were.
-fn descriptors(count: usize) -> Result<(), (String, usize)> {
+fn descriptors(count: usize) -> Result<(), (io::Error, usize)> {
     let mut open = Vec::with_capacity(count);
     while open.len() < count {
         match File::open("/dev/null") {
             Ok(file) => open.push(file),
             Err(error) if matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE)) => {
-                return Err((text(&error), open.len()));
+                return Err((error, open.len()));
             }
             // No such device: nothing is known.
             Err(_) => return Ok(()),
@@ -58,7 +62,7 @@ fn descriptors(count: usize) -> Result<(), (String, usize)> {
 }
 
 /// Starts so many at once. An error comes with how many there were.
-fn threads(count: usize) -> Result<(), (String, usize)> {
+fn threads(count: usize) -> Result<(), (io::Error, usize)> {
     thread::scope(|scope| {
         // They end when the senders are dropped, here or with an error.
         let mut started = Vec::with_capacity(count);
@@ -69,7 +73,7 @@ fn threads(count: usize) -> Result<(), (String, usize)> {
             };
             match thread::Builder::new().spawn_scoped(scope, wait) {
                 Ok(_) => started.push(sender),
-                Err(error) => return Err((text(&error), started.len())),
+                Err(error) => return Err((error, started.len())),
             }
         }
         Ok(())

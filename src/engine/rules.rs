@@ -84,7 +84,10 @@ impl Patterns {
             set.add(glob);
             numbers.push(number);
         }
-        let too_many = |error| PatternError(format!("{} host patterns are too many: {error}", numbers.len()).into());
+        let too_many = |error| PatternError {
+            message: format!("{} host patterns are too many: {error}", numbers.len()).into(),
+            glob: Some(error),
+        };
         Ok(Self { set: set.build().map_err(too_many)?, numbers })
     }
 
@@ -140,7 +143,7 @@ fn compile(pattern: &str) -> Result<(Glob, bool), PatternError> {
     let whole = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
     // The hosts of URLs are in lower case, and what minds no case always needs a regular expression.
     let glob = GlobBuilder::new(&whole.to_ascii_lowercase()).empty_alternates(true).build();
-    Ok((glob.map_err(|error| PatternError::new(pattern, error.kind()))?, port.is_some()))
+    Ok((glob.map_err(|error| PatternError::of_glob(pattern, error))?, port.is_some()))
 }
 
 /// Host and port, unless it may be any.
@@ -160,21 +163,33 @@ fn is_ipv6(host: &str) -> bool {
 
 /// Why a pattern can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PatternError(Box<str>);
+pub struct PatternError {
+    message: Box<str>,
+    /// Of a pattern that is written like one.
+    glob: Option<globset::Error>,
+}
 
 impl PatternError {
     fn new(pattern: &str, why: &dyn fmt::Display) -> Self {
-        Self(format!("host pattern '{pattern}': {why}").into())
+        Self { message: format!("host pattern '{pattern}': {why}").into(), glob: None }
+    }
+
+    fn of_glob(pattern: &str, error: globset::Error) -> Self {
+        Self { glob: Some(error.clone()), ..Self::new(pattern, error.kind()) }
     }
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
-impl Error for PatternError {}
+impl Error for PatternError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.glob.as_ref().map(|error| error as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 
+use super::StartError;
 use crate::body::ACCEPT_ENCODING as CODINGS;
 use crate::config::{Config, RequestSettings};
 use crate::conn::RequestTemplate;
@@ -12,10 +13,10 @@ use crate::source;
 const AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
 
 /// Whether the settings' method and headers may be sent: no tunnel, and no header that frames the message.
-pub(super) fn check(settings: &RequestSettings) -> Result<(), String> {
-    source::method(settings.method.as_str()).map_err(|error| format!("request method: {error}"))?;
+pub(super) fn check(settings: &RequestSettings) -> Result<(), StartError> {
+    source::method(settings.method.as_str()).map_err(StartError::Method)?;
     let wrong = settings.headers.keys().find_map(|name| source::header(name.as_str(), "").err());
-    wrong.map_or(Ok(()), |error| Err(format!("request headers: {error}")))
+    wrong.map_or(Ok(()), |error| Err(StartError::Header(error)))
 }
 
 /// The request that all jobs of a run start from.

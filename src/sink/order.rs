@@ -158,7 +158,7 @@ impl<W: Write + Send> Sink for InputOrder<W> {
 
 /// What a user of this order can do beside.
 fn advise(error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{error}, or write with --order completion"))
+    io::Error::new(error.kind(), format!("{error}, or write records in the order in which they are complete"))
 }
 
 #[cfg(test)]

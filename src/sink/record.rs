@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::json::{Drain, Object, address, key};
 use super::text::header_text;
+use crate::config::Setting;
 use crate::model::{Failure, GiveUpReason, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
 use crate::text::{self, Text};
 
@@ -31,6 +32,9 @@ pub struct RecordFields {
     pub digest: bool,
     /// `saved`: where the body was written to. Needs hooks that write bodies.
     pub saved: bool,
+    /// What settings are called in `error.message`, where the program that writes the records has names of its own for them.
+    /// Default: as [`Setting::name`], between backticks.
+    pub setting_names: Option<fn(Setting) -> &'static str>,
 }
 
 /// How a body stands in a record.
@@ -96,7 +100,7 @@ fn fetched(outcome: &Outcome, fields: &RecordFields, row: &mut Object<'_>) {
     timings(Some(&last.timings), row);
     match &last.result {
         Ok(_) => row.null(key!("error")),
-        Err(failure) => row.any(key!("error"), &Error::of(failure, None)),
+        Err(failure) => row.any(key!("error"), &Error::of(failure, None, fields)),
     }
 }
 
@@ -113,7 +117,7 @@ fn rejected(rejected: &Rejected, fields: &RecordFields, row: &mut Object<'_>) {
     row.null(key!("remote_addr"));
     row.bool(key!("reused"), false);
     timings(None, row);
-    row.any(key!("error"), &Error::of(&rejected.failure, Some(rejected.line)));
+    row.any(key!("error"), &Error::of(&rejected.failure, Some(rejected.line), fields));
 }
 
 /// Headers, body and what is known of the body; what a setting does not ask for is left out.
@@ -285,14 +289,18 @@ const fn micros(duration: Duration) -> u64 {
 struct Error<'a> {
     phase: &'static str,
     kind: &'static str,
-    message: &'a str,
+    message: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
 }
 
 impl<'a> Error<'a> {
-    fn of(failure: &'a Failure, line: Option<u64>) -> Self {
-        Self { phase: failure.phase.name(), kind: failure.kind.name(), message: &failure.message, line }
+    fn of(failure: &'a Failure, line: Option<u64>, fields: &RecordFields) -> Self {
+        let message = match fields.setting_names {
+            Some(name) => Setting::rename(&failure.message, name),
+            None => Cow::Borrowed(&*failure.message),
+        };
+        Self { phase: failure.phase.name(), kind: failure.kind.name(), message, line }
     }
 }
 
@@ -343,7 +351,8 @@ mod tests {
     fn optional_fields_are_there_when_asked_for_even_if_null() {
         let plain = line(&rejected(None), &RecordFields::default());
         assert!(!plain.contains("\"headers\"") && !plain.contains("\"body\":null,\"body_bytes\""), "{plain}");
-        let all = RecordFields { headers: true, body: Some(BodyForm::Text), digest: true, saved: true };
+        let all =
+            RecordFields { headers: true, body: Some(BodyForm::Text), digest: true, saved: true, setting_names: None };
         let full = line(&rejected(None), &all);
         assert!(
             full.contains(r#""headers":null,"body":null,"body_charset":null,"body_lossy":null,"body_bytes":null"#),
@@ -365,8 +374,10 @@ mod tests {
             saved: None,
             close_delimited: true,
         });
-        let text =
-            line(&record, &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true, saved: false });
+        let text = line(
+            &record,
+            &RecordFields { body: Some(BodyForm::Text), digest: true, headers: true, ..RecordFields::default() },
+        );
         assert!(text.contains("\"body\":\"\u{fffd}\\u0000\",\"body_charset\":\"UTF-8\",\"body_lossy\":true"), "{text}");
         assert!(text.contains(&"ab".repeat(32)) && text.contains("\"body_complete_by_close\":true"), "{text}");
         assert!(text.contains("\"version\":\"HTTP/2\""), "{text}");

@@ -111,8 +111,8 @@ impl Opened {
         let (name, consumed) = (&self.name, self.consumed.load(Ordering::Relaxed));
         match self.format {
             Format::Zstd if error.to_string().contains(TOO_LARGE) => format!(
-                "can't read input {name}: to decompress it takes more memory than allowed; compress it without --long or --ultra, \
-                 or pipe it through zstdcat"
+                "can't read input {name}: to decompress it takes more memory than allowed; compress it with a smaller window, or pipe \
+                 it through zstdcat"
             ),
             Format::Gzip | Format::Zstd => {
                 let format = if self.format == Format::Gzip { "gzip" } else { "zstd" };

@@ -9,6 +9,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use haul_core::config::Setting;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved};
 use rustls_pki_types::UnixTime;
 use webpki::Error as PkiError;
@@ -347,7 +348,8 @@ fn alert(alert: AlertDescription) -> String {
             named(alert)
         ),
         Alert::CertificateRequired | Alert::NoCertificate => {
-            "the server wants a client certificate; give one with --cert and --key".to_owned()
+            let (certificate, key) = (Setting::ClientCertificate, Setting::ClientKey);
+            format!("the server wants a client certificate; give one with `{certificate}` and `{key}`")
         }
         Alert::UnrecognisedName => "the server has no site of this name (alert unrecognized_name)".to_owned(),
         Alert::NoApplicationProtocol => {

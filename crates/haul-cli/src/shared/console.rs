@@ -1,7 +1,7 @@
 //! Standard error: everything that is not a record. It may be closed; that harms nothing.
 //!
 //! Whatever goes to a terminal passes [`lines`], [`log_lines`] or [`Shown`] here, and with that
-//! [`printable`](haul::model::printable): no text of a stranger acts on it.
+//! [`printable`](haul::model::printable): no text of a stranger acts on it. Settings that the library names are named as flags.
 //!
 //! While a view has the terminal, what is told is held back, and told when the view is over.
 
@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use haul::model::printable;
 use indicatif::ProgressBar;
+
+use super::setting_names::with_flags;
 
 /// A text of several lines, each of them printable.
 pub(crate) fn lines(text: &str) -> String {
@@ -85,6 +87,7 @@ pub(crate) fn tell_json(json: &str) {
 
 /// Writes what is printable already.
 pub(crate) fn tell_shown(message: String) {
+    let message = with_flags(&message).into_owned();
     match &mut *held() {
         Some(held) => held.push(message),
         None => write(&message),

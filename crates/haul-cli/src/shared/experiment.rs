@@ -47,7 +47,7 @@ pub(crate) fn config(
     tls: TlsArgs,
     world: &World<'_>,
 ) -> Result<Config, String> {
-    Ok(Config {
+    flags::checked(Config {
         request: request.settings(world)?,
         retries: never_again(),
         body: BodySettings { decode: false, max_wire: u64::MAX, max_decoded: u64::MAX, ..BodySettings::default() },

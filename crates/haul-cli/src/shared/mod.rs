@@ -16,6 +16,7 @@ pub(super) mod metrics;
 pub(super) mod outfile;
 pub(super) mod page;
 pub(super) mod progress;
+pub(super) mod setting_names;
 pub(super) mod signals;
 pub(super) mod since;
 pub(super) mod status;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::Setting;
 use crate::model::{Failure, FailureKind, GiveUpReason, Phase};
 use crate::policy::{Blame, RetryFacts, Verdict};
 
@@ -47,8 +48,11 @@ pub fn untried(trouble: Option<&Failure>, reason: GiveUpReason) -> Failure {
             Failure::new(trouble.phase, trouble.kind, message)
         }
         (Some(trouble), _) => {
-            let message =
-                format!("not tried: the host failed too often in a row (--dead-after); last: {}", trouble.message);
+            let message = format!(
+                "not tried: the host failed too often in a row (`{}`); last: {}",
+                Setting::DeadAfter,
+                trouble.message
+            );
             Failure::new(Phase::Queue, FailureKind::HostDead, message)
         }
         (None, reason) => {

@@ -3,19 +3,23 @@
 //! Nothing here knows flags, files or the environment.
 
 mod body;
+mod check;
 mod limits;
 mod memory;
 mod network;
 mod request;
 mod retries;
+mod setting;
 mod timeouts;
 
 pub use body::BodySettings;
+pub use check::ConfigError;
 pub use limits::{HostRule, Limits, Rate};
 pub use memory::Shares;
 pub use network::{ConnectTo, DnsSettings, FamilyPreference, NetworkSettings, PoolSettings, ResolveRule, TlsSettings};
 pub use request::RequestSettings;
 pub use retries::RetrySettings;
+pub use setting::Setting;
 pub use timeouts::Timeouts;
 
 /// Everything a run can be told.

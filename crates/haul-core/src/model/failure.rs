@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io;
 
+use super::os_error::OsError;
 use super::printable::printable;
 
 macro_rules! named {
@@ -160,8 +162,11 @@ pub struct Failure {
     pub phase: Phase,
     /// The reason, stable and comparable.
     pub kind: FailureKind,
-    /// One lower-case sentence: what happened and, where known, how to fix it.
+    /// One lower-case sentence: what happened and, where known, how to fix it. Settings stand in it by their paths in the
+    /// configuration, between backticks; [`Setting::rename`](crate::config::Setting::rename) gives them other names.
     pub message: Box<str>,
+    /// What the operating system said, where it was the one that failed.
+    pub os_error: Option<OsError>,
 }
 
 impl Failure {
@@ -172,7 +177,13 @@ impl Failure {
             Cow::Borrowed(_) => message,
             Cow::Owned(shown) => shown.into(),
         };
-        Self { phase, kind, message }
+        Self { phase, kind, message, os_error: None }
+    }
+
+    /// The same, with what the operating system said, if it was the operating system.
+    #[must_use]
+    pub fn because_of(self, error: &io::Error) -> Self {
+        Self { os_error: OsError::of(error), ..self }
     }
 }
 
@@ -182,4 +193,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Error for Failure {}
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.os_error.as_ref().map(|error| error as _)
+    }
+}

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::config::Setting;
 use crate::model::{
     Failure, FailureKind, Hop, Job, Phase, UrlError, WebUrl, describes_body, remove_headers, stays_with_origin,
     without_credentials,
@@ -162,10 +163,14 @@ fn too_many(asked: Asked<'_>, hops: &[Hop], url: &WebUrl, method: &Method) -> Fa
     let most = asked.max_redirects;
     let is_it = |seen: &WebUrl, with: &Method| seen == url && with == method;
     if is_it(&asked.job.url, asked.method) || hops.iter().any(|hop| is_it(&hop.url, &hop.method)) {
-        let message = format!("redirected back to {url} after more than {most} redirects (max_redirects): a loop");
+        let message =
+            format!("redirected back to {url} after more than {most} redirects (`{}`): a loop", Setting::MaxRedirects);
         return head(FailureKind::RedirectLoop, message);
     }
-    head(FailureKind::RedirectLimit, format!("more than {most} redirects; raise max_redirects to follow them"))
+    head(
+        FailureKind::RedirectLimit,
+        format!("more than {most} redirects; raise `{}` to follow them", Setting::MaxRedirects),
+    )
 }
 
 fn next_method(status: u16, method: &Method) -> Method {

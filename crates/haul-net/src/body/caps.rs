@@ -1,6 +1,6 @@
 //! How large may it get? The three body caps and their failures.
 
-use haul_core::config::BodySettings;
+use haul_core::config::{BodySettings, Setting};
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// Below this many decoded bytes the ratio is not judged: a few kilobytes of zeros are no bomb.
@@ -12,7 +12,7 @@ pub(super) struct Caps {
     wire: u64,
     decoded: u64,
     /// The setting that `decoded` comes from.
-    name: &'static str,
+    name: Setting,
     ratio: u32,
 }
 
@@ -20,9 +20,9 @@ impl Caps {
     /// `kept`: the body is held in memory.
     pub(super) const fn new(settings: &BodySettings, kept: bool) -> Self {
         let (decoded, name) = if kept && settings.max_kept < settings.max_decoded {
-            (settings.max_kept, "max_kept")
+            (settings.max_kept, Setting::MaxKept)
         } else {
-            (settings.max_decoded, "max_decoded")
+            (settings.max_decoded, Setting::MaxDecoded)
         };
         Self { wire: settings.max_wire, decoded, name, ratio: settings.max_ratio }
     }
@@ -32,18 +32,19 @@ impl Caps {
         if bytes <= self.wire {
             return Ok(());
         }
-        let message = format!("the body is larger than {} bytes on the wire (max_wire)", self.wire);
+        let message = format!("the body is larger than {} bytes on the wire (`{}`)", self.wire, Setting::MaxWire);
         Err(Failure::new(Phase::Body, FailureKind::TooLarge, message))
     }
 
     /// Whether so many bytes may be decoded from so many on the wire.
     pub(super) fn decoded(&self, bytes: u64, wire: u64) -> Result<(), Failure> {
         if bytes > self.decoded {
-            let message = format!("the decoded body is larger than {} bytes ({})", self.decoded, self.name);
+            let message = format!("the decoded body is larger than {} bytes (`{}`)", self.decoded, self.name);
             return Err(Failure::new(Phase::Decode, FailureKind::TooLarge, message));
         }
         if bytes >= RATIO_FROM && bytes > wire.saturating_mul(u64::from(self.ratio)) {
-            let message = format!("{wire} bytes on the wire expand to more than {} times that (max_ratio)", self.ratio);
+            let (ratio, setting) = (self.ratio, Setting::MaxRatio);
+            let message = format!("{wire} bytes on the wire expand to more than {ratio} times that (`{setting}`)");
             return Err(Failure::new(Phase::Decode, FailureKind::ExpansionRatio, message));
         }
         Ok(())
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn each_cap_is_the_last_value_allowed() {
-        let caps = Caps { wire: 10, decoded: 4 << 20, name: "max_decoded", ratio: 100 };
+        let caps = Caps { wire: 10, decoded: 4 << 20, name: Setting::MaxDecoded, ratio: 100 };
         assert_eq!(kind(caps.wire(10)), None);
         assert_eq!(kind(caps.wire(11)), Some((Phase::Body, FailureKind::TooLarge)));
         assert_eq!(kind(caps.decoded(4 << 20, 1 << 20)), None);

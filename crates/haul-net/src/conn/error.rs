@@ -11,7 +11,7 @@ use super::h2_server::Farewell;
 use super::preface::NOT_HTTP2;
 use crate::tls_words::{self, TlsFault};
 use haul_core::attempt::Sent;
-use haul_core::model::{Failure, FailureKind, Phase};
+use haul_core::model::{Failure, FailureKind, OsError, Phase};
 
 /// What an error means for the attempt.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    Mapped { failure: Failure::new(phase, kind, message), sent: None, ended_ours: false }
+    let failure = Failure { os_error: io.and_then(OsError::of), ..Failure::new(phase, kind, message) };
+    Mapped { failure, sent: None, ended_ours: false }
 }
 
 /// The same for an error of h2.
@@ -50,7 +51,8 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
         _ => describe(kind, "http2 error", &format!(": {}", h2_words(error))),
     };
     let ended_ours = error.is_go_away() && error.is_library();
-    Mapped { failure: Failure::new(phase, kind, message), sent, ended_ours }
+    let failure = Failure { os_error: error.get_io().and_then(OsError::of), ..Failure::new(phase, kind, message) };
+    Mapped { failure, sent, ended_ours }
 }
 
 /// What happened, in the terms of RFC 9113.
@@ -131,8 +133,8 @@ pub(super) fn with_farewell(error: &mut ExchangeError, farewell: &Farewell) {
     use FailureKind::{Closed, Io, Reset, Truncated};
     let is_cut = matches!(error.failure.kind, Closed | Reset | Truncated | Io) && error.sent.is_none();
     if let Some(said) = farewell.said().filter(|_| is_cut) {
-        let Failure { phase, kind, message } = &error.failure;
-        error.failure = Failure::new(*phase, *kind, format!("{message}; {said}"));
+        let Failure { phase, kind, message, os_error } = &error.failure;
+        error.failure = Failure { os_error: *os_error, ..Failure::new(*phase, *kind, format!("{message}; {said}")) };
     }
 }
 
@@ -248,7 +250,7 @@ fn describe(kind: FailureKind, error: &str, cause: &str) -> String {
     match kind {
         FailureKind::Closed => format!("the server closed the connection before a complete response head{cause}"),
         FailureKind::Truncated => format!("the body ended before its end{cause}"),
-        FailureKind::HeadTooLarge => framing::HEAD_TOO_LARGE.to_owned(),
+        FailureKind::HeadTooLarge => framing::head_too_large(),
         FailureKind::Protocol => format!("the server does not speak the protocol it was asked to speak{cause}"),
         _ => format!("{error}{cause}"),
     }

@@ -174,7 +174,7 @@ impl Reached {
         tap.show_head(|seen| {
             // What was not seen may say where the body ends.
             let seen =
-                seen.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::HEAD_TOO_LARGE))?;
+                seen.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::head_too_large()))?;
             if self.order_wanted {
                 *self.order.borrow_mut() = Some(head::names(seen.bytes));
             }

@@ -6,7 +6,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
-use haul_core::config::BodySettings;
+use haul_core::config::{BodySettings, Setting};
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// Which headers of a head say where its body ends. Looked up once: each look-up takes about 100 instructions.
@@ -138,7 +138,7 @@ pub(super) fn check_size(headers: &HeaderMap, settings: &BodySettings) -> Result
     if headers.len() <= settings.max_headers && size(headers) <= settings.max_head {
         return Ok(());
     }
-    Err(Failure::new(Phase::Head, FailureKind::HeadTooLarge, HEAD_TOO_LARGE))
+    Err(Failure::new(Phase::Head, FailureKind::HeadTooLarge, head_too_large()))
 }
 
 /// The size of an HTTP/2 head: its status line counts as the 17 bytes that it has at least in HTTP/1.1, and each field with its
@@ -164,13 +164,16 @@ pub(super) fn largest_head(settings: &BodySettings) -> u64 {
 
 /// The failure of a response that takes more.
 pub(super) fn endless_heads() -> Failure {
-    let message = "the informational (1xx) heads before the response have more than four times --max-head";
+    let message =
+        format!("the informational (1xx) heads before the response have more than four times `{}`", Setting::MaxHead);
     Failure::new(Phase::Head, FailureKind::HeadTooLarge, message)
 }
 
 /// What is said of a head over the caps, whatever its protocol.
-pub(super) const HEAD_TOO_LARGE: &str =
-    "the response head has more bytes or headers than allowed (--max-head, --max-headers)";
+pub(super) fn head_too_large() -> String {
+    let (bytes, headers) = (Setting::MaxHead, Setting::MaxHeaders);
+    format!("the response head has more bytes or headers than allowed (`{bytes}`, `{headers}`)")
+}
 
 /// Checks that each of the `lines` of a head's bytes that says where the body ends has become a header: hyper passes over
 /// lines that are not valid, and without them the body would seem to end elsewhere.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use haul_core::config::Timeouts;
+use haul_core::config::{Setting, Timeouts};
 use haul_core::model::{Failure, FailureKind, Phase, Time};
 
 /// Where an exchange is.
@@ -183,7 +183,7 @@ impl<'a> Watch<'a> {
         Failure::new(
             self.phase(),
             FailureKind::TotalTimeout,
-            "the attempt did not end within its total time-out (--timeout)",
+            format!("the attempt did not end within its total time-out (`{}`)", Setting::TotalTimeout),
         )
     }
 
@@ -193,12 +193,16 @@ impl<'a> Watch<'a> {
             Stage::Head => Failure::new(
                 Phase::Head,
                 FailureKind::Timeout,
-                format!("no complete response head within {:?} (--first-byte-timeout)", self.timeouts.first_byte),
+                format!(
+                    "no complete response head within {:?} (`{}`)",
+                    self.timeouts.first_byte,
+                    Setting::FirstByteTimeout
+                ),
             ),
             Stage::Body { .. } => Failure::new(
                 Phase::Body,
                 FailureKind::Timeout,
-                format!("no body bytes for {:?} (--idle-timeout)", self.timeouts.idle),
+                format!("no body bytes for {:?} (`{}`)", self.timeouts.idle, Setting::IdleTimeout),
             ),
         }
     }
@@ -209,10 +213,11 @@ impl<'a> Watch<'a> {
             Phase::Body,
             FailureKind::TooSlow,
             format!(
-                "{} body bytes in {:?} is below {} bytes/s (--min-rate)",
+                "{} body bytes in {:?} is below {} bytes/s (`{}`)",
                 self.wire_bytes.get(),
                 now.since(since),
-                self.timeouts.min_rate
+                self.timeouts.min_rate,
+                Setting::MinRate
             ),
         )
     }

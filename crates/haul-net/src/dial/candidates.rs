@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::public;
-use haul_core::config::FamilyPreference;
+use haul_core::config::{FamilyPreference, Setting};
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// Says whether an address may be connected to. IPv4 addresses written as IPv6 (`::ffff:1.2.3.4`) are shown to it as
@@ -57,8 +57,8 @@ impl Candidates {
 
     fn wrong_family(&self, all: &[IpAddr], local: Option<IpAddr>, host: &str) -> Failure {
         let wanted = match (self.family, local) {
-            (FamilyPreference::Ipv4Only, _) => "only IPv4 is allowed (--ipv4)".to_owned(),
-            (FamilyPreference::Ipv6Only, _) => "only IPv6 is allowed (--ipv6)".to_owned(),
+            (FamilyPreference::Ipv4Only, _) => format!("only IPv4 is allowed (`{}`)", Setting::Ipv4Only),
+            (FamilyPreference::Ipv6Only, _) => format!("only IPv6 is allowed (`{}`)", Setting::Ipv6Only),
             (FamilyPreference::Both, Some(local)) => format!("the local address {local} has the other family"),
             (FamilyPreference::Both, None) => "there is none".to_owned(),
         };
@@ -75,8 +75,9 @@ fn not_public(addresses: &[IpAddr], host: &str) -> Failure {
     };
     let why: Vec<_> = addresses.iter().filter_map(why).take(NAMED).collect();
     let message = format!(
-        "{host} is not on the public internet: {}; leave out --public-only to connect all the same",
-        why.join(", ")
+        "{host} is not on the public internet: {}; leave out `{}` to connect all the same",
+        why.join(", "),
+        Setting::PublicOnly
     );
     Failure::new(Phase::Connect, FailureKind::AddressRefused, message)
 }
@@ -135,8 +136,8 @@ mod tests {
         assert_eq!((refused.phase, refused.kind), (Phase::Connect, FailureKind::AddressRefused));
         assert_eq!(
             &*refused.message,
-            "intranet.example is not on the public internet: 10.0.0.1 is private (RFC 1918); leave out --public-only to \
-             connect all the same"
+            "intranet.example is not on the public internet: 10.0.0.1 is private (RFC 1918); leave out \
+             `network.public_only` to connect all the same"
         );
         let translated = candidates.choose(&all[2..3], None, "h").unwrap_err();
         assert!(translated.message.contains("64:ff9b::a00:1, which means 10.0.0.1, is private"), "{translated}");

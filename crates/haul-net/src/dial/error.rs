@@ -9,7 +9,8 @@ use nix::libc;
 
 use super::clock::Bound;
 use super::{DialTimes, Target};
-use haul_core::model::{Failure, FailureKind, Phase};
+use haul_core::config::Setting;
+use haul_core::model::{Failure, FailureKind, OsError, Phase};
 
 /// Why a dial failed, with what is known of it up to then.
 #[derive(Debug)]
@@ -145,10 +146,15 @@ pub(super) struct Losses {
 impl Losses {
     /// One failure for all of them: the most telling kind, the first few addresses each with its error.
     pub(super) fn into_cause(self, target: &Target<'_>, bound: Bound) -> Cause {
-        let worst = self.tried.iter().map(|(_, error)| error.as_ref().map_or(Telling::TimedOut, Telling::of)).max();
-        let worst = worst.unwrap_or(Telling::TimedOut);
+        let telling = |error: Option<&io::Error>| error.map_or(Telling::TimedOut, Telling::of);
+        let errors = self.tried.iter().map(|(_, error)| error.as_ref());
+        let (worst, error) = errors
+            .map(|error| (telling(error), error))
+            .max_by_key(|(telling, _)| *telling)
+            .unwrap_or((Telling::TimedOut, None));
         let kind = if self.timed_out && bound.kind == FailureKind::TotalTimeout { bound.kind } else { worst.kind() };
         let failure = Failure::new(Phase::Connect, kind, self.message(target, bound, worst));
+        let failure = Failure { os_error: error.and_then(OsError::of), ..failure };
         match worst {
             Telling::NoDescriptors => Cause::NoDescriptors(failure),
             Telling::NoPorts => Cause::NoPorts(failure),
@@ -168,13 +174,15 @@ impl Losses {
         if self.tried.len() > NAMED {
             let _ = write!(text, ", and {} more", self.tried.len() - NAMED);
         }
-        text.push_str(match worst {
-            Telling::NoDescriptors => "; raise the descriptor limit (ulimit -n) or lower --concurrency",
-            Telling::NoPorts => {
-                "; all local ports to this address are in use: keep connections alive or lower the rate"
+        let _ = match worst {
+            Telling::NoDescriptors => {
+                write!(text, "; raise the descriptor limit (ulimit -n) or lower `{}`", Setting::Concurrency)
             }
-            _ => "",
-        });
+            Telling::NoPorts => {
+                write!(text, "; all local ports to this address are in use: keep connections alive or lower the rate")
+            }
+            _ => Ok(()),
+        };
         text
     }
 }
@@ -208,14 +216,14 @@ pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
         _ => Telling::of(error),
     };
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => "; no such file: check the path given with --unix-socket",
-        io::ErrorKind::ConnectionRefused => "; the file is there but nothing listens on it",
-        io::ErrorKind::PermissionDenied => "; this user may not write to it",
-        _ => "",
+        io::ErrorKind::NotFound => format!("; no such file: check the path given with `{}`", Setting::UnixSocket),
+        io::ErrorKind::ConnectionRefused => "; the file is there but nothing listens on it".to_owned(),
+        io::ErrorKind::PermissionDenied => "; this user may not write to it".to_owned(),
+        _ => String::new(),
     };
     // The numbers mean other things for files.
     let message = format!("can't connect to socket {}: {}{hint}", path.display(), words(error));
-    let failure = Failure::new(Phase::Connect, telling.kind(), message);
+    let failure = Failure::new(Phase::Connect, telling.kind(), message).because_of(error);
     if telling == Telling::NoDescriptors { Cause::NoDescriptors(failure) } else { Cause::Peer(failure) }
 }
 

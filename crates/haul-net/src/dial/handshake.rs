@@ -15,6 +15,7 @@ pub(super) use tokio_rustls::client::TlsStream;
 
 use super::odd_name;
 use crate::tls_words;
+use haul_core::config::Setting;
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// Shakes hands as a client of `host`.
@@ -69,7 +70,7 @@ fn failure(host: &str, error: &io::Error) -> Failure {
         Some(error) => tls_error(error),
         None => io_error(error),
     };
-    Failure::new(Phase::Tls, kind, format!("TLS handshake with {host}: {text}"))
+    Failure::new(Phase::Tls, kind, format!("TLS handshake with {host}: {text}")).because_of(error)
 }
 
 fn io_error(error: &io::Error) -> (FailureKind, String) {
@@ -86,33 +87,31 @@ fn io_error(error: &io::Error) -> (FailureKind, String) {
 fn tls_error(error: &Error) -> (FailureKind, String) {
     let (kind, hint) = match error {
         Error::InvalidCertificate(reason) => certificate_error(reason),
-        Error::NoCertificatesPresented => (FailureKind::CertificateUntrusted, ""),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => (FailureKind::Protocol, ""),
+        Error::NoCertificatesPresented => (FailureKind::CertificateUntrusted, String::new()),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => (FailureKind::Protocol, String::new()),
         // As when it had closed without a word: it is tried again.
-        Error::AlertReceived(alert) if tls_words::may_pass(*alert) => (FailureKind::Reset, ""),
-        _ => (FailureKind::Handshake, ""),
+        Error::AlertReceived(alert) if tls_words::may_pass(*alert) => (FailureKind::Reset, String::new()),
+        _ => (FailureKind::Handshake, String::new()),
     };
     (kind, format!("{}{hint}", tls_words::words(error)))
 }
 
-/// What helps where nobody who is trusted has issued a certificate.
-const GIVE_IT: &str = "; name its root, or the certificate itself, with --cacert FILE, or use --insecure";
-
-fn certificate_error(reason: &CertificateError) -> (FailureKind, &'static str) {
+fn certificate_error(reason: &CertificateError) -> (FailureKind, String) {
     use CertificateError as Reason;
+    let (files, insecure) = (Setting::CaFiles, Setting::Insecure);
+    let accept = || format!("; `{insecure}` accepts it");
+    let give_it = || format!("; name its root, or the certificate itself, with `{files}`, or use `{insecure}`");
     match reason {
-        Reason::Expired | Reason::ExpiredContext { .. } => (FailureKind::CertificateExpired, "; --insecure accepts it"),
+        Reason::Expired | Reason::ExpiredContext { .. } => (FailureKind::CertificateExpired, accept()),
         Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
-            (FailureKind::CertificateExpired, "; check this machine's clock, or use --insecure")
+            (FailureKind::CertificateExpired, format!("; check this machine's clock, or use `{insecure}`"))
         }
-        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
-            (FailureKind::CertificateName, "; --insecure accepts it")
-        }
-        Reason::UnknownIssuer => (FailureKind::CertificateUntrusted, GIVE_IT),
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => (FailureKind::CertificateName, accept()),
+        Reason::UnknownIssuer => (FailureKind::CertificateUntrusted, give_it()),
         Reason::Other(other) if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) => {
-            (FailureKind::CertificateUntrusted, GIVE_IT)
+            (FailureKind::CertificateUntrusted, give_it())
         }
-        _ => (FailureKind::CertificateUntrusted, "; --insecure accepts it"),
+        _ => (FailureKind::CertificateUntrusted, accept()),
     }
 }
 
@@ -139,13 +138,13 @@ mod tests {
     fn each_fault_of_a_certificate_has_its_kind_and_what_helps() {
         let other = |error: webpki::Error| CertificateError::Other(OtherError(Arc::new(error)));
         for (reason, kind, hint) in [
-            (CertificateError::Expired, FailureKind::CertificateExpired, "--insecure"),
+            (CertificateError::Expired, FailureKind::CertificateExpired, "tls.insecure"),
             (CertificateError::NotValidYet, FailureKind::CertificateExpired, "clock"),
-            (CertificateError::NotValidForName, FailureKind::CertificateName, "--insecure"),
-            (CertificateError::UnknownIssuer, FailureKind::CertificateUntrusted, "--cacert"),
-            (CertificateError::BadSignature, FailureKind::CertificateUntrusted, "--insecure"),
-            (other(webpki::Error::CaUsedAsEndEntity), FailureKind::CertificateUntrusted, "--cacert"),
-            (other(webpki::Error::UnsupportedCertVersion), FailureKind::CertificateUntrusted, "--insecure"),
+            (CertificateError::NotValidForName, FailureKind::CertificateName, "tls.insecure"),
+            (CertificateError::UnknownIssuer, FailureKind::CertificateUntrusted, "tls.ca_files"),
+            (CertificateError::BadSignature, FailureKind::CertificateUntrusted, "tls.insecure"),
+            (other(webpki::Error::CaUsedAsEndEntity), FailureKind::CertificateUntrusted, "tls.ca_files"),
+            (other(webpki::Error::UnsupportedCertVersion), FailureKind::CertificateUntrusted, "tls.insecure"),
         ] {
             let (told, text) = tls_error(&Error::InvalidCertificate(reason));
             assert!(told == kind && text.contains(hint), "{text}");
@@ -161,6 +160,6 @@ mod tests {
             assert_eq!(tls_error(&Error::AlertReceived(alert)).0, kind, "{alert:?}");
         }
         let (_, version) = tls_error(&Error::InvalidCertificate(other(webpki::Error::UnsupportedCertVersion)));
-        assert!(!version.contains("--cacert"), "it helps nothing to give it: {version}");
+        assert!(!version.contains("tls.ca_files"), "it helps nothing to give it: {version}");
     }
 }

@@ -89,7 +89,7 @@ fn or_bundled(certificates: &[CertificateDer<'_>]) -> Roots {
 
 /// What is in a file of certificates or keys.
 pub(super) fn contents(path: &Path) -> Result<Contents, TlsError> {
-    let bytes = fs::read(path).map_err(|error| TlsError::file(path, format!("can't be read: {error}")))?;
+    let bytes = fs::read(path).map_err(|error| TlsError::unread(path, error))?;
     pem::read(&bytes).map_err(|what| TlsError::file(path, what))
 }
 

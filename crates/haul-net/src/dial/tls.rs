@@ -3,7 +3,9 @@
 //! Files the user named are read at once, so that a wrong path is told before anything is fetched. The platform's
 //! roots take tens of milliseconds to read and are read when the first TLS connection needs them.
 
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -177,16 +179,24 @@ pub(super) fn provider() -> CryptoProvider {
 
 /// Why the TLS settings can't be used.
 #[derive(Debug)]
-pub struct TlsError(Box<str>);
+pub struct TlsError {
+    message: Box<str>,
+    /// Of a file that can't be read.
+    source: Option<io::Error>,
+}
 
 impl TlsError {
     pub(super) fn file(path: &Path, what: String) -> Self {
         if is_a_text(path) {
-            return Self(
-                "the text of a file, or what is none, was given in place of a file's name; name the file".into(),
-            );
+            let message = "the text of a file, or what is none, was given in place of a file's name; name the file";
+            return Self { message: message.into(), source: None };
         }
-        Self(format!("file {} {what}", path.display()).into())
+        Self { message: format!("file {} {what}", path.display()).into(), source: None }
+    }
+
+    pub(super) fn unread(path: &Path, error: io::Error) -> Self {
+        let message = Self::file(path, format!("can't be read: {error}")).message;
+        Self { message, source: Some(error) }
     }
 }
 
@@ -212,8 +222,12 @@ fn is_key_in_base64(text: &str) -> bool {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for TlsError {}
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}

@@ -9,6 +9,7 @@ use super::families::Fault;
 use super::message::code_name;
 use super::search::Then;
 use super::tries::{Lack, Trouble};
+use haul_core::config::Setting;
 use haul_core::model::FailureKind;
 
 /// The name servers of a message, and where they are from.
@@ -35,7 +36,8 @@ impl Asked<'_> {
             true => ("is an alias of a name without an address", Then::Stop),
             false => ("has no address", Then::Next),
         };
-        let message = format!("'{name}' {what}, says name server {server} (NODATA); check the name, or --ipv4/--ipv6");
+        let family = Setting::Family;
+        let message = format!("'{name}' {what}, says name server {server} (NODATA); check the name, or `{family}`");
         Fault { then, ..Fault::new(FailureKind::NoAddress, message) }
     }
 
@@ -59,7 +61,7 @@ impl Asked<'_> {
         if self.unnamed {
             message.push_str(" (/etc/resolv.conf names no server, so that this machine was asked)");
         }
-        message.push_str("; try another server with --dns-server");
+        let _ = write!(message, "; try another server with `{}`", Setting::DnsServers);
         let then = match troubles {
             _ if troubles.iter().all(|(_, trouble)| matches!(trouble, Trouble::Unreachable(_))) => Then::Stop,
             [.., (_, Trouble::Code(2))] => Then::Next,
@@ -101,8 +103,10 @@ impl Asked<'_> {
             format!("name server {}", servers.join(", "))
         };
         let message = format!(
-            "no answer for '{}' from {servers} within {:?}; try another server with --dns-server",
-            self.name, self.within
+            "no answer for '{}' from {servers} within {:?}; try another server with `{}`",
+            self.name,
+            self.within,
+            Setting::DnsServers
         );
         Fault::new(FailureKind::Timeout, message)
     }
@@ -111,7 +115,8 @@ impl Asked<'_> {
         let name = self.name;
         let message = match lack {
             Lack::Descriptors => {
-                format!("no descriptor left to look up '{name}'; raise the limit (ulimit -n) or lower --concurrency")
+                let most = Setting::Concurrency;
+                format!("no descriptor left to look up '{name}'; raise the limit (ulimit -n) or lower `{most}`")
             }
             Lack::Ports => {
                 format!("this machine has no free port left to look up '{name}'; fewer look-ups at once need fewer")
@@ -218,7 +223,7 @@ mod tests {
         assert_eq!(
             &*fault.message,
             "'a.test' could not be looked up: name server 127.0.0.1:1 answered REFUSED, \
-             127.0.0.1:2 did not answer within 10s; try another server with --dns-server"
+             127.0.0.1:2 did not answer within 10s; try another server with `dns.servers`"
         );
     }
 
@@ -259,7 +264,7 @@ mod tests {
         let asked = Asked { unnamed: true, ..asked(&servers) };
         let fault = asked.failed(&[(0, Trouble::Unreachable("nobody listens at its port".into()))], None);
         assert!(
-            fault.message.contains("/etc/resolv.conf") && fault.message.contains("--dns-server"),
+            fault.message.contains("/etc/resolv.conf") && fault.message.contains("dns.servers"),
             "{}",
             fault.message
         );

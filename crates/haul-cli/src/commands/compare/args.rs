@@ -141,10 +141,6 @@ impl CompareArgs {
                 network.http1 && comparison.modes.contains(&Mode::H2),
                 "the mode h2 needs HTTP/2, which --http1.1 rules out; leave one out",
             ),
-            (
-                network.http1 && network.http2_prior_knowledge,
-                "--http1.1 and --http2-prior-knowledge exclude each other; leave one out",
-            ),
             (comparison.modes.iter().any(|mode| !seen.insert(*mode)), "a mode stands twice in --modes; name each once"),
             (
                 comparison.python.is_some() && (other_way || tls.cert.is_some() || tls.cacert.len() > 1),

@@ -28,6 +28,7 @@ use crate::shared::exit::Exit;
 use crate::shared::flags::values;
 use crate::shared::log::{self, LogArgs};
 use crate::shared::progress::Show;
+use crate::shared::setting_names::flag;
 use crate::shared::{address_space, drive, signals, summary};
 
 /// The end of the command's help.
@@ -154,7 +155,11 @@ fn trusted_file(pem: &str) -> io::Result<NamedTempFile> {
 fn onward(file: Option<&Path>) -> Result<Box<dyn Sink>, String> {
     let Some(path) = file else { return Ok(Box::new(Null)) };
     let file = File::create(path).map_err(|error| format!("can't write {}: {error}", path.display()))?;
-    Ok(Box::new(Ndjson::new(file, path.display().to_string(), RecordFields::default())))
+    Ok(Box::new(Ndjson::new(
+        file,
+        path.display().to_string(),
+        RecordFields { setting_names: Some(flag), ..RecordFields::default() },
+    )))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use super::facts::Answer;
+use crate::shared::setting_names::with_flags;
 
 /// Asks `server` for the addresses of `name`, and waits no longer than `patience`.
 pub(super) fn ask(server: SocketAddr, name: &str, patience: Duration) -> Answer {
@@ -34,7 +35,7 @@ async fn look_up(server: SocketAddr, name: &str, patience: Duration) -> Answer {
         _ if stats.lookups == 0 => Answer::NotNeeded(name.to_owned()),
         // That there is no such name is an answer.
         Err(failure) if !matches!(failure.kind, FailureKind::NameNotFound | FailureKind::NoAddress) => {
-            Answer::None(failure.message.into())
+            Answer::None(with_flags(&failure.message).into_owned())
         }
         _ => Answer::After(took),
     }

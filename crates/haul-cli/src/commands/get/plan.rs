@@ -13,8 +13,9 @@ use haul::sink::{BodyForm, RecordFields};
 use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::shared::flags::{Planned, World, data, names, set, to_usize};
+use crate::shared::flags::{Planned, World, checked, data, names, set, to_usize};
 use crate::shared::log::LogArgs;
+use crate::shared::setting_names::flag;
 
 use super::args::{Body, BodyArgs, GetArgs, Order, OutputArgs, RequestArgs, SaveAs, SummaryForm};
 
@@ -67,7 +68,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
     Ok(Plan {
         inputs: args.input.inputs(world, EXAMPLE)?,
         input_settings,
-        config: Config {
+        config: checked(Config {
             limits: args.limits.settings(world)?,
             timeouts: args.timeouts.settings(),
             retries: args.retries.settings(),
@@ -78,7 +79,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
             network: args.network.settings(),
             tls: args.tls.settings(),
             ..Config::default()
-        },
+        })?,
         output: output(args.output),
         grace: args.run.grace.unwrap_or(Duration::from_secs(10)),
         report: args.run.report,
@@ -95,25 +96,8 @@ fn check(args: &GetArgs) -> Planned<()> {
     let GetArgs { output, request, network, tls, retries, run, .. } = args;
     let sends = |name| request.header.iter().any(|(sent, _)| sent == name);
     let has_authorization = request.user.is_some() || request.bearer.is_some();
-    let other_address = !network.resolve.is_empty()
-        || !network.connect_to.is_empty()
-        || network.local_address.is_some()
-        || network.ipv4
-        || network.ipv6;
     let rules = [
         (network.ipv4 && network.ipv6, "--ipv4 and --ipv6 exclude each other; leave both out to use both"),
-        (
-            network.http1 && network.http2_prior_knowledge,
-            "--http1.1 and --http2-prior-knowledge exclude each other; leave one out",
-        ),
-        (
-            network.unix_socket.is_some() && other_address,
-            "--unix-socket leaves no address to choose; leave out --resolve, --connect-to, --local-address, --ipv4 and --ipv6",
-        ),
-        (
-            network.unix_socket.is_some() && network.public_only,
-            "--unix-socket is not on the public internet, so --public-only would refuse it; leave one out",
-        ),
         (!request.data.is_empty() && request.json.is_some(), "--data and --json are both bodies; give one"),
         (request.user.is_some() && request.bearer.is_some(), "--user and --bearer both authorize; give one"),
         (
@@ -163,7 +147,13 @@ fn output(args: OutputArgs) -> Output {
     Output {
         file: args.output.filter(|path| path != Path::new("-")),
         order: args.order.unwrap_or(Order::Completion),
-        fields: RecordFields { headers: args.headers, body, digest: args.digest, saved: args.save_dir.is_some() },
+        fields: RecordFields {
+            headers: args.headers,
+            body,
+            digest: args.digest,
+            saved: args.save_dir.is_some(),
+            setting_names: Some(flag),
+        },
         save: args.save_dir.map(|directory| (directory, naming)),
     }
 }
@@ -240,7 +230,9 @@ mod tests {
 
     use std::io;
 
-    use haul::config::FamilyPreference;
+    use haul::config::{FamilyPreference, Setting};
+
+    use crate::shared::setting_names::with_flags;
 
     use super::*;
 
@@ -304,7 +296,7 @@ mod tests {
     fn contradictions_say_what_to_change() {
         for (arguments, part) in [
             ("-4 -6", "leave both out"),
-            ("--http1.1 --http2-prior-knowledge", "leave one out"),
+            ("--http1.1 --http2-prior-knowledge", "--http1.1 and --http2-prior-knowledge exclude"),
             ("--unix-socket /run/x -4", "--unix-socket"),
             ("--unix-socket /run/x --resolve a:80:127.0.0.1", "--unix-socket"),
             ("--unix-socket /run/x --public-only", "--public-only"),
@@ -315,8 +307,9 @@ mod tests {
             ("--key k.pem", "--cert"),
             ("-k --cacert ca.pem", "leave one out"),
             ("--retry-unsafe --retries 0", "--retries"),
-            ("--per-address 2 --shards 2", "--shards 1"),
-            ("--limits limits --shards 2", "--shards 1"),
+            ("--per-address 2 --shards 2", "set --shards to 1"),
+            ("--max-memory 1M", "--max-memory is too small"),
+            ("--limits limits --shards 2", "set --shards to 1"),
             ("--limits nowhere", "can't read --limits nowhere"),
             ("--limits file", "file:1:6: "),
             ("--limits latin", "UTF-8"),
@@ -329,6 +322,20 @@ mod tests {
         ] {
             let message = planned(&format!("http://a.example/ {arguments}")).expect_err(arguments);
             assert!(message.contains(part), "{arguments}: {message}");
+        }
+    }
+
+    #[test]
+    fn every_setting_that_a_message_names_is_a_flag() {
+        let get = Asked::command();
+        let flags: Vec<_> = get.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        for setting in Setting::ALL {
+            let (name, message) = (flag(*setting), format!("raise `{setting}`"));
+            assert_eq!(with_flags(&message), format!("raise {name}"));
+            for flag in name.split('/') {
+                let flag = flag.split(' ').next().and_then(|flag| flag.strip_prefix("--"));
+                assert!(flag.is_some_and(|flag| flags.contains(&flag)), "{setting}: {name}");
+            }
         }
     }
 

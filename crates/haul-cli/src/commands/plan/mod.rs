@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use haul::config::Config;
 use haul::model::{More, Source, Time};
 use haul::source::{Input, InputSettings, Inputs};
 
 use crate::shared::exit::Exit;
-use crate::shared::flags::{LimitArgs, RetryArgs, World, values};
+use crate::shared::flags::{LimitArgs, RetryArgs, World, checked, values};
 use crate::shared::{console, stdout};
 use estimate::Estimate;
 use service::ServiceTimes;
@@ -105,7 +106,7 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
     let tally = read(Inputs::open(inputs, settings).map_err(|error| error.to_string())?)?;
     let basis = times.basis(args.service_time, SERVICE_TIME);
     let world = World { stdin_is_terminal: false, read: &|path| std::fs::read(path) };
-    let limits = args.limits.settings(&world)?;
+    let limits = checked(Config { limits: args.limits.settings(&world)?, ..Config::default() })?.limits;
     let retries = args.retries.settings();
     let estimate =
         Estimate::new(&tally, &times, basis, limits, args.top.unwrap_or(TOP)).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use haul::config::{Limits, Rate, Shares};
+use haul::config::{Limits, Rate};
 
 use super::{Planned, World, limits_file, set, to_usize, values};
 
@@ -65,19 +65,9 @@ impl LimitArgs {
         limits.per_address = self.per_address.or(limits.per_address);
         limits.per_site = self.per_site.or(limits.per_site);
         limits.max_memory = self.max_memory.or(limits.max_memory);
-        if limits.max_memory.is_some_and(|budget| Shares::of(budget).is_none()) {
-            return Err("--max-memory is too small to fetch with; give 64M or more".to_owned());
-        }
         limits.rate = self.rate.or(limits.rate);
         limits.host_rate = self.host_rate.or(limits.host_rate);
         limits.adaptive |= self.adaptive;
-        if limits.has_per_address() && limits.shards > 1 {
-            return Err(
-                "a limit per address needs one shard, because hosts of several shards may share an address; use \
-                        --shards 1, or leave out --per-address and, in the limits file, per-address"
-                    .to_owned(),
-            );
-        }
         Ok(limits)
     }
 }

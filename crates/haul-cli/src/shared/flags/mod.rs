@@ -21,6 +21,10 @@ pub(crate) use retries::RetryArgs;
 pub(crate) use timeouts::TimeoutArgs;
 pub(crate) use tls::TlsArgs;
 
+use haul::config::Config;
+
+use super::setting_names::with_flags;
+
 /// What flags may look at besides themselves.
 pub(crate) struct World<'a> {
     pub(crate) stdin_is_terminal: bool,
@@ -36,6 +40,14 @@ pub(crate) fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>
     match text.strip_prefix('@') {
         Some(name) => (world.read)(Path::new(name)).map_err(|error| format!("can't read {flag} {text}: {error}")),
         None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+/// Settings that do not exclude each other, or which do.
+pub(crate) fn checked(config: Config) -> Planned<Config> {
+    match config.check() {
+        Ok(()) => Ok(config),
+        Err(error) => Err(with_flags(&error.to_string()).into_owned()),
     }
 }
 

@@ -14,6 +14,7 @@ use super::hosts::{Hosts, Row};
 use super::parts::{Part, Parts};
 use super::sample::{Samples, cut, shown};
 use super::series::{Ended, Series, nanoseconds};
+use crate::shared::setting_names::with_flags;
 use crate::shared::since::Since;
 
 /// The longest time that is told apart: longer ones count as that.
@@ -152,7 +153,7 @@ impl Recorder {
     }
 
     fn count_failure(&mut self, key: (Phase, FailureKind), message: &str, of: &str) {
-        let first = || Failures { count: 0, message: cut(message, MESSAGE), of: shown(of) };
+        let first = || Failures { count: 0, message: cut(&with_flags(message), MESSAGE), of: shown(of) };
         self.failures.entry(key).or_insert_with(first).count += 1;
     }
 }
