@@ -125,7 +125,7 @@ impl Shard {
             idempotent: !self.requests.is_once(flight),
             answered: self.hosts.with(flight.host, |host| host.tally.answered()).unwrap_or_default(),
             crowded: flight.crowded.get(),
-            host_said_wait: self.sched.borrow().has_said_wait(flight.host),
+            speaks_of_host: self.sched.borrow().speaks_of_host(flight.host, verdict),
             opened: self.connections.pool().opened(),
         };
         (attempt::facts(end, verdict, &beside, &mut counts, &self.shared.config.retries), counts)

@@ -16,8 +16,8 @@ pub struct Beside {
     pub answered: u32,
     /// The connection took other requests in its stead.
     pub crowded: bool,
-    /// The host has said that it is asked too much, and has said nothing better since.
-    pub host_said_wait: bool,
+    /// A refusal for asking too much speaks of the host, as far as is known, and not of the job.
+    pub speaks_of_host: bool,
     /// Connections opened so far: what is to go over a new one goes over none of these.
     pub opened: u64,
 }
@@ -48,7 +48,7 @@ pub fn facts(
     let waits = ended.sent == Sent::Declined && takes_others(counts, beside);
     if !(is_free || waits) {
         counts.on_hop += 1;
-        counts.waits += u32::from(is_wait(verdict, beside.host_said_wait, counts.waits, settings));
+        counts.waits += u32::from(is_wait(verdict, beside.speaks_of_host, counts.waits, settings));
     }
     let attempt = (counts.on_hop - counts.waits).max(u32::from(!waits));
     RetryFacts { attempt, replayable, fault: fault.filter(|_| is_free) }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::model::{Failure, FailureKind, Phase};
 
-    const PLAIN: Beside = Beside { idempotent: true, answered: 0, crowded: false, host_said_wait: false, opened: 5 };
+    const PLAIN: Beside = Beside { idempotent: true, answered: 0, crowded: false, speaks_of_host: false, opened: 5 };
 
     /// The facts of an attempt that was cut off like this.
     fn cut(sent: Sent, reused: bool, beside: &Beside, counts: &mut AttemptCounts) -> RetryFacts {
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_429_that_says_what_its_host_has_said_is_no_retry() {
-        let attempt = |host_said_wait, counts: &mut AttemptCounts| {
+    fn a_429_that_speaks_of_the_host_is_no_retry() {
+        let attempt = |speaks_of_host, counts: &mut AttemptCounts| {
             let ended =
                 Ended { result: Ok((429, Version::HTTP_11)), head: Some(429), sent: Sent::Answered, reused: true };
             let settings = RetrySettings::default();
             let verdict = ended.verdict(|| None, &settings);
-            facts(&ended, verdict, &Beside { host_said_wait, ..PLAIN }, counts, &settings).attempt
+            facts(&ended, verdict, &Beside { speaks_of_host, ..PLAIN }, counts, &settings).attempt
         };
         let mut counts = AttemptCounts::default();
         assert_eq!([false, true, true, false].map(|said| attempt(said, &mut counts)), [1, 1, 1, 2]);

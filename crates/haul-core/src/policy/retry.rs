@@ -38,16 +38,21 @@ impl Fault {
     }
 }
 
-/// Attempts of a job that are not counted because its host had said to wait, and said so again.
+/// Attempts of a job that are not counted because they were refused for what its host is asked in all.
 const MOST_WAITS: u32 = 64;
 
-/// Whether an attempt is not one of those that `retries` counts: it was refused for asking too much (429), of a host that has said
-/// already that it is, so that nothing is learnt of the job. `waited`: attempts of the job that were not counted before.
+/// Whether an attempt is not one of those that `retries` counts: it was refused because the host is asked too much (429, or with a
+/// `Retry-After`), so that nothing
+/// is learnt of the job. `of_host`: it is not known that this is the answer of some of its URLs. `waited`: attempts of the job that were
+/// not counted before.
 ///
 /// Where no retry is wanted there is none to be saved. A host that says nothing else is dead after `outage`.
 #[must_use]
-pub const fn is_wait(verdict: Verdict, host_said_so: bool, waited: u32, settings: &RetrySettings) -> bool {
-    matches!(verdict, Verdict::PushedBack(_)) && host_said_so && waited < MOST_WAITS && settings.retries > 0
+pub const fn is_wait(verdict: Verdict, of_host: bool, waited: u32, settings: &RetrySettings) -> bool {
+    matches!(verdict, Verdict::PushedBack(_) | Verdict::Troubled(Some(_)))
+        && of_host
+        && waited < MOST_WAITS
+        && settings.retries > 0
 }
 
 /// What a failed attempt's job may still expect.
@@ -133,21 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_its_host_has_announced_is_a_wait_so_often() {
+    fn a_refusal_that_speaks_of_the_host_is_a_wait_so_often() {
         let settings = |retries| RetrySettings { retries, ..RetrySettings::default() };
-        for (verdict, host_said_so, waited, retries, is) in [
+        for (verdict, of_host, waited, retries, is) in [
             (Verdict::PushedBack(None), true, 0, 2, true),
             (Verdict::PushedBack(None), true, 63, 2, true),
             (Verdict::PushedBack(None), true, 64, 2, false),
             (Verdict::PushedBack(None), false, 0, 2, false),
             (Verdict::PushedBack(None), true, 0, 0, false),
             (Verdict::Troubled(None), true, 0, 2, false),
+            (Verdict::Troubled(Some(std::time::Duration::ZERO)), true, 0, 2, true),
+            (Verdict::Fine, true, 0, 2, false),
         ] {
-            assert_eq!(
-                is_wait(verdict, host_said_so, waited, &settings(retries)),
-                is,
-                "{verdict:?} {waited} {retries}"
-            );
+            assert_eq!(is_wait(verdict, of_host, waited, &settings(retries)), is, "{verdict:?} {waited} {retries}");
         }
     }
 

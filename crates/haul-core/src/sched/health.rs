@@ -217,6 +217,11 @@ impl Health {
         })
     }
 
+    /// Whether asking for less is an answer of the host's, and not one of some of its URLs, as far as is known.
+    pub(super) fn means_all(&self) -> bool {
+        self.trouble.as_ref().is_none_or(|trouble| !trouble.attempts.url_fails_for_sure())
+    }
+
     /// So many failures in a row are no chance, by what is known of the host.
     pub(super) fn telling_run(&self) -> u8 {
         self.trouble.as_ref().map_or(SHORTEST_RUN, |trouble| trouble.share.telling_run())
@@ -346,6 +351,8 @@ impl Health {
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
             trouble.ramp = match has_served {
                 true => trouble.share.telling_probes(trouble.run),
+                // It has said when to ask again.
+                false if matches!(report.verdict, Verdict::PushedBack(Some(_))) => 1,
                 false => u32::from(!is_there(blow.cause)),
             };
         }

@@ -1,8 +1,9 @@
 //! Plain questions about the scheduler. None changes anything.
 
-use crate::model::FailureKind;
-use crate::model::{DeferReason, Time};
 use std::time::Duration;
+
+use crate::model::{DeferReason, FailureKind, Time};
+use crate::policy::Verdict;
 
 use super::Capacity;
 use super::host::{Gate, Host, Place};
@@ -147,12 +148,16 @@ impl<J> Scheduler<J> {
         self.view(host).health.is_in_trouble()
     }
 
-    /// Whether a further refusal for asking too much (429) says nothing of the job that got it, because the host, which has answered well
-    /// before, has said so already and nothing has come back well since (`policy::is_wait`).
+    /// Whether a refusal for asking too much (429, or 503 with `Retry-After`) speaks of the host and not of the job that got it (`policy::is_wait`): it says when to
+    /// come again, and is not known as the answer of some of the host's URLs; or the host, which has answered well before, has said so
+    /// already and nothing has come back well since.
     #[must_use]
-    pub fn has_said_wait(&self, host: HostId) -> bool {
+    pub fn speaks_of_host(&self, host: HostId, verdict: Verdict) -> bool {
         let host = self.view(host);
-        host.served > 0 && host.health.is_to_wait()
+        match verdict.pause().filter(|pause| !pause.is_zero()) {
+            Some(_) => host.health.means_all(),
+            None => host.served > 0 && host.health.is_to_wait(),
+        }
     }
 
     /// So many failures in a row of this host are no chance, by what is known of it.

@@ -17,6 +17,7 @@ mod ops;
 mod oracle;
 mod outlook;
 mod seeds;
+mod shared_limit;
 mod shrink;
 mod sim;
 mod stories;
