@@ -44,7 +44,8 @@ impl Shard {
         let end = exchanged.end(reused);
         let (says_all, verdict) =
             (end.says_all(), self.verdict(&end, exchanged.head.as_ref().map(|head| &head.headers)));
-        let facts = if end.is_well(verdict) { RetryFacts::WELL } else { self.take_note(&mut flight, &end, verdict) };
+        let facts =
+            if end.is_well(verdict) { RetryFacts::WELL } else { self.take_note(&mut flight, &end, verdict, now) };
         let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1, failing_since };
         let host = flight.host;
         let mut attempt = Attempt {
@@ -116,7 +117,13 @@ impl Shard {
     }
 
     /// What the job of an attempt may still expect, and what it has had then.
-    pub(super) fn facts(&self, flight: &Flight, end: &Ended<'_>, verdict: Verdict) -> (RetryFacts, AttemptCounts) {
+    pub(super) fn facts(
+        &self,
+        flight: &Flight,
+        end: &Ended<'_>,
+        verdict: Verdict,
+        now: Time,
+    ) -> (RetryFacts, AttemptCounts) {
         let mut counts = work::counts(&flight.job);
         if end.is_well(verdict) {
             return (RetryFacts::WELL, counts);
@@ -125,7 +132,7 @@ impl Shard {
             idempotent: !self.requests.is_once(flight),
             answered: self.hosts.with(flight.host, |host| host.tally.answered()).unwrap_or_default(),
             crowded: flight.crowded.get(),
-            speaks_of_host: self.sched.borrow().speaks_of_host(flight.host, verdict),
+            speaks_of_host: self.sched.borrow().speaks_of_host(flight.host, verdict, now),
             opened: self.connections.pool().opened(),
         };
         (attempt::facts(end, verdict, &beside, &mut counts, &self.shared.config.retries), counts)
@@ -133,11 +140,11 @@ impl Shard {
 
     /// The same once it has ended: that it had this attempt is written down in the job, and what it says of the connections is learnt.
     #[cold]
-    fn take_note(&self, flight: &mut Flight, end: &Ended<'_>, verdict: Verdict) -> RetryFacts {
+    fn take_note(&self, flight: &mut Flight, end: &Ended<'_>, verdict: Verdict, now: Time) -> RetryFacts {
         if end.fault() == Some(Fault::Http11Required) {
             self.go_to_http1(self.pool_key(flight), flight.host);
         }
-        let (facts, mut counts) = self.facts(flight, end, verdict);
+        let (facts, mut counts) = self.facts(flight, end, verdict, now);
         if counts.on_hop > 0 {
             counts.failing_since.get_or_insert(flight.dispatched);
         }

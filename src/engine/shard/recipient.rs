@@ -42,8 +42,9 @@ impl Shard {
             reused: flight.dial.is_none(),
         };
         let verdict = self.verdict(&end, Some(&head.headers));
-        let (facts, _) = self.facts(flight, &end, verdict);
-        !self.sched.borrow().may_come_again(flight.host, verdict, facts, self.clock.now())
+        let now = self.clock.now();
+        let (facts, _) = self.facts(flight, &end, verdict, now);
+        !self.sched.borrow().may_come_again(flight.host, verdict, facts, now)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Hosts in trouble, as the web has them: a part of whose URLs always fails, that refuse everything, that never answer. What is
 //! asserted is what was fetched, in which order and how often: `crates/haul-core/src/sched/tests/family.rs` has the times, on a virtual clock.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -121,6 +124,29 @@ const UNAVAILABLE: &str = "503 Service Unavailable";
 /// it answers 503 to everything.
 fn machines(is_bad: fn(usize) -> bool) -> String {
     serve(move |number, stream| answer_all(stream, |_| if is_bad(number) { UNAVAILABLE } else { FINE }))
+}
+
+/// Each host's requests are refused five times, as if others had been served meanwhile.
+#[test]
+fn hosts_behind_one_limiter_wait_for_their_turn_and_one_host_alone_gets_its_retries() {
+    static ASKED: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    let url = serve(|_, stream| {
+        answer_all(stream, |request| {
+            let mut asked = ASKED.lock().expect("nobody panics");
+            let asked = asked.entry(request.to_owned()).or_default();
+            *asked += 1;
+            if *asked > 5 { FINE } else { "429 Too Many Requests\r\nRetry-After: 1" }
+        });
+    });
+    let port = url.trim_end_matches('/').rsplit(':').next().expect("a port");
+    let ends = |hosts: Range<u32>| {
+        let urls = hosts.map(|host| format!("http://h{host}.localhost:{port}/{host}"));
+        let run = get_lines(urls, &[]);
+        run.records.iter().map(|record| (status(record), attempts(record))).collect::<Vec<_>>()
+    };
+    // So many that several are on each shard.
+    assert_eq!(ends(0..24), [(200, 6); 24]);
+    assert_eq!(ends(24..25), [(429, 3)]);
 }
 
 /// As behind a gateway that waits for its back end.

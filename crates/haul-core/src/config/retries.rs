@@ -6,8 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct RetrySettings {
     /// Retries per job after its first attempt. Default 2. 0 turns them off. A refusal that says when to come again (429 or 503 with
-    /// `Retry-After`), or a 429 that only repeats what its host has said already, is not counted, 64 times at most, unless it is known as
-    /// the answer of some of the host's URLs.
+    /// `Retry-After`), or a 429 that only repeats what its host has said already, is not counted, 64 times at most, unless it seems to
+    /// be what some of the host's URLs always answer.
     pub retries: u32,
     /// Whether requests that are not idempotent (POST, PATCH) are repeated too. Default no: the peer may have acted.
     pub unsafe_methods: bool,

@@ -217,8 +217,13 @@ impl Health {
         })
     }
 
-    /// Whether asking for less is an answer of the host's, and not one of some of its URLs, as far as is known.
+    /// Whether asking for less seems to be an answer of the host's, and not one of some of its URLs.
     pub(super) fn means_all(&self) -> bool {
+        self.trouble.as_ref().is_none_or(|trouble| !trouble.attempts.url_fails() && !trouble.attempts.further_fail())
+    }
+
+    /// Whether it may be one: it is not sure that it is the URLs'.
+    pub(super) fn may_mean_all(&self) -> bool {
         self.trouble.as_ref().is_none_or(|trouble| !trouble.attempts.url_fails_for_sure())
     }
 

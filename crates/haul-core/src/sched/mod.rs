@@ -8,6 +8,7 @@
 //! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped, and the outlook, which is
 //! made only when asked for.
 
+mod askers;
 pub mod bound;
 mod capacity;
 mod event;
@@ -45,6 +46,7 @@ pub use settings::{HostLimits, HostRules, SchedulerSettings};
 #[doc(hidden)]
 pub use view::HeldAgainst;
 
+use askers::Askers;
 use host::Host;
 use limit::Limits;
 use list::{Links, List};
@@ -121,6 +123,7 @@ pub struct Scheduler<J> {
     ready: Ready,
     limits: Limits,
     places_held: Places,
+    askers: Askers,
     timers: Timers,
     retries: Retries<J>,
     /// Jobs given up while an event was handled.
@@ -159,6 +162,7 @@ impl<J> Scheduler<J> {
             ready: Ready::new(),
             limits: Limits::default(),
             places_held: Places::new(settings.places.get()),
+            askers: Askers::default(),
             timers: Timers::default(),
             retries: Retries::new(),
             given_up: VecDeque::new(),

@@ -29,6 +29,9 @@ impl<J> Scheduler<J> {
     pub fn failed(&mut self, id: HostId, report: Report, facts: RetryFacts, job: impl FnOnce(bool) -> J, now: Time) {
         self.release(id, now);
         if !facts.is_free() {
+            if report.verdict.pause().is_some_and(|pause| !pause.is_zero()) {
+                self.askers.note(id.0, now);
+            }
             self.note(id, report, now);
         } else if facts.fault == Some(Fault::Stale) && matches!(report.verdict, Verdict::Failed(_)) {
             let host = &mut self.hosts[id.0 as usize];

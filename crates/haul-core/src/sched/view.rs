@@ -148,14 +148,18 @@ impl<J> Scheduler<J> {
         self.view(host).health.is_in_trouble()
     }
 
-    /// Whether a refusal for asking too much (429, or 503 with `Retry-After`) speaks of the host and not of the job that got it (`policy::is_wait`): it says when to
-    /// come again, and is not known as the answer of some of the host's URLs; or the host, which has answered well before, has said so
-    /// already and nothing has come back well since.
+    /// Whether a refusal for asking too much (429, or 503 with `Retry-After`) speaks of the host and not of the job that got it
+    /// (`policy::is_wait`).
+    ///
+    /// It does where it says when to come again, unless that seems to be the answer that some of the host's URLs have, or all: hosts that
+    /// have answered well before are believed, and others where several ask for it at once. Else a host that has answered well before must
+    /// have said so already, and nothing has come back well since.
     #[must_use]
-    pub fn speaks_of_host(&self, host: HostId, verdict: Verdict) -> bool {
-        let host = self.view(host);
+    pub fn speaks_of_host(&self, host: HostId, verdict: Verdict, now: Time) -> bool {
+        let (id, host) = (host.0, self.view(host));
         match verdict.pause().filter(|pause| !pause.is_zero()) {
-            Some(_) => host.health.means_all(),
+            Some(_) if self.askers.has_several_beside(id, now) => host.health.may_mean_all(),
+            Some(_) => host.served > 0 && host.health.means_all(),
             None => host.served > 0 && host.health.is_to_wait(),
         }
     }

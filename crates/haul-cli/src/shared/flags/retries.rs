@@ -10,8 +10,8 @@ use super::{set, values};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct RetryArgs {
-    /// Retries per URL after its first attempt, where repeating does no harm; none is an answer that says
-    /// when to come again (Retry-After) [default: 2]
+    /// Retries per URL after its first attempt, where repeating does no harm; a wait that the host asks for with
+    /// Retry-After is none [default: 2]
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,
     /// Retry POST and PATCH too, although the server may have acted on the first attempt

@@ -293,7 +293,7 @@ impl Case {
                     open -= 1;
                     scheduler.handle(Event::Done { host, report }, now);
                 } else {
-                    let of_host = scheduler.speaks_of_host(host, verdict.0);
+                    let of_host = scheduler.speaks_of_host(host, verdict.0, now);
                     let waited = waited + u32::from(is_wait(verdict.0, of_host, waited, &RetrySettings::default()));
                     let facts = RetryFacts { attempt: attempt - waited, replayable: true, fault };
                     let failing_since = failing_since.or_else(|| fault.is_none().then_some(started));

@@ -59,7 +59,7 @@ fn played(hosts: u32, urls: u32, refusal: Verdict) -> (u32, f64, u32) {
             last = now;
             scheduler.handle(Event::Done { host, report }, now);
         } else {
-            let of_host = scheduler.speaks_of_host(host, verdict);
+            let of_host = scheduler.speaks_of_host(host, verdict, now);
             let waits = waits + u32::from(is_wait(verdict, of_host, waits, &retries));
             let facts = RetryFacts { attempt: attempt - waits, replayable: true, fault: None };
             let job = (attempt + 1, waits, failing_since.or(Some(started)));
