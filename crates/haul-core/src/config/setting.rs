@@ -94,14 +94,16 @@ impl Setting {
     /// assert_eq!(Setting::rename(message, keyword), "no complete response head within 10s (first_byte_timeout=)");
     /// ```
     pub fn rename<'m>(message: &'m str, name: impl Fn(Self) -> &'static str) -> Cow<'m, str> {
-        let mut renamed = String::new();
+        let mut renamed = Cow::Borrowed("");
         let mut rest = message;
         while let Some((before, setting, after)) = Self::first_in(rest) {
-            renamed.push_str(before);
-            renamed.push_str(name(setting));
+            renamed.to_mut().extend([before, name(setting)]);
             rest = after;
         }
-        if renamed.is_empty() { Cow::Borrowed(message) } else { Cow::Owned(renamed + rest) }
+        match renamed {
+            Cow::Borrowed(_) => Cow::Borrowed(message),
+            Cow::Owned(renamed) => Cow::Owned(renamed + rest),
+        }
     }
 
     /// The settings that `message` names, in their order.
@@ -151,5 +153,6 @@ mod tests {
         ] {
             assert_eq!(Setting::rename(message, shout), expected, "{message}");
         }
+        assert_eq!(Setting::rename("`tls.insecure`", |_| ""), "");
     }
 }

@@ -42,9 +42,8 @@ impl Fault {
 const MOST_WAITS: u32 = 64;
 
 /// Whether an attempt is not one of those that `retries` counts: it was refused because the host is asked too much (429, or with a
-/// `Retry-After`), so that nothing
-/// is learnt of the job. `of_host`: it is not known that this is the answer of some of its URLs. `waited`: attempts of the job that were
-/// not counted before.
+/// `Retry-After`), so that nothing is learnt of the job. `of_host`: as far as is known this is not the answer of some of its URLs.
+/// `waited`: attempts of the job that were not counted before.
 ///
 /// Where no retry is wanted there is none to be saved. A host that says nothing else is dead after `outage`.
 #[must_use]

@@ -159,7 +159,7 @@ impl<J> Scheduler<J> {
         let (id, host) = (host.0, self.view(host));
         match verdict.pause().filter(|pause| !pause.is_zero()) {
             Some(_) if self.askers.has_several_beside(id, now) => host.health.may_mean_all(),
-            Some(_) => host.served > 0 && host.health.means_all(),
+            Some(_) => host.served > 0 && (host.health.means_all() || host.health.is_to_wait()),
             None => host.served > 0 && host.health.is_to_wait(),
         }
     }
