@@ -138,3 +138,60 @@ impl AsyncWrite for Io {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use haul_core::config::TlsSettings;
+    use rustls::ServerConfig;
+    use rustls_pki_types::PrivatePkcs8KeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::dial::{Tls, handshake};
+
+    /// A server of this name that speaks these protocols.
+    fn acceptor(name: &str, protocols: &[&[u8]]) -> TlsAcceptor {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_no_client_auth();
+        let mut config = config.with_single_cert(vec![made.cert.der().clone()], key.into()).expect("its key");
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// As through a proxy that is spoken to over TLS: the innermost layer says which protocol is spoken.
+    #[tokio::test]
+    async fn tls_goes_over_tls() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let server = async {
+            let outer = acceptor("proxy.test", &[b"http/1.1"]).accept(theirs).await.expect("the outer handshake");
+            let mut inner = acceptor("a.test", &[b"h2"]).accept(outer).await.expect("the inner handshake");
+            let mut asked = [0; 4];
+            inner.read_exact(&mut asked).await.expect("four bytes");
+            inner.write_all(&asked).await.expect("room");
+            inner.shutdown().await.expect("an end in good order");
+        };
+        let trusting = TlsSettings { insecure: true, ..TlsSettings::default() };
+        let tls = Tls::new(&trusting, false).expect("no files");
+        let over = async |stream, host| {
+            let layer = handshake::run(tls.for_host(false, false), host, stream).await;
+            Io::Tls(Box::new(layer.expect("a handshake")))
+        };
+        let client = async {
+            let outer = over(Io::Own(OwnStream::new(Box::new(ours))), "proxy.test").await;
+            assert_eq!(outer.protocol(), Protocol::Http1);
+            let mut inner = over(outer, "a.test").await;
+            assert_eq!(inner.protocol(), Protocol::Http2);
+            inner.write_all(b"ping").await.expect("room");
+            let mut answer = String::new();
+            inner.read_to_string(&mut answer).await.expect("an end in good order");
+            assert_eq!(answer, "ping");
+        };
+        tokio::join!(server, client);
+    }
+}
