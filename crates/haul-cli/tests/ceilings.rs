@@ -361,7 +361,7 @@ fn uploads_share_one_body() {
     let lines = hosts(&stub, 16, "/");
     Run::new(&lines, &["--json", &data], None, false).has_answers(16).within(80, "16 uploads of 20 MB");
     let run = Run::new(&lines, &["--max-memory", "64M", "--json", &data], None, false);
-    assert!(run.stderr.contains("beside the request body of 20000000 bytes; give 84000000 or more"), "{}", run.stderr);
+    assert!(run.stderr.contains("beside a request body of 20000000; give 84000000 or more"), "{}", run.stderr);
 }
 
 #[test]

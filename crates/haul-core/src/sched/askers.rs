@@ -1,4 +1,4 @@
-//! Which hosts asked for a pause last: where several do, one limiter may stand in front of them all.
+//! Which hosts asked for a pause last: where several do, and are served in turn, one limiter may stand in front of them all.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const LATELY: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Askers {
     last: [Option<(u32, Time)>; SEVERAL + 1],
+    /// When a host was served last that had failed before.
+    served: Option<Time>,
 }
 
 impl Askers {
@@ -25,10 +27,16 @@ impl Askers {
         self.last[0] = Some((id, now));
     }
 
-    /// Whether several others have asked of late.
+    /// A host that had failed before has answered well.
+    pub(super) const fn note_served(&mut self, now: Time) {
+        self.served = Some(now);
+    }
+
+    /// Whether several others have asked of late, and hosts that had failed are served.
     pub(super) fn has_several_beside(&self, id: u32, now: Time) -> bool {
-        let others = self.last.iter().flatten().filter(|(host, at)| *host != id && now.since(*at) <= LATELY);
-        others.count() >= SEVERAL
+        let is_late = |at: Time| now.since(at) <= LATELY;
+        let others = self.last.iter().flatten().filter(|(host, at)| *host != id && is_late(*at));
+        self.served.is_some_and(is_late) && others.count() >= SEVERAL
     }
 }
 
@@ -43,6 +51,7 @@ mod tests {
     #[test]
     fn several_are_three_others_within_half_a_minute() {
         let mut askers = Askers::default();
+        askers.note_served(at(9));
         for _ in 0..9 {
             askers.note(1, at(0));
             askers.note(2, at(0));
@@ -54,6 +63,8 @@ mod tests {
         assert!([1, 2, 3, 4, 5].iter().all(|host| askers.has_several_beside(*host, at(30))));
         assert!(!askers.has_several_beside(5, at(31)), "two of them are too long ago");
         askers.note(5, at(31));
+        assert!(!askers.has_several_beside(6, at(40)), "nobody is served any more");
+        askers.note_served(at(40));
         assert!(askers.has_several_beside(6, at(40)), "the others have given way");
     }
 }

@@ -111,6 +111,9 @@ impl<J> Scheduler<J> {
         host.served(micros);
         let known = Known { max: host.concurrency(), served: host.served, all_tried: host.has_tried_all() };
         host.served = host.served.saturating_add(u8::from(report.verdict == Verdict::Fine));
+        if report.verdict == Verdict::Fine && !host.health.is_clear() {
+            self.askers.note_served(now);
+        }
         host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
             self.note_lent(answers, now);
