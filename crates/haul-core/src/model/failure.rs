@@ -180,10 +180,10 @@ impl Failure {
         Self { phase, kind, message, os_error: None }
     }
 
-    /// The same, with what the operating system said, if it was the operating system.
+    /// The same, with what the operating system said, if there is an error and it made it.
     #[must_use]
-    pub fn because_of(self, error: &io::Error) -> Self {
-        Self { os_error: OsError::of(error), ..self }
+    pub fn because_of<'e>(self, error: impl Into<Option<&'e io::Error>>) -> Self {
+        Self { os_error: error.into().and_then(OsError::of), ..self }
     }
 }
 

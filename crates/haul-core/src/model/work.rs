@@ -39,7 +39,7 @@ pub struct AttemptCounts {
     pub all: u32,
     /// Of these, the ones on the current hop that were not free: retries are counted per hop.
     pub on_hop: u32,
-    /// And of these, the ones that are not counted as retries: the host had said to wait, and said so again.
+    /// And of these, the ones that are not counted as retries: the host asked to wait, and not for this job alone.
     pub waits: u32,
     /// When the first of those on the current hop that were not free was dispatched.
     pub failing_since: Option<Time>,

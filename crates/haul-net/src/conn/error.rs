@@ -11,7 +11,7 @@ use super::h2_server::Farewell;
 use super::preface::NOT_HTTP2;
 use crate::tls_words::{self, TlsFault};
 use haul_core::attempt::Sent;
-use haul_core::model::{Failure, FailureKind, OsError, Phase};
+use haul_core::model::{Failure, FailureKind, Phase};
 
 /// What an error means for the attempt.
 #[derive(Debug)]
@@ -32,8 +32,7 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    let failure = Failure { os_error: io.and_then(OsError::of), ..Failure::new(phase, kind, message) };
-    Mapped { failure, sent: None, ended_ours: false }
+    Mapped { failure: Failure::new(phase, kind, message).because_of(io), sent: None, ended_ours: false }
 }
 
 /// The same for an error of h2.
@@ -51,8 +50,7 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
         _ => describe(kind, "http2 error", &format!(": {}", h2_words(error))),
     };
     let ended_ours = error.is_go_away() && error.is_library();
-    let failure = Failure { os_error: error.get_io().and_then(OsError::of), ..Failure::new(phase, kind, message) };
-    Mapped { failure, sent, ended_ours }
+    Mapped { failure: Failure::new(phase, kind, message).because_of(error.get_io()), sent, ended_ours }
 }
 
 /// What happened, in the terms of RFC 9113.

@@ -10,7 +10,7 @@ use nix::libc;
 use super::clock::Bound;
 use super::{DialTimes, Target};
 use haul_core::config::Setting;
-use haul_core::model::{Failure, FailureKind, OsError, Phase};
+use haul_core::model::{Failure, FailureKind, Phase};
 
 /// Why a dial failed, with what is known of it up to then.
 #[derive(Debug)]
@@ -153,8 +153,7 @@ impl Losses {
             .max_by_key(|(telling, _)| *telling)
             .unwrap_or((Telling::TimedOut, None));
         let kind = if self.timed_out && bound.kind == FailureKind::TotalTimeout { bound.kind } else { worst.kind() };
-        let failure = Failure::new(Phase::Connect, kind, self.message(target, bound, worst));
-        let failure = Failure { os_error: error.and_then(OsError::of), ..failure };
+        let failure = Failure::new(Phase::Connect, kind, self.message(target, bound, worst)).because_of(error);
         match worst {
             Telling::NoDescriptors => Cause::NoDescriptors(failure),
             Telling::NoPorts => Cause::NoPorts(failure),
