@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use haul::config::{Limits, RetrySettings};
 use haul::model::Time;
-use haul::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+use haul::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
 /// As large as the engine's job.
 type Job = [u64; 5];
@@ -39,7 +39,7 @@ impl Bench {
     fn new(hosts: usize, delay: Duration) -> Self {
         let retries = RetrySettings { host_memory: Duration::MAX, ..RetrySettings::default() };
         let settings = SchedulerSettings::new(&Limits::default(), &retries);
-        let rules = HostRules { needs_address: false, delay, ..settings.host.clone() };
+        let rules = HostRules { gates: Gates::NONE, delay, ..settings.host.clone() };
         let scheduler = Scheduler::new(settings, 0);
         let flying = VecDeque::with_capacity(256);
         let lots = fastrand::Rng::with_seed(0);

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use haul::config::Config;
 use haul::model::Time;
-use haul::sched::{Action, Event, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+use haul::sched::{Action, Event, Gates, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::default();
     config.limits.concurrency = 3.try_into()?;
     config.limits.per_host = 2.try_into()?;
     let settings = SchedulerSettings::from(&config);
-    let quick = HostRules { needs_address: false, ..settings.host.clone() };
+    let quick = HostRules { gates: Gates::NONE, ..settings.host.clone() };
     let polite = HostRules { delay: Duration::from_millis(250), ..quick.clone() };
 
     let mut scheduler = Scheduler::new(settings, 0);

@@ -12,14 +12,15 @@ mod support {
 }
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use haul::config::{Config, ConnectTo, FamilyPreference, ResolveRule};
+use haul::config::{Config, ConnectTo, EgressSettings, FamilyPreference, ResolveRule};
 use haul::model::{Egress, FailureKind, Phase, Scheme};
-use haul_net::dial::{Cause, DialError, Dialed, Io, Route, Target, Tls};
+use haul_net::dial::{Cause, Connect, Connecting, Destination, DialError, Dialed, Io, Route, Target, Tls};
 use haul_net::dns::Resolver;
 use haul_net::protocol::Protocol;
 use rustls::HandshakeKind;
@@ -131,11 +132,11 @@ mod plain {
         }];
         let dialer = dialer(&config, no_names());
         let far = Target { scheme: Scheme::Http, host: "far.test", port: 80 };
-        assert!(matches!(dialer.route(&far), Route::Addresses { port, .. } if port == address.port()));
+        assert!(matches!(dialer.route(&far, false), Route::Addresses { port, .. } if port == address.port()));
         let dialed = dialer.dial(&far, Egress::default(), Duration::from_secs(5)).await.unwrap();
         assert_eq!(dialed.remote, Some(address));
         let other = Target { host: "other.test", ..far };
-        assert_eq!(dialer.route(&other), Route::Name { host: "other.test", port: 80 });
+        assert_eq!(dialer.route(&other, false), Route::Name { host: "other.test", port: 80 });
     }
 
     #[tokio::test]
@@ -185,7 +186,8 @@ mod plain {
     async fn the_local_address_of_the_egress_is_what_the_peer_sees() {
         let (listener, address) = listen("127.0.0.1").await;
         let mut config = Config::default();
-        config.network.local_addresses = vec![ip("127.0.0.7"), ip("127.0.0.8"), ip("192.0.2.1")];
+        config.network.egress =
+            ["127.0.0.7", "127.0.0.8", "192.0.2.1"].map(|local| EgressSettings::from_address(ip(local))).into();
         let dialer = dialer(&config, no_names());
         for (egress, seen) in [(0, "127.0.0.7"), (1, "127.0.0.8")] {
             let target = Target { scheme: Scheme::Http, host: "127.0.0.1", port: address.port() };
@@ -196,6 +198,55 @@ mod plain {
         let failure = dialer.dial(&target, Egress(2), Duration::from_secs(5)).await;
         let message = peer_failure(failure, Phase::Connect, FailureKind::Io);
         assert!(message.contains("192.0.2.1 is not on this machine"), "{message}");
+        let failure = dialer.dial(&target, Egress(3), Duration::from_secs(5)).await;
+        let message = peer_failure(failure, Phase::Input, FailureKind::BadRequest);
+        assert_eq!(message, "the request asks for egress 3, counted from 0, and `network.egress` has 3");
+    }
+
+    /// What connectors were asked for.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+
+    impl Connect for Asked {
+        fn connect(&self, to: &Destination<'_>) -> Connecting {
+            let Target { host, port, .. } = to.target;
+            self.0.lock().unwrap().push(format!("{host}:{port} at {} by {}", to.endpoint, to.egress.0));
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connector_is_told_the_origin_the_egress_and_the_address_or_the_name() {
+        let mut config = Config::default();
+        config.network.egress.push(EgressSettings { remote_dns: true, ..EgressSettings::default() });
+        config.network.connect_to = vec![ConnectTo {
+            from_host: Some("moved.test".into()),
+            from_port: None,
+            to_host: Some("there.test".into()),
+            to_port: Some(8080),
+        }];
+        let asked = Arc::new(Asked::default());
+        let dialer = dialer(&config, names("a.test", &["192.0.2.1", "192.0.2.2"]));
+        let dialer = dialer.with_connector(Arc::clone(&asked) as Arc<dyn Connect>);
+        let try_to = async |host, egress| {
+            let target = Target { scheme: Scheme::Http, host, port: 80 };
+            let failure = dialer.dial(&target, Egress(egress), Duration::from_secs(5)).await;
+            peer_failure(failure, Phase::Connect, FailureKind::Refused)
+        };
+        try_to("a.test", 0).await;
+        // Not in the list of names: it is not asked for.
+        let message = try_to("b.test", 1).await;
+        assert_eq!(message, "can't connect to b.test:80: b.test:80 connection refused");
+        try_to("192.0.2.9", 1).await;
+        try_to("moved.test", 1).await;
+        let expected = [
+            "a.test:80 at 192.0.2.1:80 by 0",
+            "a.test:80 at 192.0.2.2:80 by 0",
+            "b.test:80 at b.test:80 by 1",
+            "192.0.2.9:80 at 192.0.2.9:80 by 1",
+            "moved.test:80 at there.test:8080 by 1",
+        ];
+        assert_eq!(*asked.0.lock().unwrap(), expected);
     }
 
     #[tokio::test]

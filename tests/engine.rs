@@ -1,5 +1,6 @@
 //! The engine as a library, against an origin that misbehaves to order.
 
+mod egress;
 mod settled;
 mod support {
     pub(crate) mod h2_origin;

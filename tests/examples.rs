@@ -3,6 +3,10 @@
 //! `cargo test` builds the examples before it runs this. `cargo test --test examples` alone does not: run
 //! `cargo build --examples` first.
 
+mod support {
+    pub(crate) mod server;
+}
+
 use std::env;
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,6 +17,7 @@ use std::time::Duration;
 
 use haul_testserver::Origin;
 use serde_json::Value;
+use support::server::Server;
 use tempfile::TempDir;
 
 /// One test for each example, and the list of them.
@@ -200,6 +205,17 @@ examples! {
         ]);
     }
 
+    socks_proxy(ran) {
+        // Once for two requests, and haul asks no name server for either name.
+        ran.prints(&[
+            "the proxy is asked for shop.internal",
+            "http://shop.internal/bytes/1000: 200 OK, 1000 bytes",
+            "http://shop.internal/json/3: 200 OK, 231 bytes",
+            "the proxy is asked for nowhere.internal",
+            "http://nowhere.internal/: connect (unreachable): can't connect to nowhere.internal:…: nowhere.internal:… socks proxy: host unreachable",
+        ]);
+    }
+
     stream_to_disk(ran) {
         ran.prints(&[
             "http://127.0.0.1/bytes/30000000: 30000000 bytes in …/haul-download-0",
@@ -263,6 +279,33 @@ fn file_to_ndjson_stops_in_good_order() {
     assert_eq!(succeeded + left, 5000, "every line is accounted for");
     assert!(left > 0, "it was stopped before its end");
     assert_eq!(records(&fs::read_to_string(&to).expect("written")).len() as u64, succeeded);
+}
+
+#[test]
+fn socks_proxy_goes_through_one_that_nobody_here_wrote() {
+    let microsocks = Server::start("microsocks", |program, _, port| {
+        let mut command = Command::new(program);
+        command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
+        command
+    });
+    let Some(proxy) = microsocks else { return };
+    let origin = Origin::start().expect("a free port");
+    let closed = support::server::free_port();
+    let urls = [
+        origin.url_on("localhost", "/bytes/1000"),
+        origin.url("/json/3"),
+        format!("http://localhost:{closed}/"),
+        "http://nowhere.invalid/".to_owned(),
+    ];
+    let proxy = proxy.address.to_string();
+    let arguments: Vec<_> = std::iter::once(proxy.as_str()).chain(urls.iter().map(String::as_str)).collect();
+    let ran = Running::start("socks_proxy", &arguments).end();
+    ran.prints(&[
+        "http://localhost/bytes/1000: 200 OK, 1000 bytes",
+        "http://127.0.0.1/json/3: 200 OK, 231 bytes",
+        "http://localhost/: connect (refused): … socks proxy: connection refused",
+        "http://nowhere.invalid/: connect (…",
+    ]);
 }
 
 /// An example under way, with a directory of its own for temporary files.

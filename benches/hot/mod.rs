@@ -10,7 +10,7 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use haul::config::{Limits, PoolSettings, RetrySettings};
 use haul::model::{Attempt, Job, More, Outcome, Record, Rejected, Response, Source, Time, Timings, WebUrl, site_of};
-use haul::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+use haul::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 use haul::sink::{RecordFields, append_line};
 use haul::source::{Input, InputSettings, Inputs};
 use haul_core::pool::{Acquired, ConnId, Demand, Pool};
@@ -28,7 +28,7 @@ pub(crate) fn decision(hosts: usize) -> impl FnMut() {
     let limits = Limits { concurrency: (IN_FLIGHT as u32).try_into().expect("not zero"), ..Limits::default() };
     let settings = SchedulerSettings::new(&limits, &RetrySettings { host_memory: YEAR, ..RetrySettings::default() });
     let limit = limits.concurrency;
-    let rules = HostRules { needs_address: false, concurrency: limit, ..settings.host.clone() };
+    let rules = HostRules { gates: Gates::NONE, concurrency: limit, ..settings.host.clone() };
     let mut scheduler = Scheduler::new(settings, 0);
     let mut now = Time::ZERO;
     let hosts: Vec<HostId> = (0..hosts).map(|_| scheduler.add_host(&rules, now)).collect();

@@ -2,13 +2,12 @@
 //! haul's own.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use haul::config::Config;
-use haul::engine::{ByteStream, Connect, Connecting, Engine, Extensions, RunReport};
+use haul::engine::{ByteStream, Connect, Connecting, Destination, Engine, Extensions, RunReport};
 use haul::model::{Job, More, Rejected, Sink, Source, Time, WebUrl};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -20,7 +19,7 @@ const BODY: &[u8] = &[b'x'; 1024];
 struct Instant;
 
 impl Connect for Instant {
-    fn connect(&self, _: SocketAddr) -> Connecting {
+    fn connect(&self, _: &Destination<'_>) -> Connecting {
         Box::pin(async { Ok(Box::new(Peer::default()) as Box<dyn ByteStream>) })
     }
 }

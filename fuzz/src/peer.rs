@@ -3,12 +3,11 @@
 //! Invariant: nothing is said before its turn, and each piece is a wake-up of its own. What the bytes mean is not known here.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use haul::engine::{ByteStream, Connect, Connecting};
+use haul::engine::{ByteStream, Connect, Connecting, Destination};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Reads of a stream that has ended, after which nobody can be said to have noticed the end.
@@ -170,7 +169,7 @@ impl AsyncWrite for Peer {
 pub struct Net(pub Arc<Script>);
 
 impl Connect for Net {
-    fn connect(&self, _: SocketAddr) -> Connecting {
+    fn connect(&self, _: &Destination<'_>) -> Connecting {
         let peer = Peer::new(Arc::clone(&self.0));
         Box::pin(async { Ok(Box::new(peer) as Box<dyn ByteStream>) })
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use haul::config::{Limits, Rate, RetrySettings};
 use haul::model::{DeferReason, FailureKind, Time};
 use haul::sched::{
-    Action, Capacity, Event, Fault, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler,
+    Action, Capacity, Event, Fault, Gate, Gates, GroupId, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler,
     SchedulerSettings, Verdict,
 };
 
@@ -51,7 +51,10 @@ enum State {
 struct Book {
     id: Option<HostId>,
     in_flight: u32,
-    asked: bool,
+    /// The gate that is being opened.
+    asked: Option<Gate>,
+    /// The gates that have been opened.
+    open: Gates,
     address: Option<u8>,
     /// As far as it was told others than the rules.
     limits: Option<HostLimits>,
@@ -95,7 +98,9 @@ impl Play {
             ..Limits::default()
         };
         let settings = SchedulerSettings::new(&limits, &RetrySettings { dead_after: 2, ..RetrySettings::default() });
-        let rules = HostRules { needs_address: flags & 8 != 0, ..settings.host.clone() };
+        let with = |gates: Gates, gate, flag| if flags & flag == 0 { gates } else { gates.with(gate) };
+        let gates = with(with(Gates::NONE, Gate::Address, 8), Gate::Robots, 16);
+        let rules = HostRules { gates, ..settings.host.clone() };
         let mut scheduler = Scheduler::new(settings, u64::from(flags >> 4));
         Self {
             group: scheduler.add_group(number(PER_GROUP)),
@@ -209,17 +214,21 @@ impl Play {
         self.handle(Event::Continued { host, job: flight.job });
     }
 
-    /// A look-up ends, if one is out. A known address may also change.
+    /// What a gate waits for comes, if one is asked for. A known address may also change.
     fn answer(&mut self, host: usize, how: usize) {
         let book = &mut self.hosts[host];
-        let (Some(id), true) = (book.id, book.asked || book.address.is_some()) else { return };
-        let asked = std::mem::take(&mut book.asked);
-        match how {
-            2 if asked => self.handle(Event::Unresolved { host: id, kind: FailureKind::ServerFailure }),
-            3 if asked => self.handle(Event::Unresolved { host: id, kind: FailureKind::NameNotFound }),
+        let (Some(id), true) = (book.id, book.asked.is_some() || book.address.is_some()) else { return };
+        match (std::mem::take(&mut book.asked), how) {
+            (Some(Gate::Address), 2) => self.handle(Event::Unresolved { host: id, kind: FailureKind::ServerFailure }),
+            (Some(Gate::Address), 3) => self.handle(Event::Unresolved { host: id, kind: FailureKind::NameNotFound }),
+            (Some(gate @ Gate::Robots), _) => {
+                book.open = book.open.with(gate);
+                self.handle(Event::Opened { host: id, gate });
+            }
             _ => {
                 let address = if how == 0 { host.min(2) as u8 } else { 2 };
                 book.address = Some(address);
+                book.open = book.open.with(Gate::Address);
                 self.handle(Event::Resolved { host: id, address: Some([10, 0, 0, address].into()) });
             }
         }
@@ -300,10 +309,10 @@ impl Play {
         while let Some(action) = self.scheduler.next_action(self.now) {
             self.step();
             match action {
-                Action::Resolve { host } => {
+                Action::Open { host, gate } => {
                     let host = self.host(host);
-                    assert!(!self.hosts[host].asked, "host {host} is asked for twice");
-                    self.hosts[host].asked = true;
+                    let earlier = self.hosts[host].asked.replace(gate);
+                    assert_eq!(earlier, None, "host {host} is asked for twice");
                 }
                 Action::Start { host, job } => self.start(self.host(host), job),
                 Action::GiveUp { job, .. } => self.leave(job, State::Ended),
@@ -331,7 +340,8 @@ impl Play {
     fn is_true(&self, host: usize, reason: DeferReason) -> bool {
         let book = &self.hosts[host];
         match reason {
-            DeferReason::Address => book.asked,
+            DeferReason::Address => book.asked == Some(Gate::Address),
+            DeferReason::Robots => book.asked == Some(Gate::Robots),
             DeferReason::Protocol => book.capacity.is_some_and(|slots| book.in_flight >= slots),
             DeferReason::Pace => self.breaks_pace(host),
             DeferReason::HostLimit => book.in_flight >= self.limits(host).concurrency.get(),
@@ -391,7 +401,8 @@ impl Play {
         assert!(book.in_flight < self.limits(host).concurrency.get(), "over the host's limit");
         assert!(book.capacity.is_none_or(|slots| book.in_flight < slots), "over the connections' capacity");
         assert!(!self.group_is_full(host), "over the group's limit");
-        assert!(!self.rules.needs_address || book.address.is_some(), "started without an address");
+        let is_shut = |gate: &Gate| self.rules.gates.has(*gate) && !book.open.has(*gate);
+        assert_eq!(Gate::ALL.iter().find(|gate| is_shut(gate)), None, "started before this gate was open");
         assert!(!self.address_is_full(host), "over the address's limit");
         assert!(!self.breaks_pace(host), "sooner than the host's pace allows");
         assert!(self.now >= self.not_before, "sooner than the run's pace allows");
@@ -407,8 +418,8 @@ impl Play {
 
     fn forget(&mut self, host: usize) {
         let book = &mut self.hosts[host];
-        assert!(book.in_flight == 0 && !book.asked, "host {host} is forgotten and not idle");
-        book.id = None;
+        assert!(book.in_flight == 0 && book.asked.is_none(), "host {host} is forgotten and not idle");
+        (book.id, book.open) = (None, Gates::NONE);
     }
 
     /// The world answers everything until nothing is left.
@@ -418,7 +429,7 @@ impl Play {
         self.drain();
         loop {
             self.step();
-            let asked = self.hosts.iter().position(|book| book.asked);
+            let asked = self.hosts.iter().position(|book| book.asked.is_some());
             if let Some(host) = asked {
                 self.answer(host, 0);
             } else if !self.flights.is_empty() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::start_error::StartError;
+use crate::config::NetworkSettings;
 use crate::dial::{AddressFilter, Connect};
 use crate::model::{Hooks, Resolve};
 
@@ -35,18 +37,22 @@ pub struct Extensions {
     /// redirect. Addresses refused fail with kind `address_refused`. IPv4 addresses written as IPv6 (`::ffff:1.2.3.4`) are
     /// shown as the IPv4 addresses they are.
     pub address_filter: Option<AddressFilter>,
-    /// Opens byte streams in place of TCP connections. Local addresses and `TCP_NODELAY` are then its own affair.
+    /// Opens byte streams in place of TCP connections, by any egress: tunnels through proxies, peers in this process. What local address
+    /// they come from, and `TCP_NODELAY`, are then its own affair. Where the egress has
+    /// [`remote_dns`](crate::config::EgressSettings::remote_dns) it is given names, else addresses, each as one of several that race
+    /// (RFC 8305). `examples/socks_proxy.rs` goes through a SOCKS proxy.
     ///
     /// ```
-    /// use std::{net::SocketAddr, sync::Arc};
-    /// use haul::{config::Config, engine::{ByteStream, Connect, Connecting, Engine, Extensions}, sink::Null, source::Urls};
+    /// use std::sync::Arc;
+    /// use haul::engine::{ByteStream, Connect, Connecting, Destination, Engine, Extensions};
+    /// use haul::{config::Config, sink::Null, source::Urls};
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     ///
     /// /// Every address is a server in this process that says `hi` once.
     /// struct Hi;
     ///
     /// impl Connect for Hi {
-    ///     fn connect(&self, _: SocketAddr) -> Connecting {
+    ///     fn connect(&self, _: &Destination<'_>) -> Connecting {
     ///         let (ours, mut theirs) = tokio::io::duplex(1024);
     ///         tokio::task::spawn_local(async move {
     ///             let _ = theirs.read(&mut [0; 1024]).await;
@@ -64,6 +70,18 @@ pub struct Extensions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub connector: Option<Arc<dyn Connect>>,
+}
+
+impl Extensions {
+    /// Whether they go together with these settings.
+    pub(super) fn check(&self, network: &NetworkSettings) -> Result<(), StartError> {
+        let remote_dns = network.egress.iter().any(|egress| egress.remote_dns);
+        match (&self.connector, &self.address_filter) {
+            (None, _) if remote_dns => Err(StartError::RemoteDnsNeedsConnector),
+            (_, Some(_)) if remote_dns => Err(StartError::RemoteDnsEvadesFilter),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Extensions {

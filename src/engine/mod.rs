@@ -49,7 +49,9 @@ pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::start_error::StartError;
 pub use self::steering::LiveLimits;
-pub use crate::dial::{AddressFilter, ByteStream, Connect, Connecting, TlsError, is_public};
+pub use crate::dial::{
+    AddressFilter, ByteStream, Connect, Connecting, Destination, Endpoint, Target, TlsError, is_public,
+};
 
 use self::backlog::Backlog;
 use self::clock::SystemClock;
@@ -104,6 +106,7 @@ impl Engine {
     /// As [`Self::new`].
     pub fn with(mut config: Config, extensions: Extensions) -> Result<Self, StartError> {
         config.check()?;
+        extensions.check(&config.network)?;
         let shards = shards(&config)?;
         template::check(&config.request)?;
         if config.tls.insecure && extensions.tls.is_none() {

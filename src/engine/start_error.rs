@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::rules::PatternError;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Setting};
 use crate::dial::TlsError;
 use crate::source::RequestError;
 
@@ -32,6 +32,11 @@ pub enum StartError {
     Method(RequestError),
     /// One of the settings' headers can't be sent.
     Header(RequestError),
+    /// Names are to be looked up at the far end ([`EgressSettings::remote_dns`](crate::config::EgressSettings::remote_dns)), and there is no
+    /// connector that could take them there.
+    RemoteDnsNeedsConnector,
+    /// The same, with an address filter that would never see the address.
+    RemoteDnsEvadesFilter,
     /// A file of the TLS settings can't be used.
     Tls(TlsError),
     /// The machine does not give what a run needs.
@@ -50,6 +55,18 @@ impl fmt::Display for StartError {
             Self::Rule(error) => error.fmt(f),
             Self::Method(error) => write!(f, "request method: {error}"),
             Self::Header(error) => write!(f, "request headers: {error}"),
+            Self::RemoteDnsNeedsConnector => write!(
+                f,
+                "names that are looked up at the far end (`remote_dns` in `{}`) need a connector that takes them there; give \
+                 `Extensions::connector`, or leave out `remote_dns`",
+                Setting::Egress
+            ),
+            Self::RemoteDnsEvadesFilter => write!(
+                f,
+                "an address filter never sees the addresses of names that are looked up at the far end; leave out `remote_dns` in `{}`, or \
+                 the filter",
+                Setting::Egress
+            ),
             Self::Tls(error) => error.fmt(f),
             Self::Machine { message, .. } => f.write_str(message),
         }
@@ -62,7 +79,11 @@ impl Error for StartError {
             Self::Rule(error) => error.source(),
             Self::Tls(error) => error.source(),
             Self::Machine { source, .. } => Some(source),
-            Self::Config(_) | Self::Method(_) | Self::Header(_) => None,
+            Self::Config(_)
+            | Self::Method(_)
+            | Self::Header(_)
+            | Self::RemoteDnsNeedsConnector
+            | Self::RemoteDnsEvadesFilter => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use haul::engine::{ByteStream, Connect, Connecting};
+use haul::engine::{ByteStream, Connect, Connecting, Destination};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use crate::peer::{self, Protocol, Visits};
@@ -117,7 +117,8 @@ impl Net {
 }
 
 impl Connect for Net {
-    fn connect(&self, address: SocketAddr) -> Connecting {
+    fn connect(&self, to: &Destination<'_>) -> Connecting {
+        let address = to.endpoint.address().expect("names are looked up here");
         let Some(site) = self.sites.get(&address.ip()) else {
             self.strays.lock().expect("lock").push(address);
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });

@@ -6,7 +6,6 @@
 //! is held.
 
 use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -15,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use haul::config::Config;
-use haul::engine::{ByteStream, Connect, Connecting, Engine, Extensions, Snapshot};
+use haul::engine::{ByteStream, Connect, Connecting, Destination, Engine, Extensions, Snapshot};
 use haul::model::{Job, More, Rejected, Source, Time, WebUrl};
 use haul::sink::Null;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -238,7 +237,7 @@ fn a_queued_job_takes_so_much_beyond_its_url() {
 struct Once;
 
 impl Connect for Once {
-    fn connect(&self, _: SocketAddr) -> Connecting {
+    fn connect(&self, _: &Destination<'_>) -> Connecting {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         tokio::task::spawn_local(async move {
             let mut request = [0; 1024];

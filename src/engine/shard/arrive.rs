@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use super::Shard;
+use super::start::egress_of;
 use crate::dial::{Route, Target};
-use crate::model::{Attempt, Job, Outcome, Time, site_of};
-use crate::sched::{Capacity, Event, HostId, HostLimits, HostRules};
+use crate::model::{Attempt, Job, Outcome, Phase, Time, site_of};
+use crate::sched::{Capacity, Event, Gate, Gates, HostId, HostLimits, HostRules};
 use crate::work;
 
 impl Shard {
@@ -29,7 +30,11 @@ impl Shard {
 
     /// The host of `job`'s URL, made known to the scheduler on first sight.
     fn host_of(&self, job: &Job, now: Time) -> HostId {
+        let remote_dns = self.connections.dialer().has_remote_dns(egress_of(job));
         if let Some(id) = self.hosts.find(job.url.origin()) {
+            if remote_dns {
+                self.needs_no_address(id, now);
+            }
             return id;
         }
         let network = &self.shared.config.network;
@@ -43,13 +48,13 @@ impl Shard {
             .per_site
             .map(|limit| self.hosts.group(site_of(job.url.host()), || self.sched.borrow_mut().add_group(limit)));
         let target = Target::of(&job.url);
-        let route = self.connections.dialer().route(&target);
+        let route = self.connections.dialer().route(&target, remote_dns);
         let rules = HostRules {
             concurrency,
             delay,
             rate,
             per_address: own.and_then(|rule| rule.per_address).or(limits.per_address),
-            needs_address: matches!(route, Route::Name { .. }),
+            gates: if matches!(route, Route::Name { .. }) { Gate::Address.into() } else { Gates::NONE },
             capacity,
             group,
         };
@@ -59,8 +64,30 @@ impl Shard {
             self.sched.borrow_mut().handle(Event::Resolved { host: id, address }, now);
         }
         self.hosts.add(id, job.url.origin(), rule);
+        if remote_dns {
+            self.needs_no_address(id, now);
+        }
         self.count_hosts();
         id
+    }
+
+    /// Not all of the host's jobs need its address here, and those don't wait for it. Others look it up when they are started.
+    fn needs_no_address(&self, host: HostId, now: Time) {
+        self.hosts.change(host, |host| host.remote_dns = true);
+        let mut sched = self.sched.borrow_mut();
+        if sched.host_gate(host) == Some(Gate::Address) {
+            // Whatever has been held against it was held against its name.
+            sched.handle(Event::Renamed { host }, now);
+            sched.handle(Event::Opened { host, gate: Gate::Address }, now);
+        }
+    }
+
+    /// An attempt failed before there was a connection. Where the name was not found here, and is looked up elsewhere for others, that is
+    /// nothing to hold against the host.
+    pub(super) fn forgive_name(&self, host: HostId, phase: Option<Phase>, now: Time) {
+        if phase == Some(Phase::Dns) && self.hosts.with(host, |host| host.remote_dns) == Some(true) {
+            self.sched.borrow_mut().handle(Event::Renamed { host }, now);
+        }
     }
 
     /// Forgets a host, and its site's group if that was the last host in it.

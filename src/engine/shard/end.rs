@@ -87,8 +87,10 @@ impl Shard {
             let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
             let attempts = work::attempts(&flight.job) + 1;
+            let phase = attempt.result.as_ref().err().map(|failure| failure.phase);
             let job = |may_come_again| self.put_away(flight.job, attempt, may_come_again);
             self.sched.borrow_mut().failed(host, report, facts, job, now);
+            self.forgive_name(host, phase, now);
             // What answers over them may not be all of the host.
             if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
                 self.connections.leave(key, CloseReason::Suspect);

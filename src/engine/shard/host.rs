@@ -25,6 +25,8 @@ pub(super) struct Host {
     pub(super) tally: Tally,
     /// Whether that is all that is known of its connections: kept ones can be relied on.
     keeps: bool,
+    /// Whether some of its jobs need no address here: what is wrong with its name is nothing to them.
+    pub(super) remote_dns: bool,
     /// Jobs taken in, by arrival or by redirect, and not yet handed on: the host's part of the conservation law.
     open: Cell<u32>,
     /// The rule that holds for it.
@@ -52,6 +54,7 @@ impl Host {
             rare: None,
             tally: Tally::default(),
             keeps: false,
+            remote_dns: false,
             open: Cell::new(0),
             rule,
         }

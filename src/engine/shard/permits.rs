@@ -289,7 +289,7 @@ mod tests {
     use crate::dns::Resolver;
     use crate::engine::Engine;
     use crate::model::{Clock, WebUrl};
-    use crate::sched::{HostRules, Scheduler, SchedulerSettings};
+    use crate::sched::{Gates, HostRules, Scheduler, SchedulerSettings};
 
     /// Two shards' permits, schedulers and connections under a limit for both.
     struct Pair {
@@ -320,7 +320,7 @@ mod tests {
             let mut sched = self.scheds[shard].borrow_mut();
             let usual = SchedulerSettings::from(&Config::default()).host;
             let concurrency = NonZeroU32::new(1000).expect("some");
-            let host = sched.add_host(&HostRules { needs_address: false, concurrency, ..usual }, Time::ZERO);
+            let host = sched.add_host(&HostRules { gates: Gates::NONE, concurrency, ..usual }, Time::ZERO);
             for seq in 0..jobs {
                 let url = WebUrl::parse("http://a.example/").expect("a URL").0;
                 sched.handle(Event::Arrived { host, job: Job::new(seq, url, Time::ZERO) }, Time::ZERO);

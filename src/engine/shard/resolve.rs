@@ -7,7 +7,7 @@ use super::Shard;
 use super::log::log_lack;
 use crate::dial::{Route, Target};
 use crate::model::{Clock, Failure, FailureKind, GiveUpReason, Resolve, Resolved, WebUrl};
-use crate::sched::{Event, HostId};
+use crate::sched::{Event, Gate, HostId};
 
 /// The waits before a look-up is begun again that this machine had nothing for. Each has tried for seconds before.
 const LACKING: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -29,15 +29,22 @@ impl Shard {
 
     /// Finds a host's address, so that its first connection finds it cached.
     pub(super) async fn resolve(self: Rc<Self>, host: HostId) {
-        let Some(url) = self.hosts.with(host, |host| WebUrl::root_of(&host.origin)) else { return };
+        let known = self.hosts.with(host, |host| (WebUrl::root_of(&host.origin), host.serial));
+        let Some((url, serial)) = known else { return };
         let started = self.clock.now();
         self.log_resolving(url.origin());
-        let answer = match self.connections.dialer().route(&Target::of(&url)) {
+        let answer = match self.connections.dialer().route(&Target::of(&url), false) {
             Route::Name { host: name, .. } => self.look_up(name).await,
             _ => return,
         };
         let now = self.clock.now();
         self.log_resolved(url.origin(), &answer, now.since(started));
+        // Meanwhile a job has come that needs no address; and when that was done the host may have been forgotten.
+        let waits = self.hosts.with(host, |host| host.serial == serial) == Some(true)
+            && self.sched.borrow().host_gate(host) == Some(Gate::Address);
+        if !waits {
+            return;
+        }
         let before = self.held_before(host, now);
         let event = match answer {
             Ok(resolved) => {

@@ -8,10 +8,15 @@ use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::lane::OneOfMany;
 use crate::conn::Exchanged;
-use crate::model::{Clock, CloseReason, Time};
+use crate::model::{Clock, CloseReason, Egress, Job, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Capacity, Event, HostId};
 use crate::work;
+
+/// How a job's requests leave this machine.
+pub(super) fn egress_of(job: &Job) -> Egress {
+    job.special().map_or_else(Egress::default, |special| special.egress)
+}
 
 impl Shard {
     /// Puts a flight on a connection: an open one, or a new one.
@@ -101,8 +106,7 @@ impl Shard {
     fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
         let known = self.hosts.with(flight.host, |host| (host.serial, host.habits()));
         let (serial, habits) = known.unwrap_or_default();
-        let egress = flight.job.special().map_or_else(Default::default, |special| special.egress);
-        ((serial, egress), habits)
+        ((serial, egress_of(&flight.job)), habits)
     }
 
     /// Hands a flight to an open connection with a free slot.

@@ -6,7 +6,7 @@ use super::Shard;
 use super::flight::Flight;
 use crate::conn::Exchanged;
 use crate::model::{Job, Time};
-use crate::sched::{Action, Event};
+use crate::sched::{Action, Event, Gate};
 
 /// Actions per turn: enough that a turn is worth its overhead, few enough that sockets are looked at every 100 µs or
 /// so even while a dead host's queue of a million is handed back.
@@ -60,8 +60,12 @@ impl Shard {
                     Err(failure) => self.conclude(flight, None, Exchanged::unsent(failure, now), now),
                 }
             }
-            Action::Resolve { host } => {
+            Action::Open { host, gate: Gate::Address } => {
                 tokio::task::spawn_local(Rc::clone(self).resolve(host));
+            }
+            // Nobody has asked for it: it is open.
+            Action::Open { host, gate: gate @ Gate::Robots } => {
+                self.sched.borrow_mut().handle(Event::Opened { host, gate }, now);
             }
             Action::GiveUp { host, job, reason } if self.may_be_named_now(host, reason) => {
                 let mut sched = self.sched.borrow_mut();

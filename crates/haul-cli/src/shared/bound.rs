@@ -48,6 +48,7 @@ pub(crate) const fn name(bound: Bound) -> &'static str {
         Bound::Servers => "servers",
         Bound::Hosts(cause) => match cause {
             Cause::Name => "host_name",
+            Cause::Robots => "host_robots",
             Cause::BackOff => "host_back_off",
             Cause::Delay => "host_delay",
             Cause::Rate => "host_rate",
@@ -66,6 +67,7 @@ pub(crate) const fn name(bound: Bound) -> &'static str {
 const fn name_of(cause: Cause) -> &'static str {
     match cause {
         Cause::Name => "name",
+        Cause::Robots => "robots.txt",
         Cause::BackOff => "back-off",
         Cause::Delay => "delay",
         Cause::Rate => "rate",

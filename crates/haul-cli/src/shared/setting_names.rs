@@ -27,7 +27,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::Ipv6Only => "--ipv6",
         Setting::Resolve => "--resolve",
         Setting::ConnectTo => "--connect-to",
-        Setting::LocalAddresses => "--local-address",
+        Setting::Egress => "--local-address",
         Setting::Http1Only => "--http1.1",
         Setting::Http2PriorKnowledge => "--http2-prior-knowledge",
         Setting::PublicOnly => "--public-only",

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use haul::config::ConfigError;
+use haul::config::{ConfigError, EgressSettings};
 use haul::engine::{StartError, is_public};
 use haul::model::{Failure, FailureKind, Phase, Resolve, Resolved};
 use haul::{Client, ClientBuilder};
@@ -163,7 +163,7 @@ fn a_public_name_that_turns_private_is_refused() {
         .resolver(names)
         .config(|config| {
             config.network.public_only = true;
-            config.network.local_addresses = vec![IpAddr::from([127, 0, 0, 1])];
+            config.network.egress = vec![EgressSettings::from_address(IpAddr::from([127, 0, 0, 1]))];
         })
         .build()
         .expect("valid settings");

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::{Config, FamilyPreference, Setting, Shares};
+use super::{Config, EgressSettings, FamilyPreference, Setting, Shares};
 
 /// Why no run can have these settings. The text names settings by [`Setting::name`], between backticks.
 #[non_exhaustive]
@@ -15,6 +15,10 @@ pub enum ConfigError {
     UnixSocketNotPublic,
     /// A way to choose among addresses, and a socket that has none.
     UnixSocketHasNoAddress,
+    /// No way out of this machine.
+    NoEgress,
+    /// Public addresses only, by a way out whose names are looked up at the far end: nobody here sees the address.
+    RemoteDnsNotPublic,
     /// HTTP/1.1 only, and HTTP/2 without asking.
     BothProtocols,
     /// A budget from which too little is left to fetch with.
@@ -49,8 +53,16 @@ impl fmt::Display for ConfigError {
                 S::UnixSocket,
                 S::Resolve,
                 S::ConnectTo,
-                S::LocalAddresses,
+                S::Egress,
                 S::Family
+            ),
+            Self::NoEgress => write!(f, "no request can leave this machine: `{}` is empty", S::Egress),
+            Self::RemoteDnsNotPublic => write!(
+                f,
+                "whether an address is public can't be told where names are looked up at the far end; leave out `remote_dns` in `{}`, \
+                 or `{}`",
+                S::Egress,
+                S::PublicOnly
             ),
             Self::BothProtocols => {
                 write!(f, "`{}` and `{}` exclude each other; leave one out", S::Http1Only, S::Http2PriorKnowledge)
@@ -88,13 +100,18 @@ impl Config {
         let (limits, network) = (&self.limits, &self.network);
         let chooses_address = !network.resolve.is_empty()
             || !network.connect_to.is_empty()
-            || !network.local_addresses.is_empty()
+            || network.egress.iter().any(|egress| *egress != EgressSettings::default())
             || network.family != FamilyPreference::Both;
         let is_unix = network.unix_socket.is_some();
         let contradictions = [
             (network.http1_only && network.http2_prior_knowledge, ConfigError::BothProtocols),
+            (network.egress.is_empty(), ConfigError::NoEgress),
             (is_unix && chooses_address, ConfigError::UnixSocketHasNoAddress),
             (is_unix && network.public_only, ConfigError::UnixSocketNotPublic),
+            (
+                network.public_only && network.egress.iter().any(|egress| egress.remote_dns),
+                ConfigError::RemoteDnsNotPublic,
+            ),
             (limits.has_per_address() && limits.shards > 1, ConfigError::PerAddressOverShards),
         ];
         contradictions.into_iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, error)| Err(error))?;
@@ -135,7 +152,12 @@ mod tests {
             }),
             checked(|config| {
                 unix(config);
-                config.network.local_addresses = vec![std::net::Ipv4Addr::LOCALHOST.into()];
+                config.network.egress = vec![EgressSettings::from_address(std::net::Ipv4Addr::LOCALHOST.into())];
+            }),
+            checked(|config| config.network.egress.clear()),
+            checked(|config| {
+                config.network.public_only = true;
+                config.network.egress.push(EgressSettings { remote_dns: true, ..EgressSettings::default() });
             }),
             checked(|config| {
                 unix(config);
@@ -153,6 +175,8 @@ mod tests {
             E::BothProtocols,
             E::UnixSocketHasNoAddress,
             E::UnixSocketHasNoAddress,
+            E::NoEgress,
+            E::RemoteDnsNotPublic,
             E::UnixSocketNotPublic,
             E::PerAddressOverShards,
             short,

@@ -4,6 +4,7 @@
 
 mod body;
 mod check;
+mod egress;
 mod limits;
 mod memory;
 mod network;
@@ -14,6 +15,7 @@ mod timeouts;
 
 pub use body::BodySettings;
 pub use check::ConfigError;
+pub use egress::EgressSettings;
 pub use limits::{HostRule, Limits, Rate};
 pub use memory::Shares;
 pub use network::{ConnectTo, DnsSettings, FamilyPreference, NetworkSettings, PoolSettings, ResolveRule, TlsSettings};

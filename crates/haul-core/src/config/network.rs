@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::EgressSettings;
 use crate::model::Scheme;
 
 /// Which address families are used.
@@ -61,8 +62,10 @@ pub struct NetworkSettings {
     /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
     /// `unix_socket`. There are no proxies to judge: haul has none. Default false.
     pub public_only: bool,
-    /// Local addresses to bind to, one per egress; `Egress(0)` is the first. Default empty: the system chooses.
-    pub local_addresses: Vec<IpAddr>,
+    /// The ways out of this machine. A request takes the one that [`Special::egress`](crate::model::Special::egress) says, by its place
+    /// in this list; the first, unless it says otherwise. Limits of a host hold over all of them together. Default: one, as
+    /// [`EgressSettings`] is by default. An empty list is an error.
+    pub egress: Vec<EgressSettings>,
     /// A Unix socket to connect to instead of any address. Default none.
     pub unix_socket: Option<PathBuf>,
     /// Fixed addresses, first match wins.
@@ -95,7 +98,7 @@ impl Default for NetworkSettings {
         Self {
             family: FamilyPreference::Both,
             public_only: false,
-            local_addresses: Vec::new(),
+            egress: vec![EgressSettings::default()],
             unix_socket: None,
             resolve: Vec::new(),
             connect_to: Vec::new(),

@@ -56,8 +56,8 @@ named! {
         Resolve = "network.resolve",
         /// [`NetworkSettings::connect_to`](super::NetworkSettings::connect_to).
         ConnectTo = "network.connect_to",
-        /// [`NetworkSettings::local_addresses`](super::NetworkSettings::local_addresses).
-        LocalAddresses = "network.local_addresses",
+        /// [`NetworkSettings::egress`](super::NetworkSettings::egress).
+        Egress = "network.egress",
         /// [`NetworkSettings::http1_only`](super::NetworkSettings::http1_only).
         Http1Only = "network.http1_only",
         /// [`NetworkSettings::http2_prior_knowledge`](super::NetworkSettings::http2_prior_knowledge).

@@ -168,7 +168,8 @@ impl fmt::Debug for Special {
     }
 }
 
-/// How a request leaves this machine (local address, later proxy or TLS identity): an index into the settings'
-/// egress table. Together with the origin it is the connection pool's key.
+/// How a request leaves this machine: a place in [`NetworkSettings::egress`](crate::config::NetworkSettings::egress), which may be counted
+/// from 0. Together with the origin it is the connection pool's key. A request that asks for a place beyond the end fails with kind
+/// `bad_request`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Egress(pub u16);

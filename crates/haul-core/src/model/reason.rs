@@ -41,6 +41,8 @@ named! {
     pub enum DeferReason {
         /// Its address is not known yet.
         Address = "address",
+        /// What its robots.txt allows is not known yet.
+        Robots = "robots",
         /// Its protocol is being probed by one connection.
         Protocol = "protocol",
         /// Its minimum delay or start rate says "not yet".

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{RetryFacts, Verdict};
 
-use super::Capacity;
 use super::settings::HostLimits;
+use super::{Capacity, Gate};
 
 /// A host (origin) as the scheduler knows it: an index, given out by [`super::Scheduler::add_host`] and used again
 /// after [`Action::Forget`].
@@ -57,14 +57,21 @@ pub enum Event<J> {
         /// The job.
         job: J,
     },
-    /// The host's address is known (or has changed): its address gate opens, and its requests count on this address.
+    /// A gate of the host is open from now on, asked for or not.
+    Opened {
+        /// The host.
+        host: HostId,
+        /// The gate.
+        gate: Gate,
+    },
+    /// The host's address is known (or has changed): [`Gate::Address`] opens, and its requests count on this address.
     Resolved {
         /// The host.
         host: HostId,
         /// The address its connections will go to first.
         address: Option<IpAddr>,
     },
-    /// The host's address can't be found.
+    /// The host's address can't be found: its gate stays shut.
     Unresolved {
         /// The host.
         host: HostId,
@@ -151,10 +158,13 @@ pub enum Event<J> {
 /// Something to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action<J> {
-    /// Find the host's address, then say [`Event::Resolved`] or [`Event::Unresolved`]. Asked once until answered.
-    Resolve {
+    /// Find out what keeps this gate of the host shut, then say [`Event::Opened`]; for [`Gate::Address`], [`Event::Resolved`] or
+    /// [`Event::Unresolved`]. Asked once until answered, and for one gate of a host at a time.
+    Open {
         /// The host.
         host: HostId,
+        /// The gate.
+        gate: Gate,
     },
     /// Send the job. Its permits (global, group, address, host) are taken until the attempt is reported.
     Start {

@@ -9,6 +9,7 @@ use crate::policy::{Budget, Pace};
 
 use super::Capacity;
 use super::event::Wake;
+use super::gate::Shut;
 use super::health::Health;
 use super::list::NONE;
 use super::places::Held;
@@ -32,9 +33,9 @@ pub(super) enum Place {
     Idle,
     /// Nothing to do, and a clock that runs for longer than the memory, or when too many are idle: among the timers.
     Resting,
-    /// Waiting for a report, a look-up or a job: in no list.
+    /// Waiting for a report, a gate or a job: in no list.
     Busy,
-    /// In the list of hosts whose address is to be asked for.
+    /// In the list of hosts of which a gate is to be opened.
     Asking,
     /// Waiting for a point in time: among the timers.
     Waiting(Wake),
@@ -48,17 +49,6 @@ pub(super) enum Place {
     Ready(u8),
     /// In the list of hosts whose jobs are given up.
     Dying,
-}
-
-/// The host's name look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Not asked for yet, or not since the last failure.
-    Closed,
-    /// Asked for; the answer will come.
-    Asked,
-    /// Known, or not needed.
-    Open,
 }
 
 /// How a host's next request stands among those that want places.
@@ -108,7 +98,8 @@ pub(super) struct Host<J> {
     service: u32,
     pub(super) group: u32,
     pub(super) address: u32,
-    pub(super) gate: Gate,
+    /// What has to be known before anything is started.
+    pub(super) shut: Shut,
     /// Jobs it may still send before its turn is over.
     pub(super) stay: u8,
     /// Good answers so far, as far as that can be counted.
@@ -141,7 +132,7 @@ impl<J> Host<J> {
             service: 0,
             group: rules.group.map_or(NONE, |group| group.0),
             address: NONE,
-            gate: if rules.needs_address { Gate::Closed } else { Gate::Open },
+            shut: Shut::new(rules.gates),
             stay: 0,
             served: 0,
             answered: 0,

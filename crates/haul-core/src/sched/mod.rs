@@ -12,6 +12,7 @@ mod askers;
 pub mod bound;
 mod capacity;
 mod event;
+mod gate;
 mod health;
 mod host;
 mod limit;
@@ -41,6 +42,7 @@ pub use crate::policy::{Fault, RetryFacts, Verdict};
 
 pub use capacity::Capacity;
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
+pub use gate::{Gate, Gates};
 pub use outlook::{Cause, Longest, Outlook};
 pub use settings::{HostLimits, HostRules, SchedulerSettings};
 #[doc(hidden)]
@@ -74,7 +76,8 @@ const UNMEASURED: u32 = 100_000;
 ///
 /// Every accepted job ([`Event::Arrived`], [`Event::Continued`]) ends in exactly one of these ways: it is started and its
 /// attempt is reported [`Event::Done`], or it is handed back by [`Action::GiveUp`]. Every [`Action::Start`] is answered by
-/// exactly one of `Done`, `Failed` and `Returned`, every [`Action::Resolve`] by `Resolved` or `Unresolved`.
+/// exactly one of `Done`, `Failed` and `Returned`, every [`Action::Open`] by `Opened`; that of an address by `Resolved` or `Unresolved`,
+/// too.
 ///
 /// # Cost
 ///
@@ -97,10 +100,10 @@ const UNMEASURED: u32 = 100_000;
 /// # extern crate haul_core as haul;
 /// use haul::config::Config;
 /// use haul::model::Time;
-/// use haul::sched::{Action, Event, HostRules, Scheduler, SchedulerSettings};
+/// use haul::sched::{Action, Event, Gates, HostRules, Scheduler, SchedulerSettings};
 ///
 /// let settings = SchedulerSettings::from(&Config::default());
-/// let rules = HostRules { needs_address: false, ..settings.host.clone() };
+/// let rules = HostRules { gates: Gates::NONE, ..settings.host.clone() };
 /// let mut scheduler = Scheduler::new(settings, 0);
 /// let host = scheduler.add_host(&rules, Time::ZERO);
 /// scheduler.handle(Event::Arrived { host, job: "a" }, Time::ZERO);
@@ -228,6 +231,10 @@ impl<J> Scheduler<J> {
             Event::Returned { host, job } => {
                 self.release(host, now);
                 self.enqueue_first(host, job, now);
+            }
+            Event::Opened { host, gate } => {
+                self.host(host).shut.open(gate);
+                self.settle(host.0, now);
             }
             Event::Resolved { host, address } => self.resolved(host, address, now),
             Event::Unresolved { host, kind } => self.unresolved(host, kind, now),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::model::{DeferReason, Time};
 
-use super::host::{Gate, Host};
+use super::gate::Gate;
+use super::host::Host;
 use super::list::NONE;
 use super::ready::Ready;
 use super::{HostId, Scheduler};
@@ -51,6 +52,8 @@ pub struct Longest {
 pub enum Cause {
     /// Its name has not been found yet.
     Name,
+    /// Its robots.txt has not been read yet.
+    Robots,
     /// It pushed back or failed, and is left alone for a while.
     BackOff,
     /// The least time between two starts.
@@ -147,8 +150,11 @@ impl<J> Scheduler<J> {
         let work = by_service.max(by_pace);
         let cause = if jobs == 0 {
             Cause::Service
-        } else if host.gate != Gate::Open {
-            Cause::Name
+        } else if let Some(gate) = host.shut.first() {
+            match gate {
+                Gate::Address => Cause::Name,
+                Gate::Robots => Cause::Robots,
+            }
         } else if rest > work || host.queue.is_empty() {
             Cause::BackOff
         } else if by_pace > by_service {

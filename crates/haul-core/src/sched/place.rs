@@ -3,7 +3,7 @@
 use crate::model::Time;
 
 use super::event::Wake;
-use super::host::{Gate, Place, Work};
+use super::host::{Place, Work};
 use super::list::NONE;
 use super::ready::Ready;
 use super::{Host, Scheduler};
@@ -82,10 +82,8 @@ impl<J> Scheduler<J> {
         if host.queue.is_empty() {
             return self.without_work(host, now);
         }
-        match host.gate {
-            Gate::Closed => return (Place::Asking, Time::NEVER),
-            Gate::Asked => return (Place::Busy, Time::NEVER),
-            Gate::Open => {}
+        if !host.shut.is_none() {
+            return (if host.shut.is_asked() { Place::Busy } else { Place::Asking }, Time::NEVER);
         }
         if host.full(self.settings.adaptive, now).is_some() {
             return (Place::Busy, Time::NEVER);
@@ -111,7 +109,7 @@ impl<J> Scheduler<J> {
     }
 
     fn without_work(&self, host: &Host<J>, now: Time) -> (Place, Time) {
-        if host.in_flight > 0 || host.retries.len() > 0 || host.gate == Gate::Asked {
+        if host.in_flight > 0 || host.retries.len() > 0 || host.shut.is_asked() {
             return (Place::Busy, Time::NEVER);
         }
         let clear = host.clear_at();

@@ -6,8 +6,9 @@ use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::{Decision, Fault, Verdict, decide};
 
 use super::event::{HostId, Report};
+use super::gate::Gate;
 use super::health::{Bench, Known};
-use super::host::{Gate, blend};
+use super::host::blend;
 use super::list::NONE;
 use super::retries::Comeback;
 use super::{RetryFacts, Scheduler};
@@ -124,7 +125,7 @@ impl<J> Scheduler<J> {
 
     pub(super) fn resolved(&mut self, id: HostId, address: Option<IpAddr>, now: Time) {
         let host = self.host(id);
-        host.gate = Gate::Open;
+        host.shut.open(Gate::Address);
         if let Some(limit) = host.per_address {
             let limit = address.map_or(NONE, |address| self.limits.of_address(address, limit.get()));
             self.move_to_address(id.0, limit, now);
@@ -149,7 +150,7 @@ impl<J> Scheduler<J> {
     }
 
     pub(super) fn unresolved(&mut self, id: HostId, kind: FailureKind, now: Time) {
-        self.host(id).gate = Gate::Closed;
+        self.host(id).shut.shut(Gate::Address);
         let bench = Bench { settings: &self.settings, rng: &mut self.rng, now };
         self.hosts[id.0 as usize].health.unresolved(kind, bench);
         self.settle(id.0, now);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::{Config, Limits, Rate, RetrySettings};
 use crate::policy::{Backoff, Jitter};
 
-use super::Capacity;
 use super::event::GroupId;
+use super::{Capacity, Gate, Gates};
 
 /// What holds for all hosts.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl SchedulerSettings {
                 delay: limits.delay,
                 rate: limits.host_rate,
                 per_address: limits.per_address,
-                needs_address: true,
+                gates: Gates::from(Gate::Address),
                 capacity: Capacity::OneEach,
                 group: None,
             },
@@ -92,8 +92,8 @@ pub struct HostRules {
     /// Requests in flight on its address, over all hosts there that have such a limit. Where they differ, the lowest
     /// that any of them brought holds until the last of them has left.
     pub per_address: Option<NonZeroU32>,
-    /// Whether the scheduler asks for the host's address ([`super::Action::Resolve`]) before it starts anything.
-    pub needs_address: bool,
+    /// What has to be known of the host before anything of it is started; asked for with [`super::Action::Open`].
+    pub gates: Gates,
     /// Requests that its connections can carry at once. [`super::Event::Capacity`] changes it.
     pub capacity: Capacity,
     /// The group whose limit it shares.

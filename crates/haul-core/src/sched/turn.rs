@@ -6,7 +6,7 @@ use crate::model::{DeferReason, GiveUpReason, Time};
 
 use super::Scheduler;
 use super::event::{Action, HostId, Wake};
-use super::host::{Gate, Host, Place};
+use super::host::{Host, Place};
 use super::ready::{Freed, Pick};
 use super::retries::Comeback;
 
@@ -109,9 +109,9 @@ impl<J> Scheduler<J> {
 
     fn ask_one(&mut self, now: Time) -> Option<Action<J>> {
         let id = self.asking.first()?;
-        self.hosts[id as usize].gate = Gate::Asked;
+        let gate = self.hosts[id as usize].shut.ask();
         self.settle(id, now);
-        Some(Action::Resolve { host: HostId(id) })
+        gate.map(|gate| Action::Open { host: HostId(id), gate })
     }
 
     fn start_one(&mut self, now: Time) -> Option<Action<J>> {

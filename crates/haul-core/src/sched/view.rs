@@ -6,7 +6,8 @@ use crate::model::{DeferReason, FailureKind, Time};
 use crate::policy::Verdict;
 
 use super::Capacity;
-use super::host::{Gate, Host, Place};
+use super::gate::Gate;
+use super::host::{Host, Place};
 use super::{HostId, Scheduler};
 
 /// What is held against a host: for whoever logs how that changes.
@@ -116,6 +117,12 @@ impl<J> Scheduler<J> {
         self.view(host).health.rested(since, now)
     }
 
+    /// The gate that the host waits at, or would if it had a job; `None`: all are open.
+    #[must_use]
+    pub fn host_gate(&self, host: HostId) -> Option<Gate> {
+        self.view(host).shut.first()
+    }
+
     /// What is known of how many requests its connections can carry at once.
     #[must_use]
     pub fn host_capacity(&self, host: HostId) -> Capacity {
@@ -198,8 +205,8 @@ impl<J> Scheduler<J> {
     fn held_by_itself(&self, host: &Host<J>, now: Time) -> Option<DeferReason> {
         if host.held_until() > now {
             Some(if host.health.rests(now) { DeferReason::BackOff } else { DeferReason::Throttle })
-        } else if host.gate != Gate::Open {
-            Some(DeferReason::Address)
+        } else if let Some(gate) = host.shut.first() {
+            Some(gate.reason())
         } else {
             host.full(self.settings.adaptive, now).or_else(|| (host.pace.next() > now).then_some(DeferReason::Pace))
         }

@@ -1,28 +1,36 @@
-//! Runs the race of `race.rs` with real sockets. The first to connect wins; the others are closed.
+//! Runs the race of `race.rs` with real sockets, or with the user's connector. The first to connect wins; the others are closed.
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::Target;
 use super::clock::{Bound, Clock};
+use super::endpoint::Endpoint;
 use super::error::Losses;
-use super::own::{Connect, OwnStream};
+use super::own::{Connect, Destination, OwnStream};
 use super::race::{Race, Step};
 use super::tcp::{self, SocketOptions};
+use haul_core::model::Egress;
 
-/// A connect to one of several addresses.
+/// How streams are opened.
+#[derive(Clone, Copy)]
+pub(super) enum Opener<'a> {
+    Tcp(SocketOptions),
+    /// By the user's code, for requests to this target, by this egress.
+    Own(&'a dyn Connect, Target<'a>, Egress),
+}
+
+/// A connect to one of several endpoints.
 pub(super) struct Opening<'a> {
     /// In the order to try them.
-    pub(super) candidates: Vec<SocketAddr>,
-    pub(super) options: SocketOptions,
-    /// Who opens streams in place of TCP.
-    pub(super) connector: Option<&'a dyn Connect>,
-    /// The wait before the next address is tried.
+    pub(super) candidates: Vec<Endpoint<'a>>,
+    pub(super) opener: Opener<'a>,
+    /// The wait before the next one is tried.
     pub(super) pace: Duration,
     pub(super) bound: Bound,
     pub(super) clock: &'a Clock,
@@ -40,9 +48,9 @@ struct Attempt {
     connect: Pin<Box<dyn Future<Output = io::Result<Opened>>>>,
 }
 
-impl Opening<'_> {
-    /// The first connection that opens. At most as many steps as there are addresses, times three.
-    pub(super) async fn run(self) -> Result<(Opened, SocketAddr), Losses> {
+impl<'a> Opening<'a> {
+    /// The first connection that opens. At most as many steps as there are candidates, times three.
+    pub(super) async fn run(self) -> Result<(Opened, Endpoint<'a>), Losses<'a>> {
         let mut race = Race::new(self.candidates.len(), self.pace, self.bound.started, self.bound.end);
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut losses = Losses::default();
@@ -58,10 +66,10 @@ impl Opening<'_> {
                 Step::Wait(until) => {
                     let wait = until.since(self.clock.now());
                     let Ok((index, result)) = tokio::time::timeout(wait, first(&mut attempts)).await else { continue };
-                    let address = self.candidates[index];
+                    let endpoint = self.candidates[index];
                     match result {
-                        Ok(stream) => return Ok((stream, address)),
-                        Err(error) => losses.tried.push((address, Some(error))),
+                        Ok(stream) => return Ok((stream, endpoint)),
+                        Err(error) => losses.tried.push((endpoint, Some(error))),
                     }
                     race.failed(index, self.clock.now());
                 }
@@ -75,13 +83,17 @@ impl Opening<'_> {
         }
     }
 
-    fn connect(&self, address: SocketAddr) -> Pin<Box<dyn Future<Output = io::Result<Opened>>>> {
-        let options = self.options;
-        match self.connector {
-            None => Box::pin(async move { tcp::connect(address, options).await.map(Opened::Tcp) }),
-            Some(connector) => {
-                let connecting = connector.connect(address);
+    fn connect(&self, endpoint: Endpoint<'_>) -> Pin<Box<dyn Future<Output = io::Result<Opened>>>> {
+        match (self.opener, endpoint) {
+            (Opener::Own(connector, target, egress), endpoint) => {
+                let connecting = connector.connect(&Destination { target, endpoint, egress });
                 Box::pin(async move { connecting.await.map(|stream| Opened::Own(OwnStream::new(stream))) })
+            }
+            (Opener::Tcp(options), Endpoint::Address(address)) => {
+                Box::pin(async move { tcp::connect(address, options).await.map(Opened::Tcp) })
+            }
+            (Opener::Tcp(_), Endpoint::Name { .. }) => {
+                Box::pin(async { Err(io::Error::other("a name that is looked up at the far end needs a connector")) })
             }
         }
     }

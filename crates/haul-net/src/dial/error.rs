@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::libc;
 
 use super::clock::Bound;
+use super::endpoint::Endpoint;
 use super::{DialTimes, Target};
 use haul_core::config::Setting;
 use haul_core::model::{Failure, FailureKind, Phase};
@@ -134,16 +135,16 @@ fn by_number(error: &io::Error) -> Option<&'static (i32, Telling, &'static str)>
 /// The most addresses named in a message.
 const NAMED: usize = 4;
 
-/// The addresses that did not connect, and why.
+/// The endpoints that did not connect, and why.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
-    /// One entry per address tried; `None` for one that had not answered when time was up.
-    pub(super) tried: Vec<(SocketAddr, Option<io::Error>)>,
+pub(super) struct Losses<'a> {
+    /// One entry per endpoint tried; `None` for one that had not answered when time was up.
+    pub(super) tried: Vec<(Endpoint<'a>, Option<io::Error>)>,
     /// Whether the phase's time was up, so that addresses may be left untried.
     pub(super) timed_out: bool,
 }
 
-impl Losses {
+impl Losses<'_> {
     /// One failure for all of them: the most telling kind, the first few addresses each with its error.
     pub(super) fn into_cause(self, target: &Target<'_>, bound: Bound) -> Cause {
         let telling = |error: Option<&io::Error>| error.map_or(Telling::TimedOut, Telling::of);
@@ -163,11 +164,11 @@ impl Losses {
 
     fn message(&self, target: &Target<'_>, bound: Bound, worst: Telling) -> String {
         let mut text = format!("can't connect to {}:{}: ", target.host, target.port);
-        for (at, (address, error)) in self.tried.iter().take(NAMED).enumerate() {
+        for (at, (endpoint, error)) in self.tried.iter().take(NAMED).enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             let _ = match error {
-                Some(error) => write!(text, "{comma}{address} {}", reason(error)),
-                None => write!(text, "{comma}{address} no answer within {:?}", bound.left()),
+                Some(error) => write!(text, "{comma}{endpoint} {}", reason(error)),
+                None => write!(text, "{comma}{endpoint} no answer within {:?}", bound.left()),
             };
         }
         if self.tried.len() > NAMED {
@@ -235,8 +236,8 @@ mod tests {
 
     const TARGET: Target<'_> = Target { scheme: Scheme::Http, host: "a.test", port: 80 };
 
-    fn losses(errors: &[Option<i32>]) -> Losses {
-        let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    fn losses(errors: &[Option<i32>]) -> Losses<'static> {
+        let address = Endpoint::Address("127.0.0.1:80".parse().unwrap());
         let tried = errors.iter().map(|code| (address, code.map(io::Error::from_raw_os_error))).collect();
         Losses { tried, timed_out: errors.contains(&None) }
     }

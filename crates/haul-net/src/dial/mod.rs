@@ -14,6 +14,7 @@ mod certificate;
 mod clock;
 mod connect;
 mod der;
+mod endpoint;
 mod error;
 mod handshake;
 mod identity;
@@ -40,9 +41,10 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 
 pub use self::candidates::AddressFilter;
+pub use self::endpoint::Endpoint;
 pub use self::error::{Cause, DialError};
 pub use self::io::Io;
-pub use self::own::{ByteStream, Connect, Connecting};
+pub use self::own::{ByteStream, Connect, Connecting, Destination};
 pub use self::public::is_public;
 pub use self::roots::{TrustedRoots, trusted_roots};
 pub use self::route::Route;
@@ -50,15 +52,15 @@ pub use self::tls::{Tls, TlsError};
 
 use self::candidates::Candidates;
 use self::clock::{Bound, Clock};
-use self::connect::{Opened, Opening};
+use self::connect::{Opened, Opener, Opening};
 use self::error::{no_answer, unix_failure};
 use self::odd_name::Respelled;
 use self::own::OwnStream;
 use self::route::Routes;
 use self::tcp::SocketOptions;
 use crate::protocol::Protocol;
-use haul_core::config::{Config, Timeouts};
-use haul_core::model::{Egress, Phase, Resolve, Scheme, Time, WebUrl};
+use haul_core::config::{Config, EgressSettings, Setting, Timeouts};
+use haul_core::model::{Egress, Failure, FailureKind, Phase, Resolve, Scheme, Time, WebUrl};
 
 /// What to connect to: an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,7 @@ pub struct Dialed {
     pub protocol: Protocol,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
-    /// The peer; `None` over a Unix socket.
+    /// The peer; `None` over a Unix socket, and where its name was looked up at the far end.
     pub remote: Option<SocketAddr>,
     /// How long it took.
     pub times: DialTimes,
@@ -110,7 +112,7 @@ pub struct Dialed {
 pub struct Dialer {
     routes: Routes,
     candidates: Candidates,
-    local_addresses: Vec<IpAddr>,
+    egress: Vec<EgressSettings>,
     nodelay: bool,
     pace: Duration,
     timeouts: Timeouts,
@@ -128,7 +130,7 @@ impl Dialer {
         Self {
             routes: Routes::new(network),
             candidates: Candidates::new(network.family, network.public_only),
-            local_addresses: network.local_addresses.clone(),
+            egress: network.egress.clone(),
             nodelay: network.nodelay,
             pace: network.happy_eyeballs_delay,
             timeouts: config.timeouts.clone(),
@@ -153,11 +155,35 @@ impl Dialer {
         self
     }
 
-    /// Where connections to `target` go, before any name is resolved. Only [`Route::Name`] needs DNS, and for the
-    /// name in it, which need not be the target's.
+    /// Where connections to `target` go, before any name is resolved: by an egress with remote DNS, or by one without. Only
+    /// [`Route::Name`] needs DNS, and for the name in it, which need not be the target's.
     #[must_use]
-    pub fn route<'a>(&'a self, target: &Target<'a>) -> Route<'a> {
-        self.routes.find(target.host, target.port)
+    pub fn route<'a>(&'a self, target: &Target<'a>, remote_dns: bool) -> Route<'a> {
+        self.routes.find(target.host, target.port, remote_dns)
+    }
+
+    /// Whether names are looked up at the far end of this egress.
+    #[must_use]
+    pub fn has_remote_dns(&self, egress: Egress) -> bool {
+        self.settings_of(egress).is_some_and(|settings| settings.remote_dns)
+    }
+
+    fn settings_of(&self, egress: Egress) -> Option<&EgressSettings> {
+        self.egress.get(usize::from(egress.0))
+    }
+
+    /// The local address that connections of this egress come from.
+    fn local_address(&self, egress: Egress) -> Result<Option<IpAddr>, Failure> {
+        let no_such = || {
+            let message = format!(
+                "the request asks for egress {}, counted from 0, and `{}` has {}",
+                egress.0,
+                Setting::Egress,
+                self.egress.len()
+            );
+            Failure::new(Phase::Input, FailureKind::BadRequest, message)
+        };
+        self.settings_of(egress).map(|settings| settings.local_address).ok_or_else(no_such)
     }
 
     /// Opens a connection to `target` within `budget`, each phase within its own time-out too.
@@ -198,6 +224,13 @@ impl Dialer {
     }
 }
 
+/// The way out of a dial.
+#[derive(Clone, Copy)]
+struct WayOut {
+    egress: Egress,
+    local: Option<IpAddr>,
+}
+
 /// One dial under way, with what must be told even when it fails.
 struct Dial<'d> {
     dialer: &'d Dialer,
@@ -212,13 +245,15 @@ struct Dial<'d> {
 impl Dial<'_> {
     async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, Cause> {
         let dialer = self.dialer;
-        let stream = match dialer.route(target) {
+        let way = WayOut { egress, local: dialer.local_address(egress)? };
+        let stream = match dialer.route(target, dialer.has_remote_dns(egress)) {
             Route::Unix(path) => Io::Unix(self.unix(path).await?),
             Route::Name { host, port } => {
                 let addresses = self.resolve(host).await?;
-                self.connect(target, egress, &addresses, port).await?
+                self.connect(target, way, &addresses, port).await?
             }
-            Route::Addresses { addresses, port } => self.connect(target, egress, &addresses, port).await?,
+            Route::Addresses { addresses, port } => self.connect(target, way, &addresses, port).await?,
+            Route::Remote { host, port } => self.open(target, way, vec![Endpoint::Name { host, port }]).await?,
         };
         match target.scheme {
             Scheme::Http => Ok(stream),
@@ -248,26 +283,33 @@ impl Dial<'_> {
     async fn connect(
         &mut self,
         target: &Target<'_>,
-        egress: Egress,
+        way: WayOut,
         addresses: &[IpAddr],
         port: u16,
     ) -> Result<Io, Cause> {
+        let candidates = self.dialer.candidates.choose(addresses, way.local, target.host)?;
+        let candidates = race::order(&candidates, port).into_iter().map(Endpoint::Address).collect();
+        self.open(target, way, candidates).await
+    }
+
+    /// A stream to the first of these that can be reached.
+    async fn open(&mut self, target: &Target<'_>, way: WayOut, candidates: Vec<Endpoint<'_>>) -> Result<Io, Cause> {
         let dialer = self.dialer;
-        let local = dialer.local_addresses.get(usize::from(egress.0)).copied();
-        let candidates = dialer.candidates.choose(addresses, local, target.host)?;
         let bound = self.bound(Phase::Connect, dialer.timeouts.connect);
         let opening = Opening {
-            candidates: race::order(&candidates, port),
-            options: SocketOptions { local, nodelay: dialer.nodelay },
-            connector: dialer.connector.as_deref(),
+            candidates,
+            opener: match dialer.connector.as_deref() {
+                Some(connector) => Opener::Own(connector, *target, way.egress),
+                None => Opener::Tcp(SocketOptions { local: way.local, nodelay: dialer.nodelay }),
+            },
             pace: dialer.pace,
             bound,
             clock: &dialer.clock,
         };
         let opened = opening.run().await;
         self.times.connect = Some(dialer.clock.now().since(bound.started));
-        let (stream, remote) = opened.map_err(|losses| losses.into_cause(target, bound))?;
-        self.remote = Some(remote);
+        let (stream, endpoint) = opened.map_err(|losses| losses.into_cause(target, bound))?;
+        self.remote = endpoint.address();
         Ok(match stream {
             Opened::Tcp(stream) => Io::Tcp(stream),
             Opened::Own(stream) => Io::Own(stream),

@@ -3,24 +3,26 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{IoSlice, Result};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Target;
+use super::endpoint::Endpoint;
+use haul_core::model::Egress;
+
 /// Opens byte streams in place of TCP connections. TLS, where the URL asks for it, and HTTP are spoken over what it opens.
 ///
 /// ```
-/// # use haul_net::dial::{ByteStream, Connect, Connecting};
-/// use std::net::SocketAddr;
+/// # use haul_net::dial::{ByteStream, Connect, Connecting, Destination};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// /// Every address is a server in this process that says `hi` once.
 /// struct Hi;
 ///
 /// impl Connect for Hi {
-///     fn connect(&self, _: SocketAddr) -> Connecting {
+///     fn connect(&self, _: &Destination<'_>) -> Connecting {
 ///         let (ours, mut theirs) = tokio::io::duplex(1024);
 ///         tokio::task::spawn_local(async move {
 ///             let _ = theirs.read(&mut [0; 1024]).await;
@@ -31,9 +33,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// }
 /// ```
 pub trait Connect: Send + Sync {
-    /// Opens a stream to `address`, which has passed the address filter. Called on the threads that fetch, inside a tokio
-    /// `LocalSet`; the future is dropped when time is up or another address was sooner.
-    fn connect(&self, address: SocketAddr) -> Connecting;
+    /// Opens a stream. Called on the threads that fetch, inside a tokio `LocalSet`; the future is dropped when time is up or another
+    /// address was sooner.
+    fn connect(&self, to: &Destination<'_>) -> Connecting;
+}
+
+/// Where a stream is wanted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Destination<'a> {
+    /// The origin that is asked for. TLS and HTTP are spoken with it, wherever the stream goes.
+    pub target: Target<'a>,
+    /// The other end of the stream.
+    pub endpoint: Endpoint<'a>,
+    /// The way out that the request asks for.
+    pub egress: Egress,
 }
 
 /// A stream that is being opened.

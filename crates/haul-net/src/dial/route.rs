@@ -24,6 +24,13 @@ pub enum Route<'a> {
         /// The port.
         port: u16,
     },
+    /// To whatever this name means at the far end of the egress. No DNS here.
+    Remote {
+        /// The name, as above.
+        host: &'a str,
+        /// The port.
+        port: u16,
+    },
     /// To this Unix socket.
     Unix(&'a Path),
 }
@@ -64,8 +71,8 @@ impl Routes {
     }
 
     /// The route to `host` and `port`: a Unix socket before everything; then `--connect-to` changes host and port;
-    /// then `--resolve` is looked at for the changed ones.
-    pub(super) fn find<'a>(&'a self, host: &'a str, port: u16) -> Route<'a> {
+    /// then `--resolve` is looked at for the changed ones. `remote_dns`: names are looked up at the far end.
+    pub(super) fn find<'a>(&'a self, host: &'a str, port: u16, remote_dns: bool) -> Route<'a> {
         if let Some(path) = &self.unix {
             return Route::Unix(path);
         }
@@ -75,6 +82,7 @@ impl Routes {
         }
         match host.parse::<IpAddr>() {
             Ok(address) => Route::Addresses { addresses: Cow::Owned(vec![address]), port },
+            Err(_) if remote_dns => Route::Remote { host, port },
             Err(_) => Route::Name { host, port },
         }
     }
@@ -120,9 +128,11 @@ mod tests {
     #[test]
     fn literals_need_no_name_and_names_do() {
         let routes = Routes::new(&NetworkSettings::default());
-        assert_eq!(routes.find("192.0.2.1", 80), to("192.0.2.1", 80));
-        assert_eq!(routes.find("[2001:db8::1]", 443), to("2001:db8::1", 443));
-        assert_eq!(routes.find("a.example", 80), Route::Name { host: "a.example", port: 80 });
+        assert_eq!(routes.find("192.0.2.1", 80, false), to("192.0.2.1", 80));
+        assert_eq!(routes.find("[2001:db8::1]", 443, false), to("2001:db8::1", 443));
+        assert_eq!(routes.find("a.example", 80, false), Route::Name { host: "a.example", port: 80 });
+        assert_eq!(routes.find("a.example", 80, true), Route::Remote { host: "a.example", port: 80 });
+        assert_eq!(routes.find("192.0.2.1", 80, true), to("192.0.2.1", 80));
     }
 
     #[test]
@@ -134,10 +144,15 @@ mod tests {
             rule(Some("a.example"), 80, "127.0.0.4"),
         ];
         let routes = Routes::new(&NetworkSettings { resolve, ..NetworkSettings::default() });
-        assert_eq!(routes.find("a.example", 80), to("127.0.0.1", 80));
-        assert_eq!(routes.find("b.example", 80), to("127.0.0.2", 80));
-        assert_eq!(routes.find("192.0.2.1", 80), to("127.0.0.2", 80));
-        assert_eq!(routes.find("a.example", 81), Route::Name { host: "a.example", port: 81 });
+        assert_eq!(routes.find("a.example", 80, false), to("127.0.0.1", 80));
+        assert_eq!(routes.find("b.example", 80, false), to("127.0.0.2", 80));
+        assert_eq!(routes.find("192.0.2.1", 80, false), to("127.0.0.2", 80));
+        assert_eq!(routes.find("a.example", 81, false), Route::Name { host: "a.example", port: 81 });
+        assert_eq!(
+            routes.find("a.example", 80, true),
+            to("127.0.0.1", 80),
+            "at the far end only what is not known here"
+        );
     }
 
     #[test]
@@ -152,9 +167,9 @@ mod tests {
             ..NetworkSettings::default()
         };
         let routes = Routes::new(&settings);
-        assert_eq!(routes.find("a.example", 80), to("127.0.0.9", 8080));
-        assert_eq!(routes.find("x.example", 81), to("::1", 81));
-        assert_eq!(routes.find("x.example", 82), Route::Name { host: "x.example", port: 9 });
+        assert_eq!(routes.find("a.example", 80, false), to("127.0.0.9", 8080));
+        assert_eq!(routes.find("x.example", 81, false), to("::1", 81));
+        assert_eq!(routes.find("x.example", 82, false), Route::Name { host: "x.example", port: 9 });
     }
 
     #[test]
@@ -164,6 +179,6 @@ mod tests {
             resolve: vec![rule(None, 80, "127.0.0.1")],
             ..NetworkSettings::default()
         };
-        assert_eq!(Routes::new(&settings).find("127.0.0.1", 80), Route::Unix(Path::new("/run/x")));
+        assert_eq!(Routes::new(&settings).find("127.0.0.1", 80, false), Route::Unix(Path::new("/run/x")));
     }
 }

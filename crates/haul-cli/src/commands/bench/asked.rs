@@ -176,13 +176,12 @@ fn may_be_secret(name: &HeaderName, value: &HeaderValue) -> bool {
 
 /// How hosts are reached, where that is not as without flags.
 fn unusual(config: &Config) -> Vec<String> {
-    let NetworkSettings { family, public_only, local_addresses, unix_socket, resolve, connect_to, .. } =
-        &config.network;
+    let NetworkSettings { family, public_only, egress, unix_socket, resolve, connect_to, .. } = &config.network;
     let mut texts = Vec::new();
     texts.extend((*family == FamilyPreference::Ipv4Only).then(|| "IPv4 only".to_owned()));
     texts.extend((*family == FamilyPreference::Ipv6Only).then(|| "IPv6 only".to_owned()));
     texts.extend(public_only.then(|| "public addresses only".to_owned()));
-    texts.extend(local_addresses.iter().map(|address| format!("from {address}")));
+    texts.extend(egress.iter().filter_map(|egress| egress.local_address).map(|address| format!("from {address}")));
     texts.extend(unix_socket.iter().map(|path| format!("by the socket {}", path.display())));
     texts.extend(config.dns.servers.iter().map(|server| format!("name server {server}")));
     texts.extend(resolve.iter().map(|rule| {

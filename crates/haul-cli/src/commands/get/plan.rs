@@ -422,7 +422,7 @@ mod tests {
         );
         let network = all.network;
         assert_eq!((network.resolve.len(), network.connect_to.len(), all.dns.servers.len()), (1, 1, 1));
-        assert_eq!((network.family, network.local_addresses.len()), (FamilyPreference::Ipv6Only, 1));
+        assert_eq!((network.family, network.egress[0].local_address), (FamilyPreference::Ipv6Only, "::1".parse().ok()));
         assert_eq!((network.http1_only, network.http2_prior_knowledge, all.pool.reuse), (true, false, false));
         let other = config("--unix-socket /run/x --http2-prior-knowledge").network;
         assert_eq!((other.unix_socket, other.http2_prior_knowledge), (Some("/run/x".into()), true));

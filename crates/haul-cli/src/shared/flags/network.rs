@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use haul::config::{ConnectTo, DnsSettings, FamilyPreference, NetworkSettings, ResolveRule};
+use haul::config::{ConnectTo, DnsSettings, EgressSettings, FamilyPreference, NetworkSettings, ResolveRule};
 
 use super::values;
 
@@ -57,7 +57,7 @@ impl NetworkArgs {
         NetworkSettings {
             family,
             public_only: self.public_only,
-            local_addresses: self.local_address.into_iter().collect(),
+            egress: vec![EgressSettings { local_address: self.local_address, ..EgressSettings::default() }],
             unix_socket: self.unix_socket,
             resolve: self.resolve,
             connect_to: self.connect_to,

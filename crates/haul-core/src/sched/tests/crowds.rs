@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{Action, Event, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
+use crate::sched::{Action, Event, Gates, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
 
 const SILENT: Verdict = Verdict::Stalled(FailureKind::Timeout);
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ fn last_good(hosts: &[Host]) -> f64 {
     let settings = SchedulerSettings::new(&Limits::default(), &RetrySettings::default());
     let mut scheduler = Scheduler::new(settings.clone(), 7);
     for (number, host) in hosts.iter().enumerate() {
-        let id = scheduler.add_host(&HostRules { needs_address: false, ..settings.host.clone() }, Time::ZERO);
+        let id = scheduler.add_host(&HostRules { gates: Gates::NONE, ..settings.host.clone() }, Time::ZERO);
         assert_eq!(id.0 as usize, number);
         (0..host.urls).for_each(|_| scheduler.handle(Event::Arrived { host: id, job: (1, None) }, Time::ZERO));
     }

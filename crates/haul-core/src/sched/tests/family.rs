@@ -12,7 +12,7 @@ use crate::config::{Limits, RetrySettings};
 use crate::model::{FailureKind, Time};
 use crate::policy::is_wait;
 use crate::sched::{
-    Action, Event, Fault, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
+    Action, Event, Fault, Gates, HostId, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict,
 };
 
 use super::makespan::keep_true;
@@ -235,7 +235,7 @@ impl Case {
         let limits = Limits { per_host: at_once.try_into().expect("not zero"), ..Limits::default() };
         let settings = SchedulerSettings::new(&limits, &RetrySettings::default());
         let mut scheduler = Scheduler::new(settings.clone(), 7 + self.seed);
-        let host = scheduler.add_host(&HostRules { needs_address: false, ..settings.host }, Time::ZERO);
+        let host = scheduler.add_host(&HostRules { gates: Gates::NONE, ..settings.host }, Time::ZERO);
         (0..self.jobs).for_each(|job| scheduler.handle(Event::Arrived { host, job: (job, 1, 0, None) }, Time::ZERO));
         let rng = fastrand::Rng::with_seed(11 + self.seed);
         let tokens = if let Kind::Rate(_, burst, _) = self.kind { burst as f64 } else { 0.0 };
@@ -270,7 +270,7 @@ impl Case {
                         open -= 1;
                         outcome.ended = now.as_nanos() as f64 / 1e9;
                     }
-                    Action::Resolve { .. } | Action::Forget { .. } => {}
+                    Action::Open { .. } | Action::Forget { .. } => {}
                 }
             }
             let end = flying.peek().map(|Reverse((at, ..))| *at);

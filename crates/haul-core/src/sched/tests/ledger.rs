@@ -8,7 +8,7 @@ use crate::model::{DeferReason, GiveUpReason, Time};
 use crate::policy::Budget;
 use crate::sched::host::{ANSWERS_A_PLACE, Place};
 use crate::sched::ready::LATEST_TURN;
-use crate::sched::{HostId, HostLimits, HostRules, Scheduler};
+use crate::sched::{Gate, Gates, HostId, HostLimits, HostRules, Scheduler};
 
 use super::model::History;
 use super::ops::Plan;
@@ -69,8 +69,10 @@ pub(super) struct HostBook {
     pub(super) retrying: u32,
     /// Retries that have been paid for, perhaps, and not been started: those that wait, and those given up while they did.
     pub(super) may_be_paid: u32,
-    pub(super) asked: bool,
-    pub(super) resolved: bool,
+    /// The gate that is being opened.
+    pub(super) asked: Option<Gate>,
+    /// The gates that are not open.
+    pub(super) shut: Gates,
     pub(super) capacity: u32,
     /// Answers since its last time-out.
     pub(super) answered: u32,
@@ -120,7 +122,7 @@ impl HostBook {
     }
 
     const fn has_work(&self) -> bool {
-        self.queued > 0 || self.in_flight > 0 || self.retrying > 0 || self.asked
+        self.queued > 0 || self.in_flight > 0 || self.retrying > 0 || self.asked.is_some()
     }
 
     /// A request of this host has come to its end.
@@ -129,9 +131,9 @@ impl HostBook {
         self.busy_until = now;
     }
 
-    /// Its name was looked up.
+    /// What kept a gate shut was looked into.
     pub(super) fn answered(&mut self, now: Time) {
-        self.asked = false;
+        self.asked = None;
         self.busy_until = now;
     }
 }
@@ -172,7 +174,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(plan: Plan) -> Self {
         let host = |script: &Script| HostBook {
-            resolved: !script.rules.needs_address,
+            shut: script.rules.gates,
             capacity: script.rules.capacity.most(),
             ..HostBook::default()
         };
@@ -264,7 +266,7 @@ impl Ledger {
         self.check_places(host);
         assert_eq!(self.own_limit(host), None, "host {host}'s own limit");
         assert!(!self.group_full(host) && !self.address_full(host), "shared limit of host {host}");
-        assert!(self.hosts[host].resolved, "host {host} has no address yet");
+        assert!(self.hosts[host].shut.is_empty(), "host {host} waits at {:?}", self.hosts[host].shut);
         assert!(!self.host_pace(host, now), "host {host} paces");
         assert!(!breaks_rate(&self.starts, self.interval, now), "the run paces");
         assert!(now >= self.not_before, "a start before it was allowed");
@@ -413,7 +415,7 @@ impl Ledger {
         let book = &mut self.hosts[host];
         let address = book.address;
         *book = HostBook {
-            resolved: !script.rules.needs_address,
+            shut: script.rules.gates,
             capacity: script.rules.capacity.most(),
             lookups: book.lookups,
             ..HostBook::default()
@@ -514,7 +516,8 @@ impl Ledger {
     fn is_true(&self, host: usize, reason: DeferReason, now: Time) -> bool {
         let book = &self.hosts[host];
         match reason {
-            DeferReason::Address => book.asked,
+            DeferReason::Address => book.asked == Some(Gate::Address),
+            DeferReason::Robots => book.asked == Some(Gate::Robots),
             DeferReason::Protocol => book.in_flight >= book.capacity,
             DeferReason::Pace => self.host_pace(host, now),
             DeferReason::BackOff | DeferReason::Throttle => !book.history.is_clean(),

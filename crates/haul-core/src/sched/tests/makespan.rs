@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::Time;
 use crate::sched::bound::{Bound, Load, Shared};
-use crate::sched::{Action, Event, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
+use crate::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SCHEDULER.md");
 const BEGIN: &str = "<!-- makespan: written by a test, HAUL_BLESS=1 renews it -->\n";
@@ -123,7 +123,7 @@ impl Scenario {
             let rules = HostRules {
                 concurrency: NonZeroU32::new(kind.concurrency).expect("not zero"),
                 delay: kind.delay,
-                needs_address: false,
+                gates: Gates::NONE,
                 group: group.filter(|_| kind.grouped),
                 ..settings.host.clone()
             };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{Capacity, HostLimits, HostRules, SchedulerSettings, Verdict};
+use crate::sched::{Capacity, Gate, Gates, HostLimits, HostRules, SchedulerSettings, Verdict};
 
 use super::world::{Latency, Mood, Name, Protocol, Script};
 
@@ -279,18 +279,21 @@ fn retries(dice: &mut Dice) -> RetrySettings {
 
 fn script(dice: &mut Dice, rules: &HostRules, hosts: usize, groups: usize) -> Script {
     let h2 = dice.one_in(3);
-    let needs_address = !dice.one_in(3);
+    let has_name = !dice.one_in(3);
     let per_address = if dice.one_in(4) { Some(dice.some(1, 4)) } else { rules.per_address };
     let capacity = if h2 { Capacity::Unknown } else { Capacity::OneEach };
-    Script {
-        rules: HostRules { needs_address, capacity, per_address, ..rules.clone() },
+    let gates = if has_name { Gate::Address.into() } else { Gates::NONE };
+    let script = Script {
+        rules: HostRules { gates, capacity, per_address, ..rules.clone() },
         latency: latency(dice),
         mood: mood(dice, hosts),
-        name: if needs_address { name(dice) } else { Name::Known },
+        name: if has_name { name(dice) } else { Name::Known },
         protocol: if h2 { Protocol::Http2(dice.0.u32(1..=100)) } else { Protocol::Http1 },
         address: address(dice),
         group: (groups > 0 && dice.one_in(2)).then(|| dice.0.usize(..groups)),
-    }
+    };
+    let gates = if dice.one_in(4) { gates.with(Gate::Robots) } else { gates };
+    Script { rules: HostRules { gates, ..script.rules }, ..script }
 }
 
 fn address(dice: &mut Dice) -> Option<u8> {

@@ -5,7 +5,7 @@
 
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::policy::Budget;
-use crate::sched::Verdict;
+use crate::sched::{Gate, Verdict};
 
 use super::model::{SILENT, among, is_gone, reason_of_its_own};
 use super::ops::{Disturbance, Plan};
@@ -87,7 +87,7 @@ impl<'a> Oracle<'a> {
     fn follow(&self, stage: Stage, key: u64, ends: &mut Vec<End>, stages: &mut Vec<Stage>) {
         let script = &self.plan.hosts[stage.host];
         self.end_from_outside(stage, ends);
-        if script.rules.needs_address && matches!(script.name, Name::FailsAlways(_)) {
+        if script.rules.gates.has(Gate::Address) && matches!(script.name, Name::FailsAlways(_)) {
             return;
         }
         let started = Stage { starts: stage.starts + 1, ..stage };
@@ -149,7 +149,7 @@ fn causes_of_death(plan: &Plan, host: usize) -> Vec<FailureKind> {
     });
     let kinds: Vec<_> = kinds.collect();
     let of_name = match script.name {
-        _ if !script.rules.needs_address => None,
+        _ if !script.rules.gates.has(Gate::Address) => None,
         Name::Known => None,
         // It never gets as far as an attempt.
         Name::FailsAlways(kind) => return vec![kind],

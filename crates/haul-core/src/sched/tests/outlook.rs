@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind};
-use crate::sched::{Capacity, Cause, Event, HostId, HostRules, Outlook, Verdict};
+use crate::sched::{Capacity, Cause, Event, Gate, HostId, HostRules, Outlook, Verdict};
 
 use super::stories::{ONCE, Story, ms, some};
 
@@ -49,7 +49,7 @@ fn what_makes_a_host_slow_is_named_with_its_time() {
     assert_eq!(longest(&story), (host, 10 * 500 + 100, Cause::Delay, 8));
     let host = busy(&mut story, 11, |rules| rules.rate = Rate::new(1.0));
     assert_eq!(longest(&story), (host, 10 * 1000 + 100, Cause::Rate, 8));
-    let host = busy(&mut story, 1000, |rules| rules.needs_address = true);
+    let host = busy(&mut story, 1000, |rules| rules.gates = Gate::Address.into());
     assert_eq!(longest(&story), (host, 1000 * 100 / 8 + 100, Cause::Name, 8));
     let host = busy(&mut story, 1, |_| {});
     let pause = Verdict::PushedBack(Some(Duration::from_secs(60)));

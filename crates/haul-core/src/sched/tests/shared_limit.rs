@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::{Limits, RetrySettings};
 use crate::model::Time;
 use crate::policy::is_wait;
-use crate::sched::{Action, Event, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
+use crate::sched::{Action, Event, Gates, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings, Verdict};
 
 const SERVICE: Duration = Duration::from_millis(5);
 /// A second, which is how much is served at once after a rest, too.
@@ -23,7 +23,7 @@ fn played(hosts: u32, urls: u32, refusal: Verdict) -> (u32, f64, u32) {
     let settings = SchedulerSettings::new(&Limits::default(), &retries);
     let mut scheduler = Scheduler::<Job>::new(settings.clone(), 7);
     for _ in 0..hosts {
-        let host = scheduler.add_host(&HostRules { needs_address: false, ..settings.host.clone() }, Time::ZERO);
+        let host = scheduler.add_host(&HostRules { gates: Gates::NONE, ..settings.host.clone() }, Time::ZERO);
         (0..urls).for_each(|_| scheduler.handle(Event::Arrived { host, job: (1, 0, None) }, Time::ZERO));
     }
     let (mut tokens, mut refilled) = (RATE, Time::ZERO);
@@ -41,7 +41,7 @@ fn played(hosts: u32, urls: u32, refusal: Verdict) -> (u32, f64, u32) {
                     flying.push(Reverse((now + SERVICE, number, host.0, job, served)));
                 }
                 Action::GiveUp { .. } => (lost, last) = (lost + 1, now),
-                Action::Resolve { .. } | Action::Forget { .. } => {}
+                Action::Open { .. } | Action::Forget { .. } => {}
             }
         }
         let end = flying.peek().map(|Reverse((at, ..))| *at);

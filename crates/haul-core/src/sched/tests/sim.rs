@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 
 use crate::model::{FailureKind, GiveUpReason, Time};
 use crate::sched::{
-    Action, Capacity, Event, Fault, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict,
+    Action, Capacity, Event, Fault, Gate, GroupId, HostId, HostRules, Report, RetryFacts, Scheduler, Verdict,
 };
 
 use super::ledger::{Ledger, State};
@@ -28,6 +28,8 @@ pub(super) const MOST_HOPS: u8 = 4;
 pub(super) const MOST_FREE: u8 = 3;
 /// Whose dice settle look-ups: no job's.
 const LOOK_UPS: u64 = 1 << 40;
+/// And how long other gates take.
+const OTHER_GATES: u64 = 1 << 41;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
@@ -52,6 +54,10 @@ enum Happening {
     LookedUp {
         host: usize,
         result: Result<(), FailureKind>,
+    },
+    Opened {
+        host: usize,
+        gate: Gate,
     },
 }
 
@@ -158,6 +164,7 @@ impl<'a> Sim<'a> {
                 Happening::Over(what) => self.over(what),
                 Happening::Ended { host, ticket, started, answer } => self.ended(host, ticket, started, answer),
                 Happening::LookedUp { host, result } => self.looked_up(host, result),
+                Happening::Opened { host, gate } => self.opened(host, gate),
             }
             if !self.ledger.plan.batched {
                 break;
@@ -254,7 +261,7 @@ impl<'a> Sim<'a> {
         });
         let id = self.scheduler.add_host(&HostRules { group, ..script.rules.clone() }, self.now);
         book.id = Some(id);
-        if book.resolved {
+        if !book.shut.has(Gate::Address) {
             self.set_address(host, script.address);
         }
         id
@@ -281,7 +288,7 @@ impl<'a> Sim<'a> {
 
     fn set_address(&mut self, host: usize, address: Option<u8>) {
         let book = &mut self.ledger.hosts[host];
-        if let Some(id) = book.id.filter(|_| book.resolved) {
+        if let Some(id) = book.id.filter(|_| !book.shut.has(Gate::Address)) {
             self.ledger.moved(host, address);
             let address = address.map(|last| [10, 0, 0, last].into());
             self.tell(Event::Resolved { host: id, address });
@@ -295,7 +302,7 @@ impl<'a> Sim<'a> {
         book.answered(self.now);
         match result {
             Ok(()) => {
-                book.resolved = true;
+                book.shut = book.shut.without(Gate::Address);
                 self.set_address(host, address);
             }
             Err(kind) => {
@@ -431,7 +438,7 @@ impl<'a> Sim<'a> {
             self.steps += 1;
             self.record(&action);
             match action {
-                Action::Resolve { host } => self.resolve(host),
+                Action::Open { host, gate } => self.open(host, gate),
                 Action::Start { host, job } => self.start(host, job),
                 Action::GiveUp { host, job, reason } => {
                     let host = self.host(host);
@@ -447,7 +454,7 @@ impl<'a> Sim<'a> {
         let mut hasher = FixedState::default().build_hasher();
         (self.trace, self.now).hash(&mut hasher);
         match action {
-            Action::Resolve { host } => (0, host, 0, GiveUpReason::Final).hash(&mut hasher),
+            Action::Open { host, gate } => (0, host, *gate as u32, GiveUpReason::Final).hash(&mut hasher),
             Action::Start { host, job } => (1, host, job.job, GiveUpReason::Final).hash(&mut hasher),
             Action::GiveUp { host, job, reason } => (2, host, job.job, reason).hash(&mut hasher),
             Action::Forget { host } => (3, host, 0, GiveUpReason::Final).hash(&mut hasher),
@@ -459,16 +466,32 @@ impl<'a> Sim<'a> {
         self.ledger.hosts.iter().position(|book| book.id == Some(id)).expect("a host that was introduced")
     }
 
-    fn resolve(&mut self, id: HostId) {
+    fn open(&mut self, id: HostId, gate: Gate) {
         let host = self.host(id);
         let book = &mut self.ledger.hosts[host];
-        assert!(!book.asked && !book.resolved, "asked once until answered");
-        book.asked = true;
-        book.lookups += 1;
-        let mut dice = dice(self.plan.seed, LOOK_UPS + host as u64, book.lookups.into());
-        let took = Duration::from_millis(dice.u64(0..200));
-        let result = self.ledger.lookup_fails(host).map_or(Ok(()), Err);
-        self.later(self.now + took, Happening::LookedUp { host, result });
+        assert_eq!((book.asked, book.shut.first()), (None, Some(gate)), "one by one, and once until answered");
+        book.asked = Some(gate);
+        let (mut dice, what) = match gate {
+            Gate::Address => {
+                book.lookups += 1;
+                let nth = book.lookups.into();
+                let result = self.ledger.lookup_fails(host).map_or(Ok(()), Err);
+                (dice(self.plan.seed, LOOK_UPS + host as u64, nth), Happening::LookedUp { host, result })
+            }
+            Gate::Robots => {
+                let nth = self.now.as_nanos();
+                (dice(self.plan.seed, OTHER_GATES + host as u64, nth), Happening::Opened { host, gate })
+            }
+        };
+        self.later(self.now + Duration::from_millis(dice.u64(0..200)), what);
+    }
+
+    fn opened(&mut self, host: usize, gate: Gate) {
+        let book = &mut self.ledger.hosts[host];
+        let id = book.id.expect("not forgotten while asked for");
+        book.answered(self.now);
+        book.shut = book.shut.without(gate);
+        self.tell(Event::Opened { host: id, gate });
     }
 
     fn start(&mut self, id: HostId, ticket: Ticket) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind, GiveUpReason, Time};
 use crate::sched::{
-    Action, Capacity, Event, Fault, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler, SchedulerSettings,
-    Verdict, Wake,
+    Action, Capacity, Event, Fault, Gate, Gates, HostId, HostLimits, HostRules, Report, RetryFacts, Scheduler,
+    SchedulerSettings, Verdict, Wake,
 };
 
 pub(super) const fn ms(millis: u64) -> Time {
@@ -35,7 +35,7 @@ impl Story {
     }
 
     fn with(settings: SchedulerSettings) -> Self {
-        let rules = HostRules { needs_address: false, ..settings.host.clone() };
+        let rules = HostRules { gates: Gates::NONE, ..settings.host.clone() };
         Self { scheduler: Scheduler::new(settings, 1), now: Time::ZERO, rules }
     }
 
@@ -183,17 +183,44 @@ fn what_has_to_be_granted_starts_once_for_each_grant() {
 #[test]
 fn an_address_is_asked_for_once_and_nothing_starts_before_it_is_known() {
     let mut story = Story::plain();
-    let host = story.host(|rules| rules.needs_address = true);
-    assert_eq!(story.arrive(host, 0..2), [Action::Resolve { host }]);
+    let host = story.host(|rules| rules.gates = Gate::Address.into());
+    assert_eq!(story.arrive(host, 0..2), [Action::Open { host, gate: Gate::Address }]);
     assert!(story.arrive(host, 2..3).is_empty());
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Address));
     assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [0, 1, 2]);
 }
 
 #[test]
+fn a_host_waits_at_one_gate_after_the_other() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.gates = Gates::from(Gate::Robots).with(Gate::Address));
+    let other = story.host(|_| {});
+    assert_eq!(story.arrive(host, 0..2), [Action::Open { host, gate: Gate::Address }]);
+    let resolved = Event::Resolved { host, address: None };
+    assert_eq!(story.tell(resolved), [Action::Open { host, gate: Gate::Robots }]);
+    assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Robots));
+    assert_eq!(starts(&story.arrive(other, 2..3)), [2], "it holds up nobody else");
+    assert_eq!(starts(&story.tell(Event::Opened { host, gate: Gate::Robots })), [0, 1]);
+    assert_eq!(story.scheduler.host_gate(host), None);
+}
+
+#[test]
+fn a_gate_that_has_come_to_be_of_no_account_is_not_waited_for() {
+    let mut story = Story::plain();
+    let host = story.host(|rules| rules.gates = Gate::Address.into());
+    story.arrive(host, 0..1);
+    let reason = GiveUpReason::HostDead(FailureKind::NameNotFound);
+    let unresolved = Event::Unresolved { host, kind: FailureKind::NameNotFound };
+    assert_eq!(story.tell(unresolved), [Action::GiveUp { host, job: 0, reason }]);
+    assert!(story.tell(Event::Renamed { host }).is_empty());
+    assert!(story.tell(Event::Opened { host, gate: Gate::Address }).is_empty());
+    assert_eq!(starts(&story.arrive(host, 1..3)), [1, 2]);
+}
+
+#[test]
 fn a_name_that_does_not_exist_ends_its_jobs_and_is_asked_for_again_later() {
     let mut story = Story::plain();
-    let host = story.host(|rules| rules.needs_address = true);
+    let host = story.host(|rules| rules.gates = Gate::Address.into());
     story.arrive(host, 0..2);
     let reason = GiveUpReason::HostDead(FailureKind::NameNotFound);
     let unresolved = Event::Unresolved { host, kind: FailureKind::NameNotFound };
@@ -203,7 +230,7 @@ fn a_name_that_does_not_exist_ends_its_jobs_and_is_asked_for_again_later() {
     story.at(ms(299_999));
     assert_eq!(story.arrive(host, 3..4), [gone(3)]);
     story.at(ms(300_000));
-    assert_eq!(story.arrive(host, 4..6), [Action::Resolve { host }]);
+    assert_eq!(story.arrive(host, 4..6), [Action::Open { host, gate: Gate::Address }]);
     assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [4]);
     assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::Probe));
     assert_eq!(starts(&story.done(host)), [5]);
@@ -212,15 +239,15 @@ fn a_name_that_does_not_exist_ends_its_jobs_and_is_asked_for_again_later() {
 #[test]
 fn a_name_that_may_be_another_now_is_asked_for_again_at_once() {
     let mut story = Story::plain();
-    let host = story.host(|rules| rules.needs_address = true);
+    let host = story.host(|rules| rules.gates = Gate::Address.into());
     let reason = GiveUpReason::HostDead(FailureKind::NameNotFound);
     for job in 0..3 {
-        assert_eq!(story.arrive(host, job..job + 1), [Action::Resolve { host }]);
+        assert_eq!(story.arrive(host, job..job + 1), [Action::Open { host, gate: Gate::Address }]);
         let unresolved = Event::Unresolved { host, kind: FailureKind::NameNotFound };
         assert_eq!(story.tell(unresolved), [Action::GiveUp { host, job, reason }]);
         assert!(story.tell(Event::Renamed { host }).is_empty());
     }
-    assert_eq!(story.arrive(host, 3..5), [Action::Resolve { host }]);
+    assert_eq!(story.arrive(host, 3..5), [Action::Open { host, gate: Gate::Address }]);
     // No probe: nothing is held against it.
     assert_eq!(starts(&story.tell(Event::Resolved { host, address: None })), [3, 4]);
 }
@@ -230,13 +257,13 @@ fn a_look_up_that_timed_out_is_repeated_once_and_not_at_all_without_retries() {
     for (retries, lookups) in [(2, 2), (0, 1)] {
         let settings = RetrySettings { retries, ..RetrySettings::default() };
         let mut story = Story::with(SchedulerSettings::new(&Limits::default(), &settings));
-        let host = story.host(|rules| rules.needs_address = true);
-        assert_eq!(story.arrive(host, 0..1), [Action::Resolve { host }]);
+        let host = story.host(|rules| rules.gates = Gate::Address.into());
+        assert_eq!(story.arrive(host, 0..1), [Action::Open { host, gate: Gate::Address }]);
         let timed_out = || Event::Unresolved { host, kind: FailureKind::Timeout };
         for _ in 1..lookups {
             assert!(story.tell(timed_out()).is_empty());
             let again = story.at(story.now + Duration::from_secs(1));
-            assert_eq!(again, [Action::Resolve { host }]);
+            assert_eq!(again, [Action::Open { host, gate: Gate::Address }]);
         }
         let reason = GiveUpReason::HostDead(FailureKind::Timeout);
         assert_eq!(story.tell(timed_out()), [Action::GiveUp { host, job: 0, reason }]);
@@ -246,14 +273,14 @@ fn a_look_up_that_timed_out_is_repeated_once_and_not_at_all_without_retries() {
 #[test]
 fn a_failing_name_server_backs_the_host_off_while_its_jobs_wait() {
     let mut story = Story::new(Limits::default(), RetrySettings { dead_after: 3, ..RetrySettings::default() });
-    let host = story.host(|rules| rules.needs_address = true);
+    let host = story.host(|rules| rules.gates = Gate::Address.into());
     story.arrive(host, 0..1);
     for _ in 0..2 {
         assert!(story.tell(Event::Unresolved { host, kind: FailureKind::ServerFailure }).is_empty());
         assert_eq!(story.scheduler.why_deferred(host, story.now), Some(DeferReason::BackOff));
         let (at, wake) = story.scheduler.next_deadline().expect("asks again");
         assert_eq!(wake, Wake::BackOff);
-        assert_eq!(story.at(at), [Action::Resolve { host }]);
+        assert_eq!(story.at(at), [Action::Open { host, gate: Gate::Address }]);
     }
     let reason = GiveUpReason::HostDead(FailureKind::ServerFailure);
     let last = story.tell(Event::Unresolved { host, kind: FailureKind::ServerFailure });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Rate, RetrySettings};
 use crate::model::{FailureKind, Time};
-use crate::sched::{Capacity, HostLimits, HostRules, SchedulerSettings, Verdict};
+use crate::sched::{Capacity, Gate, Gates, HostLimits, HostRules, SchedulerSettings, Verdict};
 
 use super::ops::Disturbance;
 use super::world::{Latency, Mood, Name, Protocol, Script};
@@ -140,7 +140,7 @@ parts!(RetrySettings {
     host_memory,
     max_idle_hosts
 });
-parts!(HostRules { concurrency, delay, rate, per_address, needs_address, capacity });
+parts!(HostRules { concurrency, delay, rate, per_address, gates, capacity });
 parts!(Script { latency, mood, name, protocol, address, group });
 
 impl Words for HostLimits {
@@ -182,6 +182,20 @@ impl Words for FailureKind {
     fn read(words: &mut SplitWhitespace<'_>) -> Option<Self> {
         let name = words.next()?;
         Self::ALL.iter().find(|kind| kind.name() == name).copied()
+    }
+}
+
+/// Their names, with a plus between them.
+impl Words for Gates {
+    fn tell(&self) -> String {
+        let names: Vec<_> = Gate::ALL.iter().filter(|gate| self.has(**gate)).map(|gate| format!("{gate:?}")).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join("+") }
+    }
+    fn read(words: &mut SplitWhitespace<'_>) -> Option<Self> {
+        let word = words.next()?;
+        let gate = |name: &str| Gate::ALL.into_iter().find(|gate| format!("{gate:?}") == name);
+        let names = word.split('+').filter(|_| word != "none");
+        names.map(gate).try_fold(Self::NONE, |gates, gate| gate.map(|gate| gates.with(gate)))
     }
 }
 

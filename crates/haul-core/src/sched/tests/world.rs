@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{FailureKind, Time};
-use crate::sched::{HostRules, Verdict};
+use crate::sched::{Gates, HostRules, Verdict};
 
 /// How long an attempt takes.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl Script {
     /// A host without any peculiarity, under `rules`.
     pub(super) fn plain(rules: &HostRules) -> Self {
         Self {
-            rules: HostRules { needs_address: false, ..rules.clone() },
+            rules: HostRules { gates: Gates::NONE, ..rules.clone() },
             latency: Latency::Fixed(Duration::ZERO),
             mood: Mood::Fine,
             name: Name::Known,
