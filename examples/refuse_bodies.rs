@@ -15,7 +15,7 @@ const MOST: u64 = 100_000;
 struct SmallPagesOnly;
 
 impl Hooks for SmallPagesOnly {
-    fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+    fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
         let media_type = head.media_type().unwrap_or("unknown");
         if !media_type.starts_with("text/html") && !media_type.starts_with("text/plain") {
             return BodyUse::Refuse(format!("{media_type} is not wanted").into());

@@ -66,8 +66,8 @@
 //! # And beside these
 //!
 //! - Every setting, with its unit, default and cost: [`config::Config`].
-//! - Code of your own in every fetch: [`model::Hooks`] (sign a request, refuse a body, take it as a stream),
-//!   [`model::Resolve`], a TLS configuration, an address filter: [`engine::Extensions`], [`ClientBuilder`].
+//! - Code of your own in every exchange: [`model::Hooks`] (sign a request, keep cookies, refuse a body, take it as a stream),
+//!   [`model::Resolve`], a TLS configuration, an address filter, a connector: [`engine::Extensions`], [`ClientBuilder`].
 //! - Bodies into files: [`save::SaveBodies`].
 //! - The scheduler alone, pure and without a network, the clock an argument: [`sched::Scheduler`].
 //! - A test server of many hosts that misbehaves to order: the crate `haul-testserver`.

@@ -286,18 +286,18 @@ struct Watcher {
 
 impl Hooks for Watcher {
     fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
-        match request.url.target() {
+        match request.job.url.target() {
             "/forbidden" => return Err("not this one".into()),
             "/panic" => panic!("on purpose"),
             _ => {}
         }
         request.headers.insert("transfer-encoding", "chunked".parse().expect("visible characters"));
-        let signature = format!("{} {}", request.method, request.url.target());
+        let signature = format!("{} {}", request.method, request.job.url.target());
         request.headers.insert("x-signature", signature.parse().expect("visible characters"));
         Ok(())
     }
 
-    fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+    fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
         let length = head.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > 1_000_000) {
             return BodyUse::Refuse("over a megabyte".into());
@@ -310,27 +310,11 @@ impl Hooks for Watcher {
     }
 }
 
-struct Shared(Arc<Watcher>);
-
-impl Hooks for Shared {
-    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
-        self.0.request(request)
-    }
-
-    fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
-        self.0.head(head)
-    }
-
-    fn outcome(&self, outcome: &Outcome) {
-        self.0.outcome(outcome);
-    }
-}
-
 #[test]
 fn hooks_see_requests_heads_and_ends_and_may_refuse() {
     let origin = Origin::start();
     let watcher = Arc::new(Watcher::default());
-    let client = Client::builder().hooks(Shared(Arc::clone(&watcher))).build().expect("valid settings");
+    let client = Client::builder().hooks(Arc::clone(&watcher)).build().expect("valid settings");
     let get = |path: &str| block_on(client.get(origin.url(path)).send());
     let text = block_on(get("/echo").expect("answered").text()).expect("whole");
     assert!(text.contains("x-signature: GET /echo\n"), "{text}");
@@ -347,7 +331,7 @@ fn hooks_see_requests_heads_and_ends_and_may_refuse() {
 #[test]
 fn a_post_without_content_says_so_whatever_hooks_do() {
     let origin = Origin::start();
-    let hooked = Client::builder().hooks(Shared(Arc::default())).build().expect("valid settings");
+    let hooked = Client::builder().hooks(Watcher::default()).build().expect("valid settings");
     let url = origin.url("/echo");
     let told = |request: Request<Client>| {
         let text = block_on(block_on(request.send()).expect("answered").text()).expect("whole");

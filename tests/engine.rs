@@ -1,6 +1,7 @@
 //! The engine as a library, against an origin that misbehaves to order.
 
 mod egress;
+mod exchanges;
 mod settled;
 mod support {
     pub(crate) mod h2_origin;
@@ -786,7 +787,7 @@ fn an_http2_body_that_is_cut_off_leaves_no_file() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let save = Arc::new(SaveBodies::into(directory.path(), Naming::Request).expect("writable"));
     let mut extensions = Extensions::default();
-    extensions.hooks = Some(save.clone());
+    extensions.add_hooks(save.clone());
     let mut config = config();
     config.network.http2_prior_knowledge = true;
     let engine = Engine::with(config, extensions).expect("valid settings");

@@ -4,6 +4,8 @@
 //! `cargo build --examples` first.
 
 mod support {
+    pub(crate) mod httpbin;
+    pub(crate) mod python;
     pub(crate) mod server;
 }
 
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use haul_testserver::Origin;
 use serde_json::Value;
+use support::httpbin::Httpbin;
 use support::server::Server;
 use tempfile::TempDir;
 
@@ -60,6 +63,14 @@ examples! {
                 "http://127.0.0.1/text/5000: 200 OK, 5000 bytes",
             ]
         );
+    }
+
+    cookie_jar(ran) {
+        ran.prints(&[
+            "http://shop.localhost/headers: 200 OK, alice is known",
+            "http://shop.localhost/headers: 200 OK, alice is known",
+            "http://other.localhost/headers: 200 OK, nobody is known",
+        ]);
     }
 
     custom_resolver(ran) {
@@ -279,6 +290,18 @@ fn file_to_ndjson_stops_in_good_order() {
     assert_eq!(succeeded + left, 5000, "every line is accounted for");
     assert!(left > 0, "it was stopped before its end");
     assert_eq!(records(&fs::read_to_string(&to).expect("written")).len() as u64, succeeded);
+}
+
+#[test]
+fn cookie_jar_logs_in_at_a_server_that_nobody_here_wrote() {
+    let Some(httpbin) = Httpbin::start() else { return };
+    let urls = ["/cookies", "/cookies/set/session/alice", "/cookies"].map(|path| httpbin.url(path));
+    let ran = Running::start("cookie_jar", &urls.each_ref().map(String::as_str)).end();
+    ran.prints(&[
+        "http://127.0.0.1/cookies: 200 OK, nobody is known",
+        "http://127.0.0.1/cookies: 200 OK, alice is known",
+        "http://127.0.0.1/cookies: 200 OK, alice is known",
+    ]);
 }
 
 #[test]

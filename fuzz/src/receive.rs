@@ -112,7 +112,7 @@ impl Clock for Virtual {
 struct Taker;
 
 impl Recipient for Taker {
-    fn head(&self, _: &Parts, _: Duration) -> BodyUse {
+    fn head(&self, _: &Parts, _: Duration, _: bool) -> BodyUse {
         BodyUse::Collect
     }
 

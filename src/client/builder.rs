@@ -96,9 +96,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Code of the caller's own in every request. A hook that takes a body as a stream takes it from the response.
-    pub fn hooks(mut self, hooks: impl Hooks + 'static) -> Self {
-        self.extensions.hooks = Some(Arc::new(hooks));
+    /// Code of the caller's own in every exchange, called after that given before. A hook that takes a body as a stream takes it from the
+    /// response.
+    pub fn hooks(mut self, hooks: impl Hooks + Send + Sync + 'static) -> Self {
+        self.extensions.add_hooks(hooks);
+        self
+    }
+
+    /// The same, made by `make` for each thread that fetches; see [`Extensions::add_hooks_per_thread`].
+    pub fn hooks_per_thread<H: Hooks + 'static>(mut self, make: impl Fn() -> H + Send + Sync + 'static) -> Self {
+        self.extensions.add_hooks_per_thread(make);
         self
     }
 

@@ -25,8 +25,7 @@ use crate::model::{Hooks, Resolve};
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Extensions {
-    /// Called before requests, on response heads, on outcomes.
-    pub hooks: Option<Arc<dyn Hooks>>,
+    hooks: Vec<MakeHooks>,
     /// Looks names up instead of the system's name servers, the hosts file and `localhost`. What it answers is remembered
     /// as [`crate::config::DnsSettings`] says; it is called on the threads that fetch, inside a tokio runtime.
     pub resolver: Option<Arc<dyn Resolve + Send + Sync>>,
@@ -72,7 +71,26 @@ pub struct Extensions {
     pub connector: Option<Arc<dyn Connect>>,
 }
 
+/// Makes the hooks of one thread, on that thread.
+pub(crate) type MakeHooks = Arc<dyn Fn() -> Box<dyn Hooks> + Send + Sync>;
+
 impl Extensions {
+    /// Adds hooks behind those added before: one for all threads.
+    pub fn add_hooks(&mut self, hooks: impl Hooks + Send + Sync + 'static) {
+        let hooks = Arc::new(hooks);
+        self.add_hooks_per_thread(move || Arc::clone(&hooks));
+    }
+
+    /// Adds hooks behind those added before: `make` is called on each thread that fetches, for its own, whose state needs no lock.
+    /// A registrable domain belongs to one thread for the whole run. `examples/cookie_jar.rs` has a jar on each thread.
+    pub fn add_hooks_per_thread<H: Hooks + 'static>(&mut self, make: impl Fn() -> H + Send + Sync + 'static) {
+        self.hooks.push(Arc::new(move || Box::new(make())));
+    }
+
+    pub(super) fn hooks(&self) -> &[MakeHooks] {
+        &self.hooks
+    }
+
     /// Whether they go together with these settings.
     pub(super) fn check(&self, network: &NetworkSettings) -> Result<(), StartError> {
         let remote_dns = network.egress.iter().any(|egress| egress.remote_dns);
@@ -87,7 +105,7 @@ impl Extensions {
 impl fmt::Debug for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Extensions")
-            .field("hooks", &self.hooks.is_some())
+            .field("hooks", &self.hooks.len())
             .field("resolver", &self.resolver.is_some())
             .field("tls", &self.tls.is_some())
             .field("address_filter", &self.address_filter.is_some())

@@ -45,7 +45,7 @@ pub enum Naming {
 ///
 /// let save = Arc::new(SaveBodies::into(directory.path(), Naming::Request)?);
 /// let mut extensions = Extensions::default();
-/// extensions.hooks = Some(save.clone());
+/// extensions.add_hooks(save.clone());
 /// let engine = Engine::with(haul::config::Config::default(), extensions)?;
 /// let report = engine.run(Box::new(haul::source::Urls::new([url])), Box::new(haul::sink::Null));
 /// save.close();
@@ -94,7 +94,7 @@ impl SaveBodies {
 }
 
 impl Hooks for SaveBodies {
-    fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+    fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
         if !head.last || !head.status.is_success() {
             return BodyUse::Collect;
         }

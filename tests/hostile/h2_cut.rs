@@ -215,7 +215,7 @@ impl Clock for Started {
 struct Collecting;
 
 impl Recipient for Collecting {
-    fn head(&self, _: &http::response::Parts, _: Duration) -> BodyUse {
+    fn head(&self, _: &http::response::Parts, _: Duration, _: bool) -> BodyUse {
         BodyUse::Collect
     }
 

@@ -196,7 +196,7 @@ impl AsyncWrite for Pieces {
 struct Anyone;
 
 impl Recipient for Anyone {
-    fn head(&self, _: &Parts, _: Duration) -> BodyUse {
+    fn head(&self, _: &Parts, _: Duration, _: bool) -> BodyUse {
         BodyUse::Collect
     }
 

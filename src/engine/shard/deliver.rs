@@ -54,7 +54,7 @@ impl Shard {
     /// Counts an outcome, and hands it to the one it is for.
     pub(super) fn deliver(&self, outcome: Outcome) {
         self.outbox.count(&outcome);
-        self.requests.tell_hooks(&outcome);
+        self.requests.hooks().outcome(&outcome);
         self.log_outcome(&outcome);
         self.outbox.put(outcome);
     }

@@ -56,6 +56,7 @@ impl Shard {
             wire_bytes: exchanged.wire_bytes,
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
+        self.requests.hooks().attempt(&flight.job, &attempt);
         if !facts.is_free() {
             let (took, failed) = (attempt.timings.total, attempt.result.is_err());
             self.hosts.change(host, |host| host.count_attempt(took, failed, reused, now));

@@ -19,6 +19,7 @@ mod deliver;
 mod end;
 mod flight;
 mod habits;
+mod hooks;
 mod host;
 mod hosts;
 mod keepsakes;
@@ -37,6 +38,7 @@ mod scarcity;
 mod start;
 mod steer;
 mod stowage;
+mod tee;
 mod turn;
 
 use std::cell::RefCell;

@@ -84,19 +84,21 @@ impl Recipient for ForFlight<'_> {
         self.flight.reply().is_none()
     }
 
-    fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse {
+    fn head(&self, head: &Parts, first_byte: Duration, followed: bool) -> BodyUse {
         self.shard.head_came(self.flight.host);
-        let (requests, reply) = (&self.shard.requests, self.flight.reply());
-        if requests.hooks().is_none() && reply.is_none() {
-            return self.collect(head);
+        let (hooks, reply) = (self.shard.requests.hooks(), self.flight.reply());
+        if hooks.is_empty() && (reply.is_none() || followed) {
+            return if followed { BodyUse::Collect } else { self.collect(head) };
         }
         let parts = head;
         let mut head = ResponseHead::new(&self.flight.job, head.status, head.version, &head.headers);
         head.remote = self.remote;
         head.reused = self.flight.dial.is_none();
         head.timings = self.flight.timings(Some(first_byte), None, Duration::ZERO);
-        head.last = self.shard.is_last(self.flight, parts);
-        match (requests.wish(&head), reply) {
+        head.followed = followed;
+        head.last = !followed && self.shard.is_last(self.flight, parts);
+        match (hooks.response(&head), reply) {
+            (BodyUse::Collect, _) if followed => BodyUse::Collect,
             (BodyUse::Collect, Some(reply)) if head.last => {
                 let body_use = reply.head(&head);
                 self.flight.handed_over.set(matches!(body_use, BodyUse::Stream(_)));

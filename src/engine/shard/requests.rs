@@ -1,8 +1,8 @@
-//! The run's requests: what each says, what the user's hooks make of it, and what is kept of its response.
+//! The run's requests: what each says, and what is kept of its response.
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::LOCATION;
@@ -10,26 +10,15 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
 use super::flight::{Flight, abandoned};
+use super::hooks::HookList;
 use crate::config::{BodySettings, Config};
 use crate::conn::{Addressee, Context, Recipient, RequestBody, RequestTemplate};
 use crate::engine::clock::SystemClock;
 use crate::engine::shared::Shared;
 use crate::engine::template::request_template;
-use crate::model::{
-    Attempt, BodyUse, Failure, FailureKind, HeaderList, Hooks, Job, Outcome, Phase, RequestHead, ResponseHead, Time,
-    WebUrl,
-};
+use crate::model::{Attempt, Failure, FailureKind, HeaderList, Job, Phase, RequestHead, Time, WebUrl};
 use crate::policy::redirect::{self, Asked, Decision};
-use crate::source::OURS;
 use crate::work;
-
-/// What a job is told whose hook panicked.
-const PANICKED: &str = "a hook panicked; its message is on standard error";
-
-/// Calls code that is not ours: its panic must not take a permit or a job along.
-fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call)).ok()
-}
 
 /// The most headers that room is kept for.
 const MOST_SPARE: usize = 64;
@@ -49,6 +38,7 @@ pub(super) struct Requests {
     redirect_body: BodySettings,
     /// The room of the last response's headers, for the next request's.
     spare_headers: Cell<HeaderMap>,
+    hooks: HookList,
 }
 
 impl Requests {
@@ -57,6 +47,7 @@ impl Requests {
             template: request_template(&shared.config),
             redirect_body: redirect_body(&shared.config.body),
             spare_headers: Cell::default(),
+            hooks: HookList::made_by(shared.extensions.hooks()),
             shared: Arc::clone(shared),
         }
     }
@@ -77,6 +68,7 @@ impl Requests {
         flight: &Flight,
         addressee: &Addressee,
         version: Version,
+        remote: Option<SocketAddr>,
     ) -> Result<(), Failure> {
         if flight.is_abandoned() {
             return Err(abandoned());
@@ -86,7 +78,7 @@ impl Requests {
             let message = "the URL's host can't be put into an HTTP/2 request; try it with HTTP/1.1 alone";
             Failure::new(Phase::Send, FailureKind::BadRequest, message)
         };
-        let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, request.headers_mut()));
+        let prepared = filled.ok_or_else(unfit).and_then(|()| self.ask_hooks(flight, remote, request));
         match prepared {
             // After the hooks, which can't say anything about it.
             Ok(()) => self.template.tell_length(request, &flight.job),
@@ -165,32 +157,24 @@ impl Requests {
         }
     }
 
-    pub(super) fn hooks(&self) -> Option<&dyn Hooks> {
-        self.shared.extensions.hooks.as_deref()
+    /// The user's own code.
+    pub(super) const fn hooks(&self) -> &HookList {
+        &self.hooks
     }
 
-    /// Lets the run's hooks change the request, or refuse it. What would break the framing is taken out again.
-    pub(super) fn ask_hooks(&self, flight: &Flight, headers: &mut HeaderMap) -> Result<(), Failure> {
-        let Some(hooks) = self.hooks() else { return Ok(()) };
-        let (url, method, earlier_attempts) = (&flight.job.url, self.method(flight), work::attempts(&flight.job));
-        let mut head = RequestHead::new(url, method, earlier_attempts, headers);
-        let refused = guarded(|| hooks.request(&mut head)).unwrap_or_else(|| Err(PANICKED.into()));
-        OURS.iter().for_each(|name| drop(headers.remove(name)));
-        refused.map_err(|message| Failure::new(Phase::Queue, FailureKind::Unwanted, message))
-    }
-
-    /// What the run's hooks want to be done with the body behind this head.
-    pub(super) fn wish(&self, head: &ResponseHead<'_>) -> BodyUse {
-        let refusal = || BodyUse::Refuse(PANICKED.into());
-        self.hooks().map_or(BodyUse::Collect, |hooks| guarded(|| hooks.head(head)).unwrap_or_else(refusal))
-    }
-
-    /// Tells the run's hooks of an outcome.
-    pub(super) fn tell_hooks(&self, outcome: &Outcome) {
-        if let Some(hooks) = self.hooks() {
-            // There is nobody to tell of a panic but its own message.
-            let _ = guarded(|| hooks.outcome(outcome));
+    fn ask_hooks(
+        &self,
+        flight: &Flight,
+        remote: Option<SocketAddr>,
+        request: &mut Request<RequestBody>,
+    ) -> Result<(), Failure> {
+        if self.hooks.is_empty() {
+            return Ok(());
         }
+        let version = request.version();
+        let mut head = RequestHead::new(&flight.job, self.method(flight), request.headers_mut());
+        (head.version, head.remote, head.earlier_attempts) = (version, remote, work::attempts(&flight.job));
+        self.hooks.request(&mut head)
     }
 }
 
@@ -199,7 +183,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::shard::hooks::PANICKED;
     use crate::engine::{Engine, Extensions};
+    use crate::model::Hooks;
     use crate::sched::HostId;
 
     /// Adds a header, tries to break the framing, refuses what is secret, and panics where it is asked to.
@@ -208,24 +194,25 @@ mod tests {
 
     impl Hooks for Meddling {
         fn request(&self, head: &mut RequestHead<'_>) -> Result<(), Box<str>> {
-            assert!(!head.url.as_str().contains("panic"), "as asked");
+            assert!(!head.job.url.as_str().contains("panic"), "as asked");
             let length = HeaderValue::from_static("7");
             head.headers.insert(http::header::CONTENT_LENGTH, length);
             head.headers.insert("x-mine", HeaderValue::from_static("1"));
-            if head.url.as_str().contains("secret") { Err("not that one".into()) } else { Ok(()) }
+            if head.job.url.as_str().contains("secret") { Err("not that one".into()) } else { Ok(()) }
         }
     }
 
     fn prepared(url: &str) -> (Result<(), Failure>, Request<RequestBody>) {
         let mut config = Config::default();
         config.limits.shards = 1;
-        let extensions = Extensions { hooks: Some(Arc::new(Meddling)), ..Extensions::default() };
+        let mut extensions = Extensions::default();
+        extensions.add_hooks(Meddling);
         let requests = Requests::new(&Engine::with(config, extensions).expect("a machine that can run haul").shared);
         let url = WebUrl::parse(url).expect("a URL").0;
         let addressee = requests.addressee(&url);
         let flight = Flight::new(HostId(0), Job::new(0, url, Time::ZERO), Time::ZERO, Duration::ZERO);
         let mut request = Request::default();
-        let result = requests.prepare(&mut request, &flight, &addressee, Version::HTTP_11);
+        let result = requests.prepare(&mut request, &flight, &addressee, Version::HTTP_11, None);
         (result, request)
     }
 

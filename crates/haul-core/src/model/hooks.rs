@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,30 +13,33 @@ use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::failure::Failure;
 use super::job::Job;
-use super::outcome::Outcome;
+use super::outcome::{Attempt, Outcome};
 use super::timing::Timings;
-use super::url::WebUrl;
 
 /// A request about to be sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
-    /// Where it goes: the URL given, or the redirect target reached so far.
-    pub url: &'a WebUrl,
+    /// The job it is sent for: its URL is the one given, or the redirect target reached so far.
+    pub job: &'a Job,
     /// Its method.
     pub method: &'a Method,
+    /// The protocol that it goes out over.
+    pub version: Version,
+    /// The peer; `None` over a Unix socket, and where its name was looked up at the far end.
+    pub remote: Option<SocketAddr>,
     /// Attempts of this job that ended before this one; 0 for the first.
     pub earlier_attempts: u32,
-    /// Its headers, haul's own included. `content-length`, `transfer-encoding` and `connection` are haul's own: what
-    /// is put there is taken out again.
+    /// Its headers as they are sent, haul's own and what hooks before this one have made of them included. What is changed of
+    /// `content-length`, `transfer-encoding` and `connection` is changed back.
     pub headers: &'a mut HeaderMap,
 }
 
 impl<'a> RequestHead<'a> {
-    /// What hooks are given. For tests of hooks.
+    /// The head of a job's first attempt over HTTP/1.1. For tests of hooks, which set the other fields.
     #[must_use]
-    pub const fn new(url: &'a WebUrl, method: &'a Method, earlier_attempts: u32, headers: &'a mut HeaderMap) -> Self {
-        Self { url, method, earlier_attempts, headers }
+    pub const fn new(job: &'a Job, method: &'a Method, headers: &'a mut HeaderMap) -> Self {
+        Self { job, method, version: Version::HTTP_11, remote: None, earlier_attempts: 0, headers }
     }
 }
 
@@ -60,6 +64,8 @@ pub struct ResponseHead<'a> {
     /// Whether this response is the job's result if its body comes whole. False where its status (408, 429, 502, 503, 504)
     /// may lead to another attempt: the job has one left, the run is not being stopped, the pause that it asks for is not too long.
     pub last: bool,
+    /// Whether it is a redirect that is followed if it may be: then its body is read for the connection's sake, and given to nobody.
+    pub followed: bool,
 }
 
 impl<'a> ResponseHead<'a> {
@@ -68,7 +74,7 @@ impl<'a> ResponseHead<'a> {
     #[must_use]
     pub fn new(job: &'a Job, status: StatusCode, version: Version, headers: &'a HeaderMap) -> Self {
         let timings = Timings::default();
-        Self { job, status, version, headers, remote: None, reused: false, timings, last: true }
+        Self { job, status, version, headers, remote: None, reused: false, timings, last: true, followed: false }
     }
 
     /// The body's length on the wire, where the head says it.
@@ -124,7 +130,7 @@ pub enum BodyUse {
 /// struct CountLines;
 ///
 /// impl Hooks for CountLines {
-///     fn head(&self, _: &ResponseHead<'_>) -> BodyUse {
+///     fn body(&self, _: &ResponseHead<'_>) -> BodyUse {
 ///         BodyUse::Stream(Box::new(Lines(0)))
 ///     }
 /// }
@@ -152,14 +158,15 @@ pub trait BodyWriter {
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>>;
 }
 
-/// A user's own code in every fetch of a run. Every method has a default that changes nothing.
+/// A user's own code in every exchange of a run: each attempt, each redirect. Every method has a default that changes nothing.
 ///
-/// The calls come from the threads that fetch, several at once: they must not block. One that panics refuses its request or
-/// response.
+/// A run may have several, called in their order. The calls come from the threads that fetch, and must not block. A thread may have
+/// one of its own, with state that needs no lock: each registrable domain belongs to one thread for the whole run, and with it
+/// all exchanges with its hosts. One that panics refuses its request or response.
 ///
 /// ```
 /// # extern crate haul_core as haul;
-/// use haul::model::{BodyUse, Failure, Hooks, Job, RequestHead, ResponseHead, Time, WebUrl};
+/// use haul::model::{BodyUse, Hooks, Job, RequestHead, ResponseHead, Time, WebUrl};
 /// use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 ///
 /// struct Polite;
@@ -171,7 +178,7 @@ pub trait BodyWriter {
 ///         Ok(())
 ///     }
 ///
-///     fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+///     fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
 ///         match head.headers.get("content-type") {
 ///             Some(media) if media == "video/mp4" => BodyUse::Refuse("no videos".into()),
 ///             _ => BodyUse::Collect,
@@ -179,34 +186,67 @@ pub trait BodyWriter {
 ///     }
 /// }
 ///
-/// let ((url, _), mut headers) = (WebUrl::parse("http://a.example/film")?, HeaderMap::new());
-/// assert!(Polite.request(&mut RequestHead::new(&url, &Method::GET, 0, &mut headers)).is_ok());
+/// let (job, mut headers) = (Job::new(0, WebUrl::parse("http://a.example/film")?.0, Time::ZERO), HeaderMap::new());
+/// assert!(Polite.request(&mut RequestHead::new(&job, &Method::GET, &mut headers)).is_ok());
 /// assert_eq!(headers["x-attempt"], "1");
-/// let job = Job::new(0, url, Time::ZERO);
 /// headers.insert("content-type", HeaderValue::from_static("video/mp4"));
-/// let use_of = Polite.head(&ResponseHead::new(&job, StatusCode::OK, Version::HTTP_11, &headers));
+/// let use_of = Polite.body(&ResponseHead::new(&job, StatusCode::OK, Version::HTTP_11, &headers));
 /// assert!(matches!(use_of, BodyUse::Refuse(_)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Hooks: Send + Sync {
+pub trait Hooks {
     /// Called before each request is sent, redirects and retries included: to sign it, to set a token, to refuse it.
     ///
     /// # Errors
-    /// The request is not sent; the job fails with kind `unwanted` and this message.
+    /// The request is not sent, and no other hook is asked; the job fails with kind `unwanted` and this message.
     fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
         let _ = request;
         Ok(())
     }
 
-    /// Called for each response head but those of redirects that are followed: says what becomes of the body.
-    fn head(&self, head: &ResponseHead<'_>) -> BodyUse {
+    /// Called for each response head, before anything is decided by it: of redirects that are followed and of responses that may be tried
+    /// again, too.
+    fn head(&self, head: &ResponseHead<'_>) {
+        let _ = head;
+    }
+
+    /// Called for each response head but those of redirects that are followed: says what becomes of the body. It is refused if one of
+    /// the hooks refuses it, and goes to all that want it as a stream.
+    fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
         let _ = head;
         BodyUse::Collect
+    }
+
+    /// Called at the end of each attempt, whatever becomes of its job: it may be tried again, or go on at a redirect's target.
+    fn attempt(&self, job: &Job, attempt: &Attempt) {
+        let _ = (job, attempt);
     }
 
     /// Called once for each job that ended with a response or a failure, before its record is written.
     fn outcome(&self, outcome: &Outcome) {
         let _ = outcome;
+    }
+}
+
+impl<H: Hooks + ?Sized> Hooks for Arc<H> {
+    fn request(&self, request: &mut RequestHead<'_>) -> Result<(), Box<str>> {
+        (**self).request(request)
+    }
+
+    fn head(&self, head: &ResponseHead<'_>) {
+        (**self).head(head);
+    }
+
+    fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
+        (**self).body(head)
+    }
+
+    fn attempt(&self, job: &Job, attempt: &Attempt) {
+        (**self).attempt(job, attempt);
+    }
+
+    fn outcome(&self, outcome: &Outcome) {
+        (**self).outcome(outcome);
     }
 }
 

@@ -28,8 +28,8 @@ use haul_core::policy::redirect;
 
 /// Whom a response is for.
 pub trait Recipient {
-    /// The head is here: says what becomes of the body. Not asked for redirects that are followed.
-    fn head(&self, head: &Parts, first_byte: Duration) -> BodyUse;
+    /// The head is here: says what becomes of the body. `followed`: of a redirect that is followed, whose body nobody gets.
+    fn head(&self, head: &Parts, first_byte: Duration, followed: bool) -> BodyUse;
 
     /// Where the memory for decoding a body is asked for, where it is rationed. Asked after [`Self::head`].
     fn room(&self) -> Option<Box<dyn Room>> {
@@ -286,9 +286,9 @@ where
     }
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
-    let body_use = match (&framing, followed) {
-        (Ok(_), None) => context.recipient.head(&head, now.since(watch.started())),
-        _ => BodyUse::Collect,
+    let body_use = match &framing {
+        Ok(_) => context.recipient.head(&head, now.since(watch.started()), followed.is_some()),
+        Err(_) => BodyUse::Collect,
     };
     reached.head_came(head, now);
     let end = framing?;

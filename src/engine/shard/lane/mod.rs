@@ -98,7 +98,7 @@ impl Shard {
             next = match next {
                 Next::Flight(flight) => {
                     let version = H::Connection::PROTOCOL.version();
-                    let exchanged = match self.requests.prepare(&mut request, &flight, &addressee, version) {
+                    let exchanged = match self.requests.prepare(&mut request, &flight, &addressee, version, remote) {
                         Ok(()) => {
                             // All that are ready take their responses, then all of them send: a server on the same machine
                             // wakes up once for all of them.

@@ -58,7 +58,9 @@ fn fetch_all(mode: Mode, task: &Task, stop: &Stop, watch: Option<&Watch>) -> Res
     let engine = |_| {
         let feed = Feed::new(Arc::clone(&shared), mode.portion(task.knobs));
         let mut extensions = Extensions::default();
-        extensions.hooks = feed.hooks();
+        if let Some(hooks) = feed.hooks() {
+            extensions.add_hooks(hooks);
+        }
         Ok((Engine::with(config.clone(), extensions)?, feed))
     };
     let engines: Result<Vec<_>, StartError> = (0..mode.engines(task.knobs)).map(engine).collect();

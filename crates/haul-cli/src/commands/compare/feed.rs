@@ -96,8 +96,8 @@ impl Feed {
     }
 
     /// What its engine has to be given to tell it what has ended; `None`: it does not ask.
-    pub(super) fn hooks(&self) -> Option<Arc<dyn Hooks>> {
-        self.portion.map(|_| Arc::clone(&self.gate) as Arc<dyn Hooks>)
+    pub(super) fn hooks(&self) -> Option<Arc<impl Hooks + Send + Sync + use<>>> {
+        self.portion.map(|_| Arc::clone(&self.gate))
     }
 
     /// Waits until there may be more; how many there may be, at least one.

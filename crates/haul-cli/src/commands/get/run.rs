@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use haul::engine::{Engine, Extensions, Handle, RunReport};
-use haul::model::{Hooks, Sink, Source};
+use haul::model::{Sink, Source};
 use haul::save::SaveBodies;
 use haul::source::{Input, Inputs};
 
@@ -65,7 +65,9 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let save = plan.output.save.as_ref().map(|(directory, naming)| SaveBodies::into(directory, *naming).map(Arc::new));
     let save = save.transpose().map_err(|error| error.to_string())?;
     let mut extensions = Extensions::default();
-    extensions.hooks = save.clone().map(|save| save as Arc<dyn Hooks>);
+    if let Some(save) = &save {
+        extensions.add_hooks(Arc::clone(save));
+    }
     let budget = plan.config.limits.max_memory;
     let settings = plan.report.as_ref().map(|_| page::settings(&plan.config)).unwrap_or_default();
     address_space::check(plan.config.limits.shards)?;
