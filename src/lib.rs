@@ -74,10 +74,10 @@
 //! - A runnable program for each habit people bring from other tools, as one after the other, as completed, batches,
 //!   time-outs and retries, streaming to disk, or under tower: the folder `examples/`.
 
-pub(crate) use haul_core::{attempt, policy, pool, work};
+pub(crate) use haul_core::{attempt, policy, pool, protocol, work};
 #[doc(inline)]
 pub use haul_core::{config, model, sched};
-pub(crate) use haul_net::{body, conn, dial, dns, protocol, wait};
+pub(crate) use haul_net::{body, conn, dial, dns, wait};
 
 mod client;
 pub mod engine;

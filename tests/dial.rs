@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use haul::config::{Config, ConnectTo, EgressSettings, FamilyPreference, ResolveRule};
 use haul::model::{Egress, FailureKind, Phase, Scheme};
+use haul_core::protocol::Protocol;
 use haul_net::dial::{Cause, Connect, Connecting, Destination, DialError, Dialed, Io, Route, Target, Tls};
 use haul_net::dns::Resolver;
-use haul_net::protocol::Protocol;
 use rustls::HandshakeKind;
 use support::certs::{Authority, Leaf};
 use support::dialing::{Names, dial, dialer};

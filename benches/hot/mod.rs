@@ -14,6 +14,7 @@ use haul::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, Sc
 use haul::sink::{RecordFields, append_line};
 use haul::source::{Input, InputSettings, Inputs};
 use haul_core::pool::{Acquired, ConnId, Demand, Pool};
+use haul_core::protocol::Protocol;
 use http::Version;
 
 /// Requests in flight.
@@ -91,7 +92,7 @@ pub(crate) fn take_and_park(hosts: u64) -> impl FnMut() {
         .map(|n| {
             let host = n % hosts;
             assert!(matches!(pool.acquire(host, Demand::SINGLE, now), Acquired::Dial { .. }));
-            pool.dialed(host, 1, now)
+            pool.dialed(host, Protocol::Http1, 1, now)
         })
         .collect();
     for id in opened {

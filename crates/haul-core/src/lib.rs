@@ -9,5 +9,6 @@ pub mod config;
 pub mod model;
 pub mod policy;
 pub mod pool;
+pub mod protocol;
 pub mod sched;
 pub mod work;

@@ -9,6 +9,5 @@ pub mod body;
 pub mod conn;
 pub mod dial;
 pub mod dns;
-pub mod protocol;
 mod tls_words;
 pub mod wait;

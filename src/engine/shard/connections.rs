@@ -163,6 +163,7 @@ mod tests {
     use crate::engine::mailbox::Mailbox;
     use crate::model::{Job, WebUrl};
     use crate::pool::{Acquired, Demand, Habits};
+    use crate::protocol::Protocol;
     use crate::sched::HostId;
 
     const KEY: PoolKey = (1, Egress(0));
@@ -187,7 +188,7 @@ mod tests {
             Demand { slots: 1, waiting: 0, habits: Habits::default(), once: false, again: false, not_before: 0 };
         let acquired = connections.pool_mut().acquire(KEY, demand, Time::ZERO);
         assert!(matches!(acquired, Acquired::Dial { .. }), "{acquired:?}");
-        let id = connections.pool_mut().dialed(KEY, 1, Time::ZERO);
+        let id = connections.pool_mut().dialed(KEY, Protocol::Http1, 1, Time::ZERO);
         let mailbox = Rc::new(Mailbox::default());
         connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
         (id, mailbox)

@@ -73,7 +73,7 @@ impl Shard {
         match H1::new(dialed.io, &self.shared.config.body).await {
             Ok(h1) => {
                 let now = self.clock.now();
-                let id = self.connections.pool_mut().dialed(key, 1, now);
+                let id = self.connections.pool_mut().dialed(key, Protocol::Http1, 1, now);
                 self.break_in(id, flight.host, self.requests.is_once(&flight));
                 let ending = self.log_opened(&flight, id, remote, Protocol::Http1, resumed);
                 let mailbox = Rc::new(Mailbox::default());
@@ -105,7 +105,7 @@ impl Shard {
                 // the host's other connections are allowed.
                 let slots = self.slots_known(flight.host).unwrap_or_else(|| self.streams(usize::MAX));
                 let now = self.clock.now();
-                let id = self.connections.pool_mut().dialed(key, slots, now);
+                let id = self.connections.pool_mut().dialed(key, Protocol::Http2, slots, now);
                 self.break_in(id, flight.host, false);
                 let ending = self.log_opened(&flight, id, remote, Protocol::Http2, resumed);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote, ending.clone())));

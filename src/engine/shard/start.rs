@@ -1,6 +1,5 @@
 //! The beginning of an attempt: a place on a connection for it.
 
-use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use super::Shard;
@@ -72,7 +71,7 @@ impl Shard {
     /// Streams that each of the host's HTTP/2 connections is allowed, if it has had any.
     pub(super) fn slots_known(&self, host: HostId) -> Option<u32> {
         match self.sched.borrow().host_capacity(host) {
-            Capacity::Unknown | Capacity::OneEach | Capacity::Streams(NonZeroU32::MIN) => None,
+            Capacity::Unknown | Capacity::OneEach => None,
             Capacity::Streams(all) => Some((all.get() / self.shared.config.pool.max_h2_connections.max(1)).max(1)),
         }
     }

@@ -5,7 +5,7 @@
 //! what it is told. Nothing is raced: a dial is asked for only when no live connection has room.
 //!
 //! Invariants: open + dialling ≤ budget; a slot is handed out once until it is released; a connection past its age or
-//! draining is never handed out. Must not know: sockets, tasks, HTTP, the scheduler.
+//! draining is never handed out. Must not know: sockets, tasks, messages, the scheduler.
 
 mod habits;
 mod idle;
@@ -20,6 +20,7 @@ use slab::Slab;
 
 use crate::config::PoolSettings;
 use crate::model::{CloseReason, Time};
+use crate::protocol::Protocol;
 pub use habits::{Habits, SOON};
 use idle::{IdleLinks, IdleOrder};
 
@@ -96,9 +97,9 @@ impl Demand {
     fn suits<K>(&self, conn: &Conn<K>, now: Time) -> bool {
         let idle = || now.since(conn.idle_since);
         now < conn.expires
-            && (self.not_before == 0 || (conn.birth >= self.not_before && (conn.is_h2 || conn.served == 0)))
+            && (self.not_before == 0 || (conn.birth >= self.not_before && (conn.tells_apart() || conn.served == 0)))
             && (!self.again || conn.used < conn.proven)
-            && (!self.once || conn.is_h2 || self.habits.is_safe(conn.served, idle()))
+            && (!self.once || conn.tells_apart() || self.habits.is_safe(conn.served, idle()))
     }
 }
 
@@ -134,8 +135,7 @@ struct Conn<K> {
     /// Requests that ended well since `cap` last changed.
     calm: u32,
     used: u32,
-    /// Whether it was opened for more than one request at once: then its peer can say which of them it has not processed.
-    is_h2: bool,
+    protocol: Protocol,
     /// Failing statuses in a row.
     failing: u8,
     /// Requests served so far.
@@ -150,6 +150,11 @@ struct Conn<K> {
 }
 
 impl<K> Conn<K> {
+    /// Whether its peer can say which of its requests it has not processed (GOAWAY, RFC 9113 §6.8).
+    const fn tells_apart(&self) -> bool {
+        matches!(self.protocol, Protocol::Http2)
+    }
+
     const fn has_room(&self) -> bool {
         self.used < self.slots && self.draining.is_none()
     }
@@ -410,8 +415,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     }
 
     /// A dial succeeded: the connection joins the pool with one slot taken, for the request that waited for it.
-    /// `slots` is 1 for HTTP/1.1.
-    pub fn dialed(&mut self, key: K, slots: u32, now: Time) -> ConnId {
+    /// `slots`: how many requests it carries at once; 1 over HTTP/1.1.
+    pub fn dialed(&mut self, key: K, protocol: Protocol, slots: u32, now: Time) -> ConnId {
         self.dial_ended(key);
         self.budget = (self.budget + 1).min(self.most);
         let age = self.settings.max_age;
@@ -421,7 +426,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             birth: self.births,
             slots: slots.max(1),
             allowed: slots.max(1),
-            is_h2: slots > 1,
+            protocol,
             cap: u32::MAX,
             proven: u32::MAX,
             calm: 0,

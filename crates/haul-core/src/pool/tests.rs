@@ -10,10 +10,15 @@ fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
+/// A dial has succeeded: HTTP/2 where it carries several at once.
+fn dialed(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
+    pool.dialed(key, if slots > 1 { Protocol::Http2 } else { Protocol::Http1 }, slots, now)
+}
+
 /// Dials one connection for `key` and leaves its first slot taken.
 fn open(pool: &mut Pool<u32>, key: u32, slots: u32, now: Time) -> ConnId {
     assert!(matches!(pool.acquire(key, Demand::SINGLE, now), Acquired::Dial { .. }));
-    pool.dialed(key, slots, now)
+    dialed(pool, key, slots, now)
 }
 
 #[test]
@@ -130,7 +135,7 @@ fn requests_wait_for_a_dial_that_will_carry_them_and_for_no_more_connections_tha
     assert_eq!(pool.acquire(KEY, demand(1), ms(0)), Acquired::Wait);
     assert_eq!(pool.acquire(KEY, demand(2), ms(0)), Acquired::Dial { evict: None }, "the first carries three");
     assert_eq!(pool.acquire(KEY, demand(9), ms(0)), Acquired::Wait, "two connections are allowed");
-    let id = pool.dialed(KEY, 3, ms(1));
+    let id = dialed(&mut pool, KEY, 3, ms(1));
     assert_eq!(pool.acquire(KEY, demand(2), ms(1)), Acquired::Slot(id));
     pool.dial_failed(KEY);
     assert_eq!(pool.acquire(KEY, demand(1), ms(1)), Acquired::Slot(id));
@@ -159,11 +164,11 @@ fn a_connection_that_is_on_its_way_out_holds_no_place_of_those_that_a_host_may_h
     pool.drain(drained, CloseReason::Failed);
     pool.drain(drained, CloseReason::GoAway);
     assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None }, "in the place of the drained one");
-    let old = pool.dialed(KEY, 3, ms(1));
+    let old = dialed(&mut pool, KEY, 3, ms(1));
     assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Slot(old));
     assert_eq!(pool.release(old, true, ms(200)), Released::Shared);
     assert_eq!(pool.acquire(KEY, demand, ms(200)), Acquired::Dial { evict: None }, "in the place of the old one");
-    let full = pool.dialed(KEY, 1, ms(200));
+    let full = dialed(&mut pool, KEY, 1, ms(200));
     assert_eq!(pool.release(drained, true, ms(201)), Released::Close(CloseReason::Failed));
     assert_eq!(pool.release(old, true, ms(201)), Released::Close(CloseReason::MaxAge));
     assert_eq!(pool.acquire(KEY, demand, ms(201)), Acquired::Wait, "one is open, and one is allowed");
@@ -279,7 +284,7 @@ fn random_run(seed: u64) {
                 let key = dialing.swap_remove(rng.usize(0..dialing.len()));
                 if rng.bool() {
                     let slots = rng.u32(1..4);
-                    let id = pool.dialed(key, slots, now);
+                    let id = dialed(&mut pool, key, slots, now);
                     assert!(used.insert(id, (key, 1, slots)).is_none());
                 } else {
                     pool.dial_failed(key);
@@ -392,7 +397,7 @@ fn one_opened_since_that_has_carried_a_request_won_t_do_over_http1() {
     pool.release(old, true, ms(1));
     let demand = Demand { not_before: pool.opened(), ..Demand::SINGLE };
     assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Dial { evict: None });
-    let since = pool.dialed(KEY, 1, ms(1));
+    let since = dialed(&mut pool, KEY, 1, ms(1));
     pool.release(since, true, ms(2));
     assert_eq!(pool.acquire(KEY, demand, ms(2)), Acquired::Dial { evict: None }, "it may be as worn");
 }
@@ -406,7 +411,7 @@ fn only_a_connection_opened_since_will_do_and_the_old_ones_hold_up_no_dial() {
     assert_eq!(pool.opened(), 1);
     assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Dial { evict: None });
     assert_eq!(pool.acquire(KEY, demand(0), ms(0)), Acquired::Wait, "for the one that is on its way");
-    let new = pool.dialed(KEY, 3, ms(1));
+    let new = dialed(&mut pool, KEY, 3, ms(1));
     assert_eq!(pool.acquire(KEY, demand(0), ms(1)), Acquired::Slot(new));
     assert_eq!(pool.acquire(KEY, Demand { not_before: 0, ..demand(0) }, ms(1)), Acquired::Slot(new));
     assert_eq!(pool.acquire(KEY, Demand { not_before: 0, ..demand(0) }, ms(1)), Acquired::Slot(old));
@@ -449,6 +454,16 @@ fn what_may_be_sent_once_goes_over_a_connection_that_can_be_relied_on() {
 }
 
 #[test]
+fn a_connection_over_http2_that_is_allowed_one_stream_is_none_over_http1() {
+    let mut pool = pool(10);
+    assert!(matches!(pool.acquire(KEY, Demand::SINGLE, ms(0)), Acquired::Dial { .. }));
+    let id = pool.dialed(KEY, Protocol::Http2, 1, ms(0));
+    pool.release(id, true, ms(1));
+    let demand = Demand { once: true, not_before: 0, ..Demand::SINGLE };
+    assert_eq!(pool.acquire(KEY, demand, ms(1)), Acquired::Slot(id), "GOAWAY tells");
+}
+
+#[test]
 fn a_connection_is_kept_for_no_longer_than_it_lasts() {
     let mut pool = pool(10);
     let id = open(&mut pool, KEY, 1, ms(0));
@@ -473,7 +488,7 @@ fn sockets_are_given_away_unused_ones_first_then_those_idle_for_longest() {
     assert_eq!(pool.part_with(9, 0), (0, vec![]));
     pool.gain(1);
     assert_eq!(pool.acquire(KEY, Demand::SINGLE, ms(9)), Acquired::Dial { evict: None });
-    pool.dialed(KEY, 1, ms(9));
+    dialed(&mut pool, KEY, 1, ms(9));
     assert_eq!((pool.budget(), pool.sockets()), (3, 3), "the dial that succeeds finds no budget to raise");
 }
 

@@ -7,7 +7,7 @@ use haul_core::model::{Clock, CloseReason};
 use http::{Method, Request};
 
 use super::{Context, Exchanged, LazyTimer, RequestBody};
-use crate::protocol::Protocol;
+use haul_core::protocol::Protocol;
 
 /// A connection that exchanges requests for responses.
 pub trait Connection {

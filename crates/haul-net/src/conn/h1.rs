@@ -20,9 +20,9 @@ use super::error::Mapped;
 use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
 use super::wire::{Tap, Wire};
 use super::{LazyTimer, RequestBody, error, framing};
-use crate::protocol::Protocol;
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
+use haul_core::protocol::Protocol;
 
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]

@@ -27,9 +27,9 @@ use super::h2_wire::H2Wire;
 use super::places::{NoPlace, Places};
 use super::streams::{Incoming, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
-use crate::protocol::Protocol;
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
+use haul_core::protocol::Protocol;
 
 /// The sending side of one HTTP/2 connection; clones share it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::protocol::Protocol;
+use haul_core::protocol::Protocol;
 use rustls::{ClientConnection, HandshakeKind};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

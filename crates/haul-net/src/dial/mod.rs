@@ -58,9 +58,9 @@ use self::odd_name::Respelled;
 use self::own::OwnStream;
 use self::route::Routes;
 use self::tcp::SocketOptions;
-use crate::protocol::Protocol;
 use haul_core::config::{Config, EgressSettings, Setting, Timeouts};
 use haul_core::model::{Egress, Failure, FailureKind, Phase, Resolve, Scheme, Time, WebUrl};
+use haul_core::protocol::Protocol;
 
 /// What to connect to: an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,7 @@ fn a_lane_carries_what_its_shard_has_over_any_protocol_until_that_takes_no_more(
             not_before: 0,
         };
         shard.connections.pool_mut().acquire(key, demand, now);
-        let id = shard.connections.pool_mut().dialed(key, 1, now);
+        let id = shard.connections.pool_mut().dialed(key, Protocol::Http1, 1, now);
         shard.connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
         let connection = Box::new(Parrot { left: 3, asked: Rc::clone(&asked) });
         shard.lane(&mut Alone { seat: Seat { id, remote: None, mailbox }, key, host, connection }, first).await
