@@ -11,7 +11,7 @@ const SEGMENT: u64 = 64 << 20;
 
 /// Where a line lies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Extent {
     segment: u64,
     offset: u64,
     length: usize,
@@ -37,7 +37,7 @@ impl Spill {
     ///
     /// # Errors
     /// The temporary directory can't be written to, or is full.
-    pub(crate) fn put(&mut self, line: &[u8]) -> io::Result<Slot> {
+    pub(crate) fn put(&mut self, line: &[u8]) -> io::Result<Extent> {
         if self.segments.back().is_none_or(|segment| segment.length >= SEGMENT) {
             let file = tempfile::tempfile().map_err(explain)?;
             self.segments.push_back(Segment { file, length: 0, live: 0 });
@@ -45,7 +45,7 @@ impl Spill {
         let segment = self.dropped + self.segments.len() as u64 - 1;
         let last = self.segments.back_mut().expect("one was made if there was none");
         last.file.write_all_at(line, last.length).map_err(explain)?;
-        let slot = Slot { segment, offset: last.length, length: line.len() };
+        let slot = Extent { segment, offset: last.length, length: line.len() };
         last.length += line.len() as u64;
         last.live += 1;
         Ok(slot)
@@ -55,7 +55,7 @@ impl Spill {
     ///
     /// # Errors
     /// The file can't be read.
-    pub(crate) fn take(&mut self, slot: Slot, into: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn take(&mut self, slot: Extent, into: &mut Vec<u8>) -> io::Result<()> {
         let at = usize::try_from(slot.segment - self.dropped).expect("a count of files held");
         let segment = &mut self.segments[at];
         let start = into.len();
@@ -87,7 +87,7 @@ mod tests {
     fn lines_come_back_in_any_order_and_files_are_dropped() {
         let mut spill = Spill::default();
         let line = vec![b'x'; usize::try_from(SEGMENT / 4).expect("small")];
-        let slots: Vec<Slot> = (0..10).map(|_| spill.put(&line).expect("room")).collect();
+        let slots: Vec<Extent> = (0..10).map(|_| spill.put(&line).expect("room")).collect();
         assert_eq!(spill.segments.len(), 3);
         let mut out = Vec::new();
         for &at in &[1, 9, 0, 3, 2] {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use haul::config::RequestSettings;
 use haul::model::{FailureKind, Job, Phase, Special, Time, WebUrl};
-use haul_core::policy::redirect::{Asked, Decision, Step, decide, follow};
+use haul_core::policy::redirect::{AnsweredRequest, Decision, NextHop, decide, follow};
 use haul_net::conn::RequestTemplate;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
@@ -31,7 +31,7 @@ pub fn run(bytes: &[u8]) {
         let status = STATUSES[usize::from(*pick) % STATUSES.len()];
         let locations: Vec<&[u8]> = locations.split(|byte| *byte == 0).collect();
         let method = job.special().and_then(|special| special.method.clone()).unwrap_or(Method::GET);
-        let asked = Asked { job: &job, method: &method, max_redirects: MAX_REDIRECTS };
+        let asked = AnsweredRequest { job: &job, method: &method, max_redirects: MAX_REDIRECTS };
         match decide(asked, status, locations.iter().copied()) {
             Decision::Stay => return,
             Decision::Refuse(failure) => return check_refusal(failure.phase, failure.kind),
@@ -75,7 +75,7 @@ fn check_refusal(phase: Phase, kind: FailureKind) {
     assert!(matches!(kind, RedirectBadLocation | RedirectLimit | RedirectLoop), "{kind}");
 }
 
-fn check_step(job: &Job, step: &Step, location: &[u8]) {
+fn check_step(job: &Job, step: &NextHop, location: &[u8]) {
     assert_eq!(step.leaves_origin, step.url.origin() != job.url.origin());
     let (again, credentials) = WebUrl::parse(step.url.as_str()).expect("it was parsed before");
     assert_eq!((&again, credentials.is_none()), (&step.url, true));

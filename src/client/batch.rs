@@ -12,7 +12,7 @@ use futures_util::stream::Fuse;
 
 use super::body::Body;
 use super::error::Error;
-use super::inbox::{Ended, Inbox, ToInbox};
+use super::inbox::{Completion, Inbox, ToInbox};
 use super::pipe::Receiver;
 use super::{Client, Request, Response};
 use crate::body::Codings;
@@ -151,14 +151,14 @@ impl<'a, T: Send + 'static> Batch<'a, T> {
                     extra.reply = Some(Box::new(ToInbox::new(Arc::clone(&self.inbox), slip)));
                     jobs.push((url, extra));
                 }
-                Err(failure) => self.inbox.put(Ended { slip, attempts: 0, result: Err(failure) }),
+                Err(failure) => self.inbox.put(Completion { slip, attempts: 0, result: Err(failure) }),
             }
         }
         self.client.live.submit(jobs);
     }
 
-    fn fetched(&self, ended: Ended<T>) -> Fetched<T> {
-        let Ended { slip: Slip { index, tag, url }, attempts, result } = ended;
+    fn fetched(&self, ended: Completion<T>) -> Fetched<T> {
+        let Completion { slip: Slip { index, tag, url }, attempts, result } = ended;
         let result = match result {
             Ok((head, body)) => {
                 let decoded = self.client.decodes && !Codings::of(&head.headers).is_empty();

@@ -23,9 +23,9 @@ use crate::model::{Failure, FailureKind, Phase};
 /// assert_eq!(source.map(|source| source.number()), Some(111), "ECONNREFUSED on Linux");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     failure: Failure,
     url: Box<str>,
     attempts: u32,
@@ -34,12 +34,12 @@ struct Inner {
 
 impl Error {
     pub(super) fn new(failure: Failure, url: impl Into<Box<str>>, attempts: u32) -> Self {
-        Self(Box::new(Inner { failure, url: url.into(), attempts, status: None }))
+        Self(Box::new(ErrorParts { failure, url: url.into(), attempts, status: None }))
     }
 
     pub(super) fn status_error(status: StatusCode, url: &str, attempts: u32) -> Self {
         let failure = Failure::new(Phase::Head, FailureKind::Status, format!("the server answered {status}"));
-        Self(Box::new(Inner { failure, url: url.into(), attempts, status: Some(status) }))
+        Self(Box::new(ErrorParts { failure, url: url.into(), attempts, status: Some(status) }))
     }
 
     /// The part of the fetch that failed.
@@ -81,7 +81,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { failure, url, attempts, .. } = &*self.0;
+        let ErrorParts { failure, url, attempts, .. } = &*self.0;
         match attempts {
             0 | 1 => write!(f, "{url}: {failure}"),
             _ => write!(f, "{url}: {failure} ({attempts} attempts)"),
@@ -91,7 +91,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { failure, url, attempts, .. } = &*self.0;
+        let ErrorParts { failure, url, attempts, .. } = &*self.0;
         f.debug_struct("Error")
             .field("url", url)
             .field("phase", &failure.phase)

@@ -13,7 +13,7 @@ use super::head::Head;
 use crate::model::{BodyUse, Failure, FailureKind, Outcome, Phase, Reply, ResponseHead};
 
 /// A request's end: its slip, attempts, and the response or why there is none.
-pub(super) struct Ended<T> {
+pub(super) struct Completion<T> {
     pub(super) slip: Slip<T>,
     pub(super) attempts: u32,
     pub(super) result: Result<(Head, bytes::Bytes), Failure>,
@@ -21,12 +21,12 @@ pub(super) struct Ended<T> {
 
 /// The results that wait for their reader.
 pub(super) struct Inbox<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<InboxState<T>>,
     gone: AtomicBool,
 }
 
-struct State<T> {
-    ended: VecDeque<Ended<T>>,
+struct InboxState<T> {
+    ended: VecDeque<Completion<T>>,
     reader: Option<Waker>,
     /// Who is in flight, by position: woken when the reader goes.
     in_flight: HashMap<usize, Waker>,
@@ -34,16 +34,16 @@ struct State<T> {
 
 impl<T> Inbox<T> {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { ended: VecDeque::new(), reader: None, in_flight: HashMap::new() };
+        let state = InboxState { ended: VecDeque::new(), reader: None, in_flight: HashMap::new() };
         Arc::new(Self { state: Mutex::new(state), gone: AtomicBool::new(false) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, InboxState<T>> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
     /// Adds a result.
-    pub(super) fn put(&self, ended: Ended<T>) {
+    pub(super) fn put(&self, ended: Completion<T>) {
         let mut state = self.state();
         state.in_flight.remove(&ended.slip.index);
         state.ended.push_back(ended);
@@ -55,7 +55,7 @@ impl<T> Inbox<T> {
     }
 
     /// Ready with a result.
-    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Ended<T>> {
+    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Completion<T>> {
         let mut state = self.state();
         match state.ended.pop_front() {
             Some(ended) => Poll::Ready(ended),
@@ -120,7 +120,7 @@ impl<T: Send> Reply for ToInbox<T> {
     fn end(mut self: Box<Self>, outcome: Outcome) {
         if let Some(slip) = self.take() {
             let attempts = outcome.attempts;
-            self.inbox.put(Ended { slip, attempts, result: Head::and_body(outcome) });
+            self.inbox.put(Completion { slip, attempts, result: Head::and_body(outcome) });
         }
     }
 }
@@ -129,7 +129,7 @@ impl<T> Drop for ToInbox<T> {
     fn drop(&mut self) {
         if let Some(slip) = self.take() {
             let failure = Failure::new(Phase::Queue, FailureKind::Cancelled, "the client was stopped or dropped");
-            self.inbox.put(Ended { slip, attempts: 0, result: Err(failure) });
+            self.inbox.put(Completion { slip, attempts: 0, result: Err(failure) });
         }
     }
 }

@@ -24,17 +24,17 @@ const SMALL: u64 = 64 << 10;
 
 /// Makes both ends for a request to `url`.
 pub(super) fn pipe(url: Box<str>) -> (Sender, Receiver) {
-    let shared = Arc::new(Shared { url, state: Mutex::default() });
+    let shared = Arc::new(Pipe { url, state: Mutex::default() });
     (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
 }
 
-struct Shared {
+struct Pipe {
     url: Box<str>,
-    state: Mutex<State>,
+    state: Mutex<PipeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct PipeState {
     /// The head, until the reader has it.
     head: Option<Head>,
     /// The body's pieces come one by one behind the head, and not with the end.
@@ -48,7 +48,7 @@ struct State {
     writer: Option<Waker>,
 }
 
-impl State {
+impl PipeState {
     fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
             self.waiting += piece.len();
@@ -63,13 +63,13 @@ impl State {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl Pipe {
+    fn state(&self) -> MutexGuard<'_, PipeState> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
     /// Changes the state and wakes the reader.
-    fn tell(&self, change: impl FnOnce(&mut State)) {
+    fn tell(&self, change: impl FnOnce(&mut PipeState)) {
         let mut state = self.state();
         change(&mut state);
         let reader = state.reader.take();
@@ -90,7 +90,7 @@ fn note(place: &mut Option<Waker>, cx: &Context<'_>) {
 
 /// The end on the thread that fetches.
 pub(super) struct Sender {
-    shared: Arc<Shared>,
+    shared: Arc<Pipe>,
 }
 
 impl Reply for Sender {
@@ -148,7 +148,7 @@ fn is_small(head: &ResponseHead<'_>) -> bool {
 
 /// The way of the pieces.
 struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<Pipe>,
 }
 
 impl BodyWriter for Writer {
@@ -177,15 +177,15 @@ impl BodyWriter for Writer {
 
 /// The end of whoever waits.
 pub(super) struct Receiver {
-    shared: Arc<Shared>,
+    shared: Arc<Pipe>,
 }
 
 impl Receiver {
     /// One that has everything already.
     pub(super) fn whole(body: Bytes) -> Self {
-        let mut state = State { end: Some(Ok(())), ..State::default() };
+        let mut state = PipeState { end: Some(Ok(())), ..PipeState::default() };
         state.push(body);
-        Self { shared: Arc::new(Shared { url: Box::default(), state: Mutex::new(state) }) }
+        Self { shared: Arc::new(Pipe { url: Box::default(), state: Mutex::new(state) }) }
     }
 
     /// The URL asked for.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::model::{Control, Extra, Failure, FailureKind, Phase, Special, Veiled, WebUrl};
+use crate::model::{Control, Extra, Failure, FailureKind, Phase, Redacted, Special, WebUrl};
 use crate::source::{self, authorized};
 
 /// A request: plain data, cheap to clone, good for any client. [`super::Client::get`] and its like make one that is bound
@@ -204,7 +204,7 @@ impl<C> fmt::Debug for Request<C> {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("url", &super::shown(&self.url))
-            .field("headers", &Veiled(&self.headers))
+            .field("headers", &Redacted(&self.headers))
             .field("body_bytes", &self.body.as_ref().map(Bytes::len))
             .finish_non_exhaustive()
     }
@@ -252,7 +252,7 @@ impl<B: Into<Bytes>> From<http::Request<B>> for Request {
     fn from(request: http::Request<B>) -> Self {
         let (mut parts, body) = request.into_parts();
         let body: Bytes = body.into();
-        source::OURS.iter().for_each(|name| drop(parts.headers.remove(name)));
+        source::RESERVED_HEADERS.iter().for_each(|name| drop(parts.headers.remove(name)));
         let own = Self::new(parts.method, parts.uri.to_string()).headers(parts.headers);
         if body.is_empty() { own } else { own.body(body) }
     }

@@ -99,10 +99,10 @@ impl Handle {
         let mut held = shared.steering.limits();
         if held.concurrency != limits.concurrency {
             let most = u32::try_from(shared.sockets).unwrap_or(u32::MAX);
-            shared.lease.set_limit(limits.concurrency.get().min(most));
+            shared.permit_pool.set_limit(limits.concurrency.get().min(most));
         }
         if held.rate != limits.rate {
-            shared.lease.set_rate(limits.rate);
+            shared.permit_pool.set_rate(limits.rate);
         }
         *held = limits;
         drop(held);
@@ -136,7 +136,7 @@ impl Handle {
             sink_is_behind: shared.backlog.is_waited_for(),
             input_ended,
             window_is_full,
-            sockets_are_short: shared.lease.has_free(),
+            sockets_are_short: shared.permit_pool.has_free(),
             queued: progress.queued,
             in_flight: progress.in_flight,
             concurrency: concurrency.get(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::message::{Message, ToOutlet};
 use super::shard::cost;
 use super::shared::Shared;
-use super::window::Held;
+use super::window::LargeBytes;
 use crate::model::{Clock, Failure, Job, More, Record, Rejected, Source};
 use crate::work::{self, Work};
 
@@ -72,7 +72,7 @@ fn hand_over(shared: &Shared, entries: &mut Vec<Result<Job, Rejected>>) -> bool 
         shared.backlog.wait_in_intake();
         shared.backlog.add(rejected.iter().map(cost).sum());
         shared.deliver(rejected);
-        shared.window.ended(lines, Held::default());
+        shared.window.ended(lines, LargeBytes::default());
     }
     for (shard, jobs) in jobs.into_iter().enumerate().filter(|(_, jobs)| !jobs.is_empty()) {
         shared.send(shard, Message::Jobs(jobs));

@@ -14,14 +14,13 @@ mod descriptors;
 mod extensions;
 mod handle;
 mod intake;
-mod lease;
 mod live;
 mod mailbox;
+mod memory_budget;
 mod message;
-mod notable;
 mod outlet;
 mod outlook;
-mod ration;
+mod permit_pool;
 mod rehearsal;
 mod report;
 mod rules;
@@ -31,6 +30,7 @@ mod sockets;
 mod start_error;
 mod steering;
 mod template;
+mod top_hosts;
 mod unsettled;
 mod window;
 
@@ -43,12 +43,12 @@ pub use self::descriptors::SocketBudget;
 pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
 pub(crate) use self::live::Live;
-pub use self::notable::HostSummary;
 pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::start_error::StartError;
 pub use self::steering::LiveLimits;
+pub use self::top_hosts::HostSummary;
 pub use crate::dial::{
     AddressFilter, ByteStream, Connect, Connecting, Destination, Endpoint, Target, TlsError, is_public,
 };
@@ -57,14 +57,14 @@ use self::backlog::Backlog;
 use self::clock::SystemClock;
 use self::counters::{IntakeCounters, ShardCounters};
 use self::crew::{Crew, joined, named};
-use self::lease::Lease;
-use self::notable::Notable;
+use self::memory_budget::MemoryBudget;
 use self::outlet::OutletReport;
-use self::ration::Ration;
+use self::permit_pool::PermitPool;
 use self::shard::ShardReport;
 use self::shared::Shared;
 use self::sockets::Sockets;
 use self::steering::Steering;
+use self::top_hosts::TopHosts;
 use self::window::Window;
 use crate::config::{Config, ConfigError, Setting, Shares};
 use crate::dial::Tls;
@@ -153,12 +153,12 @@ impl Engine {
             rules,
             sockets: sockets.sockets,
             spare: Sockets::new(sockets.sockets, shards),
-            ration: budget.map(|shares| Ration::new(shares.bodies, config.body.max_kept)),
+            memory_budget: budget.map(|shares| MemoryBudget::new(shares.bodies, config.body.max_kept)),
             keepsakes: budget.map_or(KEEPSAKES, |shares| usize::try_from(shares.retries).unwrap_or(usize::MAX)),
             small_job: if budget.is_some() { Shares::SMALL } else { SMALL_JOB },
             window: Window::new(config.limits.window, config.limits.window_bytes),
             backlog: Backlog::new(config.limits.sink_backlog),
-            lease: Lease::new(wanted.min(most), shards, config.limits.rate),
+            permit_pool: PermitPool::new(wanted.min(most), shards, config.limits.rate),
             steering: Steering::new(LiveLimits::from(&config.limits)),
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
@@ -237,7 +237,7 @@ fn conclude(
     );
     let mut failures = outlet.rejections;
     let mut latency = ShardReport::default().latency;
-    let mut notable = Notable::default();
+    let mut top_hosts = TopHosts::default();
     let mut cut_off = 0;
     let stopped_after = shared.stopped.get().map(|at| at.since(Time::ZERO));
     for shard in shards {
@@ -247,9 +247,9 @@ fn conclude(
         }
         // Both histograms resize themselves and have the same precision, so that adding can't fail.
         let _ = latency.add(&shard.latency);
-        notable.merge(shard.notable);
+        top_hosts.merge(shard.top_hosts);
     }
-    let (slowest, latest) = notable.summaries();
+    let (slowest, latest) = top_hosts.summaries();
     RunReport {
         totals,
         failures,

@@ -25,18 +25,18 @@ pub(super) struct OutletReport {
 struct Outlet {
     shared: Arc<Shared>,
     sink: Box<dyn Sink>,
-    source: Option<Told>,
+    source: Option<Acknowledger>,
     safe: Vec<u64>,
     report: OutletReport,
 }
 
 /// A source that wants to know of each job that it is over, and what it does not know yet.
-struct Told {
+struct Acknowledger {
     acknowledge: Box<dyn Acknowledge>,
     unsettled: Unsettled,
 }
 
-impl Told {
+impl Acknowledger {
     fn settle(&mut self, seqs: &[u64], ending: Ending) {
         let settled = self.unsettled.settle(seqs, ending);
         if !settled.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn run(
     sink: Box<dyn Sink>,
     acknowledge: Option<Box<dyn Acknowledge>>,
 ) -> OutletReport {
-    let source = acknowledge.map(|acknowledge| Told { acknowledge, unsettled: Unsettled::default() });
+    let source = acknowledge.map(|acknowledge| Acknowledger { acknowledge, unsettled: Unsettled::default() });
     let mut outlet = Outlet { shared, sink, source, safe: Vec::new(), report: OutletReport::default() };
     loop {
         match outlet.next(inbox) {

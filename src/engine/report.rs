@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::handle::Snapshot;
-use super::notable::HostSummary;
+use super::top_hosts::HostSummary;
 use crate::model::{FailureKind, Phase};
 
 /// What a run came to.

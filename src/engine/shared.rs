@@ -13,10 +13,10 @@ use super::Extensions;
 use super::backlog::Backlog;
 use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
-use super::lease::Lease;
+use super::memory_budget::MemoryBudget;
 use super::message::{Message, ToOutlet};
 use super::outlook::ShardOutlook;
-use super::ration::Ration;
+use super::permit_pool::PermitPool;
 use super::rules::Rules;
 use super::sockets::Sockets;
 use super::steering::Steering;
@@ -38,14 +38,14 @@ pub(super) struct Shared {
     /// Those that no shard has at the moment.
     pub(super) spare: Sockets,
     /// The memory for kept bodies, under a budget.
-    pub(super) ration: Option<Arc<Ration>>,
+    pub(super) memory_budget: Option<Arc<MemoryBudget>>,
     /// Bytes of responses that wait for another try.
     pub(super) keepsakes: usize,
     /// Bytes over which a job is counted by its size.
     pub(super) small_job: usize,
     pub(super) window: Window,
     pub(super) backlog: Backlog,
-    pub(super) lease: Lease,
+    pub(super) permit_pool: PermitPool,
     pub(super) steering: Steering,
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 /// The sockets that no shard has, and who wants some.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    state: Mutex<State>,
+    state: Mutex<SocketShares>,
     /// A copy of the state's count of free ones, read without the lock.
     free: AtomicUsize,
     /// How many are wanted that are not free: read once a turn without the lock.
@@ -23,7 +23,7 @@ pub(super) struct Sockets {
 }
 
 #[derive(Debug)]
-struct State {
+struct SocketShares {
     free: usize,
     wants: Vec<usize>,
 }
@@ -33,7 +33,7 @@ impl Sockets {
     pub(super) fn new(total: usize, shards: usize) -> Self {
         let shards = shards.max(1);
         let free = total.saturating_sub(total / shards * shards);
-        let state = State { free, wants: vec![0; shards] };
+        let state = SocketShares { free, wants: vec![0; shards] };
         Self { state: Mutex::new(state), free: AtomicUsize::new(free), wanted: AtomicUsize::new(0), total, shards }
     }
 
@@ -47,11 +47,11 @@ impl Sockets {
         self.share() / 4 + 1
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SocketShares> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    fn mirror(&self, state: &State) {
+    fn mirror(&self, state: &SocketShares) {
         self.free.store(state.free, Ordering::Release);
         self.wanted.store(state.wants.iter().sum::<usize>().saturating_sub(state.free), Ordering::Release);
     }

@@ -11,7 +11,7 @@ use crate::model::Job;
 use crate::work;
 
 #[derive(Debug, Default)]
-struct State {
+struct WindowCounts {
     active: u64,
     held: u64,
     /// Bytes of the large ones among the active.
@@ -26,14 +26,14 @@ struct State {
 
 /// The bytes of large jobs.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct LargeBytes {
     /// All of them.
     pub(super) bytes: u64,
     /// Of these, what redirects have added.
     pub(super) grown: u64,
 }
 
-impl Held {
+impl LargeBytes {
     /// Those of one job, as they were counted.
     pub(super) fn by(job: &Job) -> Self {
         work::of(job).map_or_else(Self::default, |work| Self { bytes: work.held_bytes, grown: work.grown_bytes })
@@ -51,7 +51,7 @@ impl Held {
 pub(super) struct Window {
     limit: u64,
     byte_limit: u64,
-    state: Mutex<State>,
+    state: Mutex<WindowCounts>,
     /// There is room for more than a few, or the window is closed.
     room: Condvar,
     /// Nothing is active, and nothing more will be admitted.
@@ -73,16 +73,16 @@ impl Window {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WindowCounts> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    fn is_full(&self, state: &State) -> bool {
+    fn is_full(&self, state: &WindowCounts) -> bool {
         state.held >= self.limit || state.bytes >= self.byte_limit
     }
 
     /// Whether a waiting intake may go on.
-    fn has_ample_room(&self, state: &State) -> bool {
+    fn has_ample_room(&self, state: &WindowCounts) -> bool {
         state.held <= self.limit - self.limit.div_ceil(4).min(SLACK) && state.bytes < self.byte_limit
     }
 
@@ -134,11 +134,11 @@ impl Window {
 
     /// Of what redirects have added, `bytes` are no longer in memory.
     pub(super) fn shrink(&self, bytes: u64) {
-        self.ended(0, Held { bytes, grown: bytes });
+        self.ended(0, LargeBytes { bytes, grown: bytes });
     }
 
     /// `jobs` have ended: delivered or cancelled.
-    pub(super) fn ended(&self, jobs: usize, Held { bytes, grown }: Held) {
+    pub(super) fn ended(&self, jobs: usize, LargeBytes { bytes, grown }: LargeBytes) {
         let mut state = self.state();
         state.active -= jobs as u64;
         state.bytes = state.bytes.saturating_sub(bytes);
@@ -151,7 +151,7 @@ impl Window {
 
     /// `jobs` have ended without a record, which happens only once the window is closed: their bytes keep nobody waiting.
     pub(super) fn cancelled(&self, jobs: usize) {
-        self.ended(jobs, Held::default());
+        self.ended(jobs, LargeBytes::default());
         self.safe(jobs);
     }
 
@@ -162,7 +162,7 @@ impl Window {
         self.let_intake_go_on(&mut state);
     }
 
-    fn let_intake_go_on(&self, state: &mut State) {
+    fn let_intake_go_on(&self, state: &mut WindowCounts) {
         if state.awaited && self.has_ample_room(state) {
             state.awaited = false;
             self.room.notify_all();
@@ -206,13 +206,13 @@ mod tests {
             let window = Arc::clone(&window);
             thread::spawn(move || window.admit(1, 0))
         };
-        window.ended(2, Held::default());
+        window.ended(2, LargeBytes::default());
         assert!(!waiting.is_finished(), "ended is not yet safe");
         window.safe(1);
         assert!(waiting.join().expect("no panic"));
         window.close();
         assert!(!window.admit(1, 0), "closed");
-        window.ended(1, Held::default());
+        window.ended(1, LargeBytes::default());
         window.wait_until_idle();
     }
 
@@ -227,7 +227,7 @@ mod tests {
         while !window.state().awaited {
             thread::yield_now();
         }
-        window.ended(8, Held::default());
+        window.ended(8, LargeBytes::default());
         window.safe(1);
         assert!(window.state().awaited, "one is too few to wake a thread for");
         window.safe(1);
@@ -244,7 +244,7 @@ mod tests {
         };
         thread::sleep(std::time::Duration::from_millis(20));
         assert!(!waiting.is_finished(), "1200 bytes are more than 1000");
-        window.ended(1, Held { bytes: 600, grown: 0 });
+        window.ended(1, LargeBytes { bytes: 600, grown: 0 });
         assert!(waiting.join().expect("no panic"));
     }
 
@@ -255,7 +255,7 @@ mod tests {
         assert!(window.may_grow(250) && !window.may_grow(1));
         window.grow(850);
         assert!(window.is_closed_or_full().1);
-        window.ended(1, Held { bytes: 1100, grown: 1100 });
+        window.ended(1, LargeBytes { bytes: 1100, grown: 1100 });
         assert!(window.may_grow(1));
         assert!(!window.is_closed_or_full().1);
     }

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::name;
-use super::taken::{Name, Taken};
-use super::writer::Progress;
+use super::taken_names::{Name, TakenNames};
+use super::writer::SavedFile;
 
 /// Threads: enough that one file's slow write does not hold up all others.
 const THREADS: usize = 2;
@@ -31,7 +31,7 @@ pub(super) type OnFailure = Box<dyn Fn(&io::Error) + Send + Sync>;
 
 /// Where a file goes.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum SavePath {
     /// To this path.
     At(PathBuf),
     /// Into this directory, under its content's hash.
@@ -39,8 +39,8 @@ pub(super) enum Place {
 }
 
 /// Something to do for a file.
-pub(super) struct Order {
-    pub(super) file: Arc<Progress>,
+pub(super) struct DiskTask {
+    pub(super) file: Arc<SavedFile>,
     pub(super) what: What,
 }
 
@@ -56,12 +56,12 @@ pub(super) enum What {
 
 /// The threads, shared by all who write.
 #[derive(Clone)]
-pub(super) struct Disk(Arc<Inner>);
+pub(super) struct Disk(Arc<DiskThreads>);
 
 /// A thread and the way to tell it what to do.
-type Writing = (Sender<Order>, JoinHandle<()>);
+type Writing = (Sender<DiskTask>, JoinHandle<()>);
 
-struct Inner {
+struct DiskThreads {
     /// `None` once closed.
     threads: Mutex<Option<Vec<Writing>>>,
     files: AtomicU64,
@@ -72,7 +72,7 @@ struct Inner {
 impl Disk {
     pub(super) fn start() -> io::Result<Self> {
         let (saved, on_failure) = (Arc::<AtomicU64>::default(), Arc::<OnceLock<OnFailure>>::default());
-        let taken = Arc::new(Mutex::new(Taken::new()));
+        let taken = Arc::new(Mutex::new(TakenNames::new()));
         let start = |number: usize| {
             let (sender, orders) = mpsc::channel();
             let (saved, on_failure) = (Arc::clone(&saved), Arc::clone(&on_failure));
@@ -81,7 +81,7 @@ impl Disk {
             thread.map(|thread| (sender, thread))
         };
         let threads = Mutex::new(Some((0..THREADS).map(start).collect::<io::Result<_>>()?));
-        Ok(Self(Arc::new(Inner { threads, files: AtomicU64::new(0), saved, on_failure })))
+        Ok(Self(Arc::new(DiskThreads { threads, files: AtomicU64::new(0), saved, on_failure })))
     }
 
     pub(super) fn on_failure(&self, tell: OnFailure) {
@@ -94,7 +94,7 @@ impl Disk {
     }
 
     /// A number for a new file, and its thread; no thread once closed.
-    pub(super) fn begin(&self) -> (u64, Option<Sender<Order>>) {
+    pub(super) fn begin(&self) -> (u64, Option<Sender<DiskTask>>) {
         let threads = self.0.threads.lock().expect("no holder of this lock panics");
         let number = self.0.files.fetch_add(1, Ordering::Relaxed);
         let turn = usize::try_from(number % THREADS as u64).unwrap_or(0);
@@ -115,14 +115,14 @@ impl Disk {
 struct Worker {
     /// The files that pieces have come for.
     drafts: HashMap<u64, Draft>,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenNames>>,
     saved: Arc<AtomicU64>,
     on_failure: Arc<OnceLock<OnFailure>>,
 }
 
 /// A file being written.
 struct Draft {
-    place: Place,
+    place: SavePath,
     /// What no file has been made for yet.
     gathered: Vec<u8>,
     file: Option<NamedTempFile>,
@@ -130,16 +130,16 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(place: Place) -> Self {
-        let digest = matches!(place, Place::ByContent(_)).then(Sha256::new);
+    fn new(place: SavePath) -> Self {
+        let digest = matches!(place, SavePath::ByContent(_)).then(Sha256::new);
         Self { place, gathered: Vec::new(), file: None, digest }
     }
 
     /// The directory that temporary files are made in: that of the final place, as far as it is known.
     fn directory(&self) -> &Path {
         match &self.place {
-            Place::At(path) => path.parent().unwrap_or(path),
-            Place::ByContent(directory) => directory,
+            SavePath::At(path) => path.parent().unwrap_or(path),
+            SavePath::ByContent(directory) => directory,
         }
     }
 
@@ -166,12 +166,12 @@ impl Draft {
     }
 
     /// Puts the file in its place, and says which. `number`: of the file, in this run.
-    fn finish(&mut self, number: u64, taken: &Mutex<Taken>) -> io::Result<PathBuf> {
+    fn finish(&mut self, number: u64, taken: &Mutex<TakenNames>) -> io::Result<PathBuf> {
         let path = match (&self.place, self.digest.take()) {
-            (Place::ByContent(directory), Some(digest)) => directory.join(name::of_content(&digest.finalize())),
-            (Place::At(path) | Place::ByContent(path), _) => path.clone(),
+            (SavePath::ByContent(directory), Some(digest)) => directory.join(name::of_content(&digest.finalize())),
+            (SavePath::At(path) | SavePath::ByContent(path), _) => path.clone(),
         };
-        if matches!(self.place, Place::ByContent(_)) && path.exists() {
+        if matches!(self.place, SavePath::ByContent(_)) && path.exists() {
             return Ok(path);
         }
         self.file()?;
@@ -179,7 +179,7 @@ impl Draft {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        if matches!(self.place, Place::ByContent(_)) {
+        if matches!(self.place, SavePath::ByContent(_)) {
             file.persist(&path).map_err(|error| error.error)?;
             return Ok(path);
         }
@@ -189,7 +189,7 @@ impl Draft {
                 file.persist(&path).map_err(|error| error.error)?;
                 return Ok(path);
             }
-            Name::Taken => file,
+            Name::TakenNames => file,
             Name::Unknown => match file.persist_noclobber(&path) {
                 Ok(_) => return Ok(path),
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => error.file,
@@ -213,8 +213,8 @@ fn with_usual_rights() -> tempfile::Builder<'static, 'static> {
 
 impl Worker {
     /// Does what it is told until nobody can tell it any more.
-    fn run(mut self, orders: &Receiver<Order>) {
-        while let Ok(Order { file, what }) = orders.recv() {
+    fn run(mut self, orders: &Receiver<DiskTask>) {
+        while let Ok(DiskTask { file, what }) = orders.recv() {
             match what {
                 What::Piece(piece) => {
                     if !file.has_ended() {
@@ -239,15 +239,15 @@ impl Worker {
         }
     }
 
-    fn draft(&mut self, file: &Progress) -> &mut Draft {
+    fn draft(&mut self, file: &SavedFile) -> &mut Draft {
         self.drafts.entry(file.number).or_insert_with(|| Draft::new(file.place.clone()))
     }
 
     /// After an error the file is gone, and its writer is told.
-    fn check(&mut self, file: &Progress, result: io::Result<()>) {
+    fn check(&mut self, file: &SavedFile, result: io::Result<()>) {
         let Err(error) = result else { return };
         self.drafts.remove(&file.number);
-        let (Place::At(path) | Place::ByContent(path)) = &file.place;
+        let (SavePath::At(path) | SavePath::ByContent(path)) = &file.place;
         let error = io::Error::new(error.kind(), format!("can't save a body as {}: {error}", path.display()));
         file.ended(Err(error.to_string().into()));
         if let Some(tell) = self.on_failure.get() {

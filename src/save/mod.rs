@@ -7,7 +7,7 @@
 
 mod disk;
 mod name;
-mod taken;
+mod taken_names;
 mod writer;
 
 use std::io;
@@ -99,8 +99,8 @@ impl Hooks for SaveBodies {
             return BodyUse::Collect;
         }
         let place = match self.naming {
-            Naming::Request => disk::Place::At(self.directory.join(name::of_request(head))),
-            Naming::Content => disk::Place::ByContent(self.directory.clone()),
+            Naming::Request => disk::SavePath::At(self.directory.join(name::of_request(head))),
+            Naming::Content => disk::SavePath::ByContent(self.directory.clone()),
         };
         BodyUse::Stream(Box::new(FileWriter::new(&self.disk, place)))
     }

@@ -6,21 +6,21 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::disk::{Disk, Order, Place, What};
+use super::disk::{Disk, DiskTask, SavePath, What};
 use crate::model::{BodyWriter, Failure, FailureKind, Phase};
 
 /// Bytes of one body that may wait for the disk before its peer has to.
 const MOST_WAITING: usize = 64 << 10;
 
 /// What a file's writer and its thread know of it together.
-pub(super) struct Progress {
+pub(super) struct SavedFile {
     pub(super) number: u64,
-    pub(super) place: Place,
-    state: Mutex<State>,
+    pub(super) place: SavePath,
+    state: Mutex<FileProgress>,
 }
 
 #[derive(Default)]
-struct State {
+struct FileProgress {
     /// Bytes handed over and not yet written.
     waiting: usize,
     /// Where it stands, or why nowhere.
@@ -28,12 +28,12 @@ struct State {
     writer: Option<Waker>,
 }
 
-impl Progress {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SavedFile {
+    fn state(&self) -> MutexGuard<'_, FileProgress> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut FileProgress)) {
         let mut state = self.state();
         change(&mut state);
         let writer = state.writer.take();
@@ -69,24 +69,24 @@ impl Progress {
 
 /// Hands a body to the thread that writes its file.
 pub(super) struct FileWriter {
-    orders: Option<Sender<Order>>,
-    file: Arc<Progress>,
+    orders: Option<Sender<DiskTask>>,
+    file: Arc<SavedFile>,
     finishing: bool,
 }
 
 impl FileWriter {
-    pub(super) fn new(disk: &Disk, place: Place) -> Self {
+    pub(super) fn new(disk: &Disk, place: SavePath) -> Self {
         let (number, orders) = disk.begin();
-        let state = State {
+        let state = FileProgress {
             end: orders.is_none().then(|| Err("can't save a body: saving has ended".into())),
-            ..State::default()
+            ..FileProgress::default()
         };
-        Self { orders, file: Arc::new(Progress { number, place, state: Mutex::new(state) }), finishing: false }
+        Self { orders, file: Arc::new(SavedFile { number, place, state: Mutex::new(state) }), finishing: false }
     }
 
     fn order(&self, what: What) {
         if let Some(orders) = &self.orders {
-            let sent = orders.send(Order { file: Arc::clone(&self.file), what });
+            let sent = orders.send(DiskTask { file: Arc::clone(&self.file), what });
             if sent.is_err() {
                 self.file.ended(Err("can't save a body: the thread that writes has died".into()));
             }

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::ndjson::Lines;
 use super::record::{RecordFields, append_line_in_pieces};
 use crate::model::{Record, Sink};
-use crate::spill::{Slot, Spill};
+use crate::spill::{Extent, Spill};
 
 /// How many bytes are gathered before they are written.
 const CHUNK: usize = 256 << 10;
@@ -27,7 +27,7 @@ pub struct InputOrder<W> {
     fields: RecordFields,
     /// The position whose turn it is.
     next: u64,
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, PendingLine>,
     /// Bytes of the lines held in memory, and the most there may be.
     in_memory: usize,
     most_in_memory: usize,
@@ -39,10 +39,10 @@ pub struct InputOrder<W> {
 }
 
 /// A line whose turn has not come.
-enum Held {
+enum PendingLine {
     Memory(Box<[u8]>),
     /// In pieces.
-    Disk(Vec<Slot>),
+    Disk(Vec<Extent>),
 }
 
 impl<W: Write + Send> InputOrder<W> {
@@ -79,10 +79,10 @@ impl<W: Write + Send> InputOrder<W> {
         let mut slots = pieces.map_err(advise)?;
         let held = if slots.is_empty() && self.in_memory + line.len() <= self.most_in_memory {
             self.in_memory += line.len();
-            Held::Memory(line.as_slice().into())
+            PendingLine::Memory(line.as_slice().into())
         } else {
             slots.push(spill.put(line).map_err(advise)?);
-            Held::Disk(slots)
+            PendingLine::Disk(slots)
         };
         line.clear();
         self.held.insert(record.seq(), held);
@@ -90,14 +90,14 @@ impl<W: Write + Send> InputOrder<W> {
     }
 
     /// Gathers the first line held.
-    fn release(&mut self, seq: u64, held: Held, safe: &mut Vec<u64>) -> io::Result<()> {
+    fn release(&mut self, seq: u64, held: PendingLine, safe: &mut Vec<u64>) -> io::Result<()> {
         self.unwritten.push(seq);
         match held {
-            Held::Memory(line) => {
+            PendingLine::Memory(line) => {
                 self.in_memory -= line.len();
                 self.lines.buffer.extend_from_slice(&line);
             }
-            Held::Disk(slots) => {
+            PendingLine::Disk(slots) => {
                 for slot in slots {
                     self.spill.take(slot, &mut self.lines.buffer)?;
                     if self.lines.buffer.len() >= CHUNK {

@@ -40,14 +40,14 @@ impl Default for InputSettings {
 
 /// Where a text stands in the input.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum InputPosition<'a> {
     /// In a file: its name and the line's number, from 1.
     Line(&'a str, u64),
     /// On the command line or in an iterator: its number, from 1.
     Item(u64),
 }
 
-impl Place<'_> {
+impl InputPosition<'_> {
     const fn number(self) -> u64 {
         match self {
             Self::Line(_, number) | Self::Item(number) => number,
@@ -55,7 +55,7 @@ impl Place<'_> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for InputPosition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(name, number) => write!(f, "{name}:{number}"),
@@ -68,7 +68,7 @@ impl fmt::Display for Place<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
     pub(super) seq: u64,
-    pub(super) place: Place<'a>,
+    pub(super) place: InputPosition<'a>,
     pub(super) now: Time,
 }
 
@@ -181,7 +181,7 @@ impl At<'_> {
 mod tests {
     use super::*;
 
-    const AT: At<'static> = At { seq: 5, place: Place::Line("list", 7), now: Time::ZERO };
+    const AT: At<'static> = At { seq: 5, place: InputPosition::Line("list", 7), now: Time::ZERO };
 
     fn read(bytes: &[u8]) -> Result<Job, Rejected> {
         line(bytes, AT, &InputSettings::default()).expect("not blank")

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
-use super::entry::{self, At, InputSettings, Place};
+use super::entry::{self, At, InputPosition, InputSettings};
 use super::lines::{Line, Lines};
 use super::open::{self, Opened};
 use crate::model::{Job, More, Rejected, Source, Time};
@@ -61,7 +61,7 @@ impl Inputs {
         let (opened, name) = match input {
             Input::Url(url) => {
                 self.urls += 1;
-                let at = At { seq: self.next_seq, place: Place::Item(self.urls), now };
+                let at = At { seq: self.next_seq, place: InputPosition::Item(self.urls), now };
                 into.push(entry::url(url.trim(), at));
                 self.next_seq += 1;
                 return Ok(());
@@ -82,7 +82,7 @@ impl Inputs {
         while into.len() < full {
             let number = lines.number() + 1;
             let Some(line) = lines.take() else { return };
-            let at = At { seq: self.next_seq, place: Place::Line(name, number), now };
+            let at = At { seq: self.next_seq, place: InputPosition::Line(name, number), now };
             let entry = match line {
                 Line::Whole(bytes) => entry::line(bytes, at, &self.settings),
                 Line::TooLong(start) => Some(Err(entry::too_long(start, at, &self.settings))),

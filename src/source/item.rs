@@ -67,11 +67,12 @@ pub(super) fn entry(item: &impl UrlItem, at: At<'_>) -> Result<Job, Rejected> {
 mod tests {
     use super::*;
     use crate::model::Time;
-    use crate::source::entry::Place;
+    use crate::source::entry::InputPosition;
 
     #[test]
     fn a_tag_comes_back_whether_its_url_is_good_or_not() {
-        let read = |url| entry(&Tagged { tag: "a \"b\"", url }, At { seq: 3, place: Place::Item(4), now: Time::ZERO });
+        let read =
+            |url| entry(&Tagged { tag: "a \"b\"", url }, At { seq: 3, place: InputPosition::Item(4), now: Time::ZERO });
         let job = read("http://a.example/").expect("good");
         assert_eq!((job.seq, job.extra.and_then(|extra| extra.id).as_deref()), (3, Some(r#""a \"b\"""#)));
         assert_eq!(read("nonsense").expect_err("bad").id.as_deref(), Some(r#""a \"b\"""#));

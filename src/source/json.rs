@@ -153,7 +153,7 @@ impl<'a> Fields<'a> {
 
 /// The text of a JSON string.
 fn string<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Refusal<'a>> {
-    serde_json::from_str::<Text<'_>>(raw)
+    serde_json::from_str::<JsonText<'_>>(raw)
         .map(|text| text.0)
         .map_err(|error| Refusal::json(format!("field '{field}': {}", located(&error))))
 }
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let fields = self.0;
-        while let Some(Text(name)) = map.next_key()? {
+        while let Some(JsonText(name)) = map.next_key()? {
             let Some(at) = FIELDS.iter().position(|field| *field == name) else {
                 map.next_value::<IgnoredAny>()?;
                 fields.problem.get_or_insert_with(|| unknown(&name));
@@ -217,24 +217,24 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_, 'de> {
 }
 
 /// A string, borrowed when it holds no escapes.
-struct Text<'a>(Cow<'a, str>);
+struct JsonText<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for JsonText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
         impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+            type Value = JsonText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<JsonText<'de>, E> {
+                Ok(JsonText(Cow::Borrowed(text)))
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<JsonText<'de>, E> {
+                Ok(JsonText(Cow::Owned(text.to_owned())))
             }
         }
         deserializer.deserialize_str(TextVisitor)

@@ -21,7 +21,7 @@ pub(crate) use entry::authorized;
 pub use inputs::{Input, Inputs};
 pub use item::{Tagged, UrlItem};
 pub use jobs::JobStream;
-pub(crate) use request::OURS;
+pub(crate) use request::RESERVED_HEADERS;
 pub use request::{RequestError, basic_authorization, bearer_authorization, header, method};
 pub use stream::UrlStream;
 pub use urls::Urls;

@@ -11,7 +11,7 @@ use crate::model::{Control, is_credential};
 
 /// Headers that describe the connection or the message's length. haul writes them itself; one from a user would
 /// break the framing.
-pub(crate) const OURS: &[HeaderName] =
+pub(crate) const RESERVED_HEADERS: &[HeaderName] =
     &[header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::TRAILER];
 
 /// Why a method or header can't be sent: what is wrong with it and how to fix it.
@@ -72,7 +72,7 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Requ
         let (shown, place) = (name.escape_debug(), first_wrong(name));
         RequestError(format!("'{shown}' is not a header name{place}; use letters, digits and '-'").into())
     })?;
-    if OURS.contains(&parsed) {
+    if RESERVED_HEADERS.contains(&parsed) {
         return Err(RequestError(format!("haul sets the header '{parsed}' itself; leave it out").into()));
     }
     let value = value.trim_ascii();

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use futures_util::FutureExt;
 use futures_util::stream::{Fuse, StreamExt};
 
-use super::entry::{At, Place};
+use super::entry::{At, InputPosition};
 use super::item::{self, UrlItem};
 use crate::model::{Job, More, Rejected, Source, Time};
 use crate::wait::wait;
@@ -49,7 +49,7 @@ impl<S: Stream<Item: UrlItem> + Send> Source for UrlStream<S> {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let Self { items, next_seq } = self;
         Ok(read_ready(items, max, |item| {
-            let at = At { seq: *next_seq, place: Place::Item(*next_seq + 1), now };
+            let at = At { seq: *next_seq, place: InputPosition::Item(*next_seq + 1), now };
             into.push(item::entry(&item, at));
             *next_seq += 1;
         }))

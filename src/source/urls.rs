@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::entry::{At, Place};
+use super::entry::{At, InputPosition};
 use super::item::{self, UrlItem};
 use crate::model::{Job, More, Rejected, Source, Time};
 
@@ -36,7 +36,7 @@ impl<I> Urls<I> {
 
 impl<I: Iterator<Item: UrlItem>> Urls<I> {
     fn take(&mut self, item: &I::Item, now: Time, into: &mut Vec<Result<Job, Rejected>>) {
-        let at = At { seq: self.next_seq, place: Place::Item(self.next_seq + 1), now };
+        let at = At { seq: self.next_seq, place: InputPosition::Item(self.next_seq + 1), now };
         into.push(item::entry(item, at));
         self.next_seq += 1;
     }

@@ -77,7 +77,7 @@ fn css(start: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// The bytes are at their end, or what is looked for can't come any more.
-struct Ended;
+struct EndOfInput;
 
 /// Elements that hold text and no tags; `script` has rules of its own.
 const RAW: [&[u8]; 7] = [b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes"];
@@ -87,16 +87,16 @@ const OF_HEAD: [&[u8]; 10] =
     [b"html", b"head", b"meta", b"script", b"style", b"title", b"link", b"base", b"object", b"noscript"];
 
 /// The encoding in the first `meta` that declares one. `head`: only up to the first tag that can't be in a head.
-fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, Ended> {
+fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, EndOfInput> {
     let mut cursor = Cursor { bytes, at: 0 };
     loop {
         cursor.to(b'<')?;
         let tag = cursor.rest();
-        let second = *tag.get(1).ok_or(Ended)?;
+        let second = *tag.get(1).ok_or(EndOfInput)?;
         let closes = usize::from(second == b'/');
         if tag.starts_with(b"<!--") {
             // The dashes at the beginning may be those of the end, too.
-            cursor.at += 2 + memmem::find(&tag[2..], b"-->").ok_or(Ended)? + 2;
+            cursor.at += 2 + memmem::find(&tag[2..], b"-->").ok_or(EndOfInput)? + 2;
         } else if begins_meta(tag) {
             cursor.at += b"<meta".len();
             if let Some(encoding) = meta(&mut cursor)? {
@@ -105,7 +105,7 @@ fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, Ended> {
         } else if tag.get(1 + closes).is_some_and(u8::is_ascii_alphabetic) {
             let name = cursor.name(1 + closes)?;
             if head && !(is_one_of(name, &OF_HEAD) && (closes == 0 || !name.eq_ignore_ascii_case(b"head"))) {
-                return Err(Ended);
+                return Err(EndOfInput);
             }
             while cursor.attribute()?.is_some() {}
             if closes == 0 && name.eq_ignore_ascii_case(b"script") {
@@ -114,7 +114,7 @@ fn scan(bytes: &[u8], head: bool) -> Result<&'static Encoding, Ended> {
                 cursor.past_end_of(name)?;
             } else if closes == 0 && name.eq_ignore_ascii_case(b"plaintext") {
                 // It has no end.
-                return Err(Ended);
+                return Err(EndOfInput);
             }
         } else if matches!(second, b'!' | b'/' | b'?') {
             cursor.to(b'>')?;
@@ -143,7 +143,7 @@ const fn is_space(byte: u8) -> bool {
 }
 
 /// Reads a `meta` element's attributes; the encoding, if it declares one.
-fn meta(cursor: &mut Cursor<'_>) -> Result<Option<&'static Encoding>, Ended> {
+fn meta(cursor: &mut Cursor<'_>) -> Result<Option<&'static Encoding>, EndOfInput> {
     let mut seen = [false; 3];
     let (mut is_pragma, mut needs_pragma) = (false, None);
     // What was said: an encoding, or a label that is none.
@@ -204,18 +204,18 @@ impl<'b> Cursor<'b> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn byte(&self) -> Result<u8, Ended> {
-        self.bytes.get(self.at).copied().ok_or(Ended)
+    fn byte(&self) -> Result<u8, EndOfInput> {
+        self.bytes.get(self.at).copied().ok_or(EndOfInput)
     }
 
     /// Goes to the next `byte`.
-    fn to(&mut self, byte: u8) -> Result<(), Ended> {
-        self.at += memchr(byte, self.rest()).ok_or(Ended)?;
+    fn to(&mut self, byte: u8) -> Result<(), EndOfInput> {
+        self.at += memchr(byte, self.rest()).ok_or(EndOfInput)?;
         Ok(())
     }
 
     /// Goes past white space.
-    fn past_space(&mut self) -> Result<(), Ended> {
+    fn past_space(&mut self) -> Result<(), EndOfInput> {
         while is_space(self.byte()?) {
             self.at += 1;
         }
@@ -223,9 +223,9 @@ impl<'b> Cursor<'b> {
     }
 
     /// The name of the tag here, which begins `from` bytes on; goes to its end.
-    fn name(&mut self, from: usize) -> Result<&'b [u8], Ended> {
+    fn name(&mut self, from: usize) -> Result<&'b [u8], EndOfInput> {
         let tag = self.rest();
-        let length = tag[from..].iter().position(|&byte| is_space(byte) || byte == b'>').ok_or(Ended)?;
+        let length = tag[from..].iter().position(|&byte| is_space(byte) || byte == b'>').ok_or(EndOfInput)?;
         self.at += from + length;
         let name = &tag[from..from + length];
         // Before a slash it is the name that a browser reads.
@@ -233,9 +233,9 @@ impl<'b> Cursor<'b> {
     }
 
     /// Goes to the end of the end tag of this element, which holds text alone.
-    fn past_end_of(&mut self, name: &[u8]) -> Result<(), Ended> {
+    fn past_end_of(&mut self, name: &[u8]) -> Result<(), EndOfInput> {
         loop {
-            self.at += memmem::find(self.rest(), b"</").ok_or(Ended)? + 2;
+            self.at += memmem::find(self.rest(), b"</").ok_or(EndOfInput)? + 2;
             if begins_with_name(self.rest(), name) {
                 return self.to(b'>');
             }
@@ -244,10 +244,10 @@ impl<'b> Cursor<'b> {
 
     /// Goes to the end of a script's end tag. Within `<!--` and `-->` a script may hold another, which ends before it (HTML Standard,
     /// "script data double escaped state").
-    fn past_end_of_script(&mut self) -> Result<(), Ended> {
+    fn past_end_of_script(&mut self) -> Result<(), EndOfInput> {
         let (mut in_comment, mut in_inner) = (false, false);
         loop {
-            self.at += memchr2(b'<', b'-', self.rest()).ok_or(Ended)?;
+            self.at += memchr2(b'<', b'-', self.rest()).ok_or(EndOfInput)?;
             let rest = self.rest();
             if in_comment && rest.starts_with(b"-->") {
                 (in_comment, in_inner) = (false, false);
@@ -269,7 +269,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// The next attribute of the tag here, or `None` at the tag's end ("get an attribute").
-    fn attribute(&mut self) -> Result<Option<Attribute>, Ended> {
+    fn attribute(&mut self) -> Result<Option<Attribute>, EndOfInput> {
         while is_space(self.byte()?) || self.byte()? == b'/' {
             self.at += 1;
         }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::carrier::{Carrier, Parcel, Streams};
+use super::connection_handle::{ConnectionHandle, LaneMessage, Streams};
 use super::flight::Flight;
 use crate::conn::H2;
 use crate::dial::Dialer;
@@ -36,7 +36,7 @@ pub(super) struct Connections {
     pool: RefCell<Pool<PoolKey>>,
     dialer: Dialer,
     /// The live ones, by the pool's ids.
-    live: RefCell<Vec<Option<(ConnId, Carrier)>>>,
+    live: RefCell<Vec<Option<(ConnId, ConnectionHandle)>>>,
     /// Dispatched jobs that wait for a connection under way, or for a stream. Bounded by the requests in flight.
     waiting: RefCell<HashMap<PoolKey, VecDeque<Flight>>>,
 }
@@ -65,20 +65,20 @@ impl Connections {
     }
 
     /// Makes a new connection reachable.
-    pub(super) fn register(&self, id: ConnId, carrier: Carrier) {
+    pub(super) fn register(&self, id: ConnId, connection_handle: ConnectionHandle) {
         let mut live = self.live.borrow_mut();
         if live.len() <= id.index() {
             live.resize_with(id.index() + 1, || None);
         }
-        live[id.index()] = Some((id, carrier));
+        live[id.index()] = Some((id, connection_handle));
     }
 
     /// Takes a connection that the pool has dropped out of reach. Harmless when it is gone already.
-    fn unregister(&self, id: ConnId) -> Option<Carrier> {
+    fn unregister(&self, id: ConnId) -> Option<ConnectionHandle> {
         let mut live = self.live.borrow_mut();
         let place = live.get_mut(id.index())?;
         if place.as_ref().is_some_and(|(known, _)| *known == id) {
-            place.take().map(|(_, carrier)| carrier)
+            place.take().map(|(_, connection_handle)| connection_handle)
         } else {
             None
         }
@@ -92,8 +92,8 @@ impl Connections {
 
     /// Sends home the lanes that wait on a connection that the pool has dropped.
     pub(super) fn dismiss(&self, id: ConnId, why: CloseReason) {
-        if let Some(carrier) = self.unregister(id) {
-            carrier.dismiss(why);
+        if let Some(connection_handle) = self.unregister(id) {
+            connection_handle.dismiss(why);
         }
     }
 
@@ -119,14 +119,14 @@ impl Connections {
     /// Hands a flight to an open connection with a free slot, or gives it back with the streams that it needs a lane on.
     pub(super) fn board(&self, id: ConnId, flight: Flight) -> Option<(Rc<RefCell<Streams<H2>>>, Flight)> {
         let live = self.live.borrow();
-        let carrier = live.get(id.index()).and_then(Option::as_ref);
-        match &carrier.expect("the pool hands out only connections that are registered").1 {
-            Carrier::Alone(mailbox) => {
-                let earlier = mailbox.put(Parcel::Flight(flight));
+        let connection_handle = live.get(id.index()).and_then(Option::as_ref);
+        match &connection_handle.expect("the pool hands out only connections that are registered").1 {
+            ConnectionHandle::Alone(mailbox) => {
+                let earlier = mailbox.put(LaneMessage::Flight(flight));
                 debug_assert!(earlier.is_none(), "a slot was handed out twice");
                 None
             }
-            Carrier::Http2(streams) => {
+            ConnectionHandle::Http2(streams) => {
                 let flight = streams.borrow_mut().wake_idle(flight)?;
                 Some((Rc::clone(streams), flight))
             }
@@ -183,14 +183,14 @@ mod tests {
     }
 
     /// A new connection, and its lane's mailbox.
-    fn opened(connections: &Connections) -> (ConnId, Rc<Mailbox<Parcel>>) {
+    fn opened(connections: &Connections) -> (ConnId, Rc<Mailbox<LaneMessage>>) {
         let demand =
             Demand { slots: 1, waiting: 0, habits: Habits::default(), once: false, again: false, not_before: 0 };
         let acquired = connections.pool_mut().acquire(KEY, demand, Time::ZERO);
         assert!(matches!(acquired, Acquired::Dial { .. }), "{acquired:?}");
         let id = connections.pool_mut().dialed(KEY, Protocol::Http1, 1, Time::ZERO);
         let mailbox = Rc::new(Mailbox::default());
-        connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
+        connections.register(id, ConnectionHandle::Alone(Rc::clone(&mailbox)));
         (id, mailbox)
     }
 
@@ -199,9 +199,9 @@ mod tests {
         let connections = connections();
         let (id, mailbox) = opened(&connections);
         assert!(connections.board(id, flight()).is_none());
-        assert!(matches!(mailbox.take(), Some(Parcel::Flight(_))));
+        assert!(matches!(mailbox.take(), Some(LaneMessage::Flight(_))));
         connections.closed(id, CloseReason::PeerClosed);
-        assert!(matches!(mailbox.take(), Some(Parcel::Leave(CloseReason::PeerClosed))));
+        assert!(matches!(mailbox.take(), Some(LaneMessage::Leave(CloseReason::PeerClosed))));
         assert_eq!(connections.pool().sockets(), 0);
     }
 

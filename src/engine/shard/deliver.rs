@@ -70,6 +70,6 @@ impl Shard {
 
     /// What the shard has to tell at its end.
     pub(super) fn report(&self) -> ShardReport {
-        ShardReport { notable: self.hosts.notable(), ..self.outbox.report() }
+        ShardReport { top_hosts: self.hosts.top_hosts(), ..self.outbox.report() }
     }
 }

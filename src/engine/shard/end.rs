@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::Shard;
 use super::flight::{Flight, abandoned};
-use crate::attempt::{self, Beside, Ended};
+use crate::attempt::{self, AttemptEnd, Beside};
 use crate::conn::Exchanged;
 use crate::engine::clock::SystemClock;
 use crate::engine::message::Message;
@@ -36,8 +36,8 @@ impl Shard {
         if reused && !exchanged.sent.is_harmless() {
             self.shared.counters[self.index].reused.add(1);
         }
-        if let (Ok(response), Some(shelf)) = (&mut exchanged.result, flight.shelf.take()) {
-            response.body = shelf.take();
+        if let (Ok(response), Some(slot)) = (&mut exchanged.result, flight.slot.take()) {
+            response.body = slot.take();
         }
         let (earlier, failing_since) =
             work::of(&flight.job).map_or((0, None), |work| (work.counts.on_hop, work.counts.failing_since));
@@ -115,7 +115,7 @@ impl Shard {
     }
 
     /// What an attempt says of its host.
-    pub(super) fn verdict(&self, end: &Ended<'_>, headers: Option<&HeaderMap>) -> Verdict {
+    pub(super) fn verdict(&self, end: &AttemptEnd<'_>, headers: Option<&HeaderMap>) -> Verdict {
         end.verdict(|| retry_after::asked(headers?, SystemClock::date()), &self.shared.config.retries)
     }
 
@@ -123,7 +123,7 @@ impl Shard {
     pub(super) fn facts(
         &self,
         flight: &Flight,
-        end: &Ended<'_>,
+        end: &AttemptEnd<'_>,
         verdict: Verdict,
         now: Time,
     ) -> (RetryFacts, AttemptCounts) {
@@ -143,7 +143,7 @@ impl Shard {
 
     /// The same once it has ended: that it had this attempt is written down in the job, and what it says of the connections is learnt.
     #[cold]
-    fn take_note(&self, flight: &mut Flight, end: &Ended<'_>, verdict: Verdict, now: Time) -> RetryFacts {
+    fn take_note(&self, flight: &mut Flight, end: &AttemptEnd<'_>, verdict: Verdict, now: Time) -> RetryFacts {
         if end.fault() == Some(Fault::Http11Required) {
             self.go_to_http1(self.pool_key(flight), flight.host);
         }
@@ -156,7 +156,7 @@ impl Shard {
     }
 
     /// Sends the job on to the next hop's host.
-    fn follow(self: &Rc<Self>, host: HostId, mut job: Job, step: redirect::Step, report: Report, now: Time) {
+    fn follow(self: &Rc<Self>, host: HostId, mut job: Job, step: redirect::NextHop, report: Report, now: Time) {
         let before = self.held_before(host, now);
         self.sched.borrow_mut().handle(Event::Done { host, report }, now);
         self.log_host(host, before, now);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::dial::DialTimes;
-use crate::engine::ration::Shelf;
+use crate::engine::memory_budget::BodySlot;
 use crate::model::{Failure, FailureKind, Job, Phase, Reply, Time, Timings};
 use crate::sched::HostId;
 
@@ -26,14 +26,14 @@ pub(super) struct Flight {
     /// Whether its connection took other requests and not this one.
     pub(super) crowded: Cell<bool>,
     /// Where its body is put when memory is rationed.
-    pub(super) shelf: RefCell<Option<Shelf>>,
+    pub(super) slot: RefCell<Option<BodySlot>>,
 }
 
 impl Flight {
     pub(super) fn new(host: HostId, job: Job, dispatched: Time, backed_off: Duration) -> Self {
         let (handed_over, crowded) = (Cell::new(false), Cell::new(false));
         let backed_off = u32::try_from(backed_off.as_millis()).unwrap_or(u32::MAX);
-        Self { host, job, dispatched, backed_off, dial: None, handed_over, crowded, shelf: RefCell::new(None) }
+        Self { host, job, dispatched, backed_off, dial: None, handed_over, crowded, slot: RefCell::new(None) }
     }
 
     /// How long its host's last rest held it up, if it did.

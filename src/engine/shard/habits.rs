@@ -1,7 +1,7 @@
 //! What a shard learns of its hosts' connections from how they end, and what a new one is told of it.
 
 use super::Shard;
-use super::carrier::History;
+use super::connection_handle::History;
 use super::connections::PoolKey;
 use super::flight::Flight;
 use crate::attempt::{Sent, is_cut, is_timeout};
@@ -58,7 +58,7 @@ impl Shard {
     pub(super) fn note_end(&self, id: ConnId, key: PoolKey, host: HostId, reason: CloseReason, now: Time) {
         let pool = self.connections.pool();
         let Some(idle_since) = pool.idle_since(id) else { return };
-        let is_its = self.hosts.with(host, |host| host.serial) == Some(key.0);
+        let is_its = self.hosts.with(host, |host| host.generation) == Some(key.0);
         if !is_its || !matches!(reason, CloseReason::PeerClosed | CloseReason::UnsolicitedBytes) {
             return;
         }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::tee::Tee;
 use crate::engine::extensions::MakeHooks;
 use crate::model::{Attempt, BodyUse, Failure, FailureKind, Hooks, Job, Outcome, Phase, RequestHead, ResponseHead};
-use crate::source::OURS;
+use crate::source::RESERVED_HEADERS;
 
 /// What a job is told whose hook panicked.
 pub(super) const PANICKED: &str = "a hook panicked; its message is on standard error";
@@ -33,7 +33,7 @@ impl HookList {
     pub(super) fn request(&self, head: &mut RequestHead<'_>) -> Result<(), Failure> {
         let refused = self.0.iter().try_for_each(|hooks| {
             let refused = guarded(|| hooks.request(head)).unwrap_or_else(|| Err(PANICKED.into()));
-            OURS.iter().for_each(|name| drop(head.headers.remove(name)));
+            RESERVED_HEADERS.iter().for_each(|name| drop(head.headers.remove(name)));
             refused
         });
         refused.map_err(|message| Failure::new(Phase::Queue, FailureKind::Unwanted, message))

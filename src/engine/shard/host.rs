@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::engine::notable::Tally;
 use crate::engine::rules::RuleId;
+use crate::engine::top_hosts::HostCounts;
 use crate::model::{Failure, GiveUpReason, Phase, Time};
 use crate::pool::Habits;
 
@@ -16,13 +16,13 @@ pub(super) struct Host {
     /// Scheme, host and port: the one copy of this text.
     pub(super) origin: Box<str>,
     /// The origin's number in the pool: never used for another origin.
-    pub(super) serial: u64,
+    pub(super) generation: u64,
     /// How many microseconds the name's look-up took, until a connection has reported it.
     lookup: Option<NonZeroU32>,
     /// What most hosts have nothing of.
     rare: Option<Box<Rare>>,
     /// What became of its attempts.
-    pub(super) tally: Tally,
+    pub(super) tally: HostCounts,
     /// Whether that is all that is known of its connections: kept ones can be relied on.
     keeps: bool,
     /// Whether some of its jobs need no address here: what is wrong with its name is nothing to them.
@@ -46,13 +46,13 @@ struct Rare {
 
 impl Host {
     /// A host of which nothing is known yet.
-    pub(super) fn new(origin: &str, serial: u64, rule: Option<RuleId>) -> Self {
+    pub(super) fn new(origin: &str, generation: u64, rule: Option<RuleId>) -> Self {
         Self {
             origin: origin.into(),
-            serial,
+            generation,
             lookup: None,
             rare: None,
-            tally: Tally::default(),
+            tally: HostCounts::default(),
             keeps: false,
             remote_dns: false,
             open: Cell::new(0),

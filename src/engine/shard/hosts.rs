@@ -8,8 +8,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::host::Host;
-use crate::engine::notable::Notable;
 use crate::engine::rules::RuleId;
+use crate::engine::top_hosts::TopHosts;
 use crate::model::{WebUrl, site_of};
 use crate::pool::Habits;
 use crate::sched::{GroupId, HostId};
@@ -19,7 +19,7 @@ use crate::sched::{GroupId, HostId};
 pub(super) struct Hosts {
     table: RefCell<Table>,
     /// The slowest and the last-ended of the hosts already forgotten, for the run's report.
-    notable: RefCell<Notable>,
+    top_hosts: RefCell<TopHosts>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Table {
     /// By registrable domain; a group goes with its last host.
     groups: HashMap<Box<str>, GroupId, RandomState>,
     hosts: Vec<Option<Host>>,
-    serials: u64,
+    generations: u64,
 }
 
 impl Hosts {
@@ -47,8 +47,8 @@ impl Hosts {
     /// Adds the host of an origin that has none, under a number that no other has now.
     pub(super) fn add(&self, id: HostId, origin: &str, rule: Option<RuleId>) {
         let mut table = self.table.borrow_mut();
-        table.serials += 1;
-        let host = Host::new(origin, table.serials, rule);
+        table.generations += 1;
+        let host = Host::new(origin, table.generations, rule);
         table.insert(id, host);
     }
 
@@ -65,7 +65,7 @@ impl Hosts {
         {
             table.groups.remove(site);
         }
-        self.notable.borrow_mut().fold(&host.origin, host.tally);
+        self.top_hosts.borrow_mut().fold(&host.origin, host.tally);
     }
 
     /// The group of a registrable domain; made if there is none.
@@ -119,10 +119,10 @@ impl Hosts {
     }
 
     /// The slowest of all there were, and those that ended last.
-    pub(super) fn notable(&self) -> Notable {
-        let mut notable = self.notable.take();
-        self.each(|_, host| notable.fold(&host.origin, host.tally));
-        notable
+    pub(super) fn top_hosts(&self) -> TopHosts {
+        let mut top_hosts = self.top_hosts.take();
+        self.each(|_, host| top_hosts.fold(&host.origin, host.tally));
+        top_hosts
     }
 }
 
@@ -168,8 +168,8 @@ mod tests {
     const A: HostId = HostId(0);
     const B: HostId = HostId(1);
 
-    fn serial(hosts: &Hosts, id: HostId) -> Option<u64> {
-        hosts.with(id, |host| host.serial)
+    fn generation(hosts: &Hosts, id: HostId) -> Option<u64> {
+        hosts.with(id, |host| host.generation)
     }
 
     #[test]
@@ -179,9 +179,12 @@ mod tests {
         hosts.add(B, "http://b.example", None);
         assert_eq!((hosts.find("http://a.example"), hosts.find("http://c.example"), hosts.len()), (Some(A), None, 2));
         hosts.remove(A, |_| unreachable!("no group"));
-        assert_eq!((hosts.find("http://a.example"), serial(&hosts, A)), (None, None));
+        assert_eq!((hosts.find("http://a.example"), generation(&hosts, A)), (None, None));
         hosts.add(A, "http://c.example", None);
-        assert_eq!((hosts.find("http://c.example"), serial(&hosts, A), serial(&hosts, B)), (Some(A), Some(3), Some(2)));
+        assert_eq!(
+            (hosts.find("http://c.example"), generation(&hosts, A), generation(&hosts, B)),
+            (Some(A), Some(3), Some(2))
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::flight::Flight;
 use super::host::Host;
 use crate::conn::Exchanged;
 use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job, Outcome, Resolved, Time};
-use crate::policy::redirect::Step;
+use crate::policy::redirect::NextHop;
 use crate::pool::ConnId;
 use crate::protocol::Protocol;
 use crate::sched::{Capacity, HeldAgainst, HostId};
@@ -51,7 +51,7 @@ impl fmt::Display for Name {
 
 /// An open connection whose end will be logged: when the last of those who hold this lets go.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct CloseLog {
     origin: Box<str>,
     name: Name,
     remote: Option<SocketAddr>,
@@ -59,7 +59,7 @@ pub(super) struct Ending {
     why: Cell<Option<CloseReason>>,
 }
 
-impl Ending {
+impl CloseLog {
     /// Why the connection ends. The first reason given is the one.
     pub(super) fn because(this: Option<&Rc<Self>>, why: CloseReason) {
         if let Some(ending) = this {
@@ -68,7 +68,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for CloseLog {
     fn drop(&mut self) {
         let Self { origin, name, remote, why } = self;
         let why = why.get().unwrap_or(CloseReason::Shutdown);
@@ -155,7 +155,7 @@ impl Shard {
         remote: Option<SocketAddr>,
         protocol: Protocol,
         resumed: bool,
-    ) -> Option<Rc<Ending>> {
+    ) -> Option<Rc<CloseLog>> {
         if !enabled!(target: CONNECTION, Level::DEBUG) {
             return None;
         }
@@ -172,11 +172,11 @@ impl Shard {
             tls_resumed = dial.tls.map(|_| resumed),
             "connection opened"
         );
-        Some(Rc::new(Ending { origin: origin.into(), name, remote, why: Cell::new(None) }))
+        Some(Rc::new(CloseLog { origin: origin.into(), name, remote, why: Cell::new(None) }))
     }
 
     /// A redirect is followed.
-    pub(super) fn log_redirect(&self, job: &Job, step: &Step) {
+    pub(super) fn log_redirect(&self, job: &Job, step: &NextHop) {
         let hops = || job.hops().len();
         debug!(
             target: REQUEST,

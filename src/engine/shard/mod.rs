@@ -13,7 +13,7 @@
 
 mod alarm;
 mod arrive;
-mod carrier;
+mod connection_handle;
 mod connections;
 mod deliver;
 mod end;
@@ -113,7 +113,7 @@ impl Shard {
         let clock = shared.clock;
         let resolver = Rc::new(Resolver::with(config, shared.extensions.resolver.clone(), move || clock.now()));
         let mut settings = SchedulerSettings::new(&config.limits, &config.retries);
-        // The rate of the run is kept by the lease.
+        // The rate of the run is kept by the permit pool.
         settings.interval = None;
         settings.places = permits::part(settings.places, shared.shards);
         let seed = config.seed.wrapping_add(index as u64);

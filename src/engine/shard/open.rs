@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::Shard;
-use super::carrier::{Carrier, Streams};
+use super::connection_handle::{ConnectionHandle, Streams};
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::host::Host;
 use super::lane::{Alone, OneOfMany, Seat};
-use super::log::Ending;
+use super::log::CloseLog;
 use crate::conn::{Exchanged, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
@@ -77,14 +77,14 @@ impl Shard {
                 self.break_in(id, flight.host, self.requests.is_once(&flight));
                 let ending = self.log_opened(&flight, id, remote, Protocol::Http1, resumed);
                 let mailbox = Rc::new(Mailbox::default());
-                self.connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
+                self.connections.register(id, ConnectionHandle::Alone(Rc::clone(&mailbox)));
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, Capacity::OneEach, now);
                 self.board_waiting(key);
                 let seat = Seat { id, remote, mailbox };
                 let mut hold = Alone { seat, key, host: flight.host, connection: Box::new(h1) };
                 let why = self.lane(&mut hold, flight).await;
-                Ending::because(ending.as_ref(), why);
+                CloseLog::because(ending.as_ref(), why);
             }
             Err(failure) => self.attempt_failed(key, flight, failure),
         }
@@ -109,11 +109,11 @@ impl Shard {
                 self.break_in(id, flight.host, false);
                 let ending = self.log_opened(&flight, id, remote, Protocol::Http2, resumed);
                 let streams = Rc::new(RefCell::new(Streams::new(h2, remote, ending.clone())));
-                self.connections.register(id, Carrier::Http2(Rc::clone(&streams)));
+                self.connections.register(id, ConnectionHandle::Http2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
                     let goodbye = driver.await;
-                    Ending::because(ending.as_ref(), goodbye.why());
+                    CloseLog::because(ending.as_ref(), goodbye.why());
                     drop(ending);
                     if let Some(streams) = shared.upgrade() {
                         let (pool, history) = (shard.connections.pool(), &mut streams.borrow_mut().history);

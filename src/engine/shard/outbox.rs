@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 use hdrhistogram::Histogram;
 
 use crate::engine::message::ToOutlet;
-use crate::engine::notable::Notable;
 use crate::engine::shared::Shared;
-use crate::engine::window::Held;
+use crate::engine::top_hosts::TopHosts;
+use crate::engine::window::LargeBytes;
 use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
 
 /// Records per hand-over: one lock and one wake-up for so many, and at the most two changes of threads.
@@ -28,7 +28,7 @@ pub(in crate::engine) struct ShardReport {
     /// The attempts' total times of all jobs with a response, in microseconds.
     pub(in crate::engine) latency: Histogram<u64>,
     /// The slowest hosts and those that ended last.
-    pub(in crate::engine) notable: Notable,
+    pub(in crate::engine) top_hosts: TopHosts,
     /// Requests in flight at the end.
     pub(in crate::engine) cut_off: u64,
 }
@@ -36,7 +36,7 @@ pub(in crate::engine) struct ShardReport {
 impl Default for ShardReport {
     fn default() -> Self {
         let latency = Histogram::new_with_bounds(1, HOUR_IN_MICROS, 3).expect("bounds and digits are the library's");
-        Self { failures: BTreeMap::new(), latency, notable: Notable::default(), cut_off: 0 }
+        Self { failures: BTreeMap::new(), latency, top_hosts: TopHosts::default(), cut_off: 0 }
     }
 }
 
@@ -47,7 +47,7 @@ struct Waiting {
     /// What they hold in memory.
     cost: usize,
     /// The bytes of large jobs among them, as the window counts them.
-    held: Held,
+    held: LargeBytes,
     /// The positions of jobs that have been replied to, for a source that wants to know.
     replied: Vec<u64>,
 }
@@ -71,7 +71,7 @@ impl Outbox {
     pub(super) fn put(&self, mut outcome: Outcome) {
         match outcome.job.extra.as_mut().and_then(|extra| extra.reply.take()) {
             Some(reply) => {
-                let (seq, held) = (outcome.job.seq, Held::by(&outcome.job));
+                let (seq, held) = (outcome.job.seq, LargeBytes::by(&outcome.job));
                 let is_cancelled =
                     matches!(&outcome.last.result, Err(failure) if failure.kind == FailureKind::Cancelled);
                 reply.end(outcome);
@@ -96,7 +96,7 @@ impl Outbox {
 
     fn queue(&self, outcome: Outcome) {
         let mut waiting = self.waiting.borrow_mut();
-        waiting.held.add(Held::by(&outcome.job));
+        waiting.held.add(LargeBytes::by(&outcome.job));
         waiting.cost += cost_of(&outcome);
         waiting.records.push(Record::Fetched(outcome));
         let (records, cost) = (waiting.records.len(), waiting.cost);

@@ -80,7 +80,7 @@ impl Permits {
 
     /// Sets the scheduler's limit to the shard's share.
     pub(super) fn take_share(&self, sched: &Sched, now: Time) {
-        let share = self.shared.lease.share(self.index);
+        let share = self.shared.permit_pool.share(self.index);
         sched.borrow_mut().handle(Event::Concurrency(share), now);
     }
 
@@ -89,7 +89,7 @@ impl Permits {
     pub(super) fn take_more(&self, sched: &Sched, connections: &Connections, now: Time) -> bool {
         // Asked once, it is known to want more; nothing has to be locked until there is something to take.
         let sockets_came = self.asked_for_sockets.get() && self.shared.spare.has_free();
-        let known = self.asked.get() && !self.shared.lease.has_free() && !sockets_came;
+        let known = self.asked.get() && !self.shared.permit_pool.has_free() && !sockets_came;
         if known || !sched.borrow().wants_more() {
             return false;
         }
@@ -98,7 +98,7 @@ impl Permits {
             sockets += self.take_more_sockets(connections);
         }
         let sockets = u32::try_from(sockets).unwrap_or(u32::MAX);
-        let (share, tell) = self.shared.lease.take(self.index, sockets);
+        let (share, tell) = self.shared.permit_pool.acquire(self.index, sockets);
         self.asked.set(share.is_none());
         if tell {
             self.tell_others();
@@ -143,7 +143,8 @@ impl Permits {
             (sched.in_flight(), sched.queued())
         };
         // What its permits are for, as far as it has work for them.
-        let keep = in_flight.max(self.shared.lease.share(self.index).min(u32::try_from(queued).unwrap_or(u32::MAX)));
+        let keep =
+            in_flight.max(self.shared.permit_pool.share(self.index).min(u32::try_from(queued).unwrap_or(u32::MAX)));
         let (given, evicted) = connections.pool_mut().part_with(wanted, keep as usize);
         connections.dismiss_all(evicted, CloseReason::Evicted);
         if given > 0 {
@@ -155,8 +156,8 @@ impl Permits {
     /// Gives up permits that are owed or that others want, and the wish for more when there is none any longer; `true`
     /// when this shard may start more than before.
     pub(super) fn trade(&self, sched: &Sched, connections: &Connections, now: Time) -> bool {
-        let lease = &self.shared.lease;
-        if lease.is_owed() && !self.repay(sched, now) {
+        let permit_pool = &self.shared.permit_pool;
+        if permit_pool.is_owed() && !self.repay(sched, now) {
             return false;
         }
         if self.shared.shards == 1 {
@@ -165,11 +166,11 @@ impl Permits {
         if self.shared.spare.is_wanted() {
             self.trade_sockets(sched, connections);
         }
-        if lease.wanted() && !sched.borrow().wants_more() {
-            lease.content(self.index);
+        if permit_pool.wanted() && !sched.borrow().wants_more() {
+            permit_pool.content(self.index);
             self.asked.set(false);
         }
-        if !lease.wanted() {
+        if !permit_pool.wanted() {
             return self.uncurb(sched, now);
         }
         self.curbed.set(true);
@@ -177,7 +178,7 @@ impl Permits {
             let sched = sched.borrow();
             (sched.in_flight(), sched.in_flight() == 0 && sched.queued() == 0)
         };
-        let (limit, given) = lease.give(self.index, in_flight, idle);
+        let (limit, given) = permit_pool.release(self.index, in_flight, idle);
         let before = sched.borrow().limit();
         sched.borrow_mut().handle(Event::Concurrency(limit), now);
         if given {
@@ -191,7 +192,7 @@ impl Permits {
     fn repay(&self, sched: &Sched, now: Time) -> bool {
         self.curbed.set(true);
         let in_flight = sched.borrow().in_flight();
-        let paid = self.shared.lease.repay(self.index, in_flight);
+        let paid = self.shared.permit_pool.repay(self.index, in_flight);
         if paid {
             self.tell_others();
         } else {
@@ -210,12 +211,12 @@ impl Permits {
     }
 
     /// There are no sockets for more than is in flight: lowers the limit to that, and leaves the rest to the others.
-    pub(super) fn surrender(&self, sched: &Sched, now: Time) {
+    pub(super) fn release_above(&self, sched: &Sched, now: Time) {
         let mut sched = sched.borrow_mut();
         let limit = sched.in_flight().max(1);
         sched.handle(Event::Concurrency(limit), now);
         drop(sched);
-        if self.shared.lease.surrender(self.index, limit) {
+        if self.shared.permit_pool.release_above(self.index, limit) {
             self.tell_others();
         }
     }
@@ -223,7 +224,7 @@ impl Permits {
     /// What to do next. Where shards keep a common rate each start is drawn.
     pub(super) fn next_action(&self, sched: &Sched, now: Time) -> Option<Action<Job>> {
         let mut sched = sched.borrow_mut();
-        let is_paced = self.shared.lease.is_paced();
+        let is_paced = self.shared.permit_pool.is_paced();
         if self.paced.replace(is_paced) != is_paced {
             sched.handle(Event::Paced(is_paced), now);
         }
@@ -237,7 +238,7 @@ impl Permits {
                 sched.handle(Event::Granted, now);
                 let action = sched.next_action(now);
                 if !matches!(action, Some(Action::Start { .. })) {
-                    // Kept, it would come on top of a later one.
+                    // ReservedBody, it would come on top of a later one.
                     sched.handle(Event::Paced(true), now);
                 }
                 action
@@ -251,7 +252,7 @@ impl Permits {
 
     fn draw(&self, now: Time) -> Result<(), Time> {
         let rest = self.rest.get();
-        if rest > now { Err(rest) } else { self.shared.lease.draw(now) }
+        if rest > now { Err(rest) } else { self.shared.permit_pool.draw(now) }
     }
 
     /// The rate of the run has changed: what was drawn for by the old one is drawn for again.
@@ -360,7 +361,7 @@ mod tests {
     #[test]
     fn who_has_no_sockets_for_its_permits_leaves_them_to_the_others() {
         let pair = pair(8);
-        pair.permits[1].surrender(&pair.scheds[1], Time::ZERO);
+        pair.permits[1].release_above(&pair.scheds[1], Time::ZERO);
         assert_eq!(pair.scheds[1].borrow().limit(), 1);
         pair.arrive(0, 20);
         assert_eq!(pair.start(0), 7);

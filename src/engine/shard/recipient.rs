@@ -11,10 +11,10 @@ use http::response::Parts;
 
 use super::Shard;
 use super::flight::Flight;
-use crate::attempt::{Ended, Sent};
+use crate::attempt::{AttemptEnd, Sent};
 use crate::body::Room;
 use crate::conn::Recipient;
-use crate::engine::ration::{Ration, Rationed, Shelf, Workspace};
+use crate::engine::memory_budget::{BodySlot, BudgetedBody, MemoryBudget, Workspace};
 use crate::model::{BodyUse, Clock, ResponseHead};
 
 /// A flight's exchange, as seen by those who want its response.
@@ -35,7 +35,7 @@ impl Shard {
     /// Whether a response with this head is not tried again, whatever happens to its body.
     fn is_last(&self, flight: &Flight, head: &Parts) -> bool {
         let status = head.status.as_u16();
-        let end = Ended {
+        let end = AttemptEnd {
             result: Ok((status, head.version)),
             head: Some(status),
             sent: Sent::Answered,
@@ -50,8 +50,8 @@ impl Shard {
 
 impl ForFlight<'_> {
     /// The one number of all that the body takes.
-    fn number(&self, ration: &Ration) -> u64 {
-        let number = self.number.get().unwrap_or_else(|| ration.number());
+    fn number(&self, memory_budget: &MemoryBudget) -> u64 {
+        let number = self.number.get().unwrap_or_else(|| memory_budget.number());
         self.number.set(Some(number));
         number
     }
@@ -59,12 +59,12 @@ impl ForFlight<'_> {
     /// What becomes of a body that is to be taken in: where memory is rationed, a kept one takes its share of that.
     fn collect(&self, head: &Parts) -> BodyUse {
         let shared = &self.shard.shared;
-        match &shared.ration {
-            Some(ration) if shared.config.body.keep => {
-                let shelf = Shelf::default();
-                *self.flight.shelf.borrow_mut() = Some(Rc::clone(&shelf));
+        match &shared.memory_budget {
+            Some(memory_budget) if shared.config.body.keep => {
+                let slot = BodySlot::default();
+                *self.flight.slot.borrow_mut() = Some(Rc::clone(&slot));
                 let promised = promised(head, shared.config.body.decode);
-                BodyUse::Stream(Box::new(Rationed::new(ration, self.number(ration), promised, shelf)))
+                BodyUse::Stream(Box::new(BudgetedBody::new(memory_budget, self.number(memory_budget), promised, slot)))
             }
             _ => BodyUse::Collect,
         }
@@ -110,8 +110,8 @@ impl Recipient for ForFlight<'_> {
     }
 
     fn room(&self) -> Option<Box<dyn Room>> {
-        let ration = self.shard.shared.ration.as_ref()?;
-        Some(Box::new(Workspace::new(ration, self.number(ration))))
+        let memory_budget = self.shard.shared.memory_budget.as_ref()?;
+        Some(Box::new(Workspace::new(memory_budget, self.number(memory_budget))))
     }
 
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Shard;
-use super::carrier::Parcel;
+use super::connection_handle::LaneMessage;
 use super::connections::PoolKey;
 use super::flight::Flight;
 use super::lane::Next;
@@ -17,10 +17,10 @@ use crate::pool::{ConnId, Pool, Released};
 use crate::sched::HostId;
 
 /// What a lane does that has settled a request: what has come for it meanwhile, or else `next`.
-fn next_of(mailbox: &Mailbox<Parcel>, next: Next) -> Next {
+fn next_of(mailbox: &Mailbox<LaneMessage>, next: Next) -> Next {
     match mailbox.take() {
-        Some(Parcel::Flight(flight)) => Next::Flight(flight),
-        Some(Parcel::Leave(why)) => Next::Close(why),
+        Some(LaneMessage::Flight(flight)) => Next::Flight(flight),
+        Some(LaneMessage::Leave(why)) => Next::Close(why),
         None => next,
     }
 }
@@ -34,7 +34,7 @@ impl Shard {
         remote: Option<SocketAddr>,
         flight: Flight,
         exchanged: Exchanged,
-        mailbox: &Mailbox<Parcel>,
+        mailbox: &Mailbox<LaneMessage>,
         now: Time,
     ) -> Next {
         self.board_others(&flight);
@@ -45,7 +45,13 @@ impl Shard {
 
     /// A request that its connection has no stream for goes back to its queue, for another one.
     #[cold]
-    pub(super) fn sent_away(self: &Rc<Self>, next: Next, flight: Flight, mailbox: &Mailbox<Parcel>, now: Time) -> Next {
+    pub(super) fn sent_away(
+        self: &Rc<Self>,
+        next: Next,
+        flight: Flight,
+        mailbox: &Mailbox<LaneMessage>,
+        now: Time,
+    ) -> Next {
         self.board_others(&flight);
         self.take_back(flight, now);
         self.turn(now);

@@ -17,7 +17,7 @@ use crate::engine::clock::SystemClock;
 use crate::engine::shared::Shared;
 use crate::engine::template::request_template;
 use crate::model::{Attempt, Failure, FailureKind, HeaderList, Job, Phase, RequestHead, Time, WebUrl};
-use crate::policy::redirect::{self, Asked, Decision};
+use crate::policy::redirect::{self, AnsweredRequest, Decision};
 use crate::work;
 
 /// The most headers that room is kept for.
@@ -130,8 +130,11 @@ impl Requests {
         if !head.status.is_redirection() {
             return Decision::Stay;
         }
-        let asked =
-            Asked { job, method: self.template.method(job), max_redirects: self.config().request.max_redirects };
+        let asked = AnsweredRequest {
+            job,
+            method: self.template.method(job),
+            max_redirects: self.config().request.max_redirects,
+        };
         let locations = head.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
         redirect::decide(asked, head.status.as_u16(), locations)
     }

@@ -29,8 +29,8 @@ impl Shard {
 
     /// Finds a host's address, so that its first connection finds it cached.
     pub(super) async fn resolve(self: Rc<Self>, host: HostId) {
-        let known = self.hosts.with(host, |host| (WebUrl::root_of(&host.origin), host.serial));
-        let Some((url, serial)) = known else { return };
+        let known = self.hosts.with(host, |host| (WebUrl::root_of(&host.origin), host.generation));
+        let Some((url, generation)) = known else { return };
         let started = self.clock.now();
         self.log_resolving(url.origin());
         let answer = match self.connections.dialer().route(&Target::of(&url), false) {
@@ -40,7 +40,7 @@ impl Shard {
         let now = self.clock.now();
         self.log_resolved(url.origin(), &answer, now.since(started));
         // Meanwhile a job has come that needs no address; and when that was done the host may have been forgotten.
-        let waits = self.hosts.with(host, |host| host.serial == serial) == Some(true)
+        let waits = self.hosts.with(host, |host| host.generation == generation) == Some(true)
             && self.sched.borrow().host_gate(host) == Some(Gate::Address);
         if !waits {
             return;

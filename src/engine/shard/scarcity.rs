@@ -38,6 +38,6 @@ impl Shard {
     /// Returns a flight to its queue because we have no socket for it.
     fn hand_back(&self, flight: Flight, now: Time) {
         self.take_back(flight, now);
-        self.permits.surrender(&self.sched, now);
+        self.permits.release_above(&self.sched, now);
     }
 }

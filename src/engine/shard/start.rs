@@ -103,9 +103,9 @@ impl Shard {
 
     /// What its connections are kept under, and what is known of them.
     fn place_of(&self, flight: &Flight) -> (PoolKey, Habits) {
-        let known = self.hosts.with(flight.host, |host| (host.serial, host.habits()));
-        let (serial, habits) = known.unwrap_or_default();
-        ((serial, egress_of(&flight.job)), habits)
+        let known = self.hosts.with(flight.host, |host| (host.generation, host.habits()));
+        let (generation, habits) = known.unwrap_or_default();
+        ((generation, egress_of(&flight.job)), habits)
     }
 
     /// Hands a flight to an open connection with a free slot.

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use crate::engine::shared::Shared;
 use crate::model::{Failure, FailureKind, Hop, Job, Phase, WebUrl};
-use crate::spill::{Slot, Spill};
+use crate::spill::{Extent, Spill};
 use crate::work;
 
 /// The most bytes of text that one shard puts on disk.
@@ -32,7 +32,7 @@ struct Texts(RefCell<Stowed>);
 #[derive(Default)]
 struct Stowed {
     spill: Spill,
-    slots: Slab<Slot>,
+    slots: Slab<Extent>,
     bytes: u64,
 }
 
@@ -75,7 +75,7 @@ impl Texts {
 }
 
 /// What a job's text was.
-struct Text {
+struct JobText {
     url: WebUrl,
     given: Option<Box<str>>,
     hops: Vec<Hop>,
@@ -98,7 +98,7 @@ fn written(job: &Job) -> Vec<u8> {
     text
 }
 
-fn read(text: &[u8]) -> Option<Text> {
+fn read(text: &[u8]) -> Option<JobText> {
     let mut rest = text;
     let url = |piece: &[u8]| Some(WebUrl::parse(std::str::from_utf8(piece).ok()?).ok()?.0);
     let first = url(next(&mut rest)?)?;
@@ -112,7 +112,7 @@ fn read(text: &[u8]) -> Option<Text> {
             status: u16::from_le_bytes(status.try_into().ok()?),
         });
     }
-    Some(Text { url: first, given: (!given.is_empty()).then(|| given.into()), hops })
+    Some(JobText { url: first, given: (!given.is_empty()).then(|| given.into()), hops })
 }
 
 fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {

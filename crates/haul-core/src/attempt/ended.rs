@@ -37,7 +37,7 @@ impl Sent {
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended<'a> {
+pub struct AttemptEnd<'a> {
     /// The status of the response that came whole, and the protocol it came over; or why there is none.
     pub result: Result<(u16, Version), &'a Failure>,
     /// The status of its head, where one came.
@@ -48,7 +48,7 @@ pub struct Ended<'a> {
     pub reused: bool,
 }
 
-impl Ended<'_> {
+impl AttemptEnd<'_> {
     /// What it says about its host. `pause`: the response's `Retry-After`.
     pub fn verdict(&self, pause: impl FnOnce() -> Option<Duration>, settings: &RetrySettings) -> Verdict {
         let failure = self.result.err();
@@ -143,8 +143,9 @@ mod tests {
 
     /// What is expected of each way in which a request may have been sent, over a new and over a kept connection.
     fn faults(failure: &Failure) -> [[Option<Fault>; 2]; 7] {
-        ALL_SENT
-            .map(|sent| [false, true].map(|reused| Ended { result: Err(failure), head: None, sent, reused }.fault()))
+        ALL_SENT.map(|sent| {
+            [false, true].map(|reused| AttemptEnd { result: Err(failure), head: None, sent, reused }.fault())
+        })
     }
 
     #[test]
@@ -179,7 +180,8 @@ mod tests {
     fn of_all_statuses_two_speak_of_a_kept_connection() {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
             for (status, reused) in (100..1000).flat_map(|status| [(status, false), (status, true)]) {
-                let ended = Ended { result: Ok((status, version)), head: Some(status), sent: Sent::Answered, reused };
+                let ended =
+                    AttemptEnd { result: Ok((status, version)), head: Some(status), sent: Sent::Answered, reused };
                 let expected = match status {
                     421 if reused => Some(Fault::Misdirected),
                     408 if reused && version != Version::HTTP_2 => Some(Fault::Stale),
@@ -194,7 +196,7 @@ mod tests {
     fn verdict(head: Option<u16>, failure: Option<(Phase, FailureKind)>) -> Verdict {
         let failure = failure.map(|(phase, kind)| Failure::new(phase, kind, ""));
         let result = failure.as_ref().map_or_else(|| Ok((head.unwrap_or_default(), Version::HTTP_11)), Err);
-        let ended = Ended { result, head, sent: Sent::Answered, reused: false };
+        let ended = AttemptEnd { result, head, sent: Sent::Answered, reused: false };
         ended.verdict(|| Some(Duration::from_secs(3)), &RetrySettings::default())
     }
 
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn a_response_that_came_too_late_casts_doubt_on_a_kept_connection_alone() {
         let late = Failure::new(Phase::Head, FailureKind::Timeout, "");
-        let ended = |reused| Ended { result: Err(&late), head: None, sent: Sent::Unanswered, reused };
+        let ended = |reused| AttemptEnd { result: Err(&late), head: None, sent: Sent::Unanswered, reused };
         assert!(ended(true).has_timed_out_on_a_kept_connection() && !ended(false).has_timed_out_on_a_kept_connection());
     }
 }

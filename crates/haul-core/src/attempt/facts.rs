@@ -5,7 +5,7 @@ use crate::policy::{Fault, RetryFacts, Verdict, is_wait};
 use crate::work::{AttemptCounts, Repeats};
 
 use super::repeat::repeat;
-use super::{Ended, Sent};
+use super::{AttemptEnd, Sent};
 
 /// What is known beside an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct Beside {
 
 /// What the job may still expect whose attempt has come to a bad end. Adds that to what the job has had.
 pub fn facts(
-    ended: &Ended<'_>,
+    ended: &AttemptEnd<'_>,
     verdict: Verdict,
     beside: &Beside,
     counts: &mut AttemptCounts,
@@ -74,7 +74,7 @@ mod tests {
     /// The facts of an attempt that was cut off like this.
     fn cut(sent: Sent, reused: bool, beside: &Beside, counts: &mut AttemptCounts) -> RetryFacts {
         let failure = Failure::new(Phase::Head, FailureKind::Closed, "");
-        let ended = Ended { result: Err(&failure), head: None, sent, reused };
+        let ended = AttemptEnd { result: Err(&failure), head: None, sent, reused };
         let verdict = ended.verdict(|| None, &RetrySettings::default());
         facts(&ended, verdict, beside, counts, &RetrySettings::default())
     }
@@ -137,7 +137,7 @@ mod tests {
     fn a_429_that_speaks_of_the_host_is_no_retry() {
         let attempt = |speaks_of_host, counts: &mut AttemptCounts| {
             let ended =
-                Ended { result: Ok((429, Version::HTTP_11)), head: Some(429), sent: Sent::Answered, reused: true };
+                AttemptEnd { result: Ok((429, Version::HTTP_11)), head: Some(429), sent: Sent::Answered, reused: true };
             let settings = RetrySettings::default();
             let verdict = ended.verdict(|| None, &settings);
             facts(&ended, verdict, &Beside { speaks_of_host, ..PLAIN }, counts, &settings).attempt
@@ -152,7 +152,7 @@ mod tests {
         let late = Failure::new(Phase::Head, FailureKind::Timeout, "");
         for (reused, not_before) in [(true, 5), (false, 0)] {
             let mut counts = AttemptCounts::default();
-            let ended = Ended { result: Err(&late), head: None, sent: Sent::Unanswered, reused };
+            let ended = AttemptEnd { result: Err(&late), head: None, sent: Sent::Unanswered, reused };
             let verdict = ended.verdict(|| None, &RetrySettings::default());
             let found = facts(&ended, verdict, &PLAIN, &mut counts, &RetrySettings::default());
             assert_eq!((found.attempt, found.is_free(), counts.repeats.not_before), (1, false, not_before));

@@ -8,6 +8,6 @@ mod facts;
 mod repeat;
 mod words;
 
-pub use ended::{Ended, Sent, is_cut, is_timeout};
+pub use ended::{AttemptEnd, Sent, is_cut, is_timeout};
 pub use facts::{Beside, facts};
 pub use words::{trouble, untried};

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::model::Veiled;
+use crate::model::Redacted;
 
 /// Method, headers, body, redirects.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl fmt::Debug for RequestSettings {
         let Self { method, headers, body, max_redirects } = self;
         f.debug_struct("RequestSettings")
             .field("method", method)
-            .field("headers", &Veiled(headers))
+            .field("headers", &Redacted(headers))
             .field("body_bytes", &body.as_ref().map(Bytes::len))
             .field("max_redirects", max_redirects)
             .finish()

@@ -12,9 +12,9 @@ use http::{HeaderMap, Method};
 
 use super::hooks::Reply;
 use super::reason::GiveUpReason;
+use super::redacted::Redacted;
 use super::time::Time;
 use super::url::WebUrl;
-use super::veil::Veiled;
 use super::work::Work;
 
 /// One URL to fetch.
@@ -158,7 +158,7 @@ impl fmt::Debug for Special {
         let Self { method, headers, body, without_body, without_credentials, timeout, egress } = self;
         f.debug_struct("Special")
             .field("method", method)
-            .field("headers", &Veiled(headers))
+            .field("headers", &Redacted(headers))
             .field("body_bytes", &body.as_ref().map(Bytes::len))
             .field("without_body", without_body)
             .field("without_credentials", without_credentials)

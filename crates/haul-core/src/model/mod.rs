@@ -16,12 +16,12 @@ mod ports;
 mod printable;
 mod reason;
 mod redact;
+mod redacted;
 mod redirected;
 mod site;
 mod time;
 mod timing;
 mod url;
-mod veil;
 pub(crate) mod work;
 
 pub(crate) use failure::named;
@@ -48,6 +48,6 @@ pub use reason::CloseReason;
 #[doc(hidden)]
 pub use redact::{without_credentials, without_headers};
 #[doc(hidden)]
-pub use redirected::{describes_body, remove_headers, stays_with_origin};
+pub use redacted::{Redacted, is_credential};
 #[doc(hidden)]
-pub use veil::{Veiled, is_credential};
+pub use redirected::{describes_body, remove_headers, stays_with_origin};

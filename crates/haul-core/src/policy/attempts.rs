@@ -20,18 +20,18 @@ const CHANCE: f32 = 0.01;
 /// How the attempts ended that were the first at their jobs, the second, and all others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {
-    first: Tally,
-    second: Tally,
-    later: Tally,
+    first: SuccessCounts,
+    second: SuccessCounts,
+    later: SuccessCounts,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+struct SuccessCounts {
     good: u8,
     bad: u8,
 }
 
-impl Tally {
+impl SuccessCounts {
     const NONE: Self = Self { good: 0, bad: 0 };
 
     const fn all(self) -> u8 {
@@ -67,7 +67,7 @@ impl Tally {
 
 impl Attempts {
     /// None yet.
-    pub const NONE: Self = Self { first: Tally::NONE, second: Tally::NONE, later: Tally::NONE };
+    pub const NONE: Self = Self { first: SuccessCounts::NONE, second: SuccessCounts::NONE, later: SuccessCounts::NONE };
 
     /// One ended, well or not, that was its job's of this number: 1 for the first.
     pub const fn ended(&mut self, attempt: u32, good: bool) {
@@ -78,7 +78,7 @@ impl Attempts {
         }
     }
 
-    const fn further(self) -> Tally {
+    const fn further(self) -> SuccessCounts {
         self.second.and(self.later)
     }
 

@@ -30,7 +30,7 @@ use crate::work::{self, AttemptCounts};
 
 /// The request that was answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct AnsweredRequest<'a> {
     /// Its job, as it was when the request was sent.
     pub job: &'a Job,
     /// Its method: the job's own or the run's default.
@@ -45,14 +45,14 @@ pub enum Decision {
     /// It is the result: not a redirect, without `Location`, or redirects are not followed.
     Stay,
     /// Ask again elsewhere: [`follow`] does this to the job.
-    Follow(Step),
+    Follow(NextHop),
     /// It is a redirect that can't be followed.
     Refuse(Failure),
 }
 
 /// A redirect to be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct NextHop {
     /// Where to.
     pub url: WebUrl,
     /// The status that said so: 301, 302, 303, 307 or 308.
@@ -68,7 +68,7 @@ pub struct Step {
 }
 
 /// Reads a response's status and its `Location` values, in the order they came.
-pub fn decide<'v>(asked: Asked<'_>, status: u16, locations: impl IntoIterator<Item = &'v [u8]>) -> Decision {
+pub fn decide<'v>(asked: AnsweredRequest<'_>, status: u16, locations: impl IntoIterator<Item = &'v [u8]>) -> Decision {
     if asked.max_redirects == 0 || !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return Decision::Stay;
     }
@@ -96,7 +96,7 @@ fn is_place(location: &[u8]) -> bool {
 
 /// Makes `job` ask for the step's target next. The attempt that brought the redirect is over: it is counted, and the
 /// target starts with a fresh count of retries.
-pub fn follow(job: &mut Job, step: Step) {
+pub fn follow(job: &mut Job, step: NextHop) {
     let from = std::mem::replace(&mut job.url, step.url);
     job.extra_mut().given.get_or_insert_with(|| from.as_str().into());
     let work = work::of_mut(job);
@@ -142,13 +142,13 @@ fn target(base: &WebUrl, location: &[u8]) -> Result<WebUrl, Failure> {
     base.join(&ascii(location)).map(|(url, _)| url).map_err(refuse)
 }
 
-fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
+fn step(asked: AnsweredRequest<'_>, status: u16, url: WebUrl) -> Result<NextHop, Failure> {
     let method = next_method(status, asked.method);
     let hops = asked.job.hops();
     if hops.len() >= asked.max_redirects as usize {
         return Err(too_many(asked, hops, &url, &method));
     }
-    Ok(Step {
+    Ok(NextHop {
         drops_body: status == 303 || method != *asked.method,
         leaves_origin: url.origin() != asked.job.url.origin(),
         asked_with: asked.method.clone(),
@@ -159,7 +159,7 @@ fn step(asked: Asked<'_>, status: u16, url: WebUrl) -> Result<Step, Failure> {
 }
 
 /// The failure of a chain that would go on to `url` and has no step left.
-fn too_many(asked: Asked<'_>, hops: &[Hop], url: &WebUrl, method: &Method) -> Failure {
+fn too_many(asked: AnsweredRequest<'_>, hops: &[Hop], url: &WebUrl, method: &Method) -> Failure {
     let most = asked.max_redirects;
     let is_it = |seen: &WebUrl, with: &Method| seen == url && with == method;
     if is_it(&asked.job.url, asked.method) || hops.iter().any(|hop| is_it(&hop.url, &hop.method)) {
@@ -226,10 +226,10 @@ mod tests {
     }
 
     fn ask(job: &Job, method: &Method, status: u16, locations: &[&[u8]]) -> Decision {
-        decide(Asked { job, method, max_redirects: 10 }, status, locations.iter().copied())
+        decide(AnsweredRequest { job, method, max_redirects: 10 }, status, locations.iter().copied())
     }
 
-    fn followed(job: &Job, method: &Method, status: u16, location: &[u8]) -> Step {
+    fn followed(job: &Job, method: &Method, status: u16, location: &[u8]) -> NextHop {
         match ask(job, method, status, &[location]) {
             Decision::Follow(step) => step,
             other => panic!("{status} {method} {}: {other:?}", excerpt(location)),
@@ -299,7 +299,7 @@ mod tests {
         }
         assert!(matches!(ask(&job("http://a.example/"), &Method::GET, 302, &[]), Decision::Stay));
         let job = job("http://a.example/");
-        let asked = Asked { job: &job, method: &Method::GET, max_redirects: 0 };
+        let asked = AnsweredRequest { job: &job, method: &Method::GET, max_redirects: 0 };
         assert!(matches!(decide(asked, 302, [&b"/x"[..]]), Decision::Stay));
         assert!(matches!(decide(asked, 302, [&b"ftp://x"[..]]), Decision::Stay));
     }
@@ -416,7 +416,7 @@ mod tests {
     fn walk(job: &mut Job, method: Method, steps: &[(u16, &str)], max_redirects: u32) -> Option<FailureKind> {
         let mut method = method;
         for (status, location) in steps {
-            match decide(Asked { job, method: &method, max_redirects }, *status, [location.as_bytes()]) {
+            match decide(AnsweredRequest { job, method: &method, max_redirects }, *status, [location.as_bytes()]) {
                 Decision::Follow(step) => {
                     method = step.method.clone();
                     follow(job, step);

@@ -24,12 +24,12 @@ use crate::protocol::Protocol;
 pub use habits::{Habits, SOON};
 use idle::{IdleLinks, IdleOrder};
 
-/// A connection as the pool knows it. The index is used again; the birth number never is, so that a late word about a
+/// A connection as the pool knows it. The index is used again; the generation never is, so that a late word about a
 /// connection that is gone can't be taken for one about its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnId {
     index: u32,
-    birth: u64,
+    generation: u64,
 }
 
 impl ConnId {
@@ -41,7 +41,7 @@ impl ConnId {
 
     /// A number that no other connection of the pool ever has.
     pub const fn number(self) -> u64 {
-        self.birth
+        self.generation
     }
 }
 
@@ -97,7 +97,8 @@ impl Demand {
     fn suits<K>(&self, conn: &Conn<K>, now: Time) -> bool {
         let idle = || now.since(conn.idle_since);
         now < conn.expires
-            && (self.not_before == 0 || (conn.birth >= self.not_before && (conn.tells_apart() || conn.served == 0)))
+            && (self.not_before == 0
+                || (conn.generation >= self.not_before && (conn.tells_apart() || conn.served == 0)))
             && (!self.again || conn.used < conn.proven)
             && (!self.once || conn.tells_apart() || self.habits.is_safe(conn.served, idle()))
     }
@@ -125,7 +126,7 @@ pub enum Released {
 #[derive(Debug)]
 struct Conn<K> {
     key: K,
-    birth: u64,
+    generation: u64,
     /// Requests at once: what the peer says that it allows, but no more than it has been seen to take.
     slots: u32,
     allowed: u32,
@@ -202,14 +203,14 @@ pub struct Pool<K> {
     budget: usize,
     /// The budget to begin with.
     most: usize,
-    births: u64,
+    generations: u64,
     settings: PoolSettings,
     rng: Rng,
 }
 
 /// The connection, unless it is gone. Borrows only the slab, so that the other books stay within reach.
 fn live_mut<K>(conns: &mut Slab<Conn<K>>, id: ConnId) -> Option<&mut Conn<K>> {
-    conns.get_mut(id.index()).filter(|conn| conn.birth == id.birth)
+    conns.get_mut(id.index()).filter(|conn| conn.generation == id.generation)
 }
 
 impl<K: Copy + Eq + Hash> Pool<K> {
@@ -223,7 +224,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
             dialing: 0,
             budget: budget.max(1),
             most: budget.max(1),
-            births: 0,
+            generations: 0,
             settings,
             rng: Rng::with_seed(seed),
         }
@@ -285,7 +286,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// Connections opened so far. One opened from now on has a greater number than all before.
     #[must_use]
     pub const fn opened(&self) -> u64 {
-        self.births
+        self.generations
     }
 
     /// Since when a connection has been idle, or had been when it was last taken into use.
@@ -301,7 +302,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     }
 
     fn live(&self, id: ConnId) -> Option<&Conn<K>> {
-        self.conns.get(id.index()).filter(|conn| conn.birth == id.birth)
+        self.conns.get(id.index()).filter(|conn| conn.generation == id.generation)
     }
 
     /// Finds a place for one request.
@@ -399,10 +400,14 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     /// No connection of the key is of use any longer: takes the idle ones out, which are to be closed, and drains the others.
     pub fn abandon(&mut self, key: K, why: CloseReason) -> Vec<ConnId> {
         let idle = self.take_out(key, |conn| conn.used == 0);
-        let busy: Vec<_> =
-            self.conns.iter().filter(|(_, conn)| conn.key == key).map(|(index, conn)| (index, conn.birth)).collect();
-        for (index, birth) in busy {
-            self.drain(ConnId { index: index as u32, birth }, why);
+        let busy: Vec<_> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.key == key)
+            .map(|(index, conn)| (index, conn.generation))
+            .collect();
+        for (index, generation) in busy {
+            self.drain(ConnId { index: index as u32, generation }, why);
         }
         idle
     }
@@ -423,7 +428,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         let shortened = age.mul_f64(1.0 - 0.1 * self.rng.f64());
         let conn = Conn {
             key,
-            birth: self.births,
+            generation: self.generations,
             slots: slots.max(1),
             allowed: slots.max(1),
             protocol,
@@ -442,8 +447,8 @@ impl<K: Copy + Eq + Hash> Pool<K> {
         };
         let roomy = conn.has_room();
         let index = u32::try_from(self.conns.insert(conn)).expect("sockets are fewer than 4 billion");
-        let id = ConnId { index, birth: self.births };
-        self.births += 1;
+        let id = ConnId { index, generation: self.generations };
+        self.generations += 1;
         let bucket = self.buckets.entry(key).or_default();
         bucket.live += 1;
         if roomy {

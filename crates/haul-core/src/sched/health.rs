@@ -87,13 +87,13 @@ struct Trouble {
 const ONE_LAST_OF: u8 = 8;
 
 /// What judging needs from outside.
-pub(super) struct Bench<'a> {
+pub(super) struct JudgeContext<'a> {
     pub(super) settings: &'a SchedulerSettings,
     pub(super) rng: &'a mut fastrand::Rng,
     pub(super) now: Time,
 }
 
-impl Bench<'_> {
+impl JudgeContext<'_> {
     /// Whether hosts are held back at all.
     const fn holds_back(&self) -> bool {
         !self.settings.retries.backoff_max.is_zero()
@@ -129,7 +129,7 @@ impl Health {
     }
 
     /// Takes note of how an attempt ended.
-    pub(super) fn note(&mut self, report: Report, host: Known, bench: Bench<'_>) {
+    pub(super) fn note(&mut self, report: Report, host: Known, bench: JudgeContext<'_>) {
         match report.verdict.blame() {
             Blame::Nobody => {}
             Blame::Alive => self.answered(report, host.max, &bench),
@@ -150,7 +150,7 @@ impl Health {
     ///
     /// Where the breaker is off, or nothing is to be retried, the look-up ends after as many tries as a request has: a host without an
     /// address would keep its jobs for ever.
-    pub(super) fn unresolved(&mut self, kind: FailureKind, bench: Bench<'_>) {
+    pub(super) fn unresolved(&mut self, kind: FailureKind, bench: JudgeContext<'_>) {
         let retries = &bench.settings.retries;
         let after = match (retries.dead_after, retries.retries) {
             (0, retries) => retries.saturating_add(1),
@@ -300,7 +300,7 @@ impl Health {
         self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now, served)))
     }
 
-    fn answered(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
+    fn answered(&mut self, report: Report, max: u32, bench: &JudgeContext<'_>) {
         let is_good = report.verdict == Verdict::Fine;
         if let Some(trouble) = &mut self.trouble {
             trouble.breaker.answered();
@@ -315,7 +315,7 @@ impl Health {
 
     // Cold, this and what follows: most attempts end well, and noting that should cost little.
     #[cold]
-    fn failed(&mut self, report: Report, host: Known, bench: Bench<'_>) {
+    fn failed(&mut self, report: Report, host: Known, bench: JudgeContext<'_>) {
         let (now, retries) = (bench.now, &bench.settings.retries);
         let (blow, asks_too_much) = Blow::of(report, retries);
         let trouble = self.trouble(now, host.served);
@@ -367,7 +367,7 @@ impl Health {
     }
 
     #[cold]
-    fn gone(&mut self, kind: FailureKind, started: Time, bench: Bench<'_>) {
+    fn gone(&mut self, kind: FailureKind, started: Time, bench: JudgeContext<'_>) {
         let breaker = &mut self.trouble(bench.now, 0).breaker;
         if breaker.is_news(started) {
             breaker.open(kind, &bench.settings.retries, bench.now);
@@ -525,7 +525,14 @@ impl Trouble {
     }
 
     /// What a failed attempt says of the host.
-    fn weigh(&mut self, report: Report, blow: &Blow, asks_too_much: bool, host: Known, bench: &Bench<'_>) -> Evidence {
+    fn weigh(
+        &mut self,
+        report: Report,
+        blow: &Blow,
+        asks_too_much: bool,
+        host: Known,
+        bench: &JudgeContext<'_>,
+    ) -> Evidence {
         let now = bench.now;
         // Who has answered is there while its connections stand, whichever of its URLs never come.
         let is_silent = matches!(report.verdict, Verdict::Stalled(_)) && host.served > 0;
@@ -589,7 +596,7 @@ impl Trouble {
     }
 
     /// The host asks for a pause. `holds`: whatever else it answers.
-    fn pause(&mut self, pause: Duration, started: Time, holds: bool, max: u32, bench: &Bench<'_>) {
+    fn pause(&mut self, pause: Duration, started: Time, holds: bool, max: u32, bench: &JudgeContext<'_>) {
         let now = bench.now;
         // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
         if holds && started >= self.held_at && bench.holds_back() {
@@ -606,7 +613,7 @@ impl Trouble {
     }
 
     /// A good answer came.
-    fn served(&mut self, report: Report, max: u32, bench: &Bench<'_>) {
+    fn served(&mut self, report: Report, max: u32, bench: &JudgeContext<'_>) {
         let now = bench.now;
         // It was asked for before the last good answer came, and all that failed since came back first.
         let is_in_question = report.started <= self.well_at && (!report.is_again() || self.attempts.has_good_first());
@@ -629,7 +636,7 @@ impl Trouble {
     }
 
     /// One more event: a rest of `longest` at most, unless another was asked for. The breaker opens at `after` (0: never).
-    fn event(&mut self, blow: Blow, after: u32, longest: Duration, bench: Bench<'_>) {
+    fn event(&mut self, blow: Blow, after: u32, longest: Duration, bench: JudgeContext<'_>) {
         let (now, settings) = (bench.now, bench.settings);
         if self.level == 0 {
             self.since = now;

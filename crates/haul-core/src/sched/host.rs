@@ -12,7 +12,7 @@ use super::event::Wake;
 use super::gate::Shut;
 use super::health::Health;
 use super::list::NONE;
-use super::places::Held;
+use super::places::HeldPlaces;
 use super::ready::STAY;
 use super::retries::OfHost;
 use super::settings::{HostLimits, HostRules, SchedulerSettings};
@@ -163,8 +163,8 @@ impl<J> Host<J> {
     }
 
     /// What its requests in flight hold.
-    pub(super) const fn holds(&self) -> Held {
-        Held {
+    pub(super) const fn holds(&self) -> HeldPlaces {
+        HeldPlaces {
             silent: if self.answers() { 0 } else { self.in_flight },
             unearned: self.in_flight.saturating_sub(if self.earned() > 1 { self.earned() } else { 1 }),
         }

@@ -83,7 +83,7 @@ const CAUSES: usize = Cause::Service as usize + 1;
 
 /// The work under one shared limit.
 #[derive(Clone, Copy, Default)]
-struct Shared {
+struct SharedWork {
     nanos: u64,
     jobs: u64,
     hosts: u64,
@@ -98,7 +98,7 @@ impl<J> Scheduler<J> {
     #[must_use]
     pub fn outlook(&self, now: Time) -> Outlook {
         let mut outlook = Outlook::default();
-        let mut shared = vec![Shared::default(); self.limits.len()];
+        let mut shared = vec![SharedWork::default(); self.limits.len()];
         let mut alike = [[0_u32; 64]; CAUSES];
         for (host, id) in self.hosts.iter().zip(0..) {
             if !host.is_live() || (host.queue.is_empty() && host.retries.len() == 0 && host.in_flight == 0) {
@@ -128,7 +128,7 @@ impl<J> Scheduler<J> {
     }
 
     /// A shared limit is named instead of a host where it needs longer than any host alone.
-    fn judge_shared(&self, shared: &Shared, limit: u32, outlook: &mut Outlook) {
+    fn judge_shared(&self, shared: &SharedWork, limit: u32, outlook: &mut Outlook) {
         let service = shared.nanos / shared.jobs;
         let left = Duration::from_nanos((shared.nanos / u64::from(limit.max(1))).saturating_add(service));
         let cause = if shared.is_group { Cause::Group } else { Cause::Address };
@@ -197,7 +197,7 @@ impl Outlook {
     }
 }
 
-impl Shared {
+impl SharedWork {
     fn add(&mut self, host: u32, jobs: u64, nanos: u64, is_group: bool) {
         self.is_group = is_group;
         self.jobs += jobs;

@@ -21,7 +21,7 @@ const FEW: u32 = 8;
 
 /// What requests in flight hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct HeldPlaces {
     /// Places of hosts that have not answered.
     pub(super) silent: u32,
     /// Places beyond the one that each host has, and those that it has earned.
@@ -31,7 +31,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Places {
     all: u32,
-    held: Held,
+    held: HeldPlaces,
     /// Answers of the run since its last time-out, and half of those before: hosts that answer may hold so many more.
     lent: u32,
     /// The most that is lent: what brings unearned places to just under half of all.
@@ -50,7 +50,7 @@ impl Places {
     pub(super) fn new(all: u32) -> Self {
         let mut places = Self {
             all,
-            held: Held { silent: 0, unearned: 0 },
+            held: HeldPlaces { silent: 0, unearned: 0 },
             lent: 0,
             most_lent: 0,
             ready: 0,
@@ -106,7 +106,7 @@ impl Places {
     }
 
     /// A host that held `before` holds `after`. Says whether there may be room for others now.
-    pub(super) const fn replace(&mut self, before: Held, after: Held) -> bool {
+    pub(super) const fn replace(&mut self, before: HeldPlaces, after: HeldPlaces) -> bool {
         self.held.silent = self.held.silent - before.silent + after.silent;
         self.held.unearned = self.held.unearned - before.unearned + after.unearned;
         after.unearned < before.unearned
@@ -182,7 +182,7 @@ mod tests {
     fn places(all: u32, silent: u32, unearned: u32) -> Places {
         let mut places = Places::new(all);
         (0..2).for_each(|_| places.set_busy(true));
-        places.replace(Held::default(), Held { silent, unearned });
+        places.replace(HeldPlaces::default(), HeldPlaces { silent, unearned });
         places
     }
 
@@ -204,7 +204,7 @@ mod tests {
             (0..answers).for_each(|n| assert_eq!(places.note_answer(true), n < 63, "more is lent"));
             (0..stalls).for_each(|_| assert!(!places.note_answer(false)));
             assert!(places.has_room(MORE), "{answers} answers, {stalls} time-outs");
-            places.replace(Held::default(), Held { silent: 0, unearned: 1 });
+            places.replace(HeldPlaces::default(), HeldPlaces { silent: 0, unearned: 1 });
             assert!(!places.has_room(MORE), "{answers} answers, {stalls} time-outs");
             assert!(most == 64 || !places.has_room(SILENT), "nothing is lent to who has not answered");
         }
@@ -224,7 +224,7 @@ mod tests {
             assert!(places.allows_silent(), "{all}: nobody else wants it");
             places.set_working(true);
             assert!(!places.allows_silent(), "{all}");
-            places.replace(Held { silent: 1, unearned: 0 }, Held::default());
+            places.replace(HeldPlaces { silent: 1, unearned: 0 }, HeldPlaces::default());
             assert!(places.allows_silent(), "{all}");
         }
     }
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(places.next_waiter(&mut links), Some(1));
         assert_eq!(places.next_waiter(&mut links), Some(0));
         places.park(&mut links, 0, SILENT);
-        places.replace(Held::default(), Held { silent: 0, unearned: 1 });
+        places.replace(HeldPlaces::default(), HeldPlaces { silent: 0, unearned: 1 });
         assert_eq!(places.next_waiter(&mut links), None, "there is no room for it");
     }
 
@@ -257,7 +257,7 @@ mod tests {
         places.park(&mut links, 1, MORE);
         places.park(&mut links, 0, MORE);
         assert_eq!(places.next_waiter(&mut links), None);
-        let is_less = places.replace(Held { silent: 0, unearned: 4 }, Held { silent: 0, unearned: 2 });
+        let is_less = places.replace(HeldPlaces { silent: 0, unearned: 4 }, HeldPlaces { silent: 0, unearned: 2 });
         assert!(is_less);
         assert_eq!(places.next_waiter(&mut links), Some(1));
         places.unpark(&mut links, 0, MORE);

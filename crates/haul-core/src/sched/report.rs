@@ -7,7 +7,7 @@ use crate::policy::{Decision, Fault, Verdict, decide};
 
 use super::event::{HostId, Report};
 use super::gate::Gate;
-use super::health::{Bench, Known};
+use super::health::{JudgeContext, Known};
 use super::host::blend;
 use super::list::NONE;
 use super::retries::Comeback;
@@ -115,7 +115,7 @@ impl<J> Scheduler<J> {
         if report.verdict == Verdict::Fine && !host.health.is_clear() {
             self.askers.note_served(now);
         }
-        host.health.note(report, known, Bench { settings: &self.settings, rng: &mut self.rng, now });
+        host.health.note(report, known, JudgeContext { settings: &self.settings, rng: &mut self.rng, now });
         if let Some(answers) = report.verdict.answers() {
             self.note_lent(answers, now);
             // The request that has ended held a place, too.
@@ -151,7 +151,7 @@ impl<J> Scheduler<J> {
 
     pub(super) fn unresolved(&mut self, id: HostId, kind: FailureKind, now: Time) {
         self.host(id).shut.shut(Gate::Address);
-        let bench = Bench { settings: &self.settings, rng: &mut self.rng, now };
+        let bench = JudgeContext { settings: &self.settings, rng: &mut self.rng, now };
         self.hosts[id.0 as usize].health.unresolved(kind, bench);
         self.settle(id.0, now);
     }

@@ -41,7 +41,7 @@ pub(super) enum Comeback {
 }
 
 #[derive(Debug)]
-struct Slot<J> {
+struct RetrySlot<J> {
     comeback: Comeback,
     /// Empty while the slot is free.
     job: Option<J>,
@@ -54,7 +54,7 @@ struct Slot<J> {
 
 #[derive(Debug)]
 pub(super) struct Retries<J> {
-    slots: Vec<Slot<J>>,
+    slots: Vec<RetrySlot<J>>,
     free: Vec<u32>,
     /// Due time, stamp (first come first served among equals), slot.
     heap: BinaryHeap<Reverse<(Time, u64, u32)>>,
@@ -74,7 +74,7 @@ impl<J> Retries<J> {
     /// Keeps `job` until `due`. `list` is the list of `host`.
     pub(super) fn insert(&mut self, host: u32, list: &mut OfHost, job: J, due: Time, comeback: Comeback) {
         self.stamps += 1;
-        let slot = Slot { comeback, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
+        let slot = RetrySlot { comeback, job: Some(job), host, stamp: self.stamps, prev: NONE, next: list.head };
         let id = self.place(slot);
         if let Some(next) = self.slots.get_mut(list.head as usize) {
             next.prev = id;
@@ -118,7 +118,7 @@ impl<J> Retries<J> {
         self.heap.len()
     }
 
-    fn place(&mut self, slot: Slot<J>) -> u32 {
+    fn place(&mut self, slot: RetrySlot<J>) -> u32 {
         if let Some(id) = self.free.pop() {
             self.slots[id as usize] = slot;
             return id;

@@ -21,7 +21,7 @@ use super::watch::Watch;
 use super::wire::Tap;
 use super::{LazyTimer, framing, head};
 use crate::body::{self, BodyError, BodyPlan, Room};
-use haul_core::attempt::{Ended, Sent};
+use haul_core::attempt::{AttemptEnd, Sent};
 use haul_core::config::{BodySettings, Timeouts};
 use haul_core::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
 use haul_core::policy::redirect;
@@ -123,8 +123,8 @@ impl Exchanged {
 
     /// How the attempt ended that this was. `reused`: its connection had served a request before.
     #[must_use]
-    pub fn end(&self, reused: bool) -> Ended<'_> {
-        Ended {
+    pub fn end(&self, reused: bool) -> AttemptEnd<'_> {
+        AttemptEnd {
             result: self.result.as_ref().map(|response| (response.status, response.version)),
             head: self.head.as_ref().map(|head| head.status.as_u16()),
             sent: self.sent,

@@ -46,7 +46,7 @@ enum Line<T: AsyncRead + AsyncWrite + Unpin> {
     Folded(Wire<T>),
     /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
     /// before.
-    Ended(CloseReason),
+    AttemptEnd(CloseReason),
 }
 
 /// hyper's two ends of a connection.
@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     }
 
     async fn unfold(&mut self) -> Result<(), Failure> {
-        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+        self.line = match mem::replace(&mut self.line, Line::AttemptEnd(CloseReason::Failed)) {
             Line::Folded(wire) => {
                 let hands = self.builder.handshake(TokioIo::new(wire)).await;
                 let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
@@ -99,12 +99,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     }
 
     fn fold(&mut self) {
-        self.line = match mem::replace(&mut self.line, Line::Ended(CloseReason::Failed)) {
+        self.line = match mem::replace(&mut self.line, Line::AttemptEnd(CloseReason::Failed)) {
             Line::Live(live) => {
                 let parts = live.connection.into_parts();
                 match parts.read_buf.is_empty() {
                     true => Line::Folded(parts.io.into_inner()),
-                    false => Line::Ended(CloseReason::UnsolicitedBytes),
+                    false => Line::AttemptEnd(CloseReason::UnsolicitedBytes),
                 }
             }
             line => line,
@@ -179,7 +179,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> connection::Connection for H1<
     fn why_not_reusable(&self) -> Option<CloseReason> {
         match self.line {
             Line::Folded(_) => None,
-            Line::Ended(reason) => Some(reason),
+            Line::AttemptEnd(reason) => Some(reason),
             Line::Live(_) if self.tap.is_broken() => Some(CloseReason::Failed),
             Line::Live(_) if self.tap.is_unsent() => Some(CloseReason::RequestUnfinished),
             Line::Live(_) if self.doubtful => Some(CloseReason::DoubtfulEnd),
@@ -199,9 +199,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Exclusive for H1<T> {
         let reason = match &mut self.line {
             Line::Folded(wire) => ready!(poll_unasked(wire, cx)),
             Line::Live(_) => self.why_not_reusable().unwrap_or(CloseReason::NotKeptAlive),
-            Line::Ended(reason) => *reason,
+            Line::AttemptEnd(reason) => *reason,
         };
-        self.line = Line::Ended(reason);
+        self.line = Line::AttemptEnd(reason);
         Poll::Ready(reason)
     }
 }
@@ -277,7 +277,7 @@ fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(line: &mut Line<T>, cx
     let Line::Live(live) = line else { return Poll::Ready(()) };
     // How it ends is told to the exchange, and where that ended well the connection was not to be kept.
     let _ = ready!(Pin::new(&mut live.connection).poll(cx));
-    *line = Line::Ended(CloseReason::NotKeptAlive);
+    *line = Line::AttemptEnd(CloseReason::NotKeptAlive);
     Poll::Ready(())
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{Hold, Next, Seat};
 use crate::conn::{Exchanged, Exclusive, LazyTimer};
 use crate::engine::shard::Shard;
-use crate::engine::shard::carrier::Parcel;
+use crate::engine::shard::connection_handle::LaneMessage;
 use crate::engine::shard::connections::PoolKey;
 use crate::engine::shard::flight::Flight;
 use crate::model::{Clock, CloseReason, Time};
@@ -69,7 +69,7 @@ impl<C: Exclusive> Alone<C> {
         shard: &Shard,
         until: Time,
         timer: &mut LazyTimer,
-    ) -> Poll<Result<Parcel, CloseReason>> {
+    ) -> Poll<Result<LaneMessage, CloseReason>> {
         if let Some(parcel) = self.seat.mailbox.take() {
             return Poll::Ready(Ok(parcel));
         }
@@ -82,10 +82,10 @@ impl<C: Exclusive> Alone<C> {
 
     /// Looks at the connection once more before a parked lane uses it: what the peer did while the parcel was on its way
     /// must not become the request's failure.
-    async fn wake(&mut self, shard: &Rc<Shard>, parcel: Parcel) -> Next {
+    async fn wake(&mut self, shard: &Rc<Shard>, parcel: LaneMessage) -> Next {
         let flight = match parcel {
-            Parcel::Flight(flight) => flight,
-            Parcel::Leave(why) => return Next::Close(why),
+            LaneMessage::Flight(flight) => flight,
+            LaneMessage::Leave(why) => return Next::Close(why),
         };
         let looked = std::future::poll_fn(|cx| Poll::Ready(self.connection.poll_idle(cx))).await;
         let Poll::Ready(reason) = looked else { return Next::Flight(flight) };
@@ -99,10 +99,10 @@ impl<C: Exclusive> Alone<C> {
     /// An idle lane gives up its connection. A flight that was handed to it in the same moment goes elsewhere.
     fn leave(&self, shard: &Rc<Shard>, why: CloseReason) {
         let parcel = self.seat.mailbox.take();
-        if !matches!(parcel, Some(Parcel::Leave(_))) {
+        if !matches!(parcel, Some(LaneMessage::Leave(_))) {
             shard.connections.closed(self.seat.id, why);
         }
-        if let Some(Parcel::Flight(flight)) = parcel {
+        if let Some(LaneMessage::Flight(flight)) = parcel {
             shard.start(flight, shard.clock.now());
         }
     }

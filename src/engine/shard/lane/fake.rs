@@ -12,7 +12,7 @@ use crate::attempt::Sent;
 use crate::config::Config;
 use crate::conn::{Context, Exclusive, RequestBody};
 use crate::engine::Engine;
-use crate::engine::shard::carrier::Carrier;
+use crate::engine::shard::connection_handle::ConnectionHandle;
 use crate::model::{Job, Response, WebUrl};
 use crate::protocol::Protocol;
 use crate::sched::Action;
@@ -104,7 +104,7 @@ fn a_lane_carries_what_its_shard_has_over_any_protocol_until_that_takes_no_more(
         };
         shard.connections.pool_mut().acquire(key, demand, now);
         let id = shard.connections.pool_mut().dialed(key, Protocol::Http1, 1, now);
-        shard.connections.register(id, Carrier::Alone(Rc::clone(&mailbox)));
+        shard.connections.register(id, ConnectionHandle::Alone(Rc::clone(&mailbox)));
         let connection = Box::new(Parrot { left: 3, asked: Rc::clone(&asked) });
         shard.lane(&mut Alone { seat: Seat { id, remote: None, mailbox }, key, host, connection }, first).await
     });

@@ -15,7 +15,7 @@ use std::task::Poll;
 use http::Request;
 
 use super::Shard;
-use super::carrier::Parcel;
+use super::connection_handle::LaneMessage;
 use super::flight::Flight;
 use crate::attempt::Sent;
 use crate::conn::{Connection, Exchanged, LazyTimer};
@@ -61,7 +61,7 @@ pub(super) struct Seat {
     /// Its peer.
     pub(super) remote: Option<SocketAddr>,
     /// Where the next flight is put while the lane waits.
-    pub(super) mailbox: Rc<Mailbox<Parcel>>,
+    pub(super) mailbox: Rc<Mailbox<LaneMessage>>,
 }
 
 /// A lane's hold on its connection.

@@ -8,7 +8,7 @@ use super::{Hold, Next, Seat};
 use crate::attempt::Sent;
 use crate::conn::{Exchanged, LazyTimer, Multiplexed};
 use crate::engine::shard::Shard;
-use crate::engine::shard::carrier::{Parcel, Streams};
+use crate::engine::shard::connection_handle::{LaneMessage, Streams};
 use crate::engine::shard::flight::Flight;
 use crate::model::{Clock, CloseReason, Time};
 use crate::policy::Fault;
@@ -93,8 +93,8 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
             }
         });
         match parcel.await {
-            Some(Parcel::Flight(flight)) => Next::Flight(flight),
-            Some(Parcel::Leave(why)) => Next::Close(why),
+            Some(LaneMessage::Flight(flight)) => Next::Flight(flight),
+            Some(LaneMessage::Leave(why)) => Next::Close(why),
             None => {
                 self.is_not_idle();
                 shard.connections.expire(self.seat.id, shard.clock.now());

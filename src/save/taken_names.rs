@@ -8,7 +8,7 @@ use std::path::Path;
 const MOST: usize = 1 << 20;
 
 /// The names given, by hashes: two that meet make a name look taken, which costs nothing but a number in the second.
-pub(super) struct Taken {
+pub(super) struct TakenNames {
     names: HashSet<u64>,
     hashes: RandomState,
     most: usize,
@@ -20,12 +20,12 @@ pub(super) enum Name {
     /// It is the first file of this run with this name: what stands there is an earlier run's.
     New,
     /// A file of this run has it, or may have.
-    Taken,
+    TakenNames,
     /// More names are given than are remembered: what stands there may be this run's.
     Unknown,
 }
 
-impl Taken {
+impl TakenNames {
     pub(super) fn new() -> Self {
         Self { names: HashSet::new(), hashes: RandomState::new(), most: MOST }
     }
@@ -34,7 +34,7 @@ impl Taken {
     pub(super) fn take(&mut self, path: &Path) -> Name {
         let hash = self.hashes.hash_one(path.as_os_str().to_ascii_lowercase());
         if self.names.contains(&hash) {
-            Name::Taken
+            Name::TakenNames
         } else if self.names.len() >= self.most {
             Name::Unknown
         } else {
@@ -50,9 +50,9 @@ mod tests {
 
     #[test]
     fn a_name_is_new_once() {
-        let mut taken = Taken { most: 2, ..Taken::new() };
+        let mut taken = TakenNames { most: 2, ..TakenNames::new() };
         let names = ["d/a.html", "d/A.HTML", "d/a.txt", "d/b.html", "d/a.html"];
         let found = names.map(|name| taken.take(Path::new(name)));
-        assert_eq!(found, [Name::New, Name::Taken, Name::New, Name::Unknown, Name::Taken]);
+        assert_eq!(found, [Name::New, Name::TakenNames, Name::New, Name::Unknown, Name::TakenNames]);
     }
 }

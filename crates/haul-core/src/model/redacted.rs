@@ -7,14 +7,14 @@ use http::{HeaderMap, HeaderName};
 use super::redirected::stays_with_origin;
 
 /// Headers in order, the values of credentials left out whether they are marked sensitive or not.
-pub struct Veiled<'a>(pub &'a HeaderMap);
+pub struct Redacted<'a>(pub &'a HeaderMap);
 
 /// Whether the header's value says who the user is.
 pub fn is_credential(name: &HeaderName) -> bool {
     stays_with_origin(name) && name != http::header::HOST
 }
 
-impl fmt::Debug for Veiled<'_> {
+impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (name, value) in self.0 {
@@ -38,7 +38,7 @@ mod tests {
             headers.insert(name, HeaderValue::from_static("secret"));
         }
         assert_eq!(
-            format!("{:?}", Veiled(&headers)),
+            format!("{:?}", Redacted(&headers)),
             "{\"authorization\": …, \"cookie\": …, \"cookie2\": …, \"proxy-authorization\": …, \"host\": \"secret\", \
              \"x-a\": \"secret\"}"
         );

@@ -15,14 +15,14 @@ const FEW: u32 = 3;
 
 /// What is counted of a host: 24 bytes each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct HostCounts {
     attempts: u32,
     failed: u32,
     micros: u64,
     ended: Time,
 }
 
-impl Tally {
+impl HostCounts {
     /// An attempt took `took` and ended `now`.
     pub(super) fn attempt(&mut self, took: Duration, failed: bool, now: Time) {
         self.attempts = self.attempts.saturating_add(1);
@@ -54,7 +54,7 @@ pub struct HostSummary {
     /// Its origin, such as `https://example.com`.
     pub origin: Box<str>,
     /// Attempts made. A host that had been forgotten for want of work counts anew when it comes back, unless it was
-    /// notable before.
+    /// top_hosts before.
     pub attempts: u32,
     /// Those without a response.
     pub failed: u32,
@@ -64,18 +64,18 @@ pub struct HostSummary {
     pub ended: Duration,
 }
 
-/// The notable hosts seen so far.
+/// The top_hosts hosts seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Notable {
-    slowest: Vec<(Box<str>, Tally)>,
-    latest: Vec<(Box<str>, Tally)>,
+pub(super) struct TopHosts {
+    slowest: Vec<(Box<str>, HostCounts)>,
+    latest: Vec<(Box<str>, HostCounts)>,
 }
 
-impl Notable {
+impl TopHosts {
     /// Takes a host into account.
-    pub(super) fn fold(&mut self, origin: &str, tally: Tally) {
+    pub(super) fn fold(&mut self, origin: &str, tally: HostCounts) {
         if tally.attempts >= FEW {
-            keep(&mut self.slowest, origin, tally, Tally::mean);
+            keep(&mut self.slowest, origin, tally, HostCounts::mean);
         }
         if tally.attempts > 0 {
             keep(&mut self.latest, origin, tally, |tally| tally.ended.as_nanos());
@@ -85,29 +85,29 @@ impl Notable {
     /// Takes another's hosts into account.
     pub(super) fn merge(&mut self, other: Self) {
         for (origin, tally) in other.slowest {
-            keep(&mut self.slowest, &origin, tally, Tally::mean);
+            keep(&mut self.slowest, &origin, tally, HostCounts::mean);
         }
         for (origin, tally) in other.latest {
             keep(&mut self.latest, &origin, tally, |tally| tally.ended.as_nanos());
         }
     }
 
-    /// The slowest and the latest, most notable first.
+    /// The slowest and the latest, most top_hosts first.
     pub(super) fn summaries(self) -> (Vec<HostSummary>, Vec<HostSummary>) {
-        let summary = |(origin, tally): (Box<str>, Tally)| HostSummary {
+        let summary = |(origin, tally): (Box<str>, HostCounts)| HostSummary {
             origin,
             attempts: tally.attempts,
             failed: tally.failed,
             mean: Duration::from_micros(tally.mean()),
             ended: tally.ended.since(Time::ZERO),
         };
-        let all = |hosts: Vec<(Box<str>, Tally)>| hosts.into_iter().map(summary).collect();
+        let all = |hosts: Vec<(Box<str>, HostCounts)>| hosts.into_iter().map(summary).collect();
         (all(self.slowest), all(self.latest))
     }
 }
 
 /// Keeps the host if its rank is among the highest. Most are not, and cost one comparison.
-fn keep(hosts: &mut Vec<(Box<str>, Tally)>, origin: &str, tally: Tally, rank: fn(&Tally) -> u64) {
+fn keep(hosts: &mut Vec<(Box<str>, HostCounts)>, origin: &str, tally: HostCounts, rank: fn(&HostCounts) -> u64) {
     if let Some((_, known)) = hosts.iter_mut().find(|(known, _)| **known == *origin) {
         known.add(tally);
     } else if hosts.len() < KEPT || hosts.last().is_some_and(|(_, last)| rank(&tally) > rank(last)) {
@@ -121,8 +121,8 @@ fn keep(hosts: &mut Vec<(Box<str>, Tally)>, origin: &str, tally: Tally, rank: fn
 mod tests {
     use super::*;
 
-    fn tally(attempts: u32, millis: u64, ended: u64) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(attempts: u32, millis: u64, ended: u64) -> HostCounts {
+        let mut tally = HostCounts::default();
         (0..attempts).for_each(|n| tally.attempt(Duration::from_millis(millis), n == 0, Time::from_millis(ended)));
         tally
     }
@@ -133,15 +133,15 @@ mod tests {
 
     #[test]
     fn the_slowest_and_the_latest_are_kept_in_order() {
-        let mut notable = Notable::default();
+        let mut top_hosts = TopHosts::default();
         for host in 0..100 {
             // Scattered: 37 and 100 have no common divisor.
             let rank = host * 37 % 100;
-            notable.fold(&format!("h{rank}"), tally(3, rank, 1000 - rank));
+            top_hosts.fold(&format!("h{rank}"), tally(3, rank, 1000 - rank));
         }
-        notable.fold("rare", tally(2, 5000, 1));
-        notable.fold("never", Tally::default());
-        let (slowest, latest) = notable.summaries();
+        top_hosts.fold("rare", tally(2, 5000, 1));
+        top_hosts.fold("never", HostCounts::default());
+        let (slowest, latest) = top_hosts.summaries();
         assert_eq!(names(&slowest), ["h99", "h98", "h97", "h96", "h95"]);
         assert_eq!(names(&latest), ["h0", "h1", "h2", "h3", "h4"]);
         let h99 = &slowest[0];
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_host_that_comes_back_is_one_host_and_shards_are_joined() {
-        let (mut one, mut other) = (Notable::default(), Notable::default());
+        let (mut one, mut other) = (TopHosts::default(), TopHosts::default());
         one.fold("a", tally(3, 100, 10));
         one.fold("a", tally(3, 300, 20));
         other.fold("b", tally(4, 250, 15));

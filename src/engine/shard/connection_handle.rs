@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::flight::Flight;
-use super::log::Ending;
+use super::log::CloseLog;
 use crate::conn::H2;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{CloseReason, Time};
 
 /// What a lane finds in its mailbox.
 #[derive(Debug)]
-pub(super) enum Parcel {
+pub(super) enum LaneMessage {
     /// The next job.
     Flight(Flight),
     /// Its place is needed: close, for this reason.
@@ -20,19 +20,19 @@ pub(super) enum Parcel {
 }
 
 /// The way to a connection's lanes.
-pub(super) enum Carrier {
+pub(super) enum ConnectionHandle {
     /// Its one lane's mailbox.
-    Alone(Rc<Mailbox<Parcel>>),
+    Alone(Rc<Mailbox<LaneMessage>>),
     /// What its lanes share.
     Http2(Rc<RefCell<Streams<H2>>>),
 }
 
-impl Carrier {
+impl ConnectionHandle {
     /// Tells the lanes of an idle connection to close it.
     pub(super) fn dismiss(self, why: CloseReason) {
         match self {
             Self::Alone(mailbox) => {
-                mailbox.put(Parcel::Leave(why));
+                mailbox.put(LaneMessage::Leave(why));
             }
             Self::Http2(streams) => streams.borrow_mut().dismiss(why),
         }
@@ -44,9 +44,9 @@ pub(super) struct Streams<C> {
     pub(super) connection: C,
     pub(super) remote: Option<SocketAddr>,
     /// Where somebody listens for it.
-    ending: Option<Rc<Ending>>,
+    ending: Option<Rc<CloseLog>>,
     pub(super) history: History,
-    pub(super) idle: Vec<Rc<Mailbox<Parcel>>>,
+    pub(super) idle: Vec<Rc<Mailbox<LaneMessage>>>,
 }
 
 /// What has become of a connection's streams.
@@ -64,22 +64,22 @@ pub(super) struct History {
 }
 
 impl<C> Streams<C> {
-    pub(super) fn new(connection: C, remote: Option<SocketAddr>, ending: Option<Rc<Ending>>) -> Self {
+    pub(super) fn new(connection: C, remote: Option<SocketAddr>, ending: Option<Rc<CloseLog>>) -> Self {
         Self { connection, remote, ending, history: History::default(), idle: Vec::new() }
     }
 
     /// Gives the flight to a waiting lane, or back when none waits.
     pub(super) fn wake_idle(&mut self, flight: Flight) -> Option<Flight> {
         let Some(mailbox) = self.idle.pop() else { return Some(flight) };
-        mailbox.put(Parcel::Flight(flight));
+        mailbox.put(LaneMessage::Flight(flight));
         None
     }
 
     /// Tells the lanes that wait to close.
     fn dismiss(&mut self, why: CloseReason) {
-        Ending::because(self.ending.as_ref(), why);
+        CloseLog::because(self.ending.as_ref(), why);
         for mailbox in self.idle.drain(..) {
-            mailbox.put(Parcel::Leave(why));
+            mailbox.put(LaneMessage::Leave(why));
         }
     }
 }
