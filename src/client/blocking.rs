@@ -92,7 +92,7 @@ impl Client {
         Batch(self.0.fetch_tagged(requests))
     }
 
-    /// The reins: progress, pause and resume, limits, an orderly stop.
+    /// The control handle: progress, pause and resume, limits, an orderly stop.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.0.handle()

@@ -195,7 +195,7 @@ impl Client {
         Batch::new(self.clone(), requests)
     }
 
-    /// The reins: progress, pause and resume, limits, an orderly stop.
+    /// The control handle: progress, pause and resume, limits, an orderly stop.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.live.handle()

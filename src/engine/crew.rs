@@ -1,4 +1,4 @@
-//! The threads of a run: shards and outlet, from their start to their last words.
+//! The threads of a run: shards and outlet, from their start to their reports.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};

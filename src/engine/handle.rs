@@ -1,4 +1,4 @@
-//! The reins of a run: how far it is, how to slow it down or let it go, and how to end it.
+//! The control handle of a run: how far it is, how to slow it down or let it go, and how to end it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

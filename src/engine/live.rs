@@ -51,7 +51,7 @@ impl Live {
         }
     }
 
-    /// The reins of this run.
+    /// The control handle of this run.
     pub(crate) fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
     }

@@ -174,7 +174,7 @@ impl Engine {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The reins of this run.
+    /// The control handle of this run.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))

@@ -13,7 +13,7 @@ ROOT = HERE.parent.parent
 RELEASE = HERE / "target/release"
 GO = HERE / "target/go"
 # haul built by benches/pgo/run.
-BY_PROFILE = ROOT / "target/pgo/haul"
+PGO = ROOT / "target/pgo/haul"
 
 # What a workload may need.
 ALL = {"h1", "h2", "tls", "list", "fresh", "fresh-tls"}
@@ -161,8 +161,8 @@ def every(haul, interpreter):
                   wrk_told, ["-v"], timed=True),
         Contender("haul bench", ALL, haul, "cargo build --release", haul_bench, haul_bench_told),
         Contender("haul get", ALL, haul, "cargo build --release", haul_get, haul_get_told, decodes=True),
-        Contender("haul bench (by profile)", ALL, BY_PROFILE, "benches/pgo/run", haul_bench, haul_bench_told),
-        Contender("haul get (by profile)", ALL, BY_PROFILE, "benches/pgo/run", haul_get, haul_get_told, decodes=True),
+        Contender("haul bench (PGO)", ALL, PGO, "benches/pgo/run", haul_bench, haul_bench_told),
+        Contender("haul get (PGO)", ALL, PGO, "benches/pgo/run", haul_get, haul_get_told, decodes=True),
         ours("by-hand", "hyper", "hyper by hand", {*H1, "h2"}),
         ours("hyper-util-client", "hyper-util", "hyper-util's client", ALL),
         ours("reqwest-client", "reqwest", "reqwest", ALL, decodes=True),

@@ -22,8 +22,8 @@ MANY_HOSTS = [
 ]
 
 
-# The two builds of haul: the usual one, and the one by a profile.
-BUILDS = ("", " (by profile)")
+# The two builds of haul: the usual one, and the one built with PGO.
+BUILDS = ("", " (PGO)")
 
 
 def held(results):
