@@ -98,5 +98,5 @@ struct Readme;
 
 /// The example of the page on the test origin, compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../docs/ORIGIN.md")]
+#[doc = include_str!("../docs/guide/ORIGIN.md")]
 struct OriginPage;

@@ -1,4 +1,4 @@
-//! Imports point down: the ranks of ARCHITECTURE.md, which the compiler does not know.
+//! What the compiler does not know: imports point down by the ranks of ARCHITECTURE.md, and documents lead to each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -142,4 +142,37 @@ fn no_file_of_a_shard_uses_more_than_three_of_its_rooms_and_it_has_no_cell_besid
     let fields = shard.split_once("struct Shard {").and_then(|(_, rest)| rest.split_once("\n}")).expect("the struct").0;
     assert!(ROOMS.iter().all(|room| fields.contains(&format!("    {room}: "))), "{fields}");
     assert!(!fields.contains("Cell<"), "{fields}");
+}
+
+/// Where the links of a page lead: paths, without what stands behind a `#`.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
+    targets.filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
+}
+
+#[test]
+fn every_page_is_in_the_index_and_every_link_leads_somewhere() {
+    let docs = Path::new(ROOT).join("docs");
+    let mut pages: Vec<PathBuf> = ["guide", "reference", "design", "measured"]
+        .iter()
+        .flat_map(|part| fs::read_dir(docs.join(part)).expect("the parts of the documentation"))
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    assert!(pages.len() > 15, "{pages:?}");
+    let index = fs::read_to_string(docs.join("README.md")).expect("the index");
+    let listed: BTreeSet<PathBuf> = links(&index).map(|link| docs.join(link)).collect();
+    let missing: Vec<_> = pages.iter().filter(|page| !listed.contains(*page)).collect();
+    assert!(missing.is_empty(), "not in docs/README.md: {missing:?}");
+    let roots = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/README.md"];
+    pages.extend(roots.map(|name| Path::new(ROOT).join(name)));
+    let mut dead = Vec::new();
+    for page in &pages {
+        let text = fs::read_to_string(page).expect("a page");
+        let folder = page.parent().expect("a folder");
+        dead.extend(
+            links(&text).filter(|link| !folder.join(link).exists()).map(|link| format!("{}: {link}", page.display())),
+        );
+    }
+    assert_eq!(dead, Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! The record's fields: golden files, and docs/RECORDS.md held against them.
+//! The record's fields: golden files, and docs/reference/RECORDS.md held against them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -161,7 +161,7 @@ fn paths(prefix: &str, value: &Value, into: &mut BTreeSet<String>) {
 
 /// The names in the first column of the table under `heading`.
 fn documented(heading: &str) -> BTreeSet<String> {
-    let page = include_str!("../docs/RECORDS.md");
+    let page = include_str!("../docs/reference/RECORDS.md");
     let (_, section) = page.split_once(heading).expect("the heading is there");
     let section = section.split("\n## ").next().expect("text");
     let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));

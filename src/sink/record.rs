@@ -1,4 +1,4 @@
-//! The record: every field, in one place, in the order in which it is written. docs/RECORDS.md describes them.
+//! The record: every field, in one place, in the order in which it is written. docs/reference/RECORDS.md describes them.
 //!
 //! All fields are always there, `null` where they don't apply, except those that a setting asks for (`headers`,
 //! `body`, `body_charset`, `body_lossy`, `body_sha256`, `saved`) and the four that mark a rarity (`body_complete_by_close`,

@@ -1,5 +1,5 @@
 //! The hostile lab: every way a server can be broken, slow or malicious that we know of, one small named case each, with
-//! what haul must say of it. The rows stand in docs/HOSTILE.md, which these tests hold: `HAUL_BLESS=1 cargo test --test
+//! what haul must say of it. The rows stand in docs/reference/HOSTILE.md, which these tests hold: `HAUL_BLESS=1 cargo test --test
 //! hostile` renews it.
 //!
 //! One file per group of cases, named in [`groups`]. A group is a test of its own, so that `cargo test --test hostile

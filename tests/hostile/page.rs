@@ -1,4 +1,4 @@
-//! docs/HOSTILE.md: between two marks stands a table for each group, written from what was played.
+//! docs/reference/HOSTILE.md: between two marks stands a table for each group, written from what was played.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use super::case::Group;
 use super::runner::Row;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/HOSTILE.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/HOSTILE.md");
 const BEGIN: &str = "<!-- the lab: written by a test, HAUL_BLESS=1 cargo test --test hostile renews it -->\n";
 const END: &str = "<!-- the lab ends -->\n";
-const STALE: &str = "docs/HOSTILE.md is stale: run HAUL_BLESS=1 cargo test --test hostile";
+const STALE: &str = "docs/reference/HOSTILE.md is stale: run HAUL_BLESS=1 cargo test --test hostile";
 
 /// Groups are tests of their own, on threads of their own, and renew one file.
 static RENEWING: Mutex<()> = Mutex::new(());
@@ -51,7 +51,7 @@ fn table(title: &str, rows: &[Row]) -> String {
 
 /// The page before, between and after the marks.
 fn parts() -> (String, String, String) {
-    let page = fs::read_to_string(DOCUMENT).expect("docs/HOSTILE.md is there");
+    let page = fs::read_to_string(DOCUMENT).expect("docs/reference/HOSTILE.md is there");
     let (before, rest) = page.split_once(BEGIN).expect("the page has the mark");
     let (between, after) = rest.split_once(END).expect("the page has the second mark");
     (before.into(), between.into(), after.into())
@@ -86,7 +86,7 @@ fn renew(title: &str, table: &str) {
             between += section;
         }
     }
-    fs::write(DOCUMENT, before + BEGIN + &between + END + &after).expect("docs/HOSTILE.md is writable");
+    fs::write(DOCUMENT, before + BEGIN + &between + END + &after).expect("docs/reference/HOSTILE.md is writable");
 }
 
 fn is_blessed() -> bool {

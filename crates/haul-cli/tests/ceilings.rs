@@ -1,6 +1,6 @@
 //! With memory or descriptors used up, the command slows down and finishes.
 //!
-//! `cargo test --release --test ceilings -- --nocapture --test-threads 1` prints the figures of docs/RELIABILITY.md.
+//! `cargo test --release --test ceilings -- --nocapture --test-threads 1` prints the figures of docs/design/RELIABILITY.md.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

@@ -2,7 +2,7 @@
 //! allocations.
 //!
 //! Needs strace and valgrind, and means the release profile:
-//! `cargo test --release --test cost -- --ignored --nocapture --test-threads 1`. docs/COSTS.md has the figures.
+//! `cargo test --release --test cost -- --ignored --nocapture --test-threads 1`. docs/measured/COSTS.md has the figures.
 
 use std::collections::BTreeMap;
 use std::fs;

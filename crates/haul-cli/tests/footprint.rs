@@ -1,7 +1,7 @@
 //! How much memory a thing that waits takes: an idle connection, a queued job, an idle host. Counted are the bytes asked of the
 //! allocator, so the figures do not depend on the machine; what the allocator adds is its own affair.
 //!
-//! Each is the difference of two runs, one with twice as many. docs/COSTS.md has the figures, and who holds what.
+//! Each is the difference of two runs, one with twice as many. docs/measured/COSTS.md has the figures, and who holds what.
 //! `HAUL_HEAP_PROFILE=DIRECTORY cargo test --test footprint` writes what DHAT's viewer shows: what is alive at the end is what
 //! is held.
 

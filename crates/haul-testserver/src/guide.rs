@@ -1,5 +1,5 @@
 //! The one table of paths and of virtual hosts: what the server counts by, what `/` and `haul origin --help` show, and
-//! what docs/ORIGIN.md is held against. Pure.
+//! what docs/guide/ORIGIN.md is held against. Pure.
 
 use std::fmt::Write;
 
@@ -145,7 +145,7 @@ mod tests {
 
     /// The rows of the table under `heading`, as they stand on the page.
     fn documented(heading: &str) -> Vec<&'static str> {
-        let page = include_str!("../../../docs/ORIGIN.md");
+        let page = include_str!("../../../docs/guide/ORIGIN.md");
         let (_, section) = page.split_once(heading).expect("the heading is there");
         let section = section.split("\n## ").next().expect("text");
         section.lines().filter(|line| line.starts_with("| ")).skip(1).collect()

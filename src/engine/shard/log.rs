@@ -1,6 +1,6 @@
 //! What a shard logs: the events of its jobs, connections and hosts, as `tracing` events with fields.
 //!
-//! Owns the targets, the levels and the fields (docs/LOGS.md has them all). Whoever has something to say calls a function here
+//! Owns the targets, the levels and the fields (docs/reference/LOGS.md has them all). Whoever has something to say calls a function here
 //! from where it happens; while nobody listens at its level that is one load and one comparison, and nothing is formatted,
 //! cloned or asked.
 

@@ -1,4 +1,4 @@
-//! docs/COMMANDS.md, made from the flags' definitions and held by a test. `HAUL_BLESS=1` writes it anew.
+//! docs/reference/COMMANDS.md, made from the flags' definitions and held by a test. `HAUL_BLESS=1` writes it anew.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::Cli;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/COMMANDS.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/COMMANDS.md");
 
 const INTRODUCTION: &str = "\
 # Commands and flags
@@ -102,10 +102,10 @@ fn cell(text: &str) -> String {
 fn the_reference_of_all_flags_is_true() {
     let page = page();
     if blessed() {
-        std::fs::write(DOCUMENT, &page).expect("docs/COMMANDS.md is writable");
+        std::fs::write(DOCUMENT, &page).expect("docs/reference/COMMANDS.md is writable");
     }
     let committed = std::fs::read_to_string(DOCUMENT).unwrap_or_default();
-    assert!(committed == page, "docs/COMMANDS.md is stale: run HAUL_BLESS=1 cargo test --bin haul reference");
+    assert!(committed == page, "docs/reference/COMMANDS.md is stale: run HAUL_BLESS=1 cargo test --bin haul reference");
     assert!(page.contains("| `-c`, `--concurrency N` | Requests in flight over all hosts | 256 |"), "{page}");
 }
 

@@ -1,4 +1,4 @@
-//! The log: what the library's events become on standard error (docs/LOGS.md).
+//! The log: what the library's events become on standard error (docs/reference/LOGS.md).
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -23,7 +23,7 @@ pub(crate) enum LogFormat {
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogArgs {
     /// Log to standard error: what failed for good, and hosts paused, throttled or given up. -vv adds redirects, retries,
-    /// connections opened and closed and why, name look-ups; -vvv adds each request and response (docs/LOGS.md)
+    /// connections opened and closed and why, name look-ups; -vvv adds each request and response (docs/reference/LOGS.md)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// The form of the log: text, or json, which makes each line of standard error one JSON object

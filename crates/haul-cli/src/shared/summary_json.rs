@@ -1,4 +1,4 @@
-//! The summary as one JSON object, for programs. docs/SUMMARY.md describes it, and a test holds the two together.
+//! The summary as one JSON object, for programs. docs/reference/SUMMARY.md describes it, and a test holds the two together.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -172,7 +172,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::shared::summary::tests::{bounds, report};
 
-    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SUMMARY.md"));
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/SUMMARY.md"));
 
     fn value() -> Value {
         serde_json::from_str(&summary(&report(), &bounds())).expect("JSON")

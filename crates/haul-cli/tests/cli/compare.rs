@@ -430,7 +430,7 @@ fn each_python_package_does_what_it_is_said_to_do() {
             ("requests-session", TIMES, 1) => {}
             ("requests-threads", connections, 3) if connections == of_way.len() => {}
             ("aiohttp", connections, 6..) if connections <= AIOHTTP_CONNECTIONS * TIMES => {}
-            // It keeps connections only while it has few: docs/COMPARE.md.
+            // It keeps connections only while it has few: docs/guide/COMPARE.md.
             ("httpx", _, 6..) => {}
             (name, connections, at_once) => panic!("{name}: {connections} connections, {at_once} at once: {mode}"),
         }

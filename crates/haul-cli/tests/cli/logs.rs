@@ -1,4 +1,4 @@
-//! What `-v`, `-vv` and `-vvv` log, in text and as JSON. docs/LOGS.md has the events; a test here compares it with real runs.
+//! What `-v`, `-vv` and `-vvv` log, in text and as JSON. docs/reference/LOGS.md has the events; a test here compares it with real runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -142,9 +142,9 @@ fn events_of_last_hop<'a>(events: &'a [Value], first: &str) -> &'a Value {
     events.iter().find(of_host).unwrap_or_else(|| panic!("no end of {first} in {events:#?}"))
 }
 
-/// The table of docs/LOGS.md: level, target and fields by message; whether the field must be there.
+/// The table of docs/reference/LOGS.md: level, target and fields by message; whether the field must be there.
 fn documented() -> BTreeMap<String, (String, String, BTreeMap<String, bool>)> {
-    let page = include_str!("../../../../docs/LOGS.md");
+    let page = include_str!("../../../../docs/reference/LOGS.md");
     let rows = page
         .lines()
         .filter(|line| ["info", "debug", "trace"].iter().any(|level| line.starts_with(&format!("| {level} | "))));

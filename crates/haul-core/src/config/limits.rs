@@ -29,7 +29,7 @@ pub struct Limits {
     pub shards: usize,
     /// Jobs read but not yet finished: the look-ahead that lets hosts interleave when the input is sorted by host.
     /// Default 1,000,000. Each costs 48 to 60 bytes plus its URL plus an allocation's overhead: about 170 MB at the
-    /// default with 90-byte URLs (docs/COSTS.md). Less than the biggest host's share of a sorted input costs throughput.
+    /// default with 90-byte URLs (docs/measured/COSTS.md). Less than the biggest host's share of a sorted input costs throughput.
     pub window: usize,
     /// Bytes of large jobs (URL and body over 1 KiB) read but not yet finished, over which no more input is read.
     /// Default 512 MiB. Less than one job's size lets one through at a time.

@@ -1,4 +1,4 @@
-//! The shortest time a run can take. No schedule stays under it, and this scheduler stays near it (docs/SCHEDULER.md).
+//! The shortest time a run can take. No schedule stays under it, and this scheduler stays near it (docs/design/SCHEDULER.md).
 //!
 //! `LB = max( max_h T_h, max_g T_g, W/K, (N−1)/R )` with `T_h = max( ⌈n/c⌉·s, (n−1)·d + s )`: n requests of s seconds to
 //! host h, at most c of them at once, their starts d apart; T_g the same for a group's limit; W all the requests' time

@@ -42,7 +42,7 @@ enum Line<T: AsyncRead + AsyncWrite + Unpin> {
     /// hyper.
     Live(Box<Live<T>>),
     /// Nobody: it is idle. What hyper keeps for each connection, 26 KB, is given back, and it is cheaper to make it anew in memory
-    /// that is in the cache than to find it again in memory that is not (docs/COSTS.md).
+    /// that is in the cache than to find it again in memory that is not (docs/measured/COSTS.md).
     Folded(Wire<T>),
     /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
     /// before.

@@ -1,7 +1,7 @@
 //! An HTTP/2 connection: one driver task, any number of exchanges within the peer's stream limit.
 //!
 //! On the `h2` crate itself, which hyper's client stands on: hyper gives each request a task of its own, and passes it through
-//! a queue and a one-shot channel, where here whoever waits for a response asks h2 for it (docs/PERFORMANCE.md has the figures).
+//! a queue and a one-shot channel, where here whoever waits for a response asks h2 for it (docs/measured/PERFORMANCE.md has the figures).
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;

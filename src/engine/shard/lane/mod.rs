@@ -69,7 +69,7 @@ pub(super) trait Hold {
     type Connection: Connection;
 
     /// Whether to send and to settle take more code than a processor's first cache holds, so that all lanes that are ready had better do
-    /// the one, then the other (docs/PERFORMANCE.md has the figures).
+    /// the one, then the other (docs/measured/PERFORMANCE.md has the figures).
     const SETTLES_APART: bool;
 
     fn seat(&self) -> &Seat;

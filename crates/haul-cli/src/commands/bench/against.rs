@@ -1,4 +1,4 @@
-//! A load against an earlier one: what a test shows of the difference, as text and as JSON (docs/BENCH.md). Pure.
+//! A load against an earlier one: what a test shows of the difference, as text and as JSON (docs/guide/BENCH.md). Pure.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -89,22 +89,22 @@ pub(super) struct PaceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Answer")]
 pub(super) struct AnswerArgs {
-    /// Answer in JSON (docs/BENCH.md)
+    /// Answer in JSON (docs/guide/BENCH.md)
     #[arg(long)]
     pub(super) json: bool,
-    /// Write what happened in each second to FILE (docs/BENCH.md)
+    /// Write what happened in each second to FILE (docs/guide/BENCH.md)
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
-    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
+    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/guide/REPORT.md)
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Compare with an earlier --json answer in FILE, and say what a test shows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ramp", "find_max"])]
     pub(super) against: Option<PathBuf>,
-    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/VIEW.md)
+    /// A progress line in place of the live view, which is shown where the answer goes to a terminal (docs/guide/VIEW.md)
     #[arg(long)]
     no_tui: bool,
-    /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
+    /// Serve the load's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/reference/METRICS.md)
     #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
     pub(super) metrics: Option<SocketAddr>,
     /// No progress

@@ -1,4 +1,4 @@
-//! A load second by second, as CSV (docs/BENCH.md). Pure.
+//! A load second by second, as CSV (docs/guide/BENCH.md). Pure.
 
 use super::series::Second;
 

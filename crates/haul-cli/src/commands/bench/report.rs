@@ -1,4 +1,4 @@
-//! What a load came to: figures, as text and as JSON (docs/BENCH.md). Pure.
+//! What a load came to: figures, as text and as JSON (docs/guide/BENCH.md). Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -374,7 +374,7 @@ pub(super) mod tests {
     use crate::shared::summary;
     use crate::shared::summary_json::tests::{first_column, paths};
 
-    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/BENCH.md"));
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/BENCH.md"));
 
     /// A record of a request that was read or due at `at`, started `late` after it and took `took`.
     pub(in crate::commands::bench) fn record(

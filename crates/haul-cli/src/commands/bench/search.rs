@@ -1,4 +1,4 @@
-//! What a search for the highest rate came to, as text and as JSON (docs/BENCH.md). Pure.
+//! What a search for the highest rate came to, as text and as JSON (docs/guide/BENCH.md). Pure.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ mod tests {
     use crate::commands::bench::report::tests::ramp;
     use crate::shared::summary_json::tests::{first_column, paths};
 
-    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/BENCH.md"));
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/BENCH.md"));
 
     fn report(borne: &[(f64, bool)], stopped: bool) -> SearchReport {
         let mut search = Search::new(100.0);

@@ -1,4 +1,4 @@
-//! What came of each rate of a ramp or a search, as rows of a table and as JSON (docs/BENCH.md). Pure.
+//! What came of each rate of a ramp or a search, as rows of a table and as JSON (docs/guide/BENCH.md). Pure.
 
 use std::time::Duration;
 

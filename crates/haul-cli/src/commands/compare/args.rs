@@ -56,10 +56,10 @@ pub(crate) struct CompareArgs {
     pub(super) network: NetworkArgs,
     #[command(flatten)]
     pub(super) tls: TlsArgs,
-    /// Answer in JSON (docs/COMPARE.md)
+    /// Answer in JSON (docs/guide/COMPARE.md)
     #[arg(long, help_heading = "Answer")]
     pub(super) json: bool,
-    /// Fetch once more in each mode, and write a page for a browser on that to FILE (docs/REPORT.md)
+    /// Fetch once more in each mode, and write a page for a browser on that to FILE (docs/guide/REPORT.md)
     #[arg(long, value_name = "FILE", help_heading = "Answer")]
     pub(super) report: Option<PathBuf>,
     /// No progress

@@ -1,4 +1,4 @@
-//! The answer: what each way of fetching came to, as plain data, and as JSON (docs/COMPARE.md). Pure.
+//! The answer: what each way of fetching came to, as plain data, and as JSON (docs/guide/COMPARE.md). Pure.
 
 use std::collections::BTreeMap;
 
@@ -260,7 +260,7 @@ pub(super) mod tests {
     use crate::shared::exactly::{hold, recorded};
     use crate::shared::summary_json::tests::{first_column, paths};
 
-    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/COMPARE.md"));
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/COMPARE.md"));
 
     /// Of a way with these rounds in milliseconds, in each of which so many of ten requests failed.
     fn figures(name: &'static str, rounds_ms: &[u64], failed: usize) -> Figures {

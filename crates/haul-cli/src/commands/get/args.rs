@@ -29,7 +29,7 @@ Exit codes:
   2    wrong usage, or unreadable input
   130  interrupted
 
-Limits files, with more in docs/LIMITS.md:
+Limits files, with more in docs/guide/LIMITS.md:
   concurrency = 500
   [[host]]
   match = [\"example.com\", \"*.example.com\"]
@@ -184,16 +184,16 @@ pub(super) struct RunArgs {
     /// After Ctrl-C, let requests in flight finish for this long; a second Ctrl-C ends at once [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(super) grace: Option<Duration>,
-    /// The summary at the end, on standard error: text, json (one object, docs/SUMMARY.md) or none [default: text]
+    /// The summary at the end, on standard error: text, json (one object, docs/reference/SUMMARY.md) or none [default: text]
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub(super) summary: Option<SummaryForm>,
-    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/REPORT.md)
+    /// Write a page for a browser to FILE: charts, hosts, a timeline of some requests, failures (docs/guide/REPORT.md)
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
-    /// Watch and steer the run on the terminal; needs the records elsewhere (docs/VIEW.md)
+    /// Watch and steer the run on the terminal; needs the records elsewhere (docs/guide/VIEW.md)
     #[arg(long)]
     pub(super) tui: bool,
-    /// Serve the run's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/METRICS.md)
+    /// Serve the run's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/reference/METRICS.md)
     #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
     pub(super) metrics: Option<SocketAddr>,
     /// No progress, and no summary unless --summary asks for one; errors are still told

@@ -1,4 +1,4 @@
-//! The estimate for programs: one JSON object. docs/PLAN.md says what its fields mean; a test holds it to that.
+//! The estimate for programs: one JSON object. docs/guide/PLAN.md says what its fields mean; a test holds it to that.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ mod tests {
         object["together"] = object["farthest"].clone();
         let mut found = BTreeSet::new();
         paths("", &object, &mut found);
-        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/PLAN.md"));
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/PLAN.md"));
         let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
         let documented: BTreeSet<String> = cells.map(|(name, _)| name.to_owned()).collect();
         assert_eq!(documented, found);

@@ -77,7 +77,7 @@ pub(super) struct PlanArgs {
     /// Hosts shown: the N that need longest [default: 10]
     #[arg(long, value_name = "N", help_heading = "Answer")]
     top: Option<usize>,
-    /// Answer in JSON (docs/PLAN.md)
+    /// Answer in JSON (docs/guide/PLAN.md)
     #[arg(long, help_heading = "Answer")]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! The file of `--limits`: general limits, and rules for some hosts. docs/LIMITS.md describes it.
+//! The file of `--limits`: general limits, and rules for some hosts. docs/guide/LIMITS.md describes it.
 //!
 //! Keys are the flags' names, values what the flags take. Every fault is told with its line and column.
 
@@ -223,7 +223,7 @@ impl<'de> Deserialize<'de> for Hosts {
 mod tests {
     use super::*;
 
-    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/LIMITS.md"));
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/LIMITS.md"));
 
     fn count(n: u32) -> Option<NonZeroU32> {
         NonZeroU32::new(n)

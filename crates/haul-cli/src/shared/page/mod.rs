@@ -1,4 +1,4 @@
-//! `--report FILE`: what a run was like, as one page for a browser that needs no network (docs/REPORT.md).
+//! `--report FILE`: what a run was like, as one page for a browser that needs no network (docs/guide/REPORT.md).
 //!
 //! A `Watch` puts a tee before the run's sink; the `recorder` (pure) gathers what comes by, in bounded memory; at the end
 //! `page` (pure) makes a document of one or several runs: charts drawn here as SVG, tables, and a little script that reads values

@@ -1,7 +1,7 @@
 //! What a report tells of a run, gathered outcome by outcome. Pure.
 //!
 //! Owns: the series, histograms, counts and samples, all of bounded size: about 1.3 MB however long the run is (histograms
-//! 0.5 MB, hosts 0.5 MB, series and samples 0.2 MB), and about 1,200 instructions an outcome (docs/REPORT.md). Must not know:
+//! 0.5 MB, hosts 0.5 MB, series and samples 0.2 MB), and about 1,200 instructions an outcome (docs/guide/REPORT.md). Must not know:
 //! sinks, files, HTML.
 
 use std::collections::BTreeMap;

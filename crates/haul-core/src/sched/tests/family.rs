@@ -1,7 +1,7 @@
 //! Hosts that fail in part, or for a while: how long the scheduler takes against the best that could be done by one who
 //! knows what each host is, how many requests it makes while nothing can succeed, and what it loses. Virtual time.
 //!
-//! The table stands in docs/SCHEDULER.md; a test keeps it true.
+//! The table stands in docs/design/SCHEDULER.md; a test keeps it true.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};

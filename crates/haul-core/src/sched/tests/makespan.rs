@@ -1,6 +1,6 @@
 //! How long a run takes against how long it must take, in virtual time: the same figures on every machine.
 //!
-//! The bound is `sched::bound`. The table stands in docs/SCHEDULER.md; a test keeps it true. `HAUL_BLESS=1` writes it
+//! The bound is `sched::bound`. The table stands in docs/design/SCHEDULER.md; a test keeps it true. `HAUL_BLESS=1` writes it
 //! anew.
 
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ use crate::model::Time;
 use crate::sched::bound::{Bound, Load, Shared};
 use crate::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SCHEDULER.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/design/SCHEDULER.md");
 const BEGIN: &str = "<!-- makespan: written by a test, HAUL_BLESS=1 renews it -->\n";
 const END: &str = "<!-- makespan: end -->\n";
 
@@ -193,15 +193,16 @@ fn makespan_is_near_its_bound_and_the_document_says_so() {
     keep_true(&table, BEGIN, END);
 }
 
-/// The table in docs/SCHEDULER.md between these marks is this one.
+/// The table in docs/design/SCHEDULER.md between these marks is this one.
 pub(super) fn keep_true(table: &str, begin: &str, end: &str) {
-    let text = std::fs::read_to_string(DOCUMENT).expect("docs/SCHEDULER.md");
+    let text = std::fs::read_to_string(DOCUMENT).expect("docs/design/SCHEDULER.md");
     let (before, rest) = text.split_once(begin).expect("the begin mark");
     let (committed, after) = rest.split_once(end).expect("the end mark");
     if blessed() {
-        std::fs::write(DOCUMENT, format!("{before}{begin}{table}{end}{after}")).expect("docs/SCHEDULER.md is writable");
+        std::fs::write(DOCUMENT, format!("{before}{begin}{table}{end}{after}"))
+            .expect("docs/design/SCHEDULER.md is writable");
     } else {
-        assert_eq!(committed, table, "the table in docs/SCHEDULER.md is stale: run the test with HAUL_BLESS=1");
+        assert_eq!(committed, table, "the table in docs/design/SCHEDULER.md is stale: run the test with HAUL_BLESS=1");
     }
 }
 
