@@ -17,7 +17,7 @@ use crate::shared::flags::{Planned, World, checked, data, names, set, to_usize};
 use crate::shared::log::LogArgs;
 use crate::shared::setting_names::flag;
 
-use super::args::{Body, BodyArgs, GetArgs, Order, OutputArgs, RequestArgs, SaveAs, SummaryForm};
+use super::args::{BodyArgs, BodyEncoding, GetArgs, OutputArgs, RecordOrder, RequestArgs, SaveAs, SummaryForm};
 
 /// A run, as it will be done.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Plan {
 pub(super) struct Output {
     /// `None`: standard output.
     pub(super) file: Option<PathBuf>,
-    pub(super) order: Order,
+    pub(super) order: RecordOrder,
     pub(super) fields: RecordFields,
     /// Where bodies are saved, and how they are named.
     pub(super) save: Option<(PathBuf, Naming)>,
@@ -137,8 +137,8 @@ fn check(args: &GetArgs) -> Planned<()> {
 
 fn output(args: OutputArgs) -> Output {
     let body = args.body.map(|body| match body {
-        Body::Text => BodyForm::Text,
-        Body::Base64 => BodyForm::Base64,
+        BodyEncoding::Text => BodyForm::Text,
+        BodyEncoding::Base64 => BodyForm::Base64,
     });
     let naming = match args.save_as {
         Some(SaveAs::Content) => Naming::Content,
@@ -146,7 +146,7 @@ fn output(args: OutputArgs) -> Output {
     };
     Output {
         file: args.output.filter(|path| path != Path::new("-")),
-        order: args.order.unwrap_or(Order::Completion),
+        order: args.order.unwrap_or(RecordOrder::Completion),
         fields: RecordFields {
             headers: args.headers,
             body,
@@ -211,7 +211,7 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     let mut bodies = BodySettings {
         decode: !args.raw,
         keep: output.body.is_some(),
-        keep_headers: output.headers || output.body == Some(Body::Text),
+        keep_headers: output.headers || output.body == Some(BodyEncoding::Text),
         digest: output.digest,
         ..BodySettings::default()
     };
@@ -238,7 +238,7 @@ mod tests {
 
     #[derive(Parser)]
     #[command(name = "get")]
-    struct Asked {
+    struct GetCommandLine {
         #[command(flatten)]
         get: GetArgs,
     }
@@ -256,7 +256,7 @@ mod tests {
     };
 
     fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
-        Asked::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).get
+        GetCommandLine::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).get
     }
 
     /// The plan for `haul get` with these arguments, divided by spaces.
@@ -271,7 +271,7 @@ mod tests {
 
     /// The flags whose help names a default that can be written, with that default.
     fn defaults() -> Vec<(String, String)> {
-        let get = Asked::command();
+        let get = GetCommandLine::command();
         let flags = get.get_arguments().filter_map(|argument| {
             let help = argument.get_help()?.to_string();
             let default = help.split_once("[default: ")?.1.strip_suffix(']')?.to_owned();
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_setting_that_a_message_names_is_a_flag() {
-        let get = Asked::command();
+        let get = GetCommandLine::command();
         let flags: Vec<_> = get.get_arguments().filter_map(|argument| argument.get_long()).collect();
         for setting in Setting::ALL {
             let (name, message) = (flag(*setting), format!("raise `{setting}`"));
@@ -435,7 +435,7 @@ mod tests {
         let plan = planned("u --headers --body text --digest --order input -o out --grace 3 -vv").expect("good");
         let fields = &plan.output.fields;
         assert_eq!((fields.headers, fields.body, fields.digest), (true, Some(BodyForm::Text), true));
-        assert_eq!((plan.output.order, plan.output.file), (Order::Input, Some("out".into())));
+        assert_eq!((plan.output.order, plan.output.file), (RecordOrder::Input, Some("out".into())));
         assert_eq!((plan.grace.as_secs(), plan.log.verbose, plan.quiet), (3, 2, false));
         let summary = |arguments: &str| planned(&format!("u {arguments}")).expect("good").summary;
         assert_eq!((summary(""), summary("-q")), (SummaryForm::Text, SummaryForm::None));
