@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::args::LoadPlan;
 use super::figures::rate;
 use crate::shared::experiment::Target;
-use crate::shared::page::{Facts, shown};
+use crate::shared::page::{NamedValues, shown};
 
 /// The fields' names are those of the JSON object.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -97,7 +97,7 @@ impl LoadSpec {
 
 impl LoadSpec {
     /// The load itself for the reader of a page, which has the other settings.
-    pub(super) fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> NamedValues {
         let Self { urls, connections, streams, warm_up_s, rates_per_s, arrivals, seed, .. } = self;
         let at_once = match streams {
             1 => format!("{connections} connections"),

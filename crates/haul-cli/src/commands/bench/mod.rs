@@ -52,7 +52,7 @@ use crate::shared::experiment::{self, Target};
 use crate::shared::flags::{InputArgs, World};
 use crate::shared::metrics::Metrics;
 use crate::shared::outfile::OutFile;
-use crate::shared::page::{self, Answer, ReportFile, Run};
+use crate::shared::page::{self, AnswerSection, ReportFile, Run};
 use crate::shared::progress::Show;
 use crate::shared::view::{self, Subject, View};
 use crate::shared::{address_space, log, signals, stdout};
@@ -142,7 +142,7 @@ struct BenchAnswer {
     exit: Exit,
     csv: String,
     /// What a page says before what it shows.
-    answer: Option<Answer>,
+    answer: Option<AnswerSection>,
     runs: Vec<Run>,
 }
 

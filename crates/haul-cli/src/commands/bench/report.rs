@@ -17,7 +17,7 @@ use super::steps::{self, StepReport};
 use super::trial::{ClientUsage, LoadResult};
 use crate::shared::exit::Exit;
 use crate::shared::layout::wrap;
-use crate::shared::page::{Answer, Run};
+use crate::shared::page::{AnswerSection, Run};
 use crate::shared::times::clock;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
@@ -170,10 +170,10 @@ impl BenchReport {
     }
 
     /// The steps of a ramp, for a page.
-    pub(super) fn answer(&self) -> Option<Answer> {
+    pub(super) fn answer(&self) -> Option<AnswerSection> {
         let heading = "A ramp: rates held one after the other, in one load.".to_owned();
         let tables = vec![("Steps".to_owned(), steps::rows(&self.steps))];
-        (!self.steps.is_empty()).then(|| Answer { heading, tables, ..Answer::default() })
+        (!self.steps.is_empty()).then(|| AnswerSection { heading, tables, ..AnswerSection::default() })
     }
 
     /// Requests that belong to the load and have no end.

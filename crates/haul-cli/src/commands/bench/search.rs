@@ -11,7 +11,7 @@ use super::rate_search::RateSearch;
 use super::steps::{StepReport, rows, table};
 use crate::shared::exit::Exit;
 use crate::shared::layout;
-use crate::shared::page::Answer;
+use crate::shared::page::AnswerSection;
 use crate::shared::times::short;
 
 /// The figures. The fields' names are those of the JSON object.
@@ -74,10 +74,10 @@ impl SearchReport {
     }
 
     /// The same for a page of the two loads between which the rate lies.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> AnswerSection {
         let heading = "Rates tried one after the other, each a load of its own. Below are the highest that was borne and the \
                        lowest that was not.";
-        Answer {
+        AnswerSection {
             heading: heading.to_owned(),
             tables: vec![("Rates tried".to_owned(), rows(&self.tried))],
             words: self.remarks(),

@@ -9,7 +9,7 @@ use super::list;
 use super::report::{ComparisonReport, MedianInterval, SpeedComparison, WayFigures, WayReport};
 use super::stats::{FEWEST, Finding, Interval};
 use crate::shared::layout::wrap;
-use crate::shared::page::{Answer, shown};
+use crate::shared::page::{AnswerSection, shown};
 use crate::shared::times::clock;
 
 /// From how many columns on the tables say more.
@@ -179,9 +179,9 @@ fn verdict(report: &ComparisonReport) -> Option<(String, Vec<String>)> {
 }
 
 /// The same answer for a page.
-pub(super) fn answer(report: &ComparisonReport) -> Answer {
+pub(super) fn answer(report: &ComparisonReport) -> AnswerSection {
     let (verdict, steps) = verdict(report).unwrap_or_default();
-    Answer {
+    AnswerSection {
         // A page is passed on more often than a terminal's text.
         heading: heading(report, &shown(&report.list.url)),
         tables: vec![

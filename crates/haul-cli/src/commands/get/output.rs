@@ -10,7 +10,7 @@ use haul::model::Sink;
 use haul::sink::{InputOrder, Ndjson};
 use haul::source::Input;
 
-use crate::shared::console::Shown;
+use crate::shared::console::TerminalWriter;
 
 use super::args::RecordOrder;
 use super::plan::Output;
@@ -33,9 +33,9 @@ pub(super) fn open(output: Output, inputs: &[Input], budget: Option<u64>) -> io:
     let held = part.map_or(HELD_IN_MEMORY, |part| part.min(HELD_IN_MEMORY));
     Ok(match (output.order, file.is_terminal()) {
         (RecordOrder::Completion, false) => Box::new(Ndjson::new(file, name, output.fields)),
-        (RecordOrder::Completion, true) => Box::new(Ndjson::new(Shown(file), name, output.fields)),
+        (RecordOrder::Completion, true) => Box::new(Ndjson::new(TerminalWriter(file), name, output.fields)),
         (RecordOrder::Input, false) => Box::new(InputOrder::new(file, name, output.fields, held)),
-        (RecordOrder::Input, true) => Box::new(InputOrder::new(Shown(file), name, output.fields, held)),
+        (RecordOrder::Input, true) => Box::new(InputOrder::new(TerminalWriter(file), name, output.fields, held)),
     })
 }
 

@@ -13,7 +13,7 @@ use haul::sink::{BodyForm, RecordFields};
 use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::shared::flags::{Planned, World, checked, data, names, set, to_usize};
+use crate::shared::flags::{PlanResult, World, checked, data, names, set, to_usize};
 use crate::shared::log::LogArgs;
 use crate::shared::setting_names::flag;
 
@@ -55,7 +55,7 @@ const EXAMPLE: &str = "haul get https://example.com/ or: haul get -i urls.txt";
 ///
 /// # Errors
 /// They contradict each other, a file they name can't be read, or there is nothing to fetch.
-pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
+pub(super) fn plan(args: GetArgs, world: &World<'_>) -> PlanResult<Plan> {
     check(&args)?;
     let max_line = args.input.max_line;
     let body_method = args.request.method.is_none().then_some(Method::POST);
@@ -92,7 +92,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
 }
 
 /// Pairs of flags that can't both be meant, and what to do about it.
-fn check(args: &GetArgs) -> Planned<()> {
+fn check(args: &GetArgs) -> PlanResult<()> {
     let GetArgs { output, request, network, tls, retries, run, .. } = args;
     let sends = |name| request.header.iter().any(|(sent, _)| sent == name);
     let has_authorization = request.user.is_some() || request.bearer.is_some();
@@ -158,7 +158,7 @@ fn output(args: OutputArgs) -> Output {
     }
 }
 
-fn request(args: RequestArgs, world: &World<'_>) -> Planned<RequestSettings> {
+fn request(args: RequestArgs, world: &World<'_>) -> PlanResult<RequestSettings> {
     let mut headers = HeaderMap::new();
     for (name, value) in args.header {
         headers.append(name, value);
@@ -194,15 +194,15 @@ fn request(args: RequestArgs, world: &World<'_>) -> Planned<RequestSettings> {
 }
 
 /// The authorization of `USER:PASSWORD`.
-fn basic(text: &str) -> Planned<HeaderValue> {
+fn basic(text: &str) -> PlanResult<HeaderValue> {
     let (user, password) =
         text.split_once(':').ok_or("--user needs a password: write USER:PASSWORD, or USER: for an empty one")?;
     Ok(basic_authorization(user.as_bytes(), password.as_bytes()))
 }
 
 /// The parts of a form, joined.
-fn form(parts: &[String], world: &World<'_>) -> Planned<Vec<u8>> {
-    let parts: Planned<Vec<Vec<u8>>> = parts.iter().map(|part| data("--data", part, world)).collect();
+fn form(parts: &[String], world: &World<'_>) -> PlanResult<Vec<u8>> {
+    let parts: PlanResult<Vec<Vec<u8>>> = parts.iter().map(|part| data("--data", part, world)).collect();
     Ok(parts?.join(&b'&'))
 }
 
@@ -260,7 +260,7 @@ mod tests {
     }
 
     /// The plan for `haul get` with these arguments, divided by spaces.
-    fn planned(arguments: &str) -> Planned<Plan> {
+    fn planned(arguments: &str) -> PlanResult<Plan> {
         let words = ["get"].into_iter().chain(arguments.split_whitespace());
         plan(get(words), &WORLD)
     }

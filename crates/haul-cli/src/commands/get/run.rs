@@ -14,7 +14,7 @@ use haul::source::{Input, Inputs};
 use crate::shared::console::{self, Console};
 use crate::shared::exit::Exit;
 use crate::shared::metrics::Metrics;
-use crate::shared::page::{self, Facts, ReportFile, Watch};
+use crate::shared::page::{self, NamedValues, ReportFile, Watch};
 use crate::shared::progress::Show;
 use crate::shared::since::Since;
 use crate::shared::view::{self, Subject, View};
@@ -43,7 +43,7 @@ struct PreparedRun {
 struct PendingReport {
     file: ReportFile,
     watch: Watch,
-    settings: Facts,
+    settings: NamedValues,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
