@@ -1,8 +1,9 @@
 //! `--metrics ADDR`: a run's numbers for Prometheus, over HTTP, for as long as the run goes on.
 //!
-//! `response` decides, `text` writes, `job_stats` counts what the engine's own counters don't tell, `sum` adds up runs: all pure;
-//! `server` is the only part that touches the network. Without the flag none of this exists and nothing is added to a request.
-//! With it the sink's thread takes one lock per batch and counts each record; the threads that fetch do nothing more.
+//! `response` decides, `text` writes, `job_stats` counts what the engine's own counters don't tell, `sum` adds up runs: all
+//! pure; `server` is the only part that touches the network. Without the flag none of this exists and nothing is added to a
+//! request. With it the sink's thread takes one lock per batch and counts each record; the threads that fetch do nothing
+//! more.
 
 mod address;
 mod job_stats;
