@@ -13,21 +13,21 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::ask::{self, Ask, Extras};
-use super::bucket::Limit;
+use super::bucket::RateLimit;
 use super::flight::Flight;
 use super::manner::Deed;
-use super::params::Bad;
+use super::origin_state::OriginState;
+use super::params::BadUrl;
 use super::payload::{Cut, Payload};
-use super::receive::{Received, receive};
+use super::receive::{ReceivedBody, receive};
 use super::reply::{self, Reply};
-use super::shared::Shared;
-use super::site::Site;
 use super::socket::ResetFlag;
+use super::virtual_host::VirtualHost;
 
 /// One connection, as its answers see it.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<OriginState>,
     /// Counted from 1 over both ports.
     pub(super) number: u64,
     pub(super) tls: bool,
@@ -35,11 +35,11 @@ pub(super) struct Peer {
     /// The thread's chance.
     pub(super) dice: Rc<RefCell<Rng>>,
     /// The host that was asked last: most connections ask for only one.
-    pub(super) last: RefCell<Option<Arc<Site>>>,
+    pub(super) last: RefCell<Option<Arc<VirtualHost>>>,
 }
 
 impl Peer {
-    fn site(&self, name: &str) -> Arc<Site> {
+    fn site(&self, name: &str) -> Arc<VirtualHost> {
         let mut last = self.last.borrow_mut();
         match &*last {
             Some(site) if site.name.eq_ignore_ascii_case(name) => Arc::clone(site),
@@ -79,21 +79,21 @@ fn ask_of(head: &Parts, class: Option<usize>) -> Result<(Ask, Extras), (StatusCo
         return Err((StatusCode::NOT_FOUND, format!("there is no path '{path}'; / lists them all\n")));
     }
     ask::ask(path, head.uri.query().unwrap_or_default())
-        .map_err(|Bad(why)| (StatusCode::BAD_REQUEST, format!("{why}\n")))
+        .map_err(|BadUrl(why)| (StatusCode::BAD_REQUEST, format!("{why}\n")))
 }
 
 /// The host's manner first, then what the query adds, then what the path asks for.
 async fn decide(
     peer: &Peer,
-    site: &Site,
+    site: &VirtualHost,
     head: &Parts,
     body: Incoming,
     ask: Ask,
     extras: Extras,
 ) -> Result<Reply, Cut> {
     let received = match receive(body, matches!(ask, Ask::Echo)).await? {
-        Received::All(body) => body,
-        Received::TooMuch(most) => return Ok(reply::too_large(most)),
+        ReceivedBody::All(body) => body,
+        ReceivedBody::TooMuch(most) => return Ok(reply::too_large(most)),
     };
     if let Some(refused) = manners(peer, site, head.version).await? {
         return Ok(refused);
@@ -121,7 +121,7 @@ async fn decide(
 }
 
 /// What the host does whatever the path: nothing, a wait, a refusal or a reset.
-async fn manners(peer: &Peer, site: &Site, version: Version) -> Result<Option<Reply>, Cut> {
+async fn manners(peer: &Peer, site: &VirtualHost, version: Version) -> Result<Option<Reply>, Cut> {
     let deed = site.manner.deed(&mut peer.dice.borrow_mut());
     match deed {
         Deed::Serve => {}
@@ -133,7 +133,7 @@ async fn manners(peer: &Peer, site: &Site, version: Version) -> Result<Option<Re
 }
 
 /// The 429 of a request beyond `limit`.
-fn refusal(peer: &Peer, site: &Site, limit: Limit) -> Option<Reply> {
+fn refusal(peer: &Peer, site: &VirtualHost, limit: RateLimit) -> Option<Reply> {
     let wait = site.take(limit, peer.shared.clock.now()).err()?;
     let mut refused = reply::text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
     // Whole seconds, and never 0: that would invite the next request at once.

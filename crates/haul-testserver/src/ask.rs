@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::form_urlencoded;
 
-use super::bucket::Limit;
+use super::bucket::RateLimit;
 use super::guide::PATHS;
-use super::params::{self, Bad};
+use super::params::{self, BadUrl};
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub(super) enum Ask {
     /// The same as `Bytes`, without an announced length.
     Chunked(u64),
     /// So many bytes of text, under a content coding.
-    Encoded(Coding, u64),
+    Encoded(ContentCoding, u64),
     /// A list of so many items.
     Json(u64),
     /// A web page of this number.
@@ -35,7 +35,7 @@ pub(super) enum Ask {
     /// A redirect to there.
     RedirectTo(HeaderValue),
     /// 429 beyond this limit.
-    Limited(Limit),
+    Limited(RateLimit),
     /// 503 so many times, then 200.
     Flaky(u64),
     /// Bytes that come slowly.
@@ -52,7 +52,7 @@ pub(super) enum Ask {
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Coding {
+pub(super) enum ContentCoding {
     Gzip,
     Brotli,
     Zstd,
@@ -102,9 +102,9 @@ pub(super) fn class(path: &str) -> Option<usize> {
 }
 
 /// What `path` and `query` ask for. `path` has a place in [`PATHS`].
-pub(super) fn ask(path: &str, query: &str) -> Result<(Ask, Extras), Bad> {
+pub(super) fn ask(path: &str, query: &str) -> Result<(Ask, Extras), BadUrl> {
     let (name, rest) = segments(path).unwrap_or_default();
-    let ask = what(name, rest, query).map_err(|Bad(why)| Bad(format!("{why}{}", hint(name))))?;
+    let ask = what(name, rest, query).map_err(|BadUrl(why)| BadUrl(format!("{why}{}", hint(name))))?;
     Ok((ask, extras(query)?))
 }
 
@@ -120,7 +120,7 @@ fn hint(name: &str) -> String {
     entry.map(|entry| format!("; write it like {}", entry.example)).unwrap_or_default()
 }
 
-fn what(name: &str, rest: &str, query: &str) -> Result<Ask, Bad> {
+fn what(name: &str, rest: &str, query: &str) -> Result<Ask, BadUrl> {
     let bytes = || params::number(rest, 0..=params::MOST_BYTES);
     let encoded = |coding| Ok(Ask::Encoded(coding, params::number(rest, 0..=params::MOST_MADE)?));
     match name {
@@ -129,10 +129,10 @@ fn what(name: &str, rest: &str, query: &str) -> Result<Ask, Bad> {
         "chunked" => Ok(Ask::Chunked(bytes()?)),
         "json" => Ok(Ask::Json(params::number(rest, 0..=MOST_ITEMS)?)),
         "html" => Ok(Ask::Html(params::number(rest, 0..=LAST_PAGE)?)),
-        "gzip" => encoded(Coding::Gzip),
-        "br" => encoded(Coding::Brotli),
-        "zstd" => encoded(Coding::Zstd),
-        "deflate" => encoded(Coding::Deflate),
+        "gzip" => encoded(ContentCoding::Gzip),
+        "br" => encoded(ContentCoding::Brotli),
+        "zstd" => encoded(ContentCoding::Zstd),
+        "deflate" => encoded(ContentCoding::Deflate),
         "status" => Ok(Ask::Status(params::status(rest)?)),
         "delay" => Ok(Ask::Delay(params::time(rest)?)),
         "redirect" => Ok(Ask::Redirect(params::number(rest, 0..=100)?)),
@@ -144,7 +144,7 @@ fn what(name: &str, rest: &str, query: &str) -> Result<Ask, Bad> {
 }
 
 /// The paths that have no second segment.
-fn by_query(name: &str, query: &str) -> Result<Ask, Bad> {
+fn by_query(name: &str, query: &str) -> Result<Ask, BadUrl> {
     match name {
         "" => Ok(Ask::Guide),
         "echo" => Ok(Ask::Echo),
@@ -152,45 +152,45 @@ fn by_query(name: &str, query: &str) -> Result<Ask, Bad> {
         "redirect-to" => redirect_to(query),
         "limited" => limited(query),
         "drip" => drip(query),
-        _ => Err(Bad(format!("there is no path '/{name}'"))),
+        _ => Err(BadUrl(format!("there is no path '/{name}'"))),
     }
 }
 
-fn no_more(rest: &str) -> Result<(), Bad> {
-    if rest.is_empty() { Ok(()) } else { Err(Bad(format!("'{rest}' is one segment too many"))) }
+fn no_more(rest: &str) -> Result<(), BadUrl> {
+    if rest.is_empty() { Ok(()) } else { Err(BadUrl(format!("'{rest}' is one segment too many"))) }
 }
 
-fn reset(rest: &str) -> Result<Ask, Bad> {
+fn reset(rest: &str) -> Result<Ask, BadUrl> {
     match rest {
         "head" => Ok(Ask::Reset(Reset::Head)),
         "body" => Ok(Ask::Reset(Reset::Body)),
         "connection" => Ok(Ask::Reset(Reset::Connection)),
-        _ => Err(Bad(format!("'{rest}' is none of head, body and connection"))),
+        _ => Err(BadUrl(format!("'{rest}' is none of head, body and connection"))),
     }
 }
 
-fn truncate(rest: &str) -> Result<Ask, Bad> {
+fn truncate(rest: &str) -> Result<Ask, BadUrl> {
     match rest {
         "length" => Ok(Ask::Truncate(Framing::Length)),
         "chunked" => Ok(Ask::Truncate(Framing::Chunked)),
-        _ => Err(Bad(format!("'{rest}' is neither length nor chunked"))),
+        _ => Err(BadUrl(format!("'{rest}' is neither length nor chunked"))),
     }
 }
 
-fn redirect_to(query: &str) -> Result<Ask, Bad> {
-    let target = value(query, "url").ok_or_else(|| Bad("the query has no url".to_owned()))?;
+fn redirect_to(query: &str) -> Result<Ask, BadUrl> {
+    let target = value(query, "url").ok_or_else(|| BadUrl("the query has no url".to_owned()))?;
     HeaderValue::from_str(&target)
         .map(Ask::RedirectTo)
-        .map_err(|_| Bad("the url has characters that no header can carry".to_owned()))
+        .map_err(|_| BadUrl("the url has characters that no header can carry".to_owned()))
 }
 
-fn limited(query: &str) -> Result<Ask, Bad> {
+fn limited(query: &str) -> Result<Ask, BadUrl> {
     let rate = value(query, "rate").map_or(Ok(1.0), |text| params::rate(&text))?;
     let burst = value(query, "burst").map_or(Ok(1), |text| params::number(&text, 1..=1_000_000))?;
-    Ok(Ask::Limited(Limit::new(rate, u32::try_from(burst).unwrap_or(u32::MAX))))
+    Ok(Ask::Limited(RateLimit::new(rate, u32::try_from(burst).unwrap_or(u32::MAX))))
 }
 
-fn drip(query: &str) -> Result<Ask, Bad> {
+fn drip(query: &str) -> Result<Ask, BadUrl> {
     let bytes = value(query, "bytes").map_or(Ok(100), |text| params::number(&text, 1..=params::MOST_BYTES))?;
     let over = value(query, "over").map_or(Ok(Duration::from_secs(1)), |text| params::time(&text))?;
     Ok(Ask::Drip { bytes, over })
@@ -206,7 +206,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 /// What the query adds. Keys that mean nothing are ignored: they make URLs different from each other.
-fn extras(query: &str) -> Result<Extras, Bad> {
+fn extras(query: &str) -> Result<Extras, BadUrl> {
     let mut extras = Extras::default();
     if query.is_empty() {
         return Ok(extras);
@@ -216,7 +216,7 @@ fn extras(query: &str) -> Result<Extras, Bad> {
             "delay" => extras.delay = params::time(&value).map_err(|error| within("delay", error))?,
             "status" => extras.status = Some(params::status(&value).map_err(|error| within("status", error))?),
             "header" if extras.headers.len() < MOST_HEADERS => extras.headers.push(header(&value)?),
-            "header" => return Err(Bad(format!("more than {MOST_HEADERS} headers"))),
+            "header" => return Err(BadUrl(format!("more than {MOST_HEADERS} headers"))),
             _ => {}
         }
     }
@@ -224,26 +224,26 @@ fn extras(query: &str) -> Result<Extras, Bad> {
 }
 
 /// Says which key of the query is meant.
-fn within(key: &str, Bad(why): Bad) -> Bad {
-    Bad(format!("{key}: {why}"))
+fn within(key: &str, BadUrl(why): BadUrl) -> BadUrl {
+    BadUrl(format!("{key}: {why}"))
 }
 
 /// `Name:value`. Headers that frame the message or belong to the connection are the origin's own.
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), Bad> {
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), BadUrl> {
     const OWN: [&str; 6] = ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
     let parse = || {
         let (name, value) = text.split_once(':')?;
         let name = HeaderName::from_bytes(name.trim().as_bytes()).ok().filter(|name| !OWN.contains(&name.as_str()))?;
         Some((name, HeaderValue::from_str(value.trim()).ok()?))
     };
-    parse().ok_or_else(|| Bad(format!("'{text}' is not a header that a query can add, like header=x-name:value")))
+    parse().ok_or_else(|| BadUrl(format!("'{text}' is not a header that a query can add, like header=x-name:value")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(target: &str) -> Result<Ask, Bad> {
+    fn asked(target: &str) -> Result<Ask, BadUrl> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         ask(path, query).map(|(ask, _)| ask)
     }
@@ -258,13 +258,13 @@ mod tests {
             ("/bytes/65536?n=17", Ask::Bytes(65_536)),
             ("/text/0", Ask::Text(0)),
             ("/chunked/10", Ask::Chunked(10)),
-            ("/br/10", Ask::Encoded(Coding::Brotli, 10)),
+            ("/br/10", Ask::Encoded(ContentCoding::Brotli, 10)),
             ("/json/3", Ask::Json(3)),
             ("/html/7", Ask::Html(7)),
             ("/redirect/2", Ask::Redirect(2)),
             ("/redirect-to?url=%2Fa%3Fb", Ask::RedirectTo(HeaderValue::from_static("/a?b"))),
-            ("/limited", Ask::Limited(Limit::new(1.0, 1))),
-            ("/limited?rate=10&burst=5", Ask::Limited(Limit::new(10.0, 5))),
+            ("/limited", Ask::Limited(RateLimit::new(1.0, 1))),
+            ("/limited?rate=10&burst=5", Ask::Limited(RateLimit::new(10.0, 5))),
             ("/drip?bytes=7&over=2s", Ask::Drip { bytes: 7, over: Duration::from_secs(2) }),
             ("/reset/body", Ask::Reset(Reset::Body)),
             ("/truncate/chunked", Ask::Truncate(Framing::Chunked)),
@@ -294,7 +294,7 @@ mod tests {
             ("/truncate", "/truncate/length"),
             ("/echo/more", "/echo"),
         ] {
-            let Bad(why) = asked(target).expect_err(target);
+            let BadUrl(why) = asked(target).expect_err(target);
             assert!(why.contains(&format!("; write it like {example}")), "{target}: {why}");
         }
     }
@@ -309,7 +309,7 @@ mod tests {
             ("header=Transfer-Encoding:gzip", "header=x-name:value"),
             ("header=x:a%0Ab", "header=x-name:value"),
         ] {
-            let Bad(why) = asked(&format!("/bytes/1?{query}")).expect_err(query);
+            let BadUrl(why) = asked(&format!("/bytes/1?{query}")).expect_err(query);
             assert!(why.contains(part) && !why.contains("/bytes"), "{query}: {why}");
         }
     }
@@ -342,7 +342,7 @@ mod tests {
         for entry in &PATHS {
             let path = entry.example.split('?').next().expect("a path");
             assert_eq!(class(path).map(|class| PATHS[class].name), Some(entry.name), "{}", entry.example);
-            asked(entry.example).unwrap_or_else(|Bad(why)| panic!("{}: {why}", entry.example));
+            asked(entry.example).unwrap_or_else(|BadUrl(why)| panic!("{}: {why}", entry.example));
         }
     }
 }

@@ -6,12 +6,12 @@ use haul_core::model::Time;
 
 /// A rate limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limit {
+pub(super) struct RateLimit {
     rate: f64,
     burst: f64,
 }
 
-impl Limit {
+impl RateLimit {
     /// `rate` requests a second, above 0, and `burst` at once.
     pub(super) fn new(rate: f64, burst: u32) -> Self {
         Self { rate, burst: f64::from(burst) }
@@ -32,12 +32,12 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// With everything left.
-    pub(super) const fn full(limit: Limit, now: Time) -> Self {
+    pub(super) const fn full(limit: RateLimit, now: Time) -> Self {
         Self { tokens: limit.burst, at: now }
     }
 
     /// Takes one, or says how long until there is one.
-    pub(super) fn take(&mut self, limit: Limit, now: Time) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, limit: RateLimit, now: Time) -> Result<(), Duration> {
         let gained = now.since(self.at).as_secs_f64() * limit.rate;
         self.tokens = (self.tokens + gained).min(limit.burst);
         self.at = now;
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_the_rate() {
-        let limit = Limit::new(2.0, 3);
+        let limit = RateLimit::new(2.0, 3);
         let mut bucket = Bucket::full(limit, Time::ZERO);
         let mut taken = |millis| bucket.take(limit, Time::from_millis(millis));
         assert_eq!([taken(0), taken(0), taken(0)], [Ok(()); 3]);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_slowest_rate_does_not_overflow() {
-        let limit = Limit::new(f64::MIN_POSITIVE, 1);
+        let limit = RateLimit::new(f64::MIN_POSITIVE, 1);
         let mut bucket = Bucket::full(limit, Time::ZERO);
         assert_eq!(bucket.take(limit, Time::ZERO), Ok(()));
         assert_eq!(bucket.take(limit, Time::from_millis(1)), Err(Duration::MAX));

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::certificate;
+use super::origin_state::OriginState;
 use super::serve::{Listener, Threads, listen};
 use super::settings::OriginSettings;
-use super::shared::Shared;
 use super::stats::{HostStats, OriginStats};
 
 /// A running test server of many hosts. It stops, and closes all connections, when dropped.
@@ -33,7 +33,7 @@ pub struct Origin {
     addr: SocketAddr,
     tls_addr: SocketAddr,
     ca_pem: String,
-    shared: Arc<Shared>,
+    shared: Arc<OriginState>,
     _threads: Threads,
 }
 
@@ -62,7 +62,7 @@ impl Origin {
         let (plain, secure) = (bind(settings.port)?, bind(settings.tls_port)?);
         let (addr, tls_addr) = (plain.local_addr()?, secure.local_addr()?);
         let (tls, ca_pem) = certificate::tls(settings.address)?;
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(OriginState::new());
         let listeners = vec![Listener { listener: plain, tls: false }, Listener { listener: secure, tls: true }];
         let threads = Threads::start(&shared, &tls, listeners, settings.threads.get())?;
         Ok(Self { addr, tls_addr, ca_pem, shared, _threads: threads })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use http::StatusCode;
 
-use super::bucket::Limit;
+use super::bucket::RateLimit;
 
 /// How a virtual host behaves, whatever path is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ impl Manner {
     }
 
     /// The host's own limit.
-    pub(super) fn limit(self) -> Option<Limit> {
-        (self == Self::Limited).then(|| Limit::new(20.0, 20))
+    pub(super) fn limit(self) -> Option<RateLimit> {
+        (self == Self::Limited).then(|| RateLimit::new(20.0, 20))
     }
 
     /// What becomes of the next request.

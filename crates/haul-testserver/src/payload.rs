@@ -45,7 +45,7 @@ impl From<Infallible> for Cut {
 
 /// What comes after the last piece.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum BodyEnding {
     /// The proper end.
     Complete,
     /// The end, although more was announced.
@@ -68,7 +68,7 @@ pub(super) struct Pieces {
     wait: Option<Pin<Box<Sleep>>>,
     /// Whether the length is announced from what is left.
     announced: bool,
-    ending: Ending,
+    ending: BodyEnding,
     /// The request counts as in flight until the last piece is handed over: after it, the client may rightly send the
     /// next.
     flight: Option<Flight>,
@@ -108,7 +108,7 @@ impl Pieces {
             pause: Duration::ZERO,
             wait: None,
             announced: true,
-            ending: Ending::Complete,
+            ending: BodyEnding::Complete,
             flight: None,
         }
     }
@@ -127,14 +127,14 @@ impl Pieces {
     }
 
     /// With another ending.
-    pub(super) fn ending(mut self, ending: Ending) -> Self {
+    pub(super) fn ending(mut self, ending: BodyEnding) -> Self {
         self.ending = ending;
         self
     }
 
     fn sleep(&self) -> Option<Pin<Box<Sleep>>> {
         let pause = match (self.left, &self.ending) {
-            (0, Ending::Complete) => Duration::ZERO,
+            (0, BodyEnding::Complete) => Duration::ZERO,
             (0, _) => BEFORE_END,
             _ => self.pause,
         };
@@ -157,8 +157,8 @@ impl Pieces {
 
     fn end(&self) -> Option<Result<Frame<Bytes>, Cut>> {
         match &self.ending {
-            Ending::Complete | Ending::Early => None,
-            Ending::Cut(flag) => {
+            BodyEnding::Complete | BodyEnding::Early => None,
+            BodyEnding::Cut(flag) => {
                 if let Some(flag) = flag {
                     flag.set();
                 }
@@ -190,7 +190,7 @@ impl Body for Payload {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_none(),
-            Self::Pieces(pieces) => pieces.left == 0 && matches!(pieces.ending, Ending::Complete),
+            Self::Pieces(pieces) => pieces.left == 0 && matches!(pieces.ending, BodyEnding::Complete),
         }
     }
 
@@ -239,10 +239,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_early_end_is_an_end_and_a_cut_is_an_error() {
-        let early = Payload::Pieces(Box::new(Pieces::new(&block(), 3).ending(Ending::Early)));
+        let early = Payload::Pieces(Box::new(Pieces::new(&block(), 3).ending(BodyEnding::Early)));
         assert_eq!(early.collect().await.expect("an end").to_bytes(), "abc");
         let flag = ResetFlag::default();
-        let pieces = Pieces::new(&block(), 3).ending(Ending::Cut(Some(flag.clone())));
+        let pieces = Pieces::new(&block(), 3).ending(BodyEnding::Cut(Some(flag.clone())));
         let mut cut = Payload::Pieces(Box::new(pieces));
         assert!(cut.frame().await.expect("a piece").is_ok() && !flag.is_set() && !cut.is_end_stream());
         assert!(cut.frame().await.expect("an error").is_err() && flag.is_set());

@@ -13,7 +13,7 @@ const MOST_KEPT: usize = 1 << 20;
 const MOST_READ: usize = 64 << 20;
 
 /// How the request's body ended.
-pub(super) enum Received {
+pub(super) enum ReceivedBody {
     /// All of it; empty when it was not to be kept.
     All(Bytes),
     /// It is longer than this.
@@ -21,7 +21,7 @@ pub(super) enum Received {
 }
 
 /// Reads the body. Fails when the peer has gone.
-pub(super) async fn receive(mut body: Incoming, keep: bool) -> Result<Received, Cut> {
+pub(super) async fn receive(mut body: Incoming, keep: bool) -> Result<ReceivedBody, Cut> {
     let most = if keep { MOST_KEPT } else { MOST_READ };
     let (mut kept, mut read) = (BytesMut::new(), 0);
     while !body.is_end_stream() {
@@ -29,11 +29,11 @@ pub(super) async fn receive(mut body: Incoming, keep: bool) -> Result<Received, 
         let Ok(data) = frame.map_err(|_| Cut)?.into_data() else { continue };
         read += data.len();
         if read > most {
-            return Ok(Received::TooMuch(most));
+            return Ok(ReceivedBody::TooMuch(most));
         }
         if keep {
             kept.extend_from_slice(&data);
         }
     }
-    Ok(Received::All(kept.freeze()))
+    Ok(ReceivedBody::All(kept.freeze()))
 }

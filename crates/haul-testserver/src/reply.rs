@@ -11,12 +11,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version};
 use serde::Serialize;
 
 use super::answer::Peer;
-use super::ask::{Ask, Coding, Framing, Reset};
+use super::ask::{Ask, ContentCoding, Framing, Reset};
 use super::content;
 use super::guide::guide;
-use super::payload::{Cut, Ending, Payload, Pieces};
-use super::shelf::{Made, Shelf};
-use super::site::Site;
+use super::payload::{BodyEnding, Cut, Payload, Pieces};
+use super::shelf::{GeneratedBody, Shelf};
+use super::virtual_host::VirtualHost;
 
 /// A response.
 pub(super) type Reply = Response<Payload>;
@@ -62,9 +62,9 @@ pub(super) async fn stored(shelf: &Shelf, ask: Ask) -> Reply {
         Ask::Bytes(length) => reply(BYTES, Payload::repeated(&shelf.random, length)),
         Ask::Text(length) => reply(TEXT, Payload::repeated(&shelf.text, length)),
         Ask::Chunked(length) => reply(BYTES, pieces(Pieces::new(&shelf.random, length).unannounced())),
-        Ask::Json(count) => made(shelf, JSON, Made::Json(count)).await,
+        Ask::Json(count) => made(shelf, JSON, GeneratedBody::Json(count)).await,
         Ask::Encoded(coding, length) => {
-            let mut reply = made(shelf, TEXT, Made::Encoded(coding, length)).await;
+            let mut reply = made(shelf, TEXT, GeneratedBody::Encoded(coding, length)).await;
             reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(token(coding)));
             reply
         }
@@ -83,19 +83,19 @@ fn pieces(pieces: Pieces) -> Payload {
     Payload::Pieces(Box::new(pieces))
 }
 
-async fn made(shelf: &Shelf, kind: HeaderValue, what: Made) -> Reply {
+async fn made(shelf: &Shelf, kind: HeaderValue, what: GeneratedBody) -> Reply {
     match shelf.body(what).await {
         Ok(body) => reply(kind, Payload::whole(body)),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the body can't be made: {error}\n")),
     }
 }
 
-const fn token(coding: Coding) -> &'static str {
+const fn token(coding: ContentCoding) -> &'static str {
     match coding {
-        Coding::Gzip => "gzip",
-        Coding::Brotli => "br",
-        Coding::Zstd => "zstd",
-        Coding::Deflate => "deflate",
+        ContentCoding::Gzip => "gzip",
+        ContentCoding::Brotli => "br",
+        ContentCoding::Zstd => "zstd",
+        ContentCoding::Deflate => "deflate",
     }
 }
 
@@ -118,9 +118,9 @@ fn drip(block: &Bytes, bytes: u64, over: Duration) -> Payload {
 fn truncated(block: &Bytes, framing: Framing) -> Reply {
     let half = Pieces::new(block, PROMISED / 2).unannounced();
     match framing {
-        Framing::Chunked => reply(TEXT, pieces(half.ending(Ending::Cut(None)))),
+        Framing::Chunked => reply(TEXT, pieces(half.ending(BodyEnding::Cut(None)))),
         Framing::Length => {
-            let mut reply = reply(TEXT, pieces(half.ending(Ending::Early)));
+            let mut reply = reply(TEXT, pieces(half.ending(BodyEnding::Early)));
             reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(PROMISED));
             reply
         }
@@ -134,7 +134,7 @@ pub(super) fn reset(peer: &Peer, version: Version, reset: Reset) -> Result<Reply
         Reset::Connection => Err(peer.cut(version, true)),
         Reset::Body => {
             let flag = (version < Version::HTTP_2).then(|| peer.reset.clone());
-            let half = Pieces::new(&peer.shared.shelf.text, PROMISED / 2).unannounced().ending(Ending::Cut(flag));
+            let half = Pieces::new(&peer.shared.shelf.text, PROMISED / 2).unannounced().ending(BodyEnding::Cut(flag));
             let mut reply = reply(TEXT, pieces(half));
             reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(PROMISED));
             Ok(reply)
@@ -143,7 +143,7 @@ pub(super) fn reset(peer: &Peer, version: Version, reset: Reset) -> Result<Reply
 }
 
 /// 503 for the first `times` of this URL.
-pub(super) fn flaky(site: &Site, times: u64, uri: &Uri) -> Reply {
+pub(super) fn flaky(site: &VirtualHost, times: u64, uri: &Uri) -> Reply {
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     if site.is_among_the_first(times, target) {
         text(StatusCode::SERVICE_UNAVAILABLE, "not yet\n")
@@ -169,7 +169,7 @@ struct Echo<'a> {
 }
 
 /// The request as JSON.
-pub(super) fn echo(peer: &Peer, site: &Site, head: &Parts, body: &[u8]) -> Reply {
+pub(super) fn echo(peer: &Peer, site: &VirtualHost, head: &Parts, body: &[u8]) -> Reply {
     let text = std::str::from_utf8(body).ok();
     json(&Echo {
         method: head.method.as_str(),

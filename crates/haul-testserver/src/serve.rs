@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Peer, answer};
-use super::shared::Shared;
+use super::origin_state::OriginState;
 use super::socket::{ResetFlag, Socket};
 
 /// Connections accepted and not yet taken by their thread. Beyond it accepting waits.
@@ -51,7 +51,7 @@ pub(super) struct Listener {
 }
 
 /// A connection on its way to its thread.
-struct Dealt {
+struct QueuedConnection {
     stream: std::net::TcpStream,
     tls: bool,
 }
@@ -78,7 +78,7 @@ impl Threads {
     /// # Errors
     /// There is no descriptor or no thread to be had.
     pub(super) fn start(
-        shared: &Arc<Shared>,
+        shared: &Arc<OriginState>,
         tls: &Arc<ServerConfig>,
         listeners: Vec<Listener>,
         count: usize,
@@ -90,12 +90,12 @@ impl Threads {
             let (deal, dealt) = mpsc::channel(DEALT);
             others.push(deal);
             let work = |worker| take_dealt(worker, dealt);
-            threads.spawn(number, runtime()?, Seed::of(number, shared, tls), stopped.clone(), work)?;
+            threads.spawn(number, runtime()?, WorkerSeed::of(number, shared, tls), stopped.clone(), work)?;
         }
         let runtime = runtime()?;
         let listeners = register(&runtime, listeners)?;
         let work = |worker| accept_all(worker, listeners, others);
-        threads.spawn(0, runtime, Seed::of(0, shared, tls), stopped, work)?;
+        threads.spawn(0, runtime, WorkerSeed::of(0, shared, tls), stopped, work)?;
         Ok(threads)
     }
 
@@ -103,7 +103,7 @@ impl Threads {
         &mut self,
         number: usize,
         runtime: Runtime,
-        seed: Seed,
+        seed: WorkerSeed,
         mut stopped: watch::Receiver<()>,
         work: impl FnOnce(Rc<Worker>) -> F + Send + 'static,
     ) -> io::Result<()> {
@@ -140,47 +140,47 @@ fn register(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<(TcpL
 }
 
 /// What a worker is made from, on its own thread.
-struct Seed {
-    shared: Arc<Shared>,
+struct WorkerSeed {
+    shared: Arc<OriginState>,
     tls: TlsAcceptor,
     dice: u64,
 }
 
-impl Seed {
-    fn of(number: usize, shared: &Arc<Shared>, tls: &Arc<ServerConfig>) -> Self {
+impl WorkerSeed {
+    fn of(number: usize, shared: &Arc<OriginState>, tls: &Arc<ServerConfig>) -> Self {
         Self { shared: Arc::clone(shared), tls: TlsAcceptor::from(Arc::clone(tls)), dice: number as u64 }
     }
 }
 
 /// A thread's part of the origin.
 struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<OriginState>,
     tls: TlsAcceptor,
-    http: auto::Builder<Local>,
+    http: auto::Builder<LocalExecutor>,
     dice: Rc<RefCell<Rng>>,
 }
 
 /// Runs HTTP/2 streams on their connection's thread.
 #[derive(Clone, Copy)]
-struct Local;
+struct LocalExecutor;
 
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         spawn_local(future);
     }
 }
 
 impl Worker {
-    fn new(seed: Seed) -> Self {
+    fn new(seed: WorkerSeed) -> Self {
         let dice = Rc::new(RefCell::new(Rng::with_seed(seed.dice)));
-        Self { shared: seed.shared, tls: seed.tls, http: auto::Builder::new(Local), dice }
+        Self { shared: seed.shared, tls: seed.tls, http: auto::Builder::new(LocalExecutor), dice }
     }
 
     /// Serves a connection to its end.
     async fn serve(self: Rc<Self>, stream: TcpStream, tls: bool) {
         // It fails only when the connection is gone already.
         let _ = stream.set_nodelay(true);
-        let open = Open::new(&self.shared);
+        let open = OpenConnection::new(&self.shared);
         let reset = ResetFlag::default();
         let socket = Socket::new(stream, reset.clone());
         let peer = Rc::new(Peer {
@@ -208,33 +208,37 @@ impl Worker {
 }
 
 /// A connection that counts as open.
-struct Open {
-    shared: Arc<Shared>,
+struct OpenConnection {
+    shared: Arc<OriginState>,
     number: u64,
 }
 
-impl Open {
-    fn new(shared: &Arc<Shared>) -> Self {
+impl OpenConnection {
+    fn new(shared: &Arc<OriginState>) -> Self {
         let number = shared.counters.connections.fetch_add(1, Relaxed) + 1;
         shared.counters.open.rise();
         Self { shared: Arc::clone(shared), number }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.shared.counters.open.fall();
     }
 }
 
-async fn accept_all(worker: Rc<Worker>, listeners: Vec<(TcpListener, bool)>, others: Vec<mpsc::Sender<Dealt>>) {
+async fn accept_all(
+    worker: Rc<Worker>,
+    listeners: Vec<(TcpListener, bool)>,
+    others: Vec<mpsc::Sender<QueuedConnection>>,
+) {
     for (listener, tls) in listeners {
         spawn_local(accept(Rc::clone(&worker), listener, tls, others.clone()));
     }
 }
 
 /// Accepts connections and deals them to the threads in turn.
-async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: bool, others: Vec<mpsc::Sender<Dealt>>) {
+async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: bool, others: Vec<mpsc::Sender<QueuedConnection>>) {
     for turn in (0..=others.len()).cycle() {
         let Ok((stream, _)) = listener.accept().await else {
             // No descriptor, or a client that left while it waited.
@@ -247,13 +251,13 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: bool, others: Ve
         };
         if let Ok(stream) = stream.into_std() {
             // It fails only when the threads are ending.
-            let _ = other.send(Dealt { stream, tls }).await;
+            let _ = other.send(QueuedConnection { stream, tls }).await;
         }
     }
 }
 
-async fn take_dealt(worker: Rc<Worker>, mut dealt: mpsc::Receiver<Dealt>) {
-    while let Some(Dealt { stream, tls }) = dealt.recv().await {
+async fn take_dealt(worker: Rc<Worker>, mut dealt: mpsc::Receiver<QueuedConnection>) {
+    while let Some(QueuedConnection { stream, tls }) = dealt.recv().await {
         if let Ok(stream) = TcpStream::from_std(stream) {
             spawn_local(Rc::clone(&worker).serve(stream, tls));
         }

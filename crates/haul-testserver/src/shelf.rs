@@ -9,7 +9,7 @@ use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder,
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::ask::Coding;
+use super::ask::ContentCoding;
 use super::content;
 
 /// Bytes kept of bodies that were made. When it is full everything is thrown away and made again when asked for.
@@ -17,9 +17,9 @@ const MOST_KEPT: usize = 32 << 20;
 
 /// A body that has to be made: what, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Made {
+pub(super) enum GeneratedBody {
     Json(u64),
-    Encoded(Coding, u64),
+    Encoded(ContentCoding, u64),
 }
 
 /// The origin's bodies.
@@ -29,12 +29,12 @@ pub(super) struct Shelf {
     pub(super) random: Bytes,
     /// Text; longer bodies repeat it.
     pub(super) text: Bytes,
-    kept: Mutex<Kept>,
+    kept: Mutex<BodyCache>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    bodies: HashMap<Made, Bytes>,
+struct BodyCache {
+    bodies: HashMap<GeneratedBody, Bytes>,
     bytes: usize,
 }
 
@@ -45,13 +45,13 @@ impl Shelf {
 
     /// The body, made when it is not there. Making the largest takes some tens of milliseconds, in which its thread does
     /// nothing else.
-    pub(super) async fn body(&self, made: Made) -> io::Result<Bytes> {
+    pub(super) async fn body(&self, made: GeneratedBody) -> io::Result<Bytes> {
         if let Some(body) = self.kept().bodies.get(&made) {
             return Ok(body.clone());
         }
         let body = match made {
-            Made::Json(count) => content::json(count).into(),
-            Made::Encoded(coding, length) => {
+            GeneratedBody::Json(count) => content::json(count).into(),
+            GeneratedBody::Encoded(coding, length) => {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 encode(coding, &content::repeated(&self.text, length)).await?.into()
             }
@@ -60,28 +60,28 @@ impl Shelf {
         Ok(body)
     }
 
-    fn keep(&self, made: Made, body: &Bytes) {
+    fn keep(&self, made: GeneratedBody, body: &Bytes) {
         let mut kept = self.kept();
         if kept.bytes + body.len() > MOST_KEPT {
-            *kept = Kept::default();
+            *kept = BodyCache::default();
         }
         if kept.bodies.insert(made, body.clone()).is_none() {
             kept.bytes += body.len();
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, BodyCache> {
         self.kept.lock().expect("no holder of this lock panics")
     }
 }
 
 /// `plain` under `coding`. It waits for nothing: the reader is memory.
-async fn encode(coding: Coding, plain: &[u8]) -> io::Result<Vec<u8>> {
+async fn encode(coding: ContentCoding, plain: &[u8]) -> io::Result<Vec<u8>> {
     match coding {
-        Coding::Gzip => all(GzipEncoder::new(plain)).await,
-        Coding::Brotli => all(BrotliEncoder::with_quality(plain, Level::Precise(4))).await,
-        Coding::Zstd => all(ZstdEncoder::new(plain)).await,
-        Coding::Deflate => all(ZlibEncoder::new(plain)).await,
+        ContentCoding::Gzip => all(GzipEncoder::new(plain)).await,
+        ContentCoding::Brotli => all(BrotliEncoder::with_quality(plain, Level::Precise(4))).await,
+        ContentCoding::Zstd => all(ZstdEncoder::new(plain)).await,
+        ContentCoding::Deflate => all(ZlibEncoder::new(plain)).await,
     }
 }
 
@@ -98,10 +98,10 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_kept_within_the_bound() {
         let shelf = Shelf::new();
-        let json = shelf.body(Made::Json(3)).await.expect("made");
-        assert_eq!(shelf.body(Made::Json(3)).await.expect("kept").as_ptr(), json.as_ptr());
+        let json = shelf.body(GeneratedBody::Json(3)).await.expect("made");
+        assert_eq!(shelf.body(GeneratedBody::Json(3)).await.expect("kept").as_ptr(), json.as_ptr());
         for length in 0..40 {
-            shelf.keep(Made::Json(100 + length), &Bytes::from(vec![0; 1 << 20]));
+            shelf.keep(GeneratedBody::Json(100 + length), &Bytes::from(vec![0; 1 << 20]));
             let kept = shelf.kept();
             assert!(kept.bytes <= MOST_KEPT);
             assert_eq!(kept.bytes, kept.bodies.values().map(Bytes::len).sum::<usize>());
@@ -111,8 +111,8 @@ mod tests {
     #[tokio::test]
     async fn codings_make_text_smaller() {
         let shelf = Shelf::new();
-        for coding in [Coding::Gzip, Coding::Brotli, Coding::Zstd, Coding::Deflate] {
-            let body = shelf.body(Made::Encoded(coding, 10_000)).await.expect("made");
+        for coding in [ContentCoding::Gzip, ContentCoding::Brotli, ContentCoding::Zstd, ContentCoding::Deflate] {
+            let body = shelf.body(GeneratedBody::Encoded(coding, 10_000)).await.expect("made");
             assert!(!body.is_empty() && body.len() < 5000, "{coding:?}: {}", body.len());
         }
     }

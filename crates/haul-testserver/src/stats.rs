@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::guide::PATHS;
-use super::site::{Gauge, Site};
+use super::virtual_host::{Gauge, VirtualHost};
 
 /// What an origin has served, as it saw it.
 ///
@@ -77,8 +77,8 @@ impl Counters {
     }
 }
 
-impl From<&Site> for HostStats {
-    fn from(site: &Site) -> Self {
+impl From<&VirtualHost> for HostStats {
+    fn from(site: &VirtualHost) -> Self {
         Self { requests: site.requests.load(Relaxed), most_in_flight: site.in_flight.most() }
     }
 }

@@ -1,6 +1,6 @@
 //! Standard error: everything that is not a record. It may be closed; that harms nothing.
 //!
-//! Whatever goes to a terminal passes [`lines`], [`log_lines`] or [`Shown`] here, and with that
+//! Whatever goes to a terminal passes [`lines`], [`log_lines`] or [`TerminalWriter`] here, and with that
 //! [`printable`](haul::model::printable): no text of a stranger acts on it. Settings that the library names are named as flags.
 //!
 //! While a view has the terminal, what is told is held back, and told when the view is over.
@@ -45,9 +45,9 @@ fn colour(text: &str) -> Option<(&str, &str, &str)> {
 
 /// A terminal that records are written to: whole lines of JSON, which is the same JSON afterwards.
 #[derive(Debug)]
-pub(crate) struct Shown<W>(pub(crate) W);
+pub(crate) struct TerminalWriter<W>(pub(crate) W);
 
-impl<W: Write> Write for Shown<W> {
+impl<W: Write> Write for TerminalWriter<W> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.write_all(lines(&String::from_utf8_lossy(text)).as_bytes())?;
         Ok(text.len())
@@ -113,12 +113,12 @@ fn progress_line() -> &'static Mutex<Weak<ProgressBar>> {
 
 /// The messages held back: the last of them. The others are only counted.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldMessages {
     last: VecDeque<String>,
     dropped: usize,
 }
 
-impl Held {
+impl HeldMessages {
     const MOST: usize = 200;
 
     fn push(&mut self, message: String) {
@@ -131,8 +131,8 @@ impl Held {
 }
 
 /// What is held back, while something is: there is one standard error, and whoever writes to it must hold.
-fn held() -> MutexGuard<'static, Option<Held>> {
-    static HELD: Mutex<Option<Held>> = Mutex::new(None);
+fn held() -> MutexGuard<'static, Option<HeldMessages>> {
+    static HELD: Mutex<Option<HeldMessages>> = Mutex::new(None);
     // A panic while it was held harmed no message.
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -144,7 +144,7 @@ pub(crate) fn hold() {
 
 /// Tells what was held back, and holds back nothing any more.
 pub(crate) fn release() {
-    let Some(Held { last, dropped }) = held().take() else { return };
+    let Some(HeldMessages { last, dropped }) = held().take() else { return };
     if dropped > 0 {
         write(&format!("haul: {dropped} earlier messages are left out"));
     }
@@ -158,12 +158,12 @@ pub(crate) fn last_held() -> Option<String> {
 
 /// Standard error for those who write text instead of telling messages, such as the log: each write is one message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log {
+pub(crate) struct LogWriter {
     /// Whether the text has colours of its own.
     pub(crate) colours: bool,
 }
 
-impl Write for Log {
+impl Write for LogWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // One event is one line, whatever stands in it.
         let line = String::from_utf8_lossy(text).trim_end().replace('\n', "\\n");
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn records_on_a_terminal_are_the_same_json() {
         let line = serde_json::json!({ "url": "http://a/\u{9b}2J\u{202e}\x7f\u{e0041}é\n" }).to_string() + "\n";
-        let mut terminal = Shown(Vec::new());
+        let mut terminal = TerminalWriter(Vec::new());
         terminal.write_all(line.as_bytes()).expect("memory");
         let shown = String::from_utf8(terminal.0).expect("text");
         assert!(shown.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}') && shown.contains('é'), "{shown}");
@@ -233,9 +233,9 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_bounded_and_the_last_are_kept() {
-        let mut held = Held::default();
-        (0..Held::MOST + 3).for_each(|n| held.push(n.to_string()));
-        assert_eq!((held.last.len(), held.dropped), (Held::MOST, 3));
-        assert_eq!((held.last[0].as_str(), held.last[Held::MOST - 1].as_str()), ("3", "202"));
+        let mut held = HeldMessages::default();
+        (0..HeldMessages::MOST + 3).for_each(|n| held.push(n.to_string()));
+        assert_eq!((held.last.len(), held.dropped), (HeldMessages::MOST, 3));
+        assert_eq!((held.last[0].as_str(), held.last[HeldMessages::MOST - 1].as_str()), ("3", "202"));
     }
 }

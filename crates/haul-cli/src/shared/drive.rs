@@ -3,12 +3,17 @@
 use haul::engine::{Engine, RunReport};
 
 use super::console::{self, Console};
-use super::progress::{Bounds, Progress, Show};
+use super::progress::{BoundDurations, ProgressThread, Show};
 use super::view::Ends;
 
 /// Runs while someone watches.
-pub(crate) fn watched(engine: Engine, (source, sink): Ends, console: &Console, show: Show) -> (RunReport, Bounds) {
-    let progress = Progress::start(console, engine.handle(), show);
+pub(crate) fn watched(
+    engine: Engine,
+    (source, sink): Ends,
+    console: &Console,
+    show: Show,
+) -> (RunReport, BoundDurations) {
+    let progress = ProgressThread::start(console, engine.handle(), show);
     let report = engine.run(source, sink);
     let bounds = progress.finish();
     if let Some(line) = console.line() {

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Asked {
+    struct ExperimentCommandLine {
         #[command(flatten)]
         request: RequestArgs,
         #[command(flatten)]
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_done_and_nothing_is_tried_again() {
         let words = "x --body b -H a:b --timeout 3s --dns-server 192.0.2.1:5353 -4 -k";
-        let asked = Asked::try_parse_from(words.split(' ')).expect("good flags");
+        let asked = ExperimentCommandLine::try_parse_from(words.split(' ')).expect("good flags");
         let world = World { stdin_is_terminal: true, read: &|_| Ok(Vec::new()) };
-        let Asked { request, timeouts, network, tls } = asked;
+        let ExperimentCommandLine { request, timeouts, network, tls } = asked;
         let config = config(request, &timeouts, network, tls, &world).expect("good settings");
         assert_eq!((&config.request.method, config.request.headers["a"].as_bytes()), (&Method::POST, &b"b"[..]));
         assert_eq!(config.dns.servers, ["192.0.2.1:5353".parse().expect("an address")]);

@@ -57,7 +57,7 @@ pub(crate) fn start(quiet: bool, args: LogArgs) {
     let colours = io::stderr().is_terminal() && !is_json && ::console::colors_enabled_stderr();
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("error,haul={level}")))
-        .with_writer(move || console::Log { colours })
+        .with_writer(move || console::LogWriter { colours })
         .with_ansi(colours);
     // A second start would be a mistake of ours, and no reason to end a run.
     let started = if is_json {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use haul::engine::{Bound, Handle, Outlook, Snapshot};
 
 use super::console::{self, Console};
-use super::status::{self, View};
+use super::status::{self, StatusData};
 
 /// How often the line changes.
 const TICK: Duration = Duration::from_millis(250);
@@ -38,21 +38,21 @@ pub(crate) enum Show {
 }
 
 /// What bounded a run, and for how long: longest first.
-pub(crate) type Bounds = Vec<(Bound, Duration)>;
+pub(crate) type BoundDurations = Vec<(Bound, Duration)>;
 
 /// A run being watched.
-pub(crate) struct Progress {
+pub(crate) struct ProgressThread {
     stop: Sender<()>,
-    thread: JoinHandle<Bounds>,
+    thread: JoinHandle<BoundDurations>,
 }
 
-impl Progress {
+impl ProgressThread {
     /// Watches the run of `handle`.
     pub(crate) fn start(console: &Console, handle: Handle, show: Show) -> Self {
         let console = console.clone();
         let (stop, stopped) = mpsc::channel();
         let watch = move || {
-            let mut log = Log::new(handle.progress());
+            let mut log = ProgressHistory::new(handle.progress());
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 let outlook = handle.outlook();
                 log.note(handle.progress(), outlook.as_ref());
@@ -75,21 +75,21 @@ impl Progress {
     }
 
     /// Ends the watch; what bounded the run.
-    pub(crate) fn finish(self) -> Bounds {
+    pub(crate) fn finish(self) -> BoundDurations {
         drop(self.stop);
         self.thread.join().unwrap_or_default()
     }
 }
 
 /// What was seen so far, as far as it is needed.
-struct Log {
+struct ProgressHistory {
     /// The last 30 seconds, never empty.
     snapshots: VecDeque<Snapshot>,
     bounds: BTreeMap<Bound, Duration>,
     told: Duration,
 }
 
-impl Log {
+impl ProgressHistory {
     fn new(first: Snapshot) -> Self {
         Self { snapshots: VecDeque::from([first]), bounds: BTreeMap::new(), told: Duration::ZERO }
     }
@@ -114,9 +114,9 @@ impl Log {
         due
     }
 
-    fn view<'a>(&'a self, outlook: Option<&'a Outlook>, concurrency: std::num::NonZeroU32) -> View<'a> {
+    fn view<'a>(&'a self, outlook: Option<&'a Outlook>, concurrency: std::num::NonZeroU32) -> StatusData<'a> {
         let last = self.snapshots.len() - 1;
-        View {
+        StatusData {
             now: &self.snapshots[last],
             before: &self.snapshots[last.saturating_sub(RATE_TICKS)],
             long_before: &self.snapshots[0],
@@ -125,8 +125,8 @@ impl Log {
         }
     }
 
-    fn bounds(self) -> Bounds {
-        let mut bounds: Bounds = self.bounds.into_iter().collect();
+    fn bounds(self) -> BoundDurations {
+        let mut bounds: BoundDurations = self.bounds.into_iter().collect();
         bounds.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
         bounds
     }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn something_is_told_every_ten_seconds() {
-        let mut log = Log::new(at(0));
+        let mut log = ProgressHistory::new(at(0));
         let told: Vec<_> = (1..=140)
             .filter(|tick| {
                 log.note(at(tick * 250), None);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_time_under_each_bound_is_added_up() {
-        let mut log = Log::new(at(0));
+        let mut log = ProgressHistory::new(at(0));
         log.note(at(250), None);
         for tick in 2..10 {
             let bound = if tick % 4 == 0 { Bound::Names } else { Bound::Hosts(Cause::Delay) };

@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     /// A source that has a plan; in it is nothing.
-    struct Planned;
+    struct ScheduledSource;
 
-    impl Source for Planned {
+    impl Source for ScheduledSource {
         fn read(&mut self, _: usize, _: Time, _: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
             Ok(More::No)
         }
@@ -64,6 +64,6 @@ mod tests {
 
     #[test]
     fn times_count_from_when_they_were_due_where_the_source_says_when() {
-        assert_eq!((Since::of(&Urls::new([""; 0])), Since::of(&Planned)), (Since::Sent, Since::Due));
+        assert_eq!((Since::of(&Urls::new([""; 0])), Since::of(&ScheduledSource)), (Since::Sent, Since::Due));
     }
 }

@@ -11,7 +11,7 @@ use super::times::{coarse, per_second};
 
 /// What a progress line is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct View<'a> {
+pub(crate) struct StatusData<'a> {
     pub(crate) now: &'a Snapshot,
     /// A few seconds before: for the rate shown.
     pub(crate) before: &'a Snapshot,
@@ -34,7 +34,7 @@ const STEPS: [(u8, usize, &str); 7] = [
 ];
 
 /// How far a run is and what bounds it, in `width` columns. What matters least is left out first.
-pub(crate) fn line(view: &View<'_>, width: usize) -> String {
+pub(crate) fn line(view: &StatusData<'_>, width: usize) -> String {
     let mut shortest = String::new();
     for (level, name, by) in STEPS {
         shortest = join(&fields(view, name, by), level);
@@ -47,7 +47,7 @@ pub(crate) fn line(view: &View<'_>, width: usize) -> String {
 }
 
 /// The fields, each with the level from which on it is left out.
-fn fields(view: &View<'_>, name: usize, by: &str) -> Vec<(u8, String)> {
+fn fields(view: &StatusData<'_>, name: usize, by: &str) -> Vec<(u8, String)> {
     let now = view.now;
     let mut fields = vec![
         (u8::MAX, format!("{} done", HumanCount(now.done()))),
@@ -78,7 +78,7 @@ fn hosts(count: u64) -> String {
 
 /// How long the run may still take, once all input has been read: what the longest host needs, or all that is left at the
 /// pace so far.
-pub(crate) fn time_left(view: &View<'_>, outlook: &Outlook) -> Option<Duration> {
+pub(crate) fn time_left(view: &StatusData<'_>, outlook: &Outlook) -> Option<Duration> {
     if !outlook.input_ended || outlook.bound == Bound::Paused {
         return None;
     }
@@ -111,7 +111,7 @@ mod tests {
     fn text(outlook: Option<&Outlook>, width: usize) -> String {
         let [now, before, long_before] = [snapshot(4000, 12), snapshot(2990, 10), snapshot(0, 2)];
         let concurrency = NonZeroU32::new(256).expect("not zero");
-        let view = View { now: &now, before: &before, long_before: &long_before, outlook, concurrency };
+        let view = StatusData { now: &now, before: &before, long_before: &long_before, outlook, concurrency };
         line(&view, width)
     }
 

@@ -7,7 +7,7 @@ use haul::engine::{Bound, HostSummary, Latency, RunReport, Snapshot};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::bound;
-use super::progress::Bounds;
+use super::progress::BoundDurations;
 use super::times::{clock, per_second, short};
 
 /// How many kinds of failure are named; the others are counted together.
@@ -24,7 +24,7 @@ const LITTLE: f64 = 5.0;
 const NEXT_LINE: &str = "\n               ";
 
 /// What a run came to, in a few lines. A line is left out when there is nothing to say.
-pub(crate) fn summary(report: &RunReport, bounds: &Bounds) -> String {
+pub(crate) fn summary(report: &RunReport, bounds: &BoundDurations) -> String {
     let totals = &report.totals;
     let lines = [
         Some(headline(totals)),
@@ -83,7 +83,7 @@ fn latest(hosts: &[HostSummary]) -> String {
 }
 
 /// What bounded the run for longest, and for how much of its time.
-fn bounded(bounds: &Bounds, elapsed: Duration) -> Option<String> {
+fn bounded(bounds: &BoundDurations, elapsed: Duration) -> Option<String> {
     let share = |time: Duration| (time.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * 100.0).round().min(100.0);
     let one = |(bound, time): &(Bound, Duration)| format!("{} {} %", bound::general(*bound), share(*time));
     let named: Vec<_> = bounds.iter().take(BOUNDS).filter(|(_, time)| share(*time) >= LITTLE).map(one).collect();
@@ -140,7 +140,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    pub(crate) fn bounds() -> Bounds {
+    pub(crate) fn bounds() -> BoundDurations {
         let seconds = Duration::from_secs;
         vec![
             (Bound::Concurrency, seconds(40)),

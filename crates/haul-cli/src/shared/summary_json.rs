@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::bound;
 use super::exit::Exit;
-use super::progress::Bounds;
+use super::progress::BoundDurations;
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -18,15 +18,15 @@ struct Summary<'a> {
     elapsed_us: u64,
     urls: Urls,
     status: BTreeMap<String, u64>,
-    failures: Vec<Failures>,
+    failures: Vec<FailureTotal>,
     attempt_us: Attempts,
     connections: Connections,
     bytes: Bytes,
     retries: u64,
     redirects: u64,
-    slowest: Vec<Host<'a>>,
-    latest: Vec<Host<'a>>,
-    bounds: Vec<Bounded>,
+    slowest: Vec<HostFigures<'a>>,
+    latest: Vec<HostFigures<'a>>,
+    bounds: Vec<BoundEntry>,
     input_error: Option<String>,
     output_error: Option<String>,
 }
@@ -43,7 +43,7 @@ struct Urls {
 }
 
 #[derive(Serialize)]
-struct Failures {
+struct FailureTotal {
     phase: &'static str,
     kind: &'static str,
     count: u64,
@@ -71,7 +71,7 @@ struct Bytes {
 }
 
 #[derive(Serialize)]
-struct Host<'a> {
+struct HostFigures<'a> {
     origin: &'a str,
     attempts: u32,
     failed: u32,
@@ -80,13 +80,13 @@ struct Host<'a> {
 }
 
 #[derive(Serialize)]
-struct Bounded {
+struct BoundEntry {
     by: &'static str,
     seconds: f64,
 }
 
 /// The summary of a run, on one line.
-pub(crate) fn summary(report: &RunReport, bounds: &Bounds) -> String {
+pub(crate) fn summary(report: &RunReport, bounds: &BoundDurations) -> String {
     let totals = &report.totals;
     let summary = Summary {
         version: env!("CARGO_PKG_VERSION"),
@@ -123,7 +123,10 @@ pub(crate) fn summary(report: &RunReport, bounds: &Bounds) -> String {
         redirects: totals.redirects,
         slowest: report.slowest.iter().map(host).collect(),
         latest: report.latest.iter().map(host).collect(),
-        bounds: bounds.iter().map(|(by, time)| Bounded { by: bound::name(*by), seconds: time.as_secs_f64() }).collect(),
+        bounds: bounds
+            .iter()
+            .map(|(by, time)| BoundEntry { by: bound::name(*by), seconds: time.as_secs_f64() })
+            .collect(),
         input_error: report.source_error.as_ref().map(ToString::to_string),
         output_error: report.sink_error.as_ref().map(ToString::to_string),
     };
@@ -131,8 +134,8 @@ pub(crate) fn summary(report: &RunReport, bounds: &Bounds) -> String {
 }
 
 /// Most frequent first.
-fn failures(report: &RunReport) -> Vec<Failures> {
-    let one = |(&(phase, kind), &count): (&(haul::model::Phase, haul::model::FailureKind), &u64)| Failures {
+fn failures(report: &RunReport) -> Vec<FailureTotal> {
+    let one = |(&(phase, kind), &count): (&(haul::model::Phase, haul::model::FailureKind), &u64)| FailureTotal {
         phase: phase.name(),
         kind: kind.name(),
         count,
@@ -142,8 +145,8 @@ fn failures(report: &RunReport) -> Vec<Failures> {
     failures
 }
 
-fn host(host: &HostSummary) -> Host<'_> {
-    Host {
+fn host(host: &HostSummary) -> HostFigures<'_> {
+    HostFigures {
         origin: &host.origin,
         attempts: host.attempts,
         failed: host.failed,

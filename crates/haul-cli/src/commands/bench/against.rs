@@ -54,7 +54,7 @@ impl Earlier {
 
 /// The figures. The fields' names are those of the JSON object.
 #[derive(Debug, Serialize)]
-pub(super) struct Against {
+pub(super) struct EarlierComparison {
     file: String,
     confidence: f64,
     seconds_then: usize,
@@ -76,7 +76,7 @@ struct Measure {
     verdict: &'static str,
 }
 
-impl Against {
+impl EarlierComparison {
     /// Compares with a load that was asked for as `asked` says.
     pub(super) fn new(earlier: Earlier, asked: &impl Serialize, load_s: f64, seconds: &[Second]) -> Self {
         let (then, now) = (whole(&earlier.seconds, earlier.load_s), whole(seconds, load_s));
@@ -201,7 +201,7 @@ pub(super) mod tests {
     }
 
     #[derive(Serialize)]
-    struct Asked {
+    struct TestSpec {
         connections: u32,
         urls: u32,
     }
@@ -209,7 +209,7 @@ pub(super) mod tests {
     #[test]
     fn what_the_test_shows_is_told_and_no_more() {
         let seconds: Vec<_> = (0..10).map(|at| second(at, 1200 + at * 3 % 7)).collect();
-        let text = Against::new(earlier(), &Asked { connections: 9, urls: 1 }, 10.0, &seconds).text();
+        let text = EarlierComparison::new(earlier(), &TestSpec { connections: 9, urls: 1 }, 10.0, &seconds).text();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("against old.json: 10 seconds then, 10 now"), "{text}");
         assert!(lines[3].contains("1,003/s  1,203/s") && lines[3].ends_with("higher"), "{text}");
@@ -231,7 +231,7 @@ pub(super) mod tests {
     fn failing_fast_is_no_throughput() {
         let refused = |at| Second { failed: 9000 + at % 3, answered: 10, ..second(at, 0) };
         let seconds: Vec<_> = (0..10).map(refused).collect();
-        let against = Against::new(earlier(), &Asked { connections: 8, urls: 1 }, 10.0, &seconds);
+        let against = EarlierComparison::new(earlier(), &TestSpec { connections: 8, urls: 1 }, 10.0, &seconds);
         let verdicts: Vec<_> = against.measures.iter().map(|measure| (measure.name, measure.verdict)).collect();
         assert_eq!(verdicts[..2], [("answered_per_s", "lower"), ("failed_per_s", "higher")]);
     }
@@ -239,7 +239,7 @@ pub(super) mod tests {
     #[test]
     fn few_seconds_get_no_verdict() {
         let seconds: Vec<_> = (0..4).map(|at| second(at, 9000)).collect();
-        let against = Against::new(earlier(), &Asked { connections: 8, urls: 1 }, 4.0, &seconds);
+        let against = EarlierComparison::new(earlier(), &TestSpec { connections: 8, urls: 1 }, 4.0, &seconds);
         assert!(against.measures.iter().all(|measure| measure.verdict == UNTOLD), "{against:?}");
         assert!(against.differs.is_empty() && against.seconds_now == 4, "{against:?}");
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use haul::config::Rate;
 
-use super::find::Search;
-use super::schedule::{Arrivals, MOST, Schedule, Step};
+use super::rate_search::RateSearch;
+use super::schedule::{Arrivals, MOST, RateStep, Schedule};
 use crate::shared::experiment::RequestArgs;
 use crate::shared::flags::{InputArgs, NetworkArgs, TimeoutArgs, TlsArgs, values};
 use crate::shared::log::LogArgs;
@@ -144,18 +144,18 @@ const STEPS_WANTED: u32 = 10;
 
 /// What load to make.
 #[derive(Clone, Debug)]
-pub(super) enum Load {
+pub(super) enum LoadPlan {
     /// The next request starts when one ends.
     Closed { requests: Option<u64>, lasts: Option<Duration>, warm_up: Duration },
     /// Requests start when they are due.
-    Open(Plan),
+    Open(OpenLoopPlan),
     /// Open loops, one after the other.
-    FindMax(Sought),
+    FindMax(FindMaxPlan),
 }
 
-impl Load {
+impl LoadPlan {
     /// The plan of an open loop; of a search, of its first.
-    pub(super) const fn plan(&self) -> Option<&Plan> {
+    pub(super) const fn plan(&self) -> Option<&OpenLoopPlan> {
         match self {
             Self::Closed { .. } => None,
             Self::Open(plan) => Some(plan),
@@ -174,10 +174,10 @@ impl Load {
 
 /// What to look for.
 #[derive(Clone, Debug)]
-pub(super) struct Sought {
-    pub(super) search: Search,
+pub(super) struct FindMaxPlan {
+    pub(super) search: RateSearch,
     /// The load of the first rate; others differ by their rate, and by how long they last where that is not told.
-    pub(super) trial: Plan,
+    pub(super) trial: OpenLoopPlan,
     /// How long each rate is held, if that is told.
     pub(super) step: Option<Duration>,
     /// Within this 99 % have to be answered.
@@ -186,18 +186,18 @@ pub(super) struct Sought {
     pub(super) lasts: Duration,
 }
 
-impl Sought {
+impl FindMaxPlan {
     /// The load that tries `rate`.
-    pub(super) fn trial(&self, rate: Rate) -> Plan {
+    pub(super) fn trial(&self, rate: Rate) -> OpenLoopPlan {
         let enough = Duration::try_from_secs_f64(WANTED / rate.per_second()).unwrap_or(Duration::MAX);
         let step = self.step.unwrap_or_else(|| enough.max(TRIAL));
-        Plan { rates: vec![rate], step: Some(step), ..self.trial.clone() }
+        OpenLoopPlan { rates: vec![rate], step: Some(step), ..self.trial.clone() }
     }
 }
 
 /// An open loop to be.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct OpenLoopPlan {
     /// One, or those of a ramp.
     pub(super) rates: Vec<Rate>,
     /// How long each is held; `None`: until there have been enough requests.
@@ -208,7 +208,7 @@ pub(super) struct Plan {
     pub(super) seed: u64,
 }
 
-impl Plan {
+impl OpenLoopPlan {
     /// Steps before those that count.
     pub(super) fn warm_up_steps(&self) -> usize {
         usize::from(!self.warm_up.is_zero())
@@ -217,7 +217,7 @@ impl Plan {
     pub(super) fn schedule(&self) -> Schedule {
         let warm_up = self.rates.iter().take(self.warm_up_steps()).map(|rate| (rate, Some(self.warm_up)));
         let steps = warm_up.chain(self.rates.iter().map(|rate| (rate, self.step)));
-        let steps = steps.map(|(rate, lasts)| Step { rate: *rate, lasts }).collect();
+        let steps = steps.map(|(rate, lasts)| RateStep { rate: *rate, lasts }).collect();
         Schedule::new(steps, self.arrivals, self.seed, self.requests)
     }
 
@@ -233,10 +233,10 @@ impl BenchArgs {
     ///
     /// # Errors
     /// What contradicts itself, and how to fix it.
-    pub(super) fn plan(&self) -> Result<Load, String> {
+    pub(super) fn plan(&self) -> Result<LoadPlan, String> {
         let (load, pace) = (&self.load, &self.pace);
         let requests = load.requests.map(NonZeroU64::get);
-        let open = |rates, step, warm_up| Plan {
+        let open = |rates, step, warm_up| OpenLoopPlan {
             rates,
             step,
             requests,
@@ -248,29 +248,30 @@ impl BenchArgs {
             let first = pace.rate.or_else(|| Rate::new(FIRST)).expect("above zero");
             let trial = open(vec![first], None, load.warm_up.unwrap_or(TRIAL_WARM_UP));
             let (bound, lasts) = (pace.p99.expect("clap requires it"), load.duration.unwrap_or(SEARCH));
-            let sought = Sought { search: Search::new(first.per_second()), trial, step: pace.step, bound, lasts };
+            let sought =
+                FindMaxPlan { search: RateSearch::new(first.per_second()), trial, step: pace.step, bound, lasts };
             let first = sought.trial(first).lasts().unwrap_or_default();
             if lasts < first {
                 return Err(format!(
                     "-d is shorter than the first rate takes, {first:?}; give more, or a shorter --step"
                 ));
             }
-            return Ok(Load::FindMax(sought));
+            return Ok(LoadPlan::FindMax(sought));
         }
         if let Some((low, high)) = pace.ramp {
             let lasts = load.duration.unwrap_or(DURATION);
             let step = pace.step.unwrap_or(lasts / STEPS_WANTED);
-            return Ok(Load::Open(open(ramp_rates(low, high, lasts, step)?, Some(step), load.warm_up())));
+            return Ok(LoadPlan::Open(open(ramp_rates(low, high, lasts, step)?, Some(step), load.warm_up())));
         }
         if pace.step.is_some() {
             return Err("--step needs --ramp or --find-max; how long a rate lasts is told with -d".to_owned());
         }
         match pace.rate {
-            Some(rate) => Ok(Load::Open(open(vec![rate], load.lasts(), load.warm_up()))),
+            Some(rate) => Ok(LoadPlan::Open(open(vec![rate], load.lasts(), load.warm_up()))),
             None if pace.arrivals.is_some() || pace.seed.is_some() => {
                 Err("--arrivals and --seed are of an open loop; give a --rate, like --rate 500/s".to_owned())
             }
-            None => Ok(Load::Closed { requests, lasts: load.lasts(), warm_up: load.warm_up() }),
+            None => Ok(LoadPlan::Closed { requests, lasts: load.lasts(), warm_up: load.warm_up() }),
         }
     }
 
@@ -334,20 +335,20 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Only {
+    struct BenchCommandLine {
         #[command(flatten)]
         args: BenchArgs,
     }
 
-    fn plan(flags: &str) -> Result<Load, String> {
+    fn plan(flags: &str) -> Result<LoadPlan, String> {
         let words = ["bench", "http://a.test/"].into_iter().chain(flags.split_whitespace());
-        let only = Only::try_parse_from(words).map_err(|error| error.to_string())?;
+        let only = BenchCommandLine::try_parse_from(words).map_err(|error| error.to_string())?;
         only.args.plan()
     }
 
-    fn open(flags: &str) -> Plan {
+    fn open(flags: &str) -> OpenLoopPlan {
         match plan(flags) {
-            Ok(Load::Open(plan)) => plan,
+            Ok(LoadPlan::Open(plan)) => plan,
             other => panic!("{flags}: {other:?}"),
         }
     }
@@ -359,7 +360,7 @@ mod tests {
     #[test]
     fn no_load_is_without_an_end() {
         let closed = |flags| match plan(flags) {
-            Ok(Load::Closed { requests, lasts, .. }) => (requests, lasts),
+            Ok(LoadPlan::Closed { requests, lasts, .. }) => (requests, lasts),
             other => panic!("{flags}: {other:?}"),
         };
         assert_eq!(closed(""), (None, seconds(10)));
@@ -368,7 +369,9 @@ mod tests {
         assert_eq!(open("--rate 10").lasts(), seconds(10));
         assert_eq!((open("--rate 10 -n 5").lasts(), open("--rate 10 -n 5").requests), (None, Some(5)));
         assert_eq!(open("--ramp 1..10").lasts(), seconds(10));
-        assert!(matches!(plan("--find-max --p99 1s"), Ok(Load::FindMax(sought)) if Some(sought.lasts) == seconds(60)));
+        assert!(
+            matches!(plan("--find-max --p99 1s"), Ok(LoadPlan::FindMax(sought)) if Some(sought.lasts) == seconds(60))
+        );
     }
 
     #[test]
@@ -387,7 +390,7 @@ mod tests {
     #[test]
     fn a_low_rate_is_tried_for_as_long_as_it_takes_to_say_something() {
         let held = |flags, rate| match plan(flags) {
-            Ok(Load::FindMax(sought)) => sought.trial(Rate::new(rate).expect("a rate")).step,
+            Ok(LoadPlan::FindMax(sought)) => sought.trial(Rate::new(rate).expect("a rate")).step,
             other => panic!("{flags}: {other:?}"),
         };
         let flags = "--find-max --p99 1s";

@@ -2,7 +2,7 @@
 
 use haul::model::FailureKind;
 
-use super::trial::{Done, Spent};
+use super::trial::{ClientUsage, LoadResult};
 
 /// From which part of a thread's time on the client itself is taken for the bottleneck.
 const BUSY: f64 = 0.9;
@@ -24,7 +24,7 @@ pub(super) enum Lack {
 
 impl Lack {
     /// What `done` lacked, of a load that might have had `connections`.
-    pub(super) fn of(done: &Done, connections: u64) -> Vec<Self> {
+    pub(super) fn of(done: &LoadResult, connections: u64) -> Vec<Self> {
         let opened = done.run.totals.connections_opened;
         let is_open = done.tally.open.is_some();
         let ports = done.tally.failures.keys().any(|(_, kind)| *kind == FailureKind::NoPorts);
@@ -80,13 +80,13 @@ impl Lack {
 }
 
 /// Whether a thread had no time left. Where nothing is known of single ones: all those that fetch together.
-fn is_busy(done: &Done) -> bool {
-    let Spent { busiest, shards, .. } = &done.spent;
+fn is_busy(done: &LoadResult) -> bool {
+    let ClientUsage { busiest, shards, .. } = &done.spent;
     busiest.as_ref().map_or_else(|| cores(done) / *shards as f64, |busiest| busiest.share) >= BUSY
 }
 
 /// Seconds of processor time per second.
-pub(super) fn cores(done: &Done) -> f64 {
+pub(super) fn cores(done: &LoadResult) -> f64 {
     done.spent.processor.as_secs_f64() / done.spent.elapsed.as_secs_f64().max(1e-9)
 }
 
@@ -97,18 +97,18 @@ mod tests {
     use haul::model::{Failure, Phase, Record};
 
     use super::*;
-    use crate::commands::bench::busy::Busiest;
+    use crate::commands::bench::busy::BusiestThread;
+    use crate::commands::bench::load_stats::LoadStats;
     use crate::commands::bench::report::tests::{done, record, response};
     use crate::commands::bench::schedule::BEGIN;
-    use crate::commands::bench::tally::Tally;
 
     const NONE: Duration = Duration::ZERO;
 
     /// A hundred answers, so many of them late, and 70 connections opened, without much processor time.
-    fn open(late: u64) -> Done {
+    fn open(late: u64) -> LoadResult {
         let late = |n| if n < late { Duration::from_millis(2) } else { NONE };
         let records: Vec<Record> = (0..100).map(|n| record(BEGIN, late(n), NONE, Ok(response(200)))).collect();
-        let mut done = done(Tally::open(NONE, 1, Duration::MAX, Duration::MAX), records);
+        let mut done = done(LoadStats::open(NONE, 1, Duration::MAX, Duration::MAX), records);
         done.spent.processor = NONE;
         done
     }
@@ -121,12 +121,12 @@ mod tests {
 
     #[test]
     fn the_descriptor_limit_matters_where_it_is_reached() {
-        let lacks = |allow, mut done: Done| {
+        let lacks = |allow, mut done: LoadResult| {
             done.spent.descriptors_allow = Some(allow);
             Lack::of(&done, 1000)
         };
         assert_eq!((lacks(71, open(0)), lacks(70, open(50))), (vec![], vec![Lack::Descriptors]));
-        let mut closed = done(Tally::new(NONE), Vec::new());
+        let mut closed = done(LoadStats::new(NONE), Vec::new());
         closed.spent.processor = NONE;
         assert_eq!(lacks(71, closed), [Lack::Descriptors]);
     }
@@ -134,10 +134,10 @@ mod tests {
     #[test]
     fn one_full_thread_is_enough_and_two_half_full_ones_are_not() {
         let lacks = |share| {
-            let mut done = done(Tally::new(NONE), Vec::new());
+            let mut done = done(LoadStats::new(NONE), Vec::new());
             done.spent.shards = 2;
             assert_eq!(Lack::of(&done, 1), [], "a core of two");
-            done.spent.busiest = Some(Busiest { name: "haul-shard-1".into(), share });
+            done.spent.busiest = Some(BusiestThread { name: "haul-shard-1".into(), share });
             Lack::of(&done, 1)
         };
         assert_eq!((lacks(0.89), lacks(0.9)), (vec![], vec![Lack::Processor]));
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_want_of_ports_and_of_processor_time_is_told() {
         let failure = Failure::new(Phase::Connect, FailureKind::NoPorts, "all in use");
-        let done = done(Tally::new(NONE), vec![record(BEGIN, NONE, NONE, Err(failure))]);
+        let done = done(LoadStats::new(NONE), vec![record(BEGIN, NONE, NONE, Err(failure))]);
         assert_eq!(Lack::of(&done, 1), [Lack::Processor, Lack::Ports], "all of a core, of which more is not known");
         for lack in [Lack::Processor, Lack::Ports, Lack::Descriptors, Lack::Timing] {
             assert!(lack.text().lines().all(|line| line.len() <= 80), "{lack:?}");

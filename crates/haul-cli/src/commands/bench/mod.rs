@@ -1,28 +1,29 @@
 //! `haul bench`: a load on one or many URLs, and how it was borne.
 //!
-//! The engine of every other command does the work. `args` says what load to make, `asked` what of that is told; `load` is a
-//! closed loop's source, `paced` with its `schedule` an open loop's; `tally` is the sink; `trial` runs one load, `trials` one
-//! after the other, `find` says which to run next; `report`, `search` and `steps` tell what came of it, `csv` by the second;
-//! `threads` looks at the client's own, of which `busy` finds the fullest and `client` judges; `against` and `ranks` compare.
+//! The engine of every other command does the work. `args` says what load to make, `load_spec` what of that is told;
+//! `closed_loop` is a closed loop's source, `open_loop` with its `schedule` an open loop's; `load_stats` is the sink; `trial`
+//! runs one load, `trials` one after the other, `rate_search` says which to run next; `report`, `search` and `steps` tell
+//! what came of it, `csv` by the second; `thread_sampler` looks at the client's own, of which `busy` finds the fullest and
+//! `client` judges; `against` and `ranks` compare.
 
 mod against;
 mod args;
-mod asked;
 mod busy;
 mod client;
+mod closed_loop;
 mod csv;
 mod figures;
-mod find;
-mod load;
-mod paced;
+mod load_spec;
+mod load_stats;
+mod open_loop;
 mod ranks;
+mod rate_search;
 mod report;
 mod schedule;
 mod search;
 mod series;
 mod steps;
-mod tally;
-mod threads;
+mod thread_sampler;
 mod trial;
 mod trials;
 
@@ -40,18 +41,18 @@ use indicatif::HumanCount;
 
 use self::against::Earlier;
 pub(super) use self::args::BenchArgs;
-use self::args::Load;
-use self::asked::Asked;
-use self::report::Report;
-use self::trial::{Done, Setup};
-use self::trials::Found;
+use self::args::LoadPlan;
+use self::load_spec::LoadSpec;
+use self::report::BenchReport;
+use self::trial::{LoadResult, Setup};
+use self::trials::SearchResult;
 use crate::shared::console::{self, Console};
 use crate::shared::exit::Exit;
 use crate::shared::experiment::{self, Target};
 use crate::shared::flags::{InputArgs, World};
 use crate::shared::metrics::Metrics;
 use crate::shared::outfile::OutFile;
-use crate::shared::page::{self, Answer, ReportFile, Run};
+use crate::shared::page::{self, AnswerSection, ReportFile, Run};
 use crate::shared::progress::Show;
 use crate::shared::view::{self, Subject, View};
 use crate::shared::{address_space, log, signals, stdout};
@@ -115,18 +116,18 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
     let earlier = against.as_deref().map(|file| earlier(file, &load)).transpose()?;
     let (series, page) = (args.answer.csv.take(), args.answer.report.clone());
     let mut setup = setup(args, targets, &world)?;
-    let asked = Asked::new(&setup.targets, &setup.config, &load);
+    let asked = LoadSpec::new(&setup.targets, &setup.config, &load);
     // The files come last: a load that can't start must not empty them.
     let used = inputs.iter().chain(&against).map(PathBuf::as_path);
     let page = page.map(|path| ReportFile::open(&path, used.clone().chain(series.as_deref()))).transpose()?;
     let series = series.map(|path| OutFile::open("--csv", &path, used)).transpose()?;
     let name = page::shown(&asked.url);
     let told = match load {
-        Load::Closed { requests, lasts, warm_up } => {
-            Told::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
+        LoadPlan::Closed { requests, lasts, warm_up } => {
+            BenchAnswer::of_load(asked, setup.closed(requests, lasts, warm_up, GRACE)?, earlier, json)
         }
-        Load::Open(plan) => Told::of_load(asked, setup.open(&plan, Duration::MAX, GRACE)?, earlier, json),
-        Load::FindMax(sought) => Told::of_search(trials::find(&mut setup, asked, &sought)?, json),
+        LoadPlan::Open(plan) => BenchAnswer::of_load(asked, setup.open(&plan, Duration::MAX, GRACE)?, earlier, json),
+        LoadPlan::FindMax(sought) => BenchAnswer::of_search(trials::find(&mut setup, asked, &sought)?, json),
     };
     let title = format!("haul bench {name}");
     let is_drawn = went_well(page.map(|page| page.write(&title, told.answer.as_ref(), &told.runs)));
@@ -136,19 +137,19 @@ fn bench(mut args: BenchArgs) -> Result<(String, Exit), String> {
 }
 
 /// What is told of one load or a search, in every form that may be asked for.
-struct Told {
+struct BenchAnswer {
     text: String,
     exit: Exit,
     csv: String,
     /// What a page says before what it shows.
-    answer: Option<Answer>,
+    answer: Option<AnswerSection>,
     runs: Vec<Run>,
 }
 
-impl Told {
-    fn of_load(asked: Asked, mut done: Done, earlier: Option<Earlier>, json: bool) -> Self {
+impl BenchAnswer {
+    fn of_load(asked: LoadSpec, mut done: LoadResult, earlier: Option<Earlier>, json: bool) -> Self {
         let page_run = done.page_run.take();
-        let mut report = Report::new(asked, done);
+        let mut report = BenchReport::new(asked, done);
         let runs = page_run.into_iter().map(|run| report.completes(run)).collect();
         if let Some(earlier) = earlier {
             report.compare(earlier);
@@ -157,8 +158,8 @@ impl Told {
         Self { text: report.told(json), exit: report.exit(), csv, answer: report.answer(), runs }
     }
 
-    fn of_search(found: Found, json: bool) -> Self {
-        let Found { report, seconds, shown } = found;
+    fn of_search(found: SearchResult, json: bool) -> Self {
+        let SearchResult { report, seconds, shown } = found;
         Self {
             text: report.told(json),
             exit: report.exit(),
@@ -175,9 +176,9 @@ fn went_well(written: Option<Result<(), String>>) -> bool {
 }
 
 /// The answer of an earlier load, read before this one begins.
-fn earlier(file: &Path, load: &Load) -> Result<Earlier, String> {
+fn earlier(file: &Path, load: &LoadPlan) -> Result<Earlier, String> {
     let text = std::fs::read(file).map_err(|error| format!("can't read '{}': {error}", file.display()))?;
-    Earlier::read(&file.display().to_string(), &text, matches!(load, Load::Open(_)))
+    Earlier::read(&file.display().to_string(), &text, matches!(load, LoadPlan::Open(_)))
 }
 
 /// What all loads have in common.

@@ -7,24 +7,24 @@ use hdrhistogram::Histogram;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
-use super::against::{Against, Earlier};
-use super::asked::Asked;
+use super::against::{Earlier, EarlierComparison};
 use super::client::{Lack, cores};
 use super::figures::{Times, per_second, rate, table, thousandths, whole};
+use super::load_spec::LoadSpec;
+use super::load_stats::{DrainCounts, LoadStats};
 use super::series::Second;
 use super::steps::{self, StepReport};
-use super::tally::{Drained, Tally};
-use super::trial::{Done, Spent};
+use super::trial::{ClientUsage, LoadResult};
 use crate::shared::exit::Exit;
 use crate::shared::layout::wrap;
-use crate::shared::page::{Answer, Run};
+use crate::shared::page::{AnswerSection, Run};
 use crate::shared::times::clock;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct BenchReport {
     version: &'static str,
-    asked: Asked,
+    asked: LoadSpec,
     stopped: bool,
     requests: u64,
     answered: u64,
@@ -39,17 +39,17 @@ pub(super) struct Report {
     received_bytes: u64,
     /// From the start of a request to the end of its body.
     latency_us: Times,
-    open: Option<OpenReport>,
+    open: Option<OpenLoopReport>,
     steps: Vec<StepReport>,
     status: BTreeMap<u16, u64>,
-    failures: Vec<Failures>,
+    failures: Vec<FailureCount>,
     connections_opened: u64,
     requests_on_new_connections: u64,
     left_out: u64,
-    cpu: Processor,
+    cpu: CpuUsage,
     client_lacked: Vec<&'static str>,
     seconds: Vec<Second>,
-    against: Option<Against>,
+    against: Option<EarlierComparison>,
     #[serde(skip)]
     rates: Rates,
     #[serde(skip)]
@@ -65,7 +65,7 @@ struct Rates {
 
 /// What an open loop has besides.
 #[derive(Debug, Serialize)]
-struct OpenReport {
+struct OpenLoopReport {
     planned: u64,
     unfinished: u64,
     /// Those that started more than a millisecond after their time.
@@ -77,7 +77,7 @@ struct OpenReport {
 }
 
 #[derive(Debug, Serialize)]
-struct Failures {
+struct FailureCount {
     phase: &'static str,
     kind: &'static str,
     count: u64,
@@ -85,7 +85,7 @@ struct Failures {
 
 /// What the whole process took, warm-up included.
 #[derive(Debug, Serialize)]
-struct Processor {
+struct CpuUsage {
     seconds: f64,
     us_per_request: f64,
     /// Seconds of processor time per second.
@@ -97,14 +97,14 @@ struct Processor {
     busiest_share: Option<f64>,
 }
 
-impl Report {
-    pub(super) fn new(asked: Asked, mut done: Done) -> Self {
+impl BenchReport {
+    pub(super) fn new(asked: LoadSpec, mut done: LoadResult) -> Self {
         let (seconds, counted) = done.tally.finish();
         let lacks = Lack::of(&done, asked.connections.into());
         let tally = &done.tally;
         let requests = tally.answered() + tally.failed();
         let load = done.lasted.as_secs_f64();
-        let Drained { requests: drained, failed: drained_failed, wire_bytes: drained_bytes } = tally.drained;
+        let DrainCounts { requests: drained, failed: drained_failed, wire_bytes: drained_bytes } = tally.drained;
         let service = tally.open.as_ref().map_or(&counted, |open| &open.service);
         let is_ramp = asked.rates_per_s.len() > 1;
         let steps = done.schedule.as_ref().filter(|_| is_ramp);
@@ -125,14 +125,14 @@ impl Report {
             },
             received_bytes: tally.wire_bytes,
             latency_us: Times::of(service),
-            open: OpenReport::of(&done, &counted),
+            open: OpenLoopReport::of(&done, &counted),
             steps: steps.map(|plan| StepReport::of_ramp(&done, plan, &asked.rates_per_s)).unwrap_or_default(),
             status: tally.statuses.clone(),
             failures: failures(tally),
             connections_opened: done.run.totals.connections_opened,
             requests_on_new_connections: tally.on_new_connections,
             left_out: tally.left_out,
-            cpu: Processor::of(&done, &lacks, requests + tally.left_out),
+            cpu: CpuUsage::of(&done, &lacks, requests + tally.left_out),
             client_lacked: lacks.iter().map(|lack| lack.name()).collect(),
             seconds,
             against: None,
@@ -157,7 +157,7 @@ impl Report {
 
     /// Adds what a comparison shows.
     pub(super) fn compare(&mut self, earlier: Earlier) {
-        self.against = Some(Against::new(earlier, &self.asked, self.load_s, &self.seconds));
+        self.against = Some(EarlierComparison::new(earlier, &self.asked, self.load_s, &self.seconds));
     }
 
     /// What a page tells of it, with all that the answer says besides the figures.
@@ -170,10 +170,10 @@ impl Report {
     }
 
     /// The steps of a ramp, for a page.
-    pub(super) fn answer(&self) -> Option<Answer> {
+    pub(super) fn answer(&self) -> Option<AnswerSection> {
         let heading = "A ramp: rates held one after the other, in one load.".to_owned();
         let tables = vec![("Steps".to_owned(), steps::rows(&self.steps))];
-        (!self.steps.is_empty()).then(|| Answer { heading, tables, ..Answer::default() })
+        (!self.steps.is_empty()).then(|| AnswerSection { heading, tables, ..AnswerSection::default() })
     }
 
     /// Requests that belong to the load and have no end.
@@ -275,8 +275,8 @@ impl Report {
     }
 
     fn failed_text(&self) -> String {
-        let one = |failures: &Failures| {
-            let Failures { phase, kind, count } = failures;
+        let one = |failures: &FailureCount| {
+            let FailureCount { phase, kind, count } = failures;
             format!("{phase} {kind} {}", HumanCount(*count))
         };
         self.failures.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -300,8 +300,8 @@ impl Report {
     }
 }
 
-impl OpenReport {
-    fn of(done: &Done, response: &Histogram<u64>) -> Option<Self> {
+impl OpenLoopReport {
+    fn of(done: &LoadResult, response: &Histogram<u64>) -> Option<Self> {
         let (open, schedule) = (done.tally.open.as_ref()?, done.schedule.as_ref()?);
         let warm_up = schedule.steps() - open.steps.len();
         let planned = (warm_up..schedule.steps()).map(|step| schedule.planned(step)).sum::<u64>();
@@ -315,9 +315,9 @@ impl OpenReport {
     }
 }
 
-impl Processor {
-    fn of(done: &Done, lacks: &[Lack], requests: u64) -> Self {
-        let Spent { processor, busiest, .. } = &done.spent;
+impl CpuUsage {
+    fn of(done: &LoadResult, lacks: &[Lack], requests: u64) -> Self {
+        let ClientUsage { processor, busiest, .. } = &done.spent;
         let seconds = processor.as_secs_f64();
         Self {
             seconds,
@@ -341,8 +341,8 @@ fn rounded(time: Duration) -> Duration {
     if time < Duration::from_secs(1) { time } else { time + Duration::from_millis(50) }
 }
 
-fn failures(tally: &Tally) -> Vec<Failures> {
-    let one = |((phase, kind), count): (&(haul::model::Phase, haul::model::FailureKind), &u64)| Failures {
+fn failures(tally: &LoadStats) -> Vec<FailureCount> {
+    let one = |((phase, kind), count): (&(haul::model::Phase, haul::model::FailureKind), &u64)| FailureCount {
         phase: phase.name(),
         kind: kind.name(),
         count: *count,
@@ -367,10 +367,10 @@ pub(super) mod tests {
 
     use super::*;
     use crate::commands::bench::against;
-    use crate::commands::bench::args::Plan;
-    use crate::commands::bench::asked::Body;
+    use crate::commands::bench::args::OpenLoopPlan;
+    use crate::commands::bench::load_spec::BodyDigest;
+    use crate::commands::bench::load_stats::StatsSink;
     use crate::commands::bench::schedule::{Arrivals, BEGIN};
-    use crate::commands::bench::tally::Counting;
     use crate::shared::summary;
     use crate::shared::summary_json::tests::{first_column, paths};
 
@@ -412,35 +412,41 @@ pub(super) mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    pub(in crate::commands::bench) fn done(tally: Tally, mut records: Vec<Record>) -> Done {
+    pub(in crate::commands::bench) fn done(tally: LoadStats, mut records: Vec<Record>) -> LoadResult {
         let tally = Arc::new(Mutex::new(tally));
-        Counting(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
+        StatsSink(Arc::clone(&tally)).write(&mut records, &mut Vec::new()).expect("can't fail");
         let mut run = summary::tests::report();
         (run.stopped, run.totals.connections_opened) = (false, 70);
-        let mut tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), Tally::new(Duration::ZERO));
+        let mut tally = std::mem::replace(&mut *tally.lock().expect("unharmed"), LoadStats::new(Duration::ZERO));
         let lasted = tally.lasted(true);
-        let spent = Spent { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
-        Done { tally, run, spent, schedule: None, lasted, page_run: None }
+        let spent =
+            ClientUsage { processor: ms(1950), busiest: None, elapsed: ms(2000), shards: 1, descriptors_allow: None };
+        LoadResult { tally, run, spent, schedule: None, lasted, page_run: None }
     }
 
-    fn asked() -> Asked {
-        Asked { url: "http://a.test/".into(), body: Some(Body::of(b"text")), connections: 64, ..Asked::default() }
+    fn asked() -> LoadSpec {
+        LoadSpec {
+            url: "http://a.test/".into(),
+            body: Some(BodyDigest::of(b"text")),
+            connections: 64,
+            ..LoadSpec::default()
+        }
     }
 
     /// 998 responses that took 1 to 998 ms, one of 503 after a second, one failure.
-    fn report(stopped: bool) -> Report {
+    fn report(stopped: bool) -> BenchReport {
         let at = Time::ZERO;
         let mut records: Vec<_> = (1..=998).map(|n| record(at, Duration::ZERO, ms(n), Ok(response(200)))).collect();
         records.push(record(at, Duration::ZERO, ms(1000), Ok(response(503))));
         records.push(record(at, Duration::ZERO, ms(2000), Err(late())));
-        let mut done = done(Tally::new(Duration::ZERO), records);
+        let mut done = done(LoadStats::new(Duration::ZERO), records);
         done.run.stopped = stopped;
-        Report::new(asked(), done)
+        BenchReport::new(asked(), done)
     }
 
     /// A ramp of two steps of a second at 10/s and 20/s: the last request of each is missing, one is late, one has failed.
-    pub(in crate::commands::bench) fn ramp() -> Report {
-        let plan = Plan {
+    pub(in crate::commands::bench) fn ramp() -> BenchReport {
+        let plan = OpenLoopPlan {
             rates: [10.0, 20.0].map(|rate| Rate::new(rate).expect("a rate")).into(),
             step: Some(ms(1000)),
             requests: None,
@@ -452,13 +458,16 @@ pub(super) mod tests {
             (0..9).map(|n| record(BEGIN + ms(n * 100), Duration::ZERO, ms(5), Ok(response(200)))).collect();
         records.extend((0..18).map(|n| record(BEGIN + ms(1000 + n * 50), ms(n), ms(5), Ok(response(200)))));
         records.push(record(BEGIN + ms(1950), Duration::ZERO, ms(5), Err(late())));
-        let mut done = done(Tally::open(Duration::ZERO, 2, ms(1000), Duration::MAX), records);
+        let mut done = done(LoadStats::open(Duration::ZERO, 2, ms(1000), Duration::MAX), records);
         done.schedule = Some(plan.schedule());
-        Report::new(Asked { rates_per_s: vec![10.0, 20.0], arrivals: Some("constant"), seed: Some(0), ..asked() }, done)
+        BenchReport::new(
+            LoadSpec { rates_per_s: vec![10.0, 20.0], arrivals: Some("constant"), seed: Some(0), ..asked() },
+            done,
+        )
     }
 
-    impl Report {
-        pub(in crate::commands::bench) fn parts(self) -> (Asked, Vec<StepReport>) {
+    impl BenchReport {
+        pub(in crate::commands::bench) fn parts(self) -> (LoadSpec, Vec<StepReport>) {
             (self.asked, self.steps)
         }
     }

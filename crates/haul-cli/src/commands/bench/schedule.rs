@@ -33,7 +33,7 @@ impl Arrivals {
 
 /// A rate, and how long it is held; `None`: until there have been enough requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct RateStep {
     pub(super) rate: Rate,
     pub(super) lasts: Option<Duration>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Step {
 /// Requests at one rate after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
-    steps: Vec<Step>,
+    steps: Vec<RateStep>,
     arrivals: Arrivals,
     random: Rng,
     /// Requests still to plan; `None`: as many as there is time for.
@@ -58,7 +58,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// `steps`: at least one. `requests`: the most that are planned.
-    pub(super) fn new(steps: Vec<Step>, arrivals: Arrivals, seed: u64, requests: Option<u64>) -> Self {
+    pub(super) fn new(steps: Vec<RateStep>, arrivals: Arrivals, seed: u64, requests: Option<u64>) -> Self {
         let mut schedule = Self {
             arrivals,
             random: Rng::with_seed(seed),
@@ -104,7 +104,7 @@ impl Schedule {
 
     /// Requests of this step, those taken and those that were not. Of a random plan the latter are the number expected.
     pub(super) fn planned(&self, step: usize) -> u64 {
-        let Step { rate, lasts } = self.steps[step];
+        let RateStep { rate, lasts } = self.steps[step];
         let until = lasts.map_or(f64::INFINITY, |lasts| lasts.as_secs_f64());
         let left = match step.cmp(&self.step) {
             std::cmp::Ordering::Less => 0.0,
@@ -150,7 +150,7 @@ impl Schedule {
 
     /// To the step that the next request belongs to.
     fn move_on(&mut self) {
-        while let Some(Step { lasts: Some(lasts), .. }) = self.steps.get(self.step).copied() {
+        while let Some(RateStep { lasts: Some(lasts), .. }) = self.steps.get(self.step).copied() {
             if self.offset < lasts.as_secs_f64() {
                 return;
             }
@@ -169,8 +169,8 @@ mod tests {
 
     use super::*;
 
-    fn step(rate: f64, millis: u64) -> Step {
-        Step { rate: Rate::new(rate).expect("a rate"), lasts: Some(Duration::from_millis(millis)) }
+    fn step(rate: f64, millis: u64) -> RateStep {
+        RateStep { rate: Rate::new(rate).expect("a rate"), lasts: Some(Duration::from_millis(millis)) }
     }
 
     /// Milliseconds from the beginning to each request.
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_number_ends_the_plan() {
-        let endless = Step { lasts: None, ..step(100.0, 0) };
+        let endless = RateStep { lasts: None, ..step(100.0, 0) };
         assert_eq!(times(Schedule::new(vec![endless], Arrivals::Constant, 0, Some(3))), [0, 10, 20]);
         let schedule = Schedule::new(vec![step(100.0, 50)], Arrivals::Constant, 0, Some(3));
         assert_eq!(schedule.planned(0), 3);

@@ -5,20 +5,20 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::ENOUGH;
-use super::asked::Asked;
 use super::figures::rate;
-use super::find::Search;
+use super::load_spec::LoadSpec;
+use super::rate_search::RateSearch;
 use super::steps::{StepReport, rows, table};
 use crate::shared::exit::Exit;
 use crate::shared::layout;
-use crate::shared::page::Answer;
+use crate::shared::page::AnswerSection;
 use crate::shared::times::short;
 
 /// The figures. The fields' names are those of the JSON object.
 #[derive(Debug, Serialize)]
 pub(super) struct SearchReport {
     version: &'static str,
-    asked: Asked,
+    asked: LoadSpec,
     stopped: bool,
     bound_us: f64,
     max_rate_per_s: Option<f64>,
@@ -32,7 +32,13 @@ pub(super) struct SearchReport {
 }
 
 impl SearchReport {
-    pub(super) fn new(asked: Asked, bound: Duration, search: &Search, tried: Vec<StepReport>, stopped: bool) -> Self {
+    pub(super) fn new(
+        asked: LoadSpec,
+        bound: Duration,
+        search: &RateSearch,
+        tried: Vec<StepReport>,
+        stopped: bool,
+    ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             asked,
@@ -68,10 +74,10 @@ impl SearchReport {
     }
 
     /// The same for a page of the two loads between which the rate lies.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> AnswerSection {
         let heading = "Rates tried one after the other, each a load of its own. Below are the highest that was borne and the \
                        lowest that was not.";
-        Answer {
+        AnswerSection {
             heading: heading.to_owned(),
             tables: vec![("Rates tried".to_owned(), rows(&self.tried))],
             words: self.remarks(),
@@ -125,7 +131,7 @@ mod tests {
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/BENCH.md"));
 
     fn report(borne: &[(f64, bool)], stopped: bool) -> SearchReport {
-        let mut search = Search::new(100.0);
+        let mut search = RateSearch::new(100.0);
         borne.iter().for_each(|(rate, borne)| search.note(*rate, *borne));
         let (asked, tried) = ramp().parts();
         SearchReport::new(asked, Duration::from_millis(20), &search, tried, stopped)

@@ -31,7 +31,7 @@ pub(super) struct Second {
 
 /// A request that ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
+pub(super) struct Completion {
     /// Since the beginning, as is `at`.
     pub(super) started: Duration,
     pub(super) at: Duration,
@@ -55,7 +55,7 @@ impl Series {
         Self { seconds: vec![Second::default()], current: histogram(), all: histogram() }
     }
 
-    pub(super) fn count(&mut self, ended: Ended) {
+    pub(super) fn count(&mut self, ended: Completion) {
         let second = index(ended.at);
         if second >= self.seconds.len() {
             self.reach(second);
@@ -113,9 +113,9 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    fn ended(started: u64, at: u64, answered: bool) -> Ended {
+    fn ended(started: u64, at: u64, answered: bool) -> Completion {
         let took = answered.then_some(ms(at - started));
-        Ended { started: ms(started), at: ms(at), bytes: 10, took }
+        Completion { started: ms(started), at: ms(at), bytes: 10, took }
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::args::{ENOUGH, Plan};
+use super::args::{ENOUGH, OpenLoopPlan};
 use super::client::Lack;
 use super::figures::{self, at, micros_or_dash, per_second, rate};
+use super::load_stats::StepStats;
 use super::schedule::Schedule;
-use super::tally::OfStep;
-use super::trial::Done;
+use super::trial::LoadResult;
 
 /// What came of a rate.
 #[derive(Clone, Debug, Serialize)]
@@ -33,17 +33,17 @@ pub(super) struct StepReport {
 
 impl StepReport {
     /// The steps of a ramp that was carried out as far as `schedule` says.
-    pub(super) fn of_ramp(done: &Done, schedule: &Schedule, rates: &[f64]) -> Vec<Self> {
+    pub(super) fn of_ramp(done: &LoadResult, schedule: &Schedule, rates: &[f64]) -> Vec<Self> {
         let Some(open) = &done.tally.open else { return Vec::new() };
         let warm_up = schedule.steps() - open.steps.len();
-        let one = |(place, (step, rate)): (usize, (&OfStep, &f64))| {
+        let one = |(place, (step, rate)): (usize, (&StepStats, &f64))| {
             Self::new(*rate, schedule.planned(warm_up + place), step, open.step)
         };
         open.steps.iter().zip(rates).enumerate().map(one).collect()
     }
 
     /// A search's rate, with what it came to.
-    pub(super) fn of_trial(done: &Done, trial: &Plan, connections: u64) -> Self {
+    pub(super) fn of_trial(done: &LoadResult, trial: &OpenLoopPlan, connections: u64) -> Self {
         let open = done.tally.open.as_ref().expect("a trial is an open loop");
         let planned = done.schedule.as_ref().map_or(0, |schedule| schedule.planned(trial.warm_up_steps()));
         let step = &open.steps[0];
@@ -56,7 +56,7 @@ impl StepReport {
         }
     }
 
-    fn new(rate_per_s: f64, planned: u64, step: &OfStep, lasted: Duration) -> Self {
+    fn new(rate_per_s: f64, planned: u64, step: &StepStats, lasted: Duration) -> Self {
         let answered = step.response.len();
         Self {
             rate_per_s,

@@ -8,13 +8,13 @@ use haul::config::Config;
 use haul::engine::{self, Engine, Handle, RunReport};
 use haul::model::{Sink, Source, Time};
 
-use super::args::Plan;
-use super::busy::Busiest;
-use super::load::Load;
-use super::paced::Paced;
+use super::args::OpenLoopPlan;
+use super::busy::BusiestThread;
+use super::closed_loop::ClosedLoopSource;
+use super::load_stats::{LoadStats, StatsSink};
+use super::open_loop::OpenLoopSource;
 use super::schedule::{BEGIN, Schedule};
-use super::tally::{Counting, Tally};
-use super::threads::Looking;
+use super::thread_sampler::ThreadSampler;
 use crate::shared::console::Console;
 use crate::shared::drive;
 use crate::shared::experiment::{Target, processor_time};
@@ -42,10 +42,10 @@ pub(super) struct Setup {
 }
 
 /// What came of a load.
-pub(super) struct Done {
-    pub(super) tally: Tally,
+pub(super) struct LoadResult {
+    pub(super) tally: LoadStats,
     pub(super) run: RunReport,
-    pub(super) spent: Spent,
+    pub(super) spent: ClientUsage,
     /// How far the plan of an open loop was carried out.
     pub(super) schedule: Option<Schedule>,
     /// As long load was made, the warm-up left out.
@@ -56,10 +56,10 @@ pub(super) struct Done {
 
 /// How the client's process fared.
 #[derive(Clone, Debug)]
-pub(super) struct Spent {
+pub(super) struct ClientUsage {
     pub(super) processor: Duration,
     /// Of its threads, while requests counted.
-    pub(super) busiest: Option<Busiest>,
+    pub(super) busiest: Option<BusiestThread>,
     pub(super) elapsed: Duration,
     /// Threads that fetched.
     pub(super) shards: usize,
@@ -69,7 +69,7 @@ pub(super) struct Spent {
 
 /// How a load ends that is not over by itself.
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct LoadDeadline {
     after: Duration,
     /// What requests in flight are given then. No new ones are started.
     grace: Duration,
@@ -87,22 +87,22 @@ impl Setup {
         lasts: Option<Duration>,
         warm_up: Duration,
         grace: Duration,
-    ) -> Result<Done, String> {
-        let end = lasts.map(|lasts| End { after: warm_up.saturating_add(lasts), grace });
-        let tally = Tally::new(warm_up).until(end.map(|end| Time::ZERO + end.after));
-        self.carry_out(Box::new(Load::new(self.targets.clone(), requests)), None, tally, warm_up, end)
+    ) -> Result<LoadResult, String> {
+        let end = lasts.map(|lasts| LoadDeadline { after: warm_up.saturating_add(lasts), grace });
+        let tally = LoadStats::new(warm_up).until(end.map(|end| Time::ZERO + end.after));
+        self.carry_out(Box::new(ClosedLoopSource::new(self.targets.clone(), requests)), None, tally, warm_up, end)
     }
 
     /// An open loop. What was due and has not ended `grace` after the plan's end is given up.
-    pub(super) fn open(&mut self, plan: &Plan, bound: Duration, grace: Duration) -> Result<Done, String> {
+    pub(super) fn open(&mut self, plan: &OpenLoopPlan, bound: Duration, grace: Duration) -> Result<LoadResult, String> {
         let schedule = Arc::new(Mutex::new(plan.schedule()));
-        let tally = Tally::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound)
+        let tally = LoadStats::open(plan.warm_up, plan.rates.len(), plan.step.unwrap_or(Duration::MAX), bound)
             .until(plan.lasts().map(|lasts| BEGIN + lasts));
         let end = plan.lasts().map(|lasts| {
             let after = BEGIN.since(Time::ZERO).saturating_add(lasts).saturating_add(grace);
-            End { after, grace: Duration::ZERO }
+            LoadDeadline { after, grace: Duration::ZERO }
         });
-        let source = Paced::new(self.targets.clone(), Arc::clone(&schedule));
+        let source = OpenLoopSource::new(self.targets.clone(), Arc::clone(&schedule));
         let mut done = self.carry_out(Box::new(source), Some(&schedule), tally, plan.warm_up, end)?;
         if let Some(page_run) = &mut done.page_run {
             page_run.notes.push(FROM_WHEN_DUE.to_owned());
@@ -119,17 +119,17 @@ impl Setup {
         &mut self,
         source: Box<dyn Source>,
         plan: Option<&Mutex<Schedule>>,
-        tally: Tally,
+        tally: LoadStats,
         warm_up: Duration,
-        end: Option<End>,
-    ) -> Result<Done, String> {
+        end: Option<LoadDeadline>,
+    ) -> Result<LoadResult, String> {
         let engine = Engine::new(self.config.clone()).map_err(|error| error.to_string())?;
         self.metrics.follow(&engine)?;
         *self.current.lock().expect("no holder of this lock panics") = Some(engine.handle());
         let time_is_up = end.map(|end| stop(end, engine.handle()));
         let looks = tally.looks();
         let tally = Arc::new(Mutex::new(tally));
-        let counting = Box::new(Counting(Arc::clone(&tally)));
+        let counting = Box::new(StatsSink(Arc::clone(&tally)));
         let since = Since::of(&*source);
         let (watch, sink): (_, Box<dyn Sink>) = if self.is_watched {
             let (watch, sink) = Watch::on(counting, warm_up, since);
@@ -138,11 +138,11 @@ impl Setup {
             (None, counting)
         };
         let sink = self.metrics.counting(since, sink);
-        let looking = Looking::at(engine.handle(), looks);
+        let looking = ThreadSampler::at(engine.handle(), looks);
         let before = processor_time();
         let ends = View::showing(self.view.as_ref(), &self.name, engine.handle(), (source, sink));
         let (mut run, _) = drive::watched(engine, ends, &self.console, self.show);
-        let spent = Spent {
+        let spent = ClientUsage {
             processor: processor_time() - before,
             busiest: looking.finish(),
             elapsed: run.totals.elapsed,
@@ -153,7 +153,7 @@ impl Setup {
         run.stopped &= !time_was_up;
         drive::tell_trouble(&run);
         let mut tally = tally.lock().expect("no holder of this lock panics");
-        let mut tally = std::mem::replace(&mut *tally, Tally::new(Duration::ZERO));
+        let mut tally = std::mem::replace(&mut *tally, LoadStats::new(Duration::ZERO));
         // A plan is carried out to the end of its time even if its last request has ended before.
         let is_planned = plan.is_some_and(|plan| !plan.lock().expect("no holder of this lock panics").is_used_up());
         let interrupted = run.stopped_after.filter(|_| run.stopped);
@@ -167,12 +167,12 @@ impl Setup {
             drained: tally.drained.requests,
             ..watch.over("haul bench", page::settings(&self.config), &run)
         });
-        Ok(Done { tally, run, spent, schedule: None, lasted, page_run })
+        Ok(LoadResult { tally, run, spent, schedule: None, lasted, page_run })
     }
 }
 
 /// Ends the run of `handle` in time, and says whether it has done so: not where it was being ended by then.
-fn stop(end: End, handle: Handle) -> Arc<AtomicBool> {
+fn stop(end: LoadDeadline, handle: Handle) -> Arc<AtomicBool> {
     let up = Arc::new(AtomicBool::new(false));
     let tell = Arc::clone(&up);
     std::thread::spawn(move || {

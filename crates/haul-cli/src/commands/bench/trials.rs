@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use haul::config::Rate;
 
-use super::args::Sought;
-use super::asked::Asked;
+use super::args::FindMaxPlan;
 use super::figures;
+use super::load_spec::LoadSpec;
 use super::search::SearchReport;
 use super::series::Second;
 use super::steps::StepReport;
-use super::trial::{Done, Setup};
+use super::trial::{LoadResult, Setup};
 use crate::shared::page::Run;
 
 /// What came of a search.
-pub(super) struct Found {
+pub(super) struct SearchResult {
     pub(super) report: SearchReport,
     /// The seconds of each rate tried, in order.
     pub(super) seconds: Vec<(f64, Vec<Second>)>,
@@ -26,7 +26,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A load can't begin.
-pub(super) fn find(setup: &mut Setup, asked: Asked, sought: &Sought) -> Result<Found, String> {
+pub(super) fn find(setup: &mut Setup, asked: LoadSpec, sought: &FindMaxPlan) -> Result<SearchResult, String> {
     let (mut search, bound) = (sought.search.clone(), sought.bound);
     let mut tried: Vec<StepReport> = Vec::new();
     let mut seconds = Vec::new();
@@ -52,11 +52,11 @@ pub(super) fn find(setup: &mut Setup, asked: Asked, sought: &Sought) -> Result<F
         seconds.push((rate.per_second(), done.tally.finish().0));
     }
     let report = SearchReport::new(asked, bound, &search, tried, stopped);
-    Ok(Found { report, seconds, shown })
+    Ok(SearchResult { report, seconds, shown })
 }
 
 /// Keeps what a page is to tell of this rate, in place of the one that it now stands for: the rates come closer and closer.
-fn show([borne, too_much]: &mut [Option<Run>; 2], done: &mut Done, rate: Rate, is_borne: bool) {
+fn show([borne, too_much]: &mut [Option<Run>; 2], done: &mut LoadResult, rate: Rate, is_borne: bool) {
     let (place, what) = if is_borne { (borne, "borne") } else { (too_much, "too much") };
     let name = format!("{}, {what}", figures::rate(rate.per_second()));
     *place = done.page_run.take().map(|page_run| Run { name, ..page_run });

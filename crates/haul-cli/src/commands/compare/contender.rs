@@ -5,10 +5,10 @@ use haul::model::Phase;
 use super::drive::{self, Task};
 use super::mode::Mode;
 use super::python::Runner;
-use super::report::{Figures, Measured, Way};
+use super::report::{Way, WayFigures, WayReport};
+use super::round_stats::RoundStats;
 use super::sample::Sample;
 use super::stop::Stop;
-use super::tally::Tally;
 use crate::shared::page::Run;
 
 /// Who fetches.
@@ -23,12 +23,12 @@ pub(super) enum Fetcher {
 pub(super) struct Contender {
     way: Way,
     fetcher: Fetcher,
-    tally: Tally,
+    tally: RoundStats,
 }
 
 impl Contender {
     pub(super) fn new(way: Way, fetcher: Fetcher) -> Self {
-        Self { way, fetcher, tally: Tally::new() }
+        Self { way, fetcher, tally: RoundStats::new() }
     }
 
     pub(super) const fn name(&self) -> &'static str {
@@ -77,12 +77,12 @@ impl Contender {
     }
 
     /// What came of it; `urls`: of the list.
-    pub(super) fn figures(&self, urls: usize) -> Figures {
+    pub(super) fn figures(&self, urls: usize) -> WayReport {
         let (missing, measured) = match &self.fetcher {
             Fetcher::Missing(why) => (Some(why.clone()), None),
-            _ => (None, Measured::of(&self.tally, urls)),
+            _ => (None, WayFigures::of(&self.tally, urls)),
         };
-        Figures { way: self.way.clone(), missing, measured }
+        WayReport { way: self.way.clone(), missing, measured }
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
     use http::Version;
 
     use super::*;
-    use crate::commands::compare::tally::tests::sample;
+    use crate::commands::compare::round_stats::tests::sample;
 
     #[test]
     fn what_is_not_http2_is_not_called_so() {

@@ -8,10 +8,10 @@ use haul::config::Config;
 use haul::engine::{Engine, Extensions, Handle, StartError};
 use haul::model::Time;
 
-use super::collect::{Collect, Results};
-use super::feed::{Feed, Shared};
+use super::list_source::{ListSource, SharedList};
 use super::mode::{Knobs, Mode};
-use super::sample::{Inside, Sample};
+use super::result_sink::{ResultSink, Results};
+use super::sample::{EngineSample, Sample};
 use super::stop::Stop;
 use super::stopwatch;
 use crate::shared::experiment::{Target, processor_time};
@@ -54,9 +54,9 @@ pub(super) fn watched(mode: Mode, task: &Task, stop: &Stop) -> Result<Run, Strin
 
 fn fetch_all(mode: Mode, task: &Task, stop: &Stop, watch: Option<&Watch>) -> Result<Sample, String> {
     let config = mode.config(&task.config, task.knobs, task.list.len());
-    let shared = Shared::new(Arc::clone(&task.list));
+    let shared = SharedList::new(Arc::clone(&task.list));
     let engine = |_| {
-        let feed = Feed::new(Arc::clone(&shared), mode.portion(task.knobs));
+        let feed = ListSource::new(Arc::clone(&shared), mode.portion(task.knobs));
         let mut extensions = Extensions::default();
         if let Some(hooks) = feed.hooks() {
             extensions.add_hooks(hooks);
@@ -77,15 +77,15 @@ fn fetch_all(mode: Mode, task: &Task, stop: &Stop, watch: Option<&Watch>) -> Res
     }
     let elapsed = results.last.unwrap_or(begin).saturating_duration_since(begin);
     let connections = handles.iter().map(|handle| handle.progress().connections_opened).sum();
-    Ok(Sample::of(Inside { connections, fetched: results.fetched }, elapsed, processor))
+    Ok(Sample::of(EngineSample { connections, fetched: results.fetched }, elapsed, processor))
 }
 
 /// Runs the engines, each on a thread, until all of them are done.
-fn fetch(mode: Mode, engines: Vec<(Engine, Feed)>, results: &Arc<Mutex<Results>>, watch: Option<&Watch>) {
+fn fetch(mode: Mode, engines: Vec<(Engine, ListSource)>, results: &Arc<Mutex<Results>>, watch: Option<&Watch>) {
     thread::scope(|scope| {
         for (engine, feed) in engines {
             let begin = Time::ZERO + engine.handle().progress().elapsed;
-            let sink = Box::new(Collect::new(Arc::clone(results), mode.order(), feed.places(), begin));
+            let sink = Box::new(ResultSink::new(Arc::clone(results), mode.order(), feed.places(), begin));
             let sink = match watch {
                 Some(watch) => watch.also(sink),
                 None => sink,
@@ -113,7 +113,7 @@ mod tests {
         Task { list: (0..20).map(target).collect(), config: Config::default(), knobs: knobs() }
     }
 
-    fn fetch_once(mode: Mode, task: &Task) -> (Inside, Duration) {
+    fn fetch_once(mode: Mode, task: &Task) -> (EngineSample, Duration) {
         let sample = once(mode, task, &Stop::default()).expect("good settings");
         assert!(sample.failures.is_empty() && sample.requests() == 20, "{sample:?}");
         (sample.inside.expect("known of haul's own modes"), sample.elapsed)

@@ -1,29 +1,29 @@
 //! `haul compare`: the same list of URLs through ways of fetching, side by side, and what makes the difference.
 //!
 //! `mode` says what the ways are, `drive` fetches once in one of them, `rounds` is the experiment, `stats` the method,
-//! `report` the answer as plain data and JSON, `text` the same for people. `python` brings the user's own interpreter in, `site`
-//! the built-in server.
+//! `report` the answer as plain data and JSON, `text` the same for people. `python` brings the user's own interpreter in,
+//! `server_process` the built-in server.
 //!
 //! Invariant: every mode runs on the same engine and does the same work; only settings differ, and the way in which the list
 //! is handed to it.
 
 mod args;
-mod collect;
 mod contender;
 mod drive;
 mod entrants;
-mod feed;
 mod list;
+mod list_source;
 mod mode;
 mod python;
 mod report;
+mod result_sink;
+mod round_stats;
 mod rounds;
 mod sample;
-mod site;
+mod server_process;
 mod stats;
 mod stop;
 mod stopwatch;
-mod tally;
 mod text;
 
 use std::collections::HashSet;
@@ -37,8 +37,8 @@ use haul::source::{Inputs, Urls};
 pub(super) use self::args::{CompareArgs, HELP};
 use self::drive::Task;
 use self::mode::Mode;
-use self::report::{List, Report};
-use self::site::Site;
+use self::report::{ComparisonReport, List};
+use self::server_process::ServerProcess;
 use self::stop::Stop;
 use crate::shared::console::{self, Console};
 use crate::shared::exit::Exit;
@@ -51,7 +51,7 @@ use crate::shared::{address_space, log, stdout};
 /// Compares, and tells.
 pub(super) fn run(args: CompareArgs) -> Exit {
     if args.serve {
-        return site::serve();
+        return server_process::serve();
     }
     log::start(args.quiet, args.log);
     let json = args.json;
@@ -69,14 +69,14 @@ pub(super) fn run(args: CompareArgs) -> Exit {
 }
 
 /// What came of it, and whether the page of `--report` could be written, if there was to be one.
-fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
+fn compare(args: CompareArgs) -> Result<(ComparisonReport, bool), String> {
     args.check()?;
     let world = World { stdin_is_terminal: io::stdin().is_terminal(), read: &|path| std::fs::read(path) };
     let CompareArgs { input, comparison, request, timeouts, network, tls, report, quiet, .. } = args;
     let inputs = input.inputs.clone();
     let modes = comparison.modes(network.http1);
     let built_in = input.urls.is_empty() && input.inputs.is_empty();
-    let site = built_in.then(Site::start).transpose()?;
+    let site = built_in.then(ServerProcess::start).transpose()?;
     let list = targets(input, site.as_ref(), comparison.max_urls(), &world)?;
     let trusted = site.as_ref().map(|site| site.trusted.path());
     let config = args::config(request, &timeouts, network, tls, trusted, &world)?;
@@ -89,7 +89,7 @@ fn compare(args: CompareArgs) -> Result<(Report, bool), String> {
     // The file comes last: a comparison that can't start must not empty it.
     let page = report.map(|path| ReportFile::open(&path, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let report = experiment(&mut contenders, &task, comparison.rounds(), comparison.seed(), &stop, &console);
-    let report = Report { list: about(&task.list, built_in), ..report }.compare();
+    let report = ComparisonReport { list: about(&task.list, built_in), ..report }.compare();
     let drawn = page.map(|page| {
         let runs: Vec<_> = contenders.iter().filter_map(|contender| contender.watched(&task, &stop)).collect();
         page.write(&format!("haul compare {}", page::shown(&report.list.url)), Some(&text::answer(&report)), &runs)
@@ -106,7 +106,7 @@ fn experiment(
     seed: u64,
     stop: &Stop,
     console: &Console,
-) -> Report {
+) -> ComparisonReport {
     let begin = stopwatch::now();
     let mut random = fastrand::Rng::with_seed(seed);
     let complete = rounds::run(contenders, task, rounds, &mut random, stop, |round, name| {
@@ -118,7 +118,7 @@ fn experiment(
     if let Some(line) = console.line() {
         line.finish_and_clear();
     }
-    Report {
+    ComparisonReport {
         version: env!("CARGO_PKG_VERSION"),
         list: List::default(),
         rounds: complete,
@@ -173,7 +173,12 @@ fn check_machine(modes: &[Mode], task: &Task) -> Result<(), String> {
 }
 
 /// The list: what was given, or the built-in server's.
-fn targets(args: InputArgs, site: Option<&Site>, most: usize, world: &World<'_>) -> Result<Vec<Target>, String> {
+fn targets(
+    args: InputArgs,
+    site: Option<&ServerProcess>,
+    most: usize,
+    world: &World<'_>,
+) -> Result<Vec<Target>, String> {
     if let Some(site) = site {
         return list::read(&mut Urls::new(list::built_in(site.tls_port)), usize::MAX);
     }

@@ -43,7 +43,7 @@ pub(super) struct Knobs {
 
 /// In which order a mode gives its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ResultOrder {
     /// As they complete.
     Completion,
     /// As their URLs stand in the list.
@@ -101,10 +101,10 @@ impl Mode {
     }
 
     /// The order of its results.
-    pub(super) const fn order(self) -> Order {
+    pub(super) const fn order(self) -> ResultOrder {
         match self {
-            Self::Gather | Self::Limited | Self::Batches => Order::List,
-            _ => Order::Completion,
+            Self::Gather | Self::Limited | Self::Batches => ResultOrder::List,
+            _ => ResultOrder::Completion,
         }
     }
 

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
-use super::stop::{End, Stop};
+use super::stop::{Stop, StopCallback};
 
 /// A way of fetching with a Python package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(super) struct PythonTask {
 
 /// What it is told besides.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ScriptInput<'a> {
     way: &'static str,
     #[serde(flatten)]
     task: &'a PythonTask,
@@ -105,7 +105,7 @@ enum Greeting {
 
 /// The line of a round.
 #[derive(Debug, Deserialize)]
-struct Figures {
+struct RoundFigures {
     elapsed_s: f64,
     cpu_s: f64,
     latencies_s: Vec<f64>,
@@ -141,7 +141,8 @@ impl Runner {
         let answers = BufReader::new(process.stdout.take().expect("it was piped"));
         let by = script.package().to_owned();
         let mut runner = Self { process, asks, answers, by };
-        let told = serde_json::to_string(&Told { way: script.name(), task }).expect("text and numbers can be written");
+        let told =
+            serde_json::to_string(&ScriptInput { way: script.name(), task }).expect("text and numbers can be written");
         match runner.ask(&told, stop).and_then(|line| serde_json::from_str(&line).map_err(io::Error::from)) {
             Ok(Greeting::Ready { version, python }) => {
                 runner.by = format!("{} {version}, Python {python}", script.package());
@@ -159,7 +160,7 @@ impl Runner {
     /// The script has ended, or says what can't be understood.
     pub(super) fn once(&mut self, stop: &Stop) -> Result<Sample, String> {
         let figures =
-            self.ask("", stop).and_then(|line| serde_json::from_str::<Figures>(&line).map_err(io::Error::from));
+            self.ask("", stop).and_then(|line| serde_json::from_str::<RoundFigures>(&line).map_err(io::Error::from));
         figures.map(Sample::from).map_err(|error| format!("the script ended early: {error}"))
     }
 
@@ -179,7 +180,7 @@ impl Runner {
 
     /// How to end it: the whole process group, because an interpreter may be a program that starts another. Not to be used when
     /// the process has been waited for: its number may be another's then.
-    fn kill(&self) -> End {
+    fn kill(&self) -> StopCallback {
         let group = Pid::from_raw(self.process.id().cast_signed());
         Box::new(move || {
             // It fails only where all of them have ended already.
@@ -196,8 +197,8 @@ impl Drop for Runner {
     }
 }
 
-impl From<Figures> for Sample {
-    fn from(figures: Figures) -> Self {
+impl From<RoundFigures> for Sample {
+    fn from(figures: RoundFigures) -> Self {
         let time = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         Self {
             elapsed: time(figures.elapsed_s),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::round_stats::RoundStats;
 use super::stats::{self, Estimate, Finding, Interval};
-use super::tally::Tally;
 use crate::shared::exit::Exit;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct ComparisonReport {
     pub(super) version: &'static str,
     pub(super) list: List,
     /// Complete rounds, without the warm-up.
@@ -25,8 +25,8 @@ pub(super) struct Report {
     pub(super) confidence: Option<f64>,
     pub(super) stopped: bool,
     /// In the order asked for; the first that has figures is what the others are held against.
-    pub(super) modes: Vec<Figures>,
-    pub(super) steps: Vec<Step>,
+    pub(super) modes: Vec<WayReport>,
+    pub(super) steps: Vec<SpeedComparison>,
 }
 
 /// What was fetched.
@@ -51,23 +51,23 @@ pub(super) struct Way {
 
 /// What a way of fetching came to.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Figures {
+pub(super) struct WayReport {
     #[serde(flatten)]
     pub(super) way: Way,
     /// Why there are no figures.
     pub(super) missing: Option<String>,
-    pub(super) measured: Option<Measured>,
+    pub(super) measured: Option<WayFigures>,
 }
 
 /// The figures of one way of fetching.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Measured {
+pub(super) struct WayFigures {
     /// Of each round.
     pub(super) rounds_s: Vec<f64>,
-    pub(super) time_s: Bounds,
+    pub(super) time_s: MedianInterval,
     pub(super) requests_per_s: f64,
     /// How many times as fast as the first; `None` if requests failed.
-    pub(super) speed_up: Option<Bounds>,
+    pub(super) speed_up: Option<MedianInterval>,
     /// Connections opened in a round.
     pub(super) connections: Option<f64>,
     pub(super) tls_handshakes: Option<f64>,
@@ -80,7 +80,7 @@ pub(super) struct Measured {
 
 /// A median with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Bounds {
+pub(super) struct MedianInterval {
     pub(super) median: f64,
     pub(super) low: Option<f64>,
     pub(super) high: Option<f64>,
@@ -109,7 +109,7 @@ pub(super) struct Phases {
 
 /// What one way has over another.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Step {
+pub(super) struct SpeedComparison {
     pub(super) from: &'static str,
     pub(super) to: &'static str,
     /// What is different.
@@ -141,10 +141,10 @@ const STEPS: [(&str, &str, &str, bool); 13] = [
     ("httpx", "gather", "haul instead of httpx", false),
 ];
 
-impl Report {
+impl ComparisonReport {
     /// How the command ends.
     pub(super) fn exit(&self) -> Exit {
-        let failed = |figures: &Figures| figures.measured.as_ref().is_some_and(|measured| measured.failed > 0);
+        let failed = |figures: &WayReport| figures.measured.as_ref().is_some_and(|measured| measured.failed > 0);
         match self.stopped {
             true => Exit::Interrupted,
             false if self.modes.iter().any(failed) => Exit::SomeFailed,
@@ -158,7 +158,7 @@ impl Report {
     }
 
     /// Those that can be held against each other: measured, and without a failure.
-    pub(super) fn sound(&self) -> impl Iterator<Item = (&'static str, &Measured)> {
+    pub(super) fn sound(&self) -> impl Iterator<Item = (&'static str, &WayFigures)> {
         self.modes
             .iter()
             .filter_map(|figures| Some((figures.way.name, figures.measured.as_ref()?)))
@@ -176,18 +176,19 @@ impl Report {
         let first = self.sound().next().map(|(_, measured)| measured.rounds_s.clone());
         for measured in self.modes.iter_mut().filter_map(|figures| figures.measured.as_mut()) {
             let first = first.as_ref().filter(|_| measured.failed == 0);
-            measured.speed_up = first.and_then(|first| stats::speed_up(first, &measured.rounds_s)).map(Bounds::from);
+            measured.speed_up =
+                first.and_then(|first| stats::speed_up(first, &measured.rounds_s)).map(MedianInterval::from);
         }
         let step = |(from, to, change, at_once)| {
-            let step = Step::new(from, to, change, self.find(from, to)?);
-            Some(Step { at_once, ..step })
+            let step = SpeedComparison::new(from, to, change, self.find(from, to)?);
+            Some(SpeedComparison { at_once, ..step })
         };
         self.steps = STEPS.into_iter().filter_map(step).collect();
         self
     }
 }
 
-impl Step {
+impl SpeedComparison {
     fn new(from: &'static str, to: &'static str, change: &'static str, finding: Finding) -> Self {
         let (finding, interval) = match finding {
             Finding::Faster(interval) => ("faster", Some(interval)),
@@ -207,9 +208,9 @@ impl Step {
     }
 }
 
-impl Measured {
+impl WayFigures {
     /// `urls`: of the list. `None`: there is no complete round.
-    pub(super) fn of(tally: &Tally, urls: usize) -> Option<Self> {
+    pub(super) fn of(tally: &RoundStats, urls: usize) -> Option<Self> {
         let time = stats::estimate(tally.rounds_s.iter().copied())?;
         let opened = tally.opened();
         let at = |quantile| tally.latency.value_at_quantile(quantile) as f64 / 1e3;
@@ -237,7 +238,7 @@ impl Measured {
     }
 }
 
-impl From<Estimate> for Bounds {
+impl From<Estimate> for MedianInterval {
     fn from(Estimate { median, interval }: Estimate) -> Self {
         let bound = |of: fn(Interval) -> f64| interval.map(of).map(rounded);
         Self { median: rounded(median), low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
@@ -255,23 +256,23 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::commands::compare::round_stats::tests::sample;
     use crate::commands::compare::sample::Sample;
-    use crate::commands::compare::tally::tests::sample;
     use crate::shared::exactly::{hold, recorded};
     use crate::shared::summary_json::tests::{first_column, paths};
 
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/COMPARE.md"));
 
     /// Of a way with these rounds in milliseconds, in each of which so many of ten requests failed.
-    fn figures(name: &'static str, rounds_ms: &[u64], failed: usize) -> Figures {
-        let mut tally = Tally::new();
+    fn figures(name: &'static str, rounds_ms: &[u64], failed: usize) -> WayReport {
+        let mut tally = RoundStats::new();
         rounds_ms.iter().for_each(|millis| tally.add(&sample(Duration::from_millis(*millis), failed)));
         let way = Way { name, about: "as its name says".to_owned(), by: "haul".to_owned() };
-        Figures { way, missing: None, measured: Measured::of(&tally, 10) }
+        WayReport { way, missing: None, measured: WayFigures::of(&tally, 10) }
     }
 
     /// Of these ways.
-    fn of(modes: Vec<Figures>, rounds: usize) -> Report {
+    fn of(modes: Vec<WayReport>, rounds: usize) -> ComparisonReport {
         let list = List { url: "http://a.test/".to_owned(), urls: 10, hosts: 1, built_in: false };
         let confidence = stats::confidence(rounds);
         let (seed, workers, limit, batch) = (1, 8, 5, 5);
@@ -279,13 +280,26 @@ pub(super) mod tests {
         let stopped = false;
         let steps = Vec::new();
         let rounds_asked = rounds;
-        Report { version, list, rounds, rounds_asked, seed, workers, limit, batch, confidence, stopped, modes, steps }
-            .compare()
+        ComparisonReport {
+            version,
+            list,
+            rounds,
+            rounds_asked,
+            seed,
+            workers,
+            limit,
+            batch,
+            confidence,
+            stopped,
+            modes,
+            steps,
+        }
+        .compare()
     }
 
     /// Six rounds: serial, five times as fast with threads, a little faster or not with kept connections, and two that can't
     /// be used.
-    pub(in crate::commands::compare) fn report() -> Report {
+    pub(in crate::commands::compare) fn report() -> ComparisonReport {
         let serial = [1000, 1010, 1005, 1000, 1020, 1000];
         let reuse = [1000, 1000, 1010, 1001, 1000, 1001];
         let threads = [200, 202, 201, 200, 204, 250];
@@ -295,7 +309,7 @@ pub(super) mod tests {
             figures("serial-reuse", &reuse, 0),
             figures("threads", &threads, 0),
             figures("gather", &[10; 6], 1),
-            Figures { missing, measured: None, ..figures("httpx", &[], 0) },
+            WayReport { missing, measured: None, ..figures("httpx", &[], 0) },
         ];
         of(modes, 6)
     }
@@ -304,8 +318,8 @@ pub(super) mod tests {
     fn speed_ups_are_against_the_first_that_did_not_fail() {
         let report = report();
         let speed_up = |mode: usize| report.modes[mode].measured.as_ref().and_then(|measured| measured.speed_up);
-        assert_eq!(speed_up(0), Some(Bounds { median: 1.0, low: Some(1.0), high: Some(1.0) }));
-        assert_eq!(speed_up(2), Some(Bounds { median: 5.0, low: Some(4.0), high: Some(5.0) }));
+        assert_eq!(speed_up(0), Some(MedianInterval { median: 1.0, low: Some(1.0), high: Some(1.0) }));
+        assert_eq!(speed_up(2), Some(MedianInterval { median: 5.0, low: Some(4.0), high: Some(5.0) }));
         assert_eq!(speed_up(3), None, "it failed");
         let failed_first = of(vec![figures("serial", &[5; 6], 1), figures("threads", &[9; 6], 0)], 6);
         let threads = failed_first.modes[1].measured.as_ref().and_then(|measured| measured.speed_up);
@@ -338,10 +352,10 @@ pub(super) mod tests {
 
     #[test]
     fn percentiles_are_within_a_thousandth_above_those_that_were_recorded() {
-        let (times, mut tally) = (recorded(), Tally::new());
+        let (times, mut tally) = (recorded(), RoundStats::new());
         let latencies = times.iter().map(|time| Duration::from_nanos(*time)).collect();
         tally.add(&Sample { latencies, ..Sample::default() });
-        let Latency { p50, p90, p99, max } = Measured::of(&tally, 5000).expect("a round").latency_us;
+        let Latency { p50, p90, p99, max } = WayFigures::of(&tally, 5000).expect("a round").latency_us;
         hold(&times, [(500, p50), (900, p90), (990, p99), (1000, max)]);
     }
 

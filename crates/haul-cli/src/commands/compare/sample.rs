@@ -18,21 +18,21 @@ pub(super) struct Sample {
     /// Requests that were not answered, by why.
     pub(super) failures: BTreeMap<String, u64>,
     /// What only haul can tell.
-    pub(super) inside: Option<Inside>,
+    pub(super) inside: Option<EngineSample>,
 }
 
 /// What is known of each request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inside {
+pub(super) struct EngineSample {
     /// Connections opened.
     pub(super) connections: u64,
     /// The requests in the order in which their results were given.
-    pub(super) fetched: Vec<Fetched>,
+    pub(super) fetched: Vec<RequestSample>,
 }
 
 /// One request, as it ended.
 #[derive(Clone, Debug)]
-pub(super) struct Fetched {
+pub(super) struct RequestSample {
     /// The URL's place in the list.
     pub(super) place: usize,
     /// From the round's start until the request had its turn.
@@ -40,14 +40,14 @@ pub(super) struct Fetched {
     /// From then to the end of its body, or its failure.
     pub(super) took: Duration,
     /// Where that time went.
-    pub(super) parts: Parts,
+    pub(super) parts: RequestTimings,
     /// The protocol of its response, or what went wrong.
     pub(super) answer: Result<Version, (Phase, FailureKind)>,
 }
 
 /// The parts of a request's time that are told apart. Zero: there was none, as on an open connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(super) struct RequestTimings {
     pub(super) dns: Duration,
     pub(super) connect: Duration,
     /// `None`: no handshake.
@@ -58,7 +58,7 @@ pub(super) struct Parts {
 
 impl Sample {
     /// Of a round of haul's own.
-    pub(super) fn of(inside: Inside, elapsed: Duration, processor: Duration) -> Self {
+    pub(super) fn of(inside: EngineSample, elapsed: Duration, processor: Duration) -> Self {
         let mut sample = Self { elapsed, processor, ..Self::default() };
         for fetched in &inside.fetched {
             match fetched.answer {
@@ -76,7 +76,7 @@ impl Sample {
     }
 }
 
-impl Inside {
+impl EngineSample {
     /// TLS handshakes that requests waited for.
     pub(super) fn handshakes(&self) -> u64 {
         self.fetched.iter().filter(|fetched| fetched.parts.tls.is_some()).count() as u64

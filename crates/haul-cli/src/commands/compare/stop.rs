@@ -12,16 +12,16 @@ use crate::shared::exit::Exit;
 use crate::shared::signals;
 
 /// How to end something.
-pub(super) type End = Box<dyn Fn() + Send>;
+pub(super) type StopCallback = Box<dyn Fn() + Send>;
 
 /// Whether the comparison has been asked to end, and what has to be ended then.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Arc<Inner>);
+pub(super) struct Stop(Arc<StopState>);
 
 #[derive(Default)]
-struct Inner {
+struct StopState {
     asked: AtomicBool,
-    under_way: Mutex<Vec<End>>,
+    under_way: Mutex<Vec<StopCallback>>,
 }
 
 impl Stop {
@@ -56,7 +56,7 @@ impl Stop {
     }
 
     /// Does `work`; `ends` are how to end it before its time.
-    pub(super) fn during<T>(&self, ends: Vec<End>, work: impl FnOnce() -> T) -> T {
+    pub(super) fn during<T>(&self, ends: Vec<StopCallback>, work: impl FnOnce() -> T) -> T {
         *self.under_way() = ends;
         if self.is_asked() {
             // Asked just before: nobody was there to be told.
@@ -67,7 +67,7 @@ impl Stop {
         done
     }
 
-    fn under_way(&self) -> std::sync::MutexGuard<'_, Vec<End>> {
+    fn under_way(&self) -> std::sync::MutexGuard<'_, Vec<StopCallback>> {
         self.0.under_way.lock().expect("no holder of this lock panics")
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn what_goes_on_is_ended_even_if_it_was_asked_for_just_before() {
         let ended = Arc::new(AtomicUsize::new(0));
-        let end = || -> Vec<End> {
+        let end = || -> Vec<StopCallback> {
             let ended = Arc::clone(&ended);
             vec![Box::new(move || {
                 ended.fetch_add(1, Ordering::SeqCst);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use super::list;
-use super::report::{Bounds, Figures, Measured, Report, Step};
+use super::report::{ComparisonReport, MedianInterval, SpeedComparison, WayFigures, WayReport};
 use super::stats::{FEWEST, Finding, Interval};
 use crate::shared::layout::wrap;
-use crate::shared::page::{Answer, shown};
+use crate::shared::page::{AnswerSection, shown};
 use crate::shared::times::clock;
 
 /// From how many columns on the tables say more.
@@ -18,7 +18,7 @@ const WIDE: usize = 100;
 const WHERE_TIME_WENT: &str = "Where a request's time went (mean), and its latency without the wait for a slot";
 
 /// The whole answer in so many columns, at least 80.
-pub(super) fn text(report: &Report, width: usize) -> String {
+pub(super) fn text(report: &ComparisonReport, width: usize) -> String {
     let mut page = String::new();
     wrap(&mut page, &heading(report, &report.list.url), 0);
     page.push('\n');
@@ -47,7 +47,7 @@ pub(super) fn text(report: &Report, width: usize) -> String {
 }
 
 /// `url`: the list's first, as it may be told.
-fn heading(report: &Report, url: &str) -> String {
+fn heading(report: &ComparisonReport, url: &str) -> String {
     let list = &report.list;
     let what = match list.built_in {
         true => list::about_built_in(),
@@ -71,8 +71,8 @@ fn heading(report: &Report, url: &str) -> String {
 }
 
 /// What comes before all else of a comparison that has not come to its end.
-fn cut_off(report: &Report) -> String {
-    let Report { stopped, rounds, rounds_asked, .. } = report;
+fn cut_off(report: &ComparisonReport) -> String {
+    let ComparisonReport { stopped, rounds, rounds_asked, .. } = report;
     let (complete, asked) = (HumanCount(*rounds as u64), some(*rounds_asked as u64, "round"));
     if *stopped { format!("Interrupted: {complete} of {asked} complete. ") } else { String::new() }
 }
@@ -82,7 +82,7 @@ fn some(count: u64, what: &str) -> String {
 }
 
 /// A column: its title, and its cell for a way that has figures.
-type Column = (&'static str, fn(&Measured) -> String);
+type Column = (&'static str, fn(&WayFigures) -> String);
 
 fn first_columns(wide: bool) -> Vec<Column> {
     let mut columns: Vec<Column> = vec![("time", |of| seconds(of.time_s.median))];
@@ -120,10 +120,10 @@ fn second_columns(wide: bool) -> Vec<Column> {
 }
 
 /// The table's lines: the first cell is the way's name.
-fn rows(report: &Report, columns: &[Column]) -> Vec<Vec<String>> {
+fn rows(report: &ComparisonReport, columns: &[Column]) -> Vec<Vec<String>> {
     let mut rows =
         vec![std::iter::once("").chain(columns.iter().map(|(title, _)| *title)).map(str::to_owned).collect()];
-    for Figures { way, measured, .. } in &report.modes {
+    for WayReport { way, measured, .. } in &report.modes {
         let mut row = vec![way.name.to_owned()];
         row.extend(columns.iter().map(|(_, cell)| measured.as_ref().map_or_else(none, cell)));
         rows.push(row);
@@ -152,8 +152,8 @@ fn none() -> String {
 }
 
 /// What the tables can't say: who is missing, and whose figures can't be used.
-fn remarks(report: &Report) -> Vec<String> {
-    let remark = |Figures { way, missing, measured }: &Figures| {
+fn remarks(report: &ComparisonReport) -> Vec<String> {
+    let remark = |WayReport { way, missing, measured }: &WayReport| {
         let failed = measured.as_ref().filter(|measured| measured.failed > 0);
         match (missing, failed) {
             (Some(why), _) => Some(format!("{}: no figures, {why}.", way.name)),
@@ -170,7 +170,7 @@ fn remarks(report: &Report) -> Vec<String> {
 }
 
 /// What the rounds show on the whole, and of each step. Nothing without rounds.
-fn verdict(report: &Report) -> Option<(String, Vec<String>)> {
+fn verdict(report: &ComparisonReport) -> Option<(String, Vec<String>)> {
     let told = match report.confidence {
         None => (format!("No verdict: that takes at least {FEWEST} rounds (--rounds {FEWEST})."), Vec::new()),
         Some(_) => (fastest(report), report.steps.iter().map(|step| step_text(report, step)).collect()),
@@ -179,9 +179,9 @@ fn verdict(report: &Report) -> Option<(String, Vec<String>)> {
 }
 
 /// The same answer for a page.
-pub(super) fn answer(report: &Report) -> Answer {
+pub(super) fn answer(report: &ComparisonReport) -> AnswerSection {
     let (verdict, steps) = verdict(report).unwrap_or_default();
-    Answer {
+    AnswerSection {
         // A page is passed on more often than a terminal's text.
         heading: heading(report, &shown(&report.list.url)),
         tables: vec![
@@ -194,7 +194,7 @@ pub(super) fn answer(report: &Report) -> Answer {
 }
 
 /// Who was fastest, and who can't be told from it.
-fn fastest(report: &Report) -> String {
+fn fastest(report: &ComparisonReport) -> String {
     let mut sound: Vec<_> = report.sound().collect();
     let Some((first, _)) = sound.first().copied() else {
         return "Nothing to compare: requests failed everywhere.".into();
@@ -219,8 +219,8 @@ fn fastest(report: &Report) -> String {
     text
 }
 
-fn step_text(report: &Report, step: &Step) -> String {
-    let Step { from, to, change, finding, low, high, .. } = step;
+fn step_text(report: &ComparisonReport, step: &SpeedComparison) -> String {
+    let SpeedComparison { from, to, change, finding, low, high, .. } = step;
     let found = match (*finding, low.zip(*high)) {
         ("faster", Some((low, high))) => format!("{} times as fast", range(Interval { low, high })),
         ("slower", Some((low, high))) => format!("takes {} times as long", range(Interval { low, high })),
@@ -230,7 +230,7 @@ fn step_text(report: &Report, step: &Step) -> String {
 }
 
 /// The largest change among the parts of a request's time, which is where a difference comes from.
-fn why(report: &Report, step: &Step) -> String {
+fn why(report: &ComparisonReport, step: &SpeedComparison) -> String {
     let phases = |name: &str| {
         let (_, measured) = report.sound().find(|(other, _)| *other == name)?;
         let phases = measured.phases_us?;
@@ -260,8 +260,8 @@ fn range(Interval { low, high }: Interval) -> String {
     if low == high { low } else { format!("{low}-{high}") }
 }
 
-fn speed_up(bounds: Bounds) -> String {
-    let Bounds { median, low, high } = bounds;
+fn speed_up(bounds: MedianInterval) -> String {
+    let MedianInterval { median, low, high } = bounds;
     match low.zip(high) {
         Some((low, high)) if (low - high).abs() > 0.0 => {
             format!("{} ({}-{})", factor(median), factor(low), factor(high))
@@ -270,7 +270,7 @@ fn speed_up(bounds: Bounds) -> String {
     }
 }
 
-fn interval_of_time(bounds: Bounds) -> String {
+fn interval_of_time(bounds: MedianInterval) -> String {
     match bounds.low.zip(bounds.high) {
         Some((low, high)) => format!("{}-{}", seconds(low), seconds(high)),
         None => none(),
@@ -367,7 +367,7 @@ serial-reuse  1.00s          10  1.00 (1.00-1.02)      7    5   10.0ms
     fn what_was_cut_off_says_so_first() {
         let whole = report();
         assert!(!text(&whole, 80).contains("Interrupted") && !answer(&whole).heading.contains("Interrupted"));
-        let cut = Report { stopped: true, rounds_asked: 11, ..whole };
+        let cut = ComparisonReport { stopped: true, rounds_asked: 11, ..whole };
         let first = "Interrupted: 6 of 11 rounds complete. 10 URLs, 1 host: http://a.test/ and";
         assert!(text(&cut, 80).starts_with(first), "{}", text(&cut, 80));
         assert!(answer(&cut).heading.starts_with(first), "the page's, too");

@@ -78,7 +78,7 @@ impl Kind {
 
 /// Where the hosts are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places {
+pub(super) struct HostAddresses {
     pub(super) plain: SocketAddr,
     pub(super) tls: SocketAddr,
     /// Where nobody listens.
@@ -86,7 +86,7 @@ pub(super) struct Places {
 }
 
 /// About `count` URLs and the kinds of their hosts.
-pub(super) fn urls(count: u64, places: Places) -> Vec<(Kind, String)> {
+pub(super) fn urls(count: u64, places: HostAddresses) -> Vec<(Kind, String)> {
     let mut list = Vec::new();
     for kind in Kind::ALL {
         let (scheme, port) = match kind {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_list_has_hundreds_of_hosts_and_about_the_count() {
         let place = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let places = Places { plain: place(1), tls: place(2), nobody: place(3) };
+        let places = HostAddresses { plain: place(1), tls: place(2), nobody: place(3) };
         for count in [0, 30_000, 100_000] {
             let list = urls(count, places);
             let urls: HashSet<_> = list.iter().map(|(_, url)| url).collect();

@@ -1,8 +1,8 @@
 //! `haul demo`: a run of tens of thousands of URLs over hundreds of hosts, without a network.
 
+mod kind_stats;
 mod list;
 mod story;
-mod tally;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,8 +21,8 @@ use haul::source::Urls;
 use haul_testserver::Origin;
 use tempfile::NamedTempFile;
 
-use self::list::Places;
-use self::tally::{Counting, Tally};
+use self::kind_stats::{CountingSink, StatsByKind};
+use self::list::HostAddresses;
 use crate::shared::console::{self, Console};
 use crate::shared::exit::Exit;
 use crate::shared::flags::values;
@@ -76,7 +76,7 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     address_space::check(0)?;
     let origin = Origin::start().map_err(|error| format!("can't start the demo's server: {error}"))?;
     let (nobody, closed) = closed_port().map_err(|error| format!("can't find a closed port: {error}"))?;
-    let places = Places { plain: origin.addr(), tls: origin.tls_addr(), nobody };
+    let places = HostAddresses { plain: origin.addr(), tls: origin.tls_addr(), nobody };
     let (kinds, urls): (Vec<_>, Vec<_>) =
         list::urls(args.urls.map_or(URLS, |count| count.get().into()), places).into_iter().unzip();
     let trusted = trusted_file(origin.ca_pem()).map_err(|error| format!("can't write the certificate: {error}"))?;
@@ -97,12 +97,12 @@ fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     let show = if io::stderr().is_terminal() { Show::Line } else { Show::Messages };
     let console = Console::new(show == Show::Line);
     signals::watch(engine.handle(), GRACE).map_err(|error| format!("can't catch signals: {error}"))?;
-    let sink = Counting { kinds, tally: Arc::clone(&tally), onward };
+    let sink = CountingSink { kinds, tally: Arc::clone(&tally), onward };
     let (report, bounds) = drive::watched(engine, (Box::new(Urls::new(urls)), Box::new(sink)), &console, show);
     drop(closed);
     console::tell(&summary::summary(&report, &bounds));
     drive::tell_trouble(&report);
-    let tally: Tally = std::mem::take(&mut *tally.lock().expect("no holder of this lock panics"));
+    let tally: StatsByKind = std::mem::take(&mut *tally.lock().expect("no holder of this lock panics"));
     console::tell(&format!("\n{}", story::story(&tally, &report.totals, per_host)));
     Ok(match (report.stopped, report.sink_error) {
         (_, Some(_)) => Exit::SomeFailed,

@@ -5,15 +5,15 @@ use std::time::Duration;
 use haul::engine::Snapshot;
 use indicatif::HumanCount;
 
+use super::kind_stats::{KindStats, StatsByKind};
 use super::list::Kind;
-use super::tally::{OfKind, Tally};
 use crate::shared::layout::wrap;
 use crate::shared::times::clock;
 use crate::shared::times::short;
 
 /// The demo's end: a table by kind of host, and what it shows. `per_host`: requests at once on a host.
-pub(super) fn story(tally: &Tally, totals: &Snapshot, per_host: u32) -> String {
-    let none = OfKind::default();
+pub(super) fn story(tally: &StatsByKind, totals: &Snapshot, per_host: u32) -> String {
+    let none = KindStats::default();
     let of = |kind| tally.get(&kind).unwrap_or(&none);
     let mut lines = vec!["What was seen, by kind of host:".to_owned(), String::new()];
     lines.push(format!("  {:<20}{:>5}{:>10}{:>10}{:>9}{:>9}", "", "hosts", "responses", "failed", "median", "done by"));
@@ -44,7 +44,7 @@ pub(super) fn story(tally: &Tally, totals: &Snapshot, per_host: u32) -> String {
 const NEXT: &str = "Next: haul get --help. Before a big run: haul plan and haul doctor. To try things on these hosts: haul \
                     origin. To see the records: haul demo -o FILE.";
 
-fn row(kind: Kind, seen: &OfKind) -> String {
+fn row(kind: Kind, seen: &KindStats) -> String {
     let or_none = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), short);
     format!(
         "  {:<20}{:>5}{:>10}{:>10}{:>9}{:>9}",
@@ -63,7 +63,7 @@ fn median(times: &[Duration]) -> Option<Duration> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-fn saved(tally: &Tally, elapsed: Duration) -> Option<String> {
+fn saved(tally: &StatsByKind, elapsed: Duration) -> Option<String> {
     let serial: Duration = tally.values().flat_map(|seen| &seen.times).sum();
     let times = serial.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
     (times >= 1.0).then(|| {
@@ -76,7 +76,7 @@ fn saved(tally: &Tally, elapsed: Duration) -> Option<String> {
     })
 }
 
-fn slow(slow: &OfKind, fast: &OfKind, per_host: u32) -> Option<String> {
+fn slow(slow: &KindStats, fast: &KindStats, per_host: u32) -> Option<String> {
     let (slow_end, fast_end) = (slow.ends.iter().max()?, fast.ends.iter().max()?);
     Some(format!(
         "The slow hosts were asked {per_host} at once each, no more (--per-host), and were done after {}. They held up \
@@ -86,7 +86,7 @@ fn slow(slow: &OfKind, fast: &OfKind, per_host: u32) -> Option<String> {
     ))
 }
 
-fn limited(seen: &OfKind) -> Option<String> {
+fn limited(seen: &KindStats) -> Option<String> {
     (seen.retries > 0).then(|| {
         format!(
             "The limited hosts answered 429 to {} requests. Each 429 held back its whole host for as long as it asked \
@@ -98,7 +98,7 @@ fn limited(seen: &OfKind) -> Option<String> {
     })
 }
 
-fn failing(seen: &OfKind) -> Option<String> {
+fn failing(seen: &KindStats) -> Option<String> {
     (seen.retries > 0).then(|| {
         format!(
             "The failing hosts cost {} retries: 503 and resets are tried again after a back-off with jitter. 500 is an \
@@ -109,7 +109,7 @@ fn failing(seen: &OfKind) -> Option<String> {
     })
 }
 
-fn partly(seen: &OfKind) -> Option<String> {
+fn partly(seen: &KindStats) -> Option<String> {
     (seen.server_errors > 0).then(|| {
         format!(
             "On some hosts one URL in ten always answers 503. They held up nobody: {} of {} URLs were fetched, and those that \
@@ -121,7 +121,7 @@ fn partly(seen: &OfKind) -> Option<String> {
     })
 }
 
-fn down(seen: &OfKind) -> Option<String> {
+fn down(seen: &KindStats) -> Option<String> {
     (seen.untried > 0).then(|| {
         format!(
             "The hosts that are down were given up after failing several times in a row (--dead-after): {} of their {} URLs \
@@ -149,21 +149,21 @@ fn connections(totals: &Snapshot) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn seen(responses: u64, failed: u64, millis: u64) -> OfKind {
+    fn seen(responses: u64, failed: u64, millis: u64) -> KindStats {
         let time = Duration::from_millis(millis);
         let times = vec![time; usize::try_from(responses).expect("small")];
-        OfKind { responses, failed, times, ends: vec![time * 10], ..OfKind::default() }
+        KindStats { responses, failed, times, ends: vec![time * 10], ..KindStats::default() }
     }
 
     #[test]
     fn the_story_is_that_of_the_figures_and_fits_80_columns() {
-        let tally = Tally::from([
+        let tally = StatsByKind::from([
             (Kind::Fast, seen(20_000, 0, 2)),
             (Kind::Slow, seen(1800, 0, 500)),
-            (Kind::Limited, OfKind { retries: 70, ..seen(900, 0, 3) }),
-            (Kind::Failing, OfKind { retries: 210, server_errors: 300, ..seen(2990, 10, 4) }),
-            (Kind::Partly, OfKind { retries: 240, server_errors: 120, ..seen(1200, 0, 4) }),
-            (Kind::Down, OfKind { untried: 285, ..seen(0, 300, 0) }),
+            (Kind::Limited, KindStats { retries: 70, ..seen(900, 0, 3) }),
+            (Kind::Failing, KindStats { retries: 210, server_errors: 300, ..seen(2990, 10, 4) }),
+            (Kind::Partly, KindStats { retries: 240, server_errors: 120, ..seen(1200, 0, 4) }),
+            (Kind::Down, KindStats { untried: 285, ..seen(0, 300, 0) }),
         ]);
         let totals = Snapshot {
             elapsed: Duration::from_secs(6),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_demo_that_was_stopped_at_once_says_little() {
-        let text = story(&Tally::new(), &Snapshot::default(), 8);
+        let text = story(&StatsByKind::new(), &Snapshot::default(), 8);
         assert!(!text.contains("\n- "), "{text}");
     }
 }

@@ -9,18 +9,18 @@ use haul_net::dns::Resolver;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use super::facts::Answer;
+use super::facts::NameServerAnswer;
 use crate::shared::setting_names::with_flags;
 
 /// Asks `server` for the addresses of `name`, and waits no longer than `patience`.
-pub(super) fn ask(server: SocketAddr, name: &str, patience: Duration) -> Answer {
+pub(super) fn ask(server: SocketAddr, name: &str, patience: Duration) -> NameServerAnswer {
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => LocalSet::new().block_on(&runtime, look_up(server, name, patience)),
-        Err(error) => Answer::None(format!("can't ask: {error}")),
+        Err(error) => NameServerAnswer::None(format!("can't ask: {error}")),
     }
 }
 
-async fn look_up(server: SocketAddr, name: &str, patience: Duration) -> Answer {
+async fn look_up(server: SocketAddr, name: &str, patience: Duration) -> NameServerAnswer {
     let config = Config {
         dns: DnsSettings { servers: vec![server], query_timeout: patience, ..DnsSettings::default() },
         timeouts: Timeouts { dns: patience, ..Timeouts::default() },
@@ -32,12 +32,12 @@ async fn look_up(server: SocketAddr, name: &str, patience: Duration) -> Answer {
     let took = begun.elapsed();
     let stats = resolver.stats();
     match result {
-        _ if stats.lookups == 0 => Answer::NotNeeded(name.to_owned()),
+        _ if stats.lookups == 0 => NameServerAnswer::NotNeeded(name.to_owned()),
         // That there is no such name is an answer.
         Err(failure) if !matches!(failure.kind, FailureKind::NameNotFound | FailureKind::NoAddress) => {
-            Answer::None(with_flags(&failure.message).into_owned())
+            NameServerAnswer::None(with_flags(&failure.message).into_owned())
         }
-        _ => Answer::After(took),
+        _ => NameServerAnswer::After(took),
     }
 }
 
@@ -56,7 +56,7 @@ mod tests {
     fn a_server_that_does_not_answer_is_told_with_its_address() {
         let nobody = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let nobody = nobody.local_addr().expect("bound");
-        let Answer::None(message) = ask(nobody, "a.example", Duration::from_millis(20)) else {
+        let NameServerAnswer::None(message) = ask(nobody, "a.example", Duration::from_millis(20)) else {
             panic!("nobody listens there")
         };
         assert!(message.contains(&nobody.to_string()), "{message}");
@@ -64,6 +64,6 @@ mod tests {
 
     #[test]
     fn a_name_that_needs_no_server_is_told() {
-        assert!(matches!(ask(([127, 0, 0, 1], 1).into(), "localhost", Duration::ZERO), Answer::NotNeeded(_)));
+        assert!(matches!(ask(([127, 0, 0, 1], 1).into(), "localhost", Duration::ZERO), NameServerAnswer::NotNeeded(_)));
     }
 }

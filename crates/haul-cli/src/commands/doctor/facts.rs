@@ -10,19 +10,19 @@ use haul_net::dial::TrustedRoots;
 
 /// Everything that is judged.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct MachineFacts {
     /// The limits of the run that is thought of.
     pub(super) limits: Limits,
     pub(super) descriptors: Option<Descriptors>,
     pub(super) ports: Option<Ports>,
     /// `Err`: why none is known.
     pub(super) name_servers: Result<Vec<NameServer>, String>,
-    pub(super) clock: Clock,
+    pub(super) clock: ClockReading,
     pub(super) roots: TrustedRoots,
     pub(super) memory: Option<Memory>,
     pub(super) cores: Cores,
     pub(super) conntrack: Option<Conntrack>,
-    pub(super) temporary: Temporary,
+    pub(super) temporary: TemporaryDirectory,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +46,12 @@ pub(super) struct Ports {
 pub(super) struct NameServer {
     pub(super) address: SocketAddr,
     /// `None`: it was not asked.
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<NameServerAnswer>,
 }
 
 /// How a name server answered.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(super) enum NameServerAnswer {
     /// After so long, whatever it said of the name.
     After(Duration),
     /// It was not asked, because the name needs no name server here.
@@ -61,7 +61,7 @@ pub(super) enum Answer {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct ClockReading {
     pub(super) now: SystemTime,
     /// When this program's file was written.
     pub(super) program: Option<SystemTime>,
@@ -92,7 +92,7 @@ pub(super) struct Conntrack {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Temporary {
+pub(super) struct TemporaryDirectory {
     pub(super) path: PathBuf,
     /// Free bytes; `Err`: why they can't be used.
     pub(super) free: Result<u64, String>,

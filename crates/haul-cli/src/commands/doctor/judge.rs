@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use haul_net::dial::TrustedRoots;
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::facts::{Answer, Clock, Conntrack, Cores, Descriptors, Facts, Memory, NameServer, Ports, Temporary};
+use super::facts::{
+    ClockReading, Conntrack, Cores, Descriptors, MachineFacts, Memory, NameServer, NameServerAnswer, Ports,
+    TemporaryDirectory,
+};
 use crate::shared::times::short;
 
 /// How well something is.
@@ -51,7 +54,7 @@ const WRITTEN: Duration = Duration::from_secs(1_767_225_600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// Judges everything that could be seen.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &MachineFacts) -> Vec<Finding> {
     let concurrency = u64::from(facts.limits.concurrency.get());
     let mut findings = Vec::new();
     findings.extend(facts.descriptors.map(|found| descriptors(found, concurrency)));
@@ -148,7 +151,7 @@ fn conntrack(found: Conntrack, concurrency: u64) -> Finding {
     }
 }
 
-fn name_servers(facts: &Facts) -> Vec<Finding> {
+fn name_servers(facts: &MachineFacts) -> Vec<Finding> {
     let another = || Some("haul get --dns-server ADDR, or fix /etc/resolv.conf".to_owned());
     let servers = match &facts.name_servers {
         Ok(servers) if !servers.is_empty() => servers,
@@ -163,7 +166,7 @@ fn name_servers(facts: &Facts) -> Vec<Finding> {
             }];
         }
     };
-    let works = |server: &NameServer| matches!(server.answer, Some(Answer::After(_)));
+    let works = |server: &NameServer| matches!(server.answer, Some(NameServerAnswer::After(_)));
     let any_works = servers.iter().any(works);
     let lookups = facts.descriptors.map_or(1, |found| found.budget.lookups as u64 * found.budget.shards as u64);
     let judged = servers.iter().map(|server| {
@@ -179,12 +182,12 @@ fn name_server(server: &NameServer, any_works: bool, lookups: u64) -> (Level, St
     let stub = if address.ip().is_loopback() { " (on this machine: all look-ups go through it)" } else { "" };
     match &server.answer {
         None => (Level::Ok, format!("{address}{stub}, not asked"), "whether it answers is not known".to_owned()),
-        Some(Answer::NotNeeded(name)) => (
+        Some(NameServerAnswer::NotNeeded(name)) => (
             Level::Ok,
             format!("{address}{stub}, not asked"),
             format!("'{name}' is known here without it; give another --name to ask for"),
         ),
-        Some(Answer::After(took)) => {
+        Some(NameServerAnswer::After(took)) => {
             let found = format!("{address}{stub} answered after {}", short(*took));
             let means = "a host's first request waits as long";
             if *took <= SLOW {
@@ -194,18 +197,18 @@ fn name_server(server: &NameServer, any_works: bool, lookups: u64) -> (Level, St
             let per_second = HumanCount(u64::try_from(per_second).unwrap_or(u64::MAX));
             (Level::Warning, found, format!("{means}, and a run gets to know at most {per_second} new hosts a second"))
         }
-        Some(Answer::None(what)) if any_works => (
+        Some(NameServerAnswer::None(what)) if any_works => (
             Level::Warning,
             what.clone(),
             format!("{address}{stub} is asked in turn with the others: its share of look-ups waits for a time-out"),
         ),
-        Some(Answer::None(what)) => {
+        Some(NameServerAnswer::None(what)) => {
             (Level::Problem, what.clone(), "names can't be looked up, so that their hosts fail in phase dns".to_owned())
         }
     }
 }
 
-fn clock(found: Clock) -> Finding {
+fn clock(found: ClockReading) -> Finding {
     let written = SystemTime::UNIX_EPOCH + WRITTEN;
     let program = found.program.filter(|time| *time > written).unwrap_or(written);
     let (level, means) = if found.now < written {
@@ -244,7 +247,7 @@ fn roots(found: TrustedRoots) -> Finding {
     Finding { check: "roots", level, found, means: means.to_owned(), fix }
 }
 
-fn memory(found: Memory, facts: &Facts) -> Finding {
+fn memory(found: Memory, facts: &MachineFacts) -> Finding {
     let limits = &facts.limits;
     let concurrency = u64::from(limits.concurrency.get());
     let needed = limits.window as u64 * PER_URL + concurrency * PER_REQUEST + limits.sink_backlog as u64;
@@ -292,7 +295,7 @@ fn cores(found: Cores) -> Finding {
     }
 }
 
-fn temporary(found: &Temporary) -> Finding {
+fn temporary(found: &TemporaryDirectory) -> Finding {
     let place = if found.in_memory { " (in memory)" } else { "" };
     let path = found.path.display();
     let (level, state) = match &found.free {
@@ -316,7 +319,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn server(answer: Option<Answer>) -> NameServer {
+    fn server(answer: Option<NameServerAnswer>) -> NameServer {
         NameServer { address: ([192, 0, 2, 53], 53).into(), answer }
     }
 
@@ -325,31 +328,31 @@ pub(super) mod tests {
     }
 
     /// A machine on which nothing is wrong.
-    pub(in crate::commands::doctor) fn healthy() -> Facts {
+    pub(in crate::commands::doctor) fn healthy() -> MachineFacts {
         let now = SystemTime::UNIX_EPOCH + WRITTEN + YEAR;
-        Facts {
+        MachineFacts {
             limits: Limits::default(),
             descriptors: Some(descriptors_of(18_848)),
             ports: Some(Ports { low: 32_768, high: 60_999, reuse: Some(2) }),
-            name_servers: Ok(vec![server(Some(Answer::After(Duration::from_millis(4))))]),
-            clock: Clock { now, program: Some(now - Duration::from_secs(5)) },
+            name_servers: Ok(vec![server(Some(NameServerAnswer::After(Duration::from_millis(4))))]),
+            clock: ClockReading { now, program: Some(now - Duration::from_secs(5)) },
             roots: TrustedRoots::Platform(140),
             memory: Some(Memory { available: 8 << 30, group: None }),
             cores: Cores { usable: 2, quota: None },
             conntrack: Some(Conntrack { used: 12, most: 262_144 }),
-            temporary: Temporary { path: "/tmp".into(), free: Ok(9 << 30), in_memory: false },
+            temporary: TemporaryDirectory { path: "/tmp".into(), free: Ok(9 << 30), in_memory: false },
         }
     }
 
     /// The findings of this check on a healthy machine after `change`.
-    fn after(check: &str, change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
+    fn after(check: &str, change: impl FnOnce(&mut MachineFacts)) -> Vec<Finding> {
         let mut facts = healthy();
         change(&mut facts);
         judge(&facts).into_iter().filter(|finding| finding.check == check).collect()
     }
 
     /// That the only finding of this check has this level, these words, and advice if it is needed.
-    fn check(check: &str, level: Level, words: &str, change: impl FnOnce(&mut Facts)) {
+    fn check(check: &str, level: Level, words: &str, change: impl FnOnce(&mut MachineFacts)) {
         let findings = after(check, change);
         let [finding] = &*findings else { panic!("{findings:?}") };
         let text = format!("{} {}", finding.found, finding.means);
@@ -374,12 +377,12 @@ pub(super) mod tests {
 
     #[test]
     fn descriptors_and_ports_are_judged_by_the_concurrency() {
-        let sockets = |count| move |facts: &mut Facts| facts.descriptors = Some(descriptors_of(count));
+        let sockets = |count| move |facts: &mut MachineFacts| facts.descriptors = Some(descriptors_of(count));
         check("descriptors", Level::Ok, "18,848 connections at once", |_| {});
         check("descriptors", Level::Ok, "1,024 connections", sockets(1024));
         check("descriptors", Level::Warning, "closed early", sockets(1023));
         check("descriptors", Level::Problem, "from 256 to 255", sockets(255));
-        let range = |low, high, reuse| move |facts: &mut Facts| facts.ports = Some(Ports { low, high, reuse });
+        let range = |low, high, reuse| move |facts: &mut MachineFacts| facts.ports = Some(Ports { low, high, reuse });
         check("ports", Level::Ok, "about 28,232 connections to one address and port", |_| {});
         check("ports", Level::Ok, "about 470 new ones a second", |_| {});
         check("ports", Level::Ok, "used again", range(32_768, 60_999, Some(1)));
@@ -389,7 +392,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_full_table_of_tracked_connections_is_a_problem() {
-        let table = |used, most| move |facts: &mut Facts| facts.conntrack = Some(Conntrack { used, most });
+        let table = |used, most| move |facts: &mut MachineFacts| facts.conntrack = Some(Conntrack { used, most });
         check("conntrack", Level::Ok, "about 2,184 new connections a second", |_| {});
         check("conntrack", Level::Warning, "12 of 4,096", table(12, 4096));
         check("conntrack", Level::Problem, "65,025 of 65,536", table(65_025, 65_536));
@@ -397,20 +400,25 @@ pub(super) mod tests {
 
     #[test]
     fn name_servers_are_judged_one_by_one() {
-        let answers = |answers: Vec<Option<Answer>>| {
-            move |facts: &mut Facts| facts.name_servers = Ok(answers.into_iter().map(server).collect())
+        let answers = |answers: Vec<Option<NameServerAnswer>>| {
+            move |facts: &mut MachineFacts| facts.name_servers = Ok(answers.into_iter().map(server).collect())
         };
-        let silent = || Some(Answer::None("no answer".to_owned()));
-        let quick = || Some(Answer::After(Duration::from_millis(1)));
+        let silent = || Some(NameServerAnswer::None("no answer".to_owned()));
+        let quick = || Some(NameServerAnswer::After(Duration::from_millis(1)));
         check("name server", Level::Ok, "answered after 1.00ms", answers(vec![quick()]));
         check(
             "name server",
             Level::Warning,
             "after 300ms",
-            answers(vec![Some(Answer::After(Duration::from_millis(300)))]),
+            answers(vec![Some(NameServerAnswer::After(Duration::from_millis(300)))]),
         );
         check("name server", Level::Ok, "not asked", answers(vec![None]));
-        check("name server", Level::Ok, "give another --name", answers(vec![Some(Answer::NotNeeded("x".into()))]));
+        check(
+            "name server",
+            Level::Ok,
+            "give another --name",
+            answers(vec![Some(NameServerAnswer::NotNeeded("x".into()))]),
+        );
         check("name server", Level::Problem, "phase dns", answers(vec![silent()]));
         check("name server", Level::Problem, "names none", answers(vec![]));
         check("name server", Level::Problem, "none: gone", |facts| facts.name_servers = Err("gone".into()));
@@ -424,7 +432,7 @@ pub(super) mod tests {
     #[test]
     fn a_clock_that_can_t_be_right_is_told() {
         let program = SystemTime::UNIX_EPOCH + WRITTEN + YEAR;
-        let at = |now, program| move |facts: &mut Facts| facts.clock = Clock { now, program };
+        let at = |now, program| move |facts: &mut MachineFacts| facts.clock = ClockReading { now, program };
         let second = Duration::from_secs(1);
         check("clock", Level::Problem, "1970-01-01T00:00:00Z", at(SystemTime::UNIX_EPOCH, None));
         check("clock", Level::Problem, "1970-01-01", at(SystemTime::UNIX_EPOCH - second, None));
@@ -439,8 +447,9 @@ pub(super) mod tests {
     fn roots_memory_cores_and_disk() {
         check("roots", Level::Ok, "147 bundled", |facts| facts.roots = TrustedRoots::Bundled(147));
         check("roots", Level::Warning, "untrusted", |facts| facts.roots = TrustedRoots::Platform(3));
-        let group =
-            |left: u64| move |facts: &mut Facts| facts.memory = Some(Memory { available: 8 << 30, group: Some(left) });
+        let group = |left: u64| {
+            move |facts: &mut MachineFacts| facts.memory = Some(Memory { available: 8 << 30, group: Some(left) })
+        };
         check("memory", Level::Ok, "8.00 GiB free a window full of 1,000,000 URLs", group(1 << 63));
         check("memory", Level::Warning, "512.00 MiB free, by a control group's limit", group(512 << 20));
         check("memory", Level::Problem, "take about 217.05 MiB", group(100 << 20));

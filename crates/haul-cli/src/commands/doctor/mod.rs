@@ -84,14 +84,14 @@ mod tests {
 
     /// The flags, on a command line of their own.
     #[derive(Parser)]
-    struct Line {
+    struct DoctorCommandLine {
         #[command(flatten)]
         _args: DoctorArgs,
     }
 
     #[test]
     fn the_defaults_named_in_the_help_are_true() {
-        let line = Line::command();
+        let line = DoctorCommandLine::command();
         let names = |flag: &str, default: &str| {
             let argument = line.get_arguments().find(|argument| argument.get_id() == flag).expect(flag);
             argument.get_help().expect("help").to_string().ends_with(&format!("[default: {default}]"))

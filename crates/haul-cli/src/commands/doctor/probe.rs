@@ -10,13 +10,15 @@ use haul::config::{Config, Limits};
 use haul::engine;
 use haul_net::{dial, dns};
 
-use super::facts::{Clock, Conntrack, Cores, Descriptors, Facts, Memory, NameServer, Ports, Temporary};
+use super::facts::{
+    ClockReading, Conntrack, Cores, Descriptors, MachineFacts, Memory, NameServer, Ports, TemporaryDirectory,
+};
 use super::parse;
 
 /// Finds out what can be seen without sending anything. `servers` replaces the system's name servers unless empty.
-pub(super) fn look(concurrency: NonZeroU32, servers: &[SocketAddr]) -> Facts {
+pub(super) fn look(concurrency: NonZeroU32, servers: &[SocketAddr]) -> MachineFacts {
     let config = Config { limits: Limits { concurrency, ..Limits::default() }, ..Config::default() };
-    Facts {
+    MachineFacts {
         descriptors: descriptors(&config),
         limits: config.limits,
         ports: ports(),
@@ -48,9 +50,9 @@ fn name_servers(given: &[SocketAddr]) -> Result<Vec<NameServer>, String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "whether the system's clock is right is what is asked here")]
-fn clock() -> Clock {
+fn clock() -> ClockReading {
     let program = std::env::current_exe().and_then(fs::metadata).and_then(|file| file.modified());
-    Clock { now: SystemTime::now(), program: program.ok() }
+    ClockReading { now: SystemTime::now(), program: program.ok() }
 }
 
 fn memory() -> Option<Memory> {
@@ -107,14 +109,14 @@ fn conntrack() -> Option<Conntrack> {
     })
 }
 
-fn temporary(path: PathBuf) -> Temporary {
+fn temporary(path: PathBuf) -> TemporaryDirectory {
     let free = match tempfile::tempfile_in(&path) {
         Ok(_) => nix::sys::statvfs::statvfs(&path)
             .map(|found| found.blocks_available().saturating_mul(found.fragment_size()))
             .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    Temporary { in_memory: is_in_memory(&path), path, free }
+    TemporaryDirectory { in_memory: is_in_memory(&path), path, free }
 }
 
 #[cfg(target_os = "linux")]

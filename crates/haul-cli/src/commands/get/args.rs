@@ -79,13 +79,13 @@ pub(super) struct OutputArgs {
     pub(super) output: Option<PathBuf>,
     /// Order of records, completion or input [default: completion]
     #[arg(long, value_name = "ORDER", hide_possible_values = true)]
-    pub(super) order: Option<Order>,
+    pub(super) order: Option<RecordOrder>,
     /// Add the response headers to records
     #[arg(long)]
     pub(super) headers: bool,
     /// Add the decoded body to records, in the form text or base64
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<BodyEncoding>,
     /// Add the SHA-256 of the decoded body to records
     #[arg(long)]
     pub(super) digest: bool,
@@ -99,7 +99,7 @@ pub(super) struct OutputArgs {
 
 /// The order of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Order {
+pub(super) enum RecordOrder {
     Completion,
     Input,
 }
@@ -113,7 +113,7 @@ pub(super) enum SaveAs {
 
 /// The form of bodies in records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Body {
+pub(super) enum BodyEncoding {
     Text,
     Base64,
 }

@@ -10,9 +10,9 @@ use haul::model::Sink;
 use haul::sink::{InputOrder, Ndjson};
 use haul::source::Input;
 
-use crate::shared::console::Shown;
+use crate::shared::console::TerminalWriter;
 
-use super::args::Order;
+use super::args::RecordOrder;
 use super::plan::Output;
 
 /// Bytes of records that `--order input` holds in memory before it uses temporary files, and the part of a memory budget
@@ -32,10 +32,10 @@ pub(super) fn open(output: Output, inputs: &[Input], budget: Option<u64>) -> io:
     let part = budget.and_then(|budget| usize::try_from(budget / PART_OF_BUDGET).ok());
     let held = part.map_or(HELD_IN_MEMORY, |part| part.min(HELD_IN_MEMORY));
     Ok(match (output.order, file.is_terminal()) {
-        (Order::Completion, false) => Box::new(Ndjson::new(file, name, output.fields)),
-        (Order::Completion, true) => Box::new(Ndjson::new(Shown(file), name, output.fields)),
-        (Order::Input, false) => Box::new(InputOrder::new(file, name, output.fields, held)),
-        (Order::Input, true) => Box::new(InputOrder::new(Shown(file), name, output.fields, held)),
+        (RecordOrder::Completion, false) => Box::new(Ndjson::new(file, name, output.fields)),
+        (RecordOrder::Completion, true) => Box::new(Ndjson::new(TerminalWriter(file), name, output.fields)),
+        (RecordOrder::Input, false) => Box::new(InputOrder::new(file, name, output.fields, held)),
+        (RecordOrder::Input, true) => Box::new(InputOrder::new(TerminalWriter(file), name, output.fields, held)),
     })
 }
 

@@ -13,11 +13,11 @@ use haul::sink::{BodyForm, RecordFields};
 use haul::source::{Input, InputSettings, basic_authorization};
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::shared::flags::{Planned, World, checked, data, names, set, to_usize};
+use crate::shared::flags::{PlanResult, World, checked, data, names, set, to_usize};
 use crate::shared::log::LogArgs;
 use crate::shared::setting_names::flag;
 
-use super::args::{Body, BodyArgs, GetArgs, Order, OutputArgs, RequestArgs, SaveAs, SummaryForm};
+use super::args::{BodyArgs, BodyEncoding, GetArgs, OutputArgs, RecordOrder, RequestArgs, SaveAs, SummaryForm};
 
 /// A run, as it will be done.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Plan {
 pub(super) struct Output {
     /// `None`: standard output.
     pub(super) file: Option<PathBuf>,
-    pub(super) order: Order,
+    pub(super) order: RecordOrder,
     pub(super) fields: RecordFields,
     /// Where bodies are saved, and how they are named.
     pub(super) save: Option<(PathBuf, Naming)>,
@@ -55,7 +55,7 @@ const EXAMPLE: &str = "haul get https://example.com/ or: haul get -i urls.txt";
 ///
 /// # Errors
 /// They contradict each other, a file they name can't be read, or there is nothing to fetch.
-pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
+pub(super) fn plan(args: GetArgs, world: &World<'_>) -> PlanResult<Plan> {
     check(&args)?;
     let max_line = args.input.max_line;
     let body_method = args.request.method.is_none().then_some(Method::POST);
@@ -92,7 +92,7 @@ pub(super) fn plan(args: GetArgs, world: &World<'_>) -> Planned<Plan> {
 }
 
 /// Pairs of flags that can't both be meant, and what to do about it.
-fn check(args: &GetArgs) -> Planned<()> {
+fn check(args: &GetArgs) -> PlanResult<()> {
     let GetArgs { output, request, network, tls, retries, run, .. } = args;
     let sends = |name| request.header.iter().any(|(sent, _)| sent == name);
     let has_authorization = request.user.is_some() || request.bearer.is_some();
@@ -137,8 +137,8 @@ fn check(args: &GetArgs) -> Planned<()> {
 
 fn output(args: OutputArgs) -> Output {
     let body = args.body.map(|body| match body {
-        Body::Text => BodyForm::Text,
-        Body::Base64 => BodyForm::Base64,
+        BodyEncoding::Text => BodyForm::Text,
+        BodyEncoding::Base64 => BodyForm::Base64,
     });
     let naming = match args.save_as {
         Some(SaveAs::Content) => Naming::Content,
@@ -146,7 +146,7 @@ fn output(args: OutputArgs) -> Output {
     };
     Output {
         file: args.output.filter(|path| path != Path::new("-")),
-        order: args.order.unwrap_or(Order::Completion),
+        order: args.order.unwrap_or(RecordOrder::Completion),
         fields: RecordFields {
             headers: args.headers,
             body,
@@ -158,7 +158,7 @@ fn output(args: OutputArgs) -> Output {
     }
 }
 
-fn request(args: RequestArgs, world: &World<'_>) -> Planned<RequestSettings> {
+fn request(args: RequestArgs, world: &World<'_>) -> PlanResult<RequestSettings> {
     let mut headers = HeaderMap::new();
     for (name, value) in args.header {
         headers.append(name, value);
@@ -194,15 +194,15 @@ fn request(args: RequestArgs, world: &World<'_>) -> Planned<RequestSettings> {
 }
 
 /// The authorization of `USER:PASSWORD`.
-fn basic(text: &str) -> Planned<HeaderValue> {
+fn basic(text: &str) -> PlanResult<HeaderValue> {
     let (user, password) =
         text.split_once(':').ok_or("--user needs a password: write USER:PASSWORD, or USER: for an empty one")?;
     Ok(basic_authorization(user.as_bytes(), password.as_bytes()))
 }
 
 /// The parts of a form, joined.
-fn form(parts: &[String], world: &World<'_>) -> Planned<Vec<u8>> {
-    let parts: Planned<Vec<Vec<u8>>> = parts.iter().map(|part| data("--data", part, world)).collect();
+fn form(parts: &[String], world: &World<'_>) -> PlanResult<Vec<u8>> {
+    let parts: PlanResult<Vec<Vec<u8>>> = parts.iter().map(|part| data("--data", part, world)).collect();
     Ok(parts?.join(&b'&'))
 }
 
@@ -211,7 +211,7 @@ fn bodies(args: &BodyArgs, output: &OutputArgs) -> BodySettings {
     let mut bodies = BodySettings {
         decode: !args.raw,
         keep: output.body.is_some(),
-        keep_headers: output.headers || output.body == Some(Body::Text),
+        keep_headers: output.headers || output.body == Some(BodyEncoding::Text),
         digest: output.digest,
         ..BodySettings::default()
     };
@@ -238,7 +238,7 @@ mod tests {
 
     #[derive(Parser)]
     #[command(name = "get")]
-    struct Asked {
+    struct GetCommandLine {
         #[command(flatten)]
         get: GetArgs,
     }
@@ -256,11 +256,11 @@ mod tests {
     };
 
     fn get<'a>(words: impl Iterator<Item = &'a str>) -> GetArgs {
-        Asked::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).get
+        GetCommandLine::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).get
     }
 
     /// The plan for `haul get` with these arguments, divided by spaces.
-    fn planned(arguments: &str) -> Planned<Plan> {
+    fn planned(arguments: &str) -> PlanResult<Plan> {
         let words = ["get"].into_iter().chain(arguments.split_whitespace());
         plan(get(words), &WORLD)
     }
@@ -271,7 +271,7 @@ mod tests {
 
     /// The flags whose help names a default that can be written, with that default.
     fn defaults() -> Vec<(String, String)> {
-        let get = Asked::command();
+        let get = GetCommandLine::command();
         let flags = get.get_arguments().filter_map(|argument| {
             let help = argument.get_help()?.to_string();
             let default = help.split_once("[default: ")?.1.strip_suffix(']')?.to_owned();
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_setting_that_a_message_names_is_a_flag() {
-        let get = Asked::command();
+        let get = GetCommandLine::command();
         let flags: Vec<_> = get.get_arguments().filter_map(|argument| argument.get_long()).collect();
         for setting in Setting::ALL {
             let (name, message) = (flag(*setting), format!("raise `{setting}`"));
@@ -435,7 +435,7 @@ mod tests {
         let plan = planned("u --headers --body text --digest --order input -o out --grace 3 -vv").expect("good");
         let fields = &plan.output.fields;
         assert_eq!((fields.headers, fields.body, fields.digest), (true, Some(BodyForm::Text), true));
-        assert_eq!((plan.output.order, plan.output.file), (Order::Input, Some("out".into())));
+        assert_eq!((plan.output.order, plan.output.file), (RecordOrder::Input, Some("out".into())));
         assert_eq!((plan.grace.as_secs(), plan.log.verbose, plan.quiet), (3, 2, false));
         let summary = |arguments: &str| planned(&format!("u {arguments}")).expect("good").summary;
         assert_eq!((summary(""), summary("-q")), (SummaryForm::Text, SummaryForm::None));

@@ -14,7 +14,7 @@ use haul::source::{Input, Inputs};
 use crate::shared::console::{self, Console};
 use crate::shared::exit::Exit;
 use crate::shared::metrics::Metrics;
-use crate::shared::page::{self, Facts, ReportFile, Watch};
+use crate::shared::page::{self, NamedValues, ReportFile, Watch};
 use crate::shared::progress::Show;
 use crate::shared::since::Since;
 use crate::shared::view::{self, Subject, View};
@@ -25,13 +25,13 @@ use super::output;
 use super::plan::Plan;
 
 /// A run that has everything it needs.
-struct Ready {
+struct PreparedRun {
     engine: Engine,
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
     /// Where bodies are saved, and whether that has failed.
     save: Option<(Arc<SaveBodies>, Arc<AtomicBool>)>,
-    report: Option<Told>,
+    report: Option<PendingReport>,
     console: Console,
     show: Show,
     view: Option<View>,
@@ -40,10 +40,10 @@ struct Ready {
 }
 
 /// What makes the report: its file, what watches the run for it, and the run's settings.
-struct Told {
+struct PendingReport {
     file: ReportFile,
     watch: Watch,
-    settings: Facts,
+    settings: NamedValues,
 }
 
 /// Carries `plan` out, and tells on standard error how it went.
@@ -61,7 +61,7 @@ pub(super) fn run(plan: Plan) -> Exit {
 
 /// Opens and checks everything before the first request. The output comes last: a run that can't start must not
 /// empty a file.
-fn prepare(plan: Plan) -> Result<Ready, String> {
+fn prepare(plan: Plan) -> Result<PreparedRun, String> {
     let save = plan.output.save.as_ref().map(|(directory, naming)| SaveBodies::into(directory, *naming).map(Arc::new));
     let save = save.transpose().map_err(|error| error.to_string())?;
     let mut extensions = Extensions::default();
@@ -94,7 +94,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
     let (report, sink) = match report {
         Some(file) => {
             let (watch, sink) = Watch::on(sink, Duration::ZERO, Since::of(&source));
-            (Some(Told { file, watch, settings }), sink)
+            (Some(PendingReport { file, watch, settings }), sink)
         }
         None => (None, sink),
     };
@@ -104,7 +104,7 @@ fn prepare(plan: Plan) -> Result<Ready, String> {
         let failed = stop_on_failure(&save, engine.handle());
         (save, failed)
     });
-    Ok(Ready { engine, source: Box::new(source), sink, save, report, console, show, view, metrics })
+    Ok(PreparedRun { engine, source: Box::new(source), sink, save, report, console, show, view, metrics })
 }
 
 /// The file of the report, which must be none of the run's others.
@@ -133,8 +133,8 @@ fn stop_on_failure(save: &SaveBodies, handle: Handle) -> Arc<AtomicBool> {
 /// What requests in flight are given to end once a body could not be saved.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-fn finish(ready: Ready, form: SummaryForm) -> Exit {
-    let Ready { engine, source, sink, save, report: told, console, show, view, metrics } = ready;
+fn finish(ready: PreparedRun, form: SummaryForm) -> Exit {
+    let PreparedRun { engine, source, sink, save, report: told, console, show, view, metrics } = ready;
     let ends = View::showing(view.as_ref(), "", engine.handle(), (source, sink));
     let (report, bounds) = drive::watched(engine, ends, &console, show);
     drop(view);
@@ -155,7 +155,7 @@ fn finish(ready: Ready, form: SummaryForm) -> Exit {
     if not_saved || not_told { Exit::SomeFailed } else { Exit::of(&report) }
 }
 
-impl Told {
+impl PendingReport {
     /// Writes the report, and says whether that went well.
     fn tell(self, report: &RunReport) -> bool {
         let Self { file, watch, settings } = self;

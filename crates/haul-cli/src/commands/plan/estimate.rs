@@ -11,12 +11,12 @@ use haul::model::WebUrl;
 use haul::sched::bound::{Bound, Cause, Load, Shared};
 
 use super::change::{self, Changes};
+use super::input_stats::{InputHost, InputStats};
 use super::service::{Basis, ServiceTimes};
-use super::tally::{Host, Tally};
 
 /// What is known of a run before it begins.
 pub(super) struct Estimate<'a> {
-    pub(super) tally: &'a Tally,
+    pub(super) tally: &'a InputStats,
     pub(super) limits: Limits,
     pub(super) basis: Basis,
     /// How many hosts were measured by how many records.
@@ -45,7 +45,7 @@ pub(super) struct Row {
 
 /// The input under one set of limits.
 struct Loads<'a> {
-    tally: &'a Tally,
+    tally: &'a InputStats,
     /// Service times, by host.
     services: Vec<Duration>,
     /// Each host's own rule.
@@ -99,7 +99,7 @@ impl<'a> Estimate<'a> {
     /// # Errors
     /// A rule's pattern can't be used.
     pub(super) fn new(
-        tally: &'a Tally,
+        tally: &'a InputStats,
         times: &ServiceTimes,
         basis: Basis,
         limits: Limits,
@@ -109,7 +109,7 @@ impl<'a> Estimate<'a> {
         let hosts_measured = measured.iter().flatten().count() as u64;
         let services = measured.into_iter().map(|time| time.unwrap_or_else(|| basis.time())).collect();
         let matcher = Rules::new(limits.rules.clone())?;
-        let rule_of = |host: &Host| matcher.of(&WebUrl::parse(&host.origin).ok()?.0);
+        let rule_of = |host: &InputHost| matcher.of(&WebUrl::parse(&host.origin).ok()?.0);
         let loads = Loads { tally, services, rules: tally.hosts.iter().map(rule_of).collect() };
         let bound = loads.bound(&limits);
         let places = loads.by_need(&limits);
@@ -156,18 +156,18 @@ impl<'a> Estimate<'a> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::input_stats::tests::tally_of;
     use super::super::service::tests::times_of;
-    use super::super::tally::tests::tally_of;
     use super::*;
 
     /// 1,000 URLs on one host, two on each of a hundred others that are two a site, and 4 bad lines.
-    pub(in crate::commands::plan) fn skewed() -> Tally {
+    pub(in crate::commands::plan) fn skewed() -> InputStats {
         let shop = (0..1000).map(|n| format!("https://shop.example/{n}"));
         let others = (0..200).map(|n| format!("https://h{}.s{}.example/{n}", n % 100 + 1, n % 50 + 1));
         tally_of(shop.chain(others).chain((0..4).map(|n| format!("bad/{n}"))))
     }
 
-    pub(in crate::commands::plan) fn estimate_of(tally: &Tally, limits: Limits) -> Estimate<'_> {
+    pub(in crate::commands::plan) fn estimate_of(tally: &InputStats, limits: Limits) -> Estimate<'_> {
         let times = ServiceTimes::default();
         Estimate::new(tally, &times, times.basis(None, Duration::from_millis(200)), limits, 3).expect("good patterns")
     }

@@ -1,15 +1,15 @@
 //! `haul plan`: how long a run must take at least, why, and what would help. It fetches nothing.
 //!
-//! `tally` counts the input, `service` says how long a request takes, `estimate` puts them together under the limits,
+//! `input_stats` counts the input, `service` says how long a request takes, `estimate` puts them together under the limits,
 //! `change` tries other limits, `text` and `json` tell. Only this file and `service::read` touch the world.
 //!
 //! Memory is held per host, never per URL.
 
 mod change;
 mod estimate;
+mod input_stats;
 mod json;
 mod service;
-mod tally;
 mod text;
 
 use std::fs::File;
@@ -26,8 +26,8 @@ use crate::shared::exit::Exit;
 use crate::shared::flags::{LimitArgs, RetryArgs, World, checked, values};
 use crate::shared::{console, stdout};
 use estimate::Estimate;
+use input_stats::InputStats;
 use service::ServiceTimes;
-use tally::Tally;
 
 pub(super) const HELP: &str = "\
 The bound is the longest of: any host's requests at --per-host and its delay,
@@ -114,8 +114,8 @@ fn answer(args: &PlanArgs) -> Result<String, String> {
 }
 
 /// Counts everything `source` has, a batch at a time.
-fn read(mut source: Inputs) -> Result<Tally, String> {
-    let (mut tally, mut entries) = (Tally::default(), Vec::new());
+fn read(mut source: Inputs) -> Result<InputStats, String> {
+    let (mut tally, mut entries) = (InputStats::default(), Vec::new());
     loop {
         let more = source.read(1024, Time::ZERO, &mut entries);
         entries.drain(..).for_each(|entry| tally.add(entry));
@@ -164,13 +164,13 @@ mod tests {
 
     /// The flags, on a command line of their own.
     #[derive(Parser)]
-    struct Line {
+    struct PlanCommandLine {
         #[command(flatten)]
         args: PlanArgs,
     }
 
     fn inputs_of(arguments: &str, stdin_is_terminal: bool) -> Result<Vec<Input>, String> {
-        let line = Line::parse_from(["plan"].into_iter().chain(arguments.split_whitespace()));
+        let line = PlanCommandLine::parse_from(["plan"].into_iter().chain(arguments.split_whitespace()));
         inputs(&line.args, stdin_is_terminal)
     }
 
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_defaults_named_in_the_help_are_true() {
-        let line = <Line as clap::CommandFactory>::command();
+        let line = <PlanCommandLine as clap::CommandFactory>::command();
         let default = |flag: &str| {
             let help = line.get_arguments().find(|argument| argument.get_id() == flag).expect(flag).get_help();
             help.expect("help")

@@ -42,7 +42,8 @@ impl Basis {
 
 /// The fields of a record that matter here.
 #[derive(Deserialize)]
-struct Record {
+#[serde(expecting = "struct Record")]
+struct RecordTimes {
     final_url: Option<String>,
     timings_us: Timings,
 }
@@ -83,7 +84,7 @@ impl ServiceTimes {
         }
     }
 
-    fn add(&mut self, record: &Record) {
+    fn add(&mut self, record: &RecordTimes) {
         let url = record.final_url.as_deref().and_then(|url| WebUrl::parse(url).ok());
         let (Some((url, _)), Some(micros)) = (url, record.timings_us.total) else { return };
         self.all.add(micros);

@@ -302,9 +302,9 @@ mod tests {
     use haul::config::{Limits, Rate};
 
     use super::super::estimate::tests::{estimate_of, skewed};
+    use super::super::input_stats::tests::tally_of;
     use super::super::service::ServiceTimes;
     use super::super::service::tests::times_of;
-    use super::super::tally::tests::tally_of;
     use super::*;
 
     #[test]

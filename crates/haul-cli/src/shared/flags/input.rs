@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use haul::source::Input;
 
-use super::{Planned, World, values};
+use super::{PlanResult, World, values};
 
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
@@ -26,7 +26,7 @@ impl InputArgs {
     ///
     /// # Errors
     /// Standard input is named twice, or there is nothing to read.
-    pub(crate) fn inputs(self, world: &World<'_>, example: &str) -> Planned<Vec<Input>> {
+    pub(crate) fn inputs(self, world: &World<'_>, example: &str) -> PlanResult<Vec<Input>> {
         let stdin = Path::new("-");
         if self.inputs.iter().filter(|path| *path == stdin).count() > 1 {
             return Err("standard input can be read only once; give -i - once".to_owned());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use haul::config::{Limits, Rate};
 
-use super::{Planned, World, limits_file, set, to_usize, values};
+use super::{PlanResult, World, limits_file, set, to_usize, values};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -55,7 +55,7 @@ impl LimitArgs {
     ///
     /// # Errors
     /// The file of `--limits` can't be read or used, or a limit can't be kept.
-    pub(crate) fn settings(&self, world: &World<'_>) -> Planned<Limits> {
+    pub(crate) fn settings(&self, world: &World<'_>) -> PlanResult<Limits> {
         let mut limits = self.file.as_deref().map(|path| read(path, world)).transpose()?.unwrap_or_default();
         set(&mut limits.concurrency, self.concurrency);
         set(&mut limits.per_host, self.per_host);
@@ -73,7 +73,7 @@ impl LimitArgs {
 }
 
 /// What the file of `--limits` says.
-fn read(path: &Path, world: &World<'_>) -> Planned<Limits> {
+fn read(path: &Path, world: &World<'_>) -> PlanResult<Limits> {
     let name = path.display().to_string();
     let bytes = (world.read)(path).map_err(|error| format!("can't read --limits {name}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8, which TOML has to be"))?;

@@ -49,12 +49,12 @@ struct File {
     #[serde(default)]
     adaptive: bool,
     #[serde(default)]
-    host: Hosts,
+    host: HostSections,
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Host {
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "struct Host")]
+struct HostSection {
     #[serde(rename = "match")]
     patterns: Patterns,
     concurrency: Option<Count>,
@@ -75,13 +75,13 @@ impl File {
             host_rate: self.host_rate.map(|rate| rate.0),
             delay: self.delay.map_or(defaults.delay, |delay| delay.0),
             adaptive: self.adaptive,
-            rules: self.host.0.iter().flat_map(Host::rules).collect(),
+            rules: self.host.0.iter().flat_map(HostSection::rules).collect(),
             ..defaults
         }
     }
 }
 
-impl Host {
+impl HostSection {
     /// One rule per pattern: hosts are limited one by one, so it makes no difference that they came together.
     fn rules(&self) -> impl Iterator<Item = HostRule> {
         self.patterns.0.iter().map(|pattern| HostRule {
@@ -195,24 +195,24 @@ impl<'de> Deserialize<'de> for Patterns {
 
 /// The tables `[[host]]`.
 #[derive(Debug, Default)]
-struct Hosts(Vec<Host>);
+struct HostSections(Vec<HostSection>);
 
-impl<'de> Deserialize<'de> for Hosts {
+impl<'de> Deserialize<'de> for HostSections {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Tables;
         impl<'de> Visitor<'de> for Tables {
-            type Value = Hosts;
+            type Value = HostSections;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("rules that begin with [[host]], in two brackets")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<Hosts, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<HostSections, A::Error> {
                 let mut hosts = Vec::new();
                 while let Some(host) = tables.next_element()? {
                     hosts.push(host);
                 }
-                Ok(Hosts(hosts))
+                Ok(HostSections(hosts))
             }
         }
         from.deserialize_any(Tables)

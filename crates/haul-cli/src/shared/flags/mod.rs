@@ -33,10 +33,10 @@ pub(crate) struct World<'a> {
 }
 
 /// What was asked for, or what to change.
-pub(crate) type Planned<T> = Result<T, String>;
+pub(crate) type PlanResult<T> = Result<T, String>;
 
 /// The bytes a body flag stands for: its text, or the file it names.
-pub(crate) fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>> {
+pub(crate) fn data(flag: &str, text: &str, world: &World<'_>) -> PlanResult<Vec<u8>> {
     match text.strip_prefix('@') {
         Some(name) => (world.read)(Path::new(name)).map_err(|error| format!("can't read {flag} {text}: {error}")),
         None => Ok(text.as_bytes().to_vec()),
@@ -44,7 +44,7 @@ pub(crate) fn data(flag: &str, text: &str, world: &World<'_>) -> Planned<Vec<u8>
 }
 
 /// Settings that do not exclude each other, or which do.
-pub(crate) fn checked(config: Config) -> Planned<Config> {
+pub(crate) fn checked(config: Config) -> PlanResult<Config> {
     match config.check() {
         Ok(()) => Ok(config),
         Err(error) => Err(with_flags(&error.to_string()).into_owned()),

@@ -1,14 +1,15 @@
 //! `--metrics ADDR`: a run's numbers for Prometheus, over HTTP, for as long as the run goes on.
 //!
-//! `answer` decides, `text` writes, `tally` counts what the engine's own counters don't tell, `sum` adds up runs: all pure;
-//! `server` is the only part that touches the network. Without the flag none of this exists and nothing is added to a request.
-//! With it the sink's thread takes one lock per batch and counts each record; the threads that fetch do nothing more.
+//! `response` decides, `text` writes, `job_stats` counts what the engine's own counters don't tell, `sum` adds up runs: all
+//! pure; `server` is the only part that touches the network. Without the flag none of this exists and nothing is added to a
+//! request. With it the sink's thread takes one lock per batch and counts each record; the threads that fetch do nothing
+//! more.
 
 mod address;
-mod answer;
+mod job_stats;
+mod response;
 mod server;
 mod sum;
-mod tally;
 mod text;
 
 use std::net::SocketAddr;
@@ -18,9 +19,9 @@ use haul::engine::{Engine, Handle, Snapshot};
 use haul::model::Sink;
 
 pub(crate) use self::address::address;
-use self::server::Server;
-use self::tally::Tally;
-use self::text::{Facts, Format};
+use self::job_stats::JobStats;
+use self::server::MetricsServer;
+use self::text::{Format, MetricsSnapshot};
 use super::console;
 use super::since::Since;
 use super::tee::tee;
@@ -30,11 +31,11 @@ pub(crate) struct Metrics {
     address: Option<SocketAddr>,
     quiet: bool,
     /// From the first run on.
-    serving: Option<Serving>,
+    serving: Option<LiveMetrics>,
 }
 
-struct Serving {
-    server: Server,
+struct LiveMetrics {
+    server: MetricsServer,
     numbers: Arc<Mutex<Numbers>>,
 }
 
@@ -46,7 +47,7 @@ struct Numbers {
     /// The run under way, or the last one.
     handle: Handle,
     /// Of all runs.
-    tally: Tally,
+    tally: JobStats,
 }
 
 impl Metrics {
@@ -64,7 +65,7 @@ impl Metrics {
         match (&self.serving, self.address) {
             (Some(serving), _) => serving.numbers().go_on(handle),
             (None, Some(address)) => {
-                let serving = Serving::start(address, handle)?;
+                let serving = LiveMetrics::start(address, handle)?;
                 if !self.quiet {
                     console::tell(&format!("haul: metrics at http://{}/metrics", serving.server.address));
                 }
@@ -83,17 +84,17 @@ impl Metrics {
     }
 }
 
-impl Serving {
+impl LiveMetrics {
     fn start(address: SocketAddr, handle: Handle) -> Result<Self, String> {
-        let numbers = Numbers { before: Snapshot::default(), handle, tally: Tally::default() };
+        let numbers = Numbers { before: Snapshot::default(), handle, tally: JobStats::default() };
         let numbers = Arc::new(Mutex::new(numbers));
         let known = Arc::clone(&numbers);
         let page = move |format: Format| {
             let Numbers { before, handle, tally } = known.lock().expect("no holder of this lock panics").clone();
             let (now, limits, outlook) = (sum::after(&before, handle.progress()), handle.limits(), handle.outlook());
-            text::page(Facts { now, limits, outlook, tally }, format)
+            text::page(MetricsSnapshot { now, limits, outlook, tally }, format)
         };
-        let server = Server::start(address, Box::new(page)).map_err(|error| {
+        let server = MetricsServer::start(address, Box::new(page)).map_err(|error| {
             format!("can't serve --metrics on {address}: {error}; give another port, or 0 for a free one")
         })?;
         Ok(Self { server, numbers })
@@ -152,7 +153,7 @@ mod tests {
             handle
         };
         let (first, second) = (engine(), engine());
-        let mut numbers = Numbers { before: Snapshot::default(), handle: run(first, 3), tally: Tally::default() };
+        let mut numbers = Numbers { before: Snapshot::default(), handle: run(first, 3), tally: JobStats::default() };
         numbers.go_on(second.handle());
         let _ = run(second, 2);
         let rejected = |numbers: &Numbers| sum::after(&numbers.before, numbers.handle.progress()).rejected;

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
-use super::answer::{Answer, answer};
+use super::response::{ScrapeResponse, answer};
 use super::text::Format;
 
 /// Connections served at once: a few scrapers, and somebody who looks.
@@ -37,7 +37,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A running server.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct MetricsServer {
     pub(super) address: SocketAddr,
     /// The thread ends when this is gone.
     stop: Option<oneshot::Sender<()>>,
@@ -47,7 +47,7 @@ pub(super) struct Server {
 /// Makes the page; called for each request.
 pub(super) type Page = Box<dyn Fn(Format) -> String + Send>;
 
-impl Server {
+impl MetricsServer {
     /// Listens on `address`; port 0 takes a free one.
     ///
     /// # Errors
@@ -57,14 +57,14 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind(address))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let site = Site { page, local: address.ip().is_loopback() };
+        let site = PageService { page, local: address.ip().is_loopback() };
         let run = move || serve(&runtime, listener, site, stopped);
         let thread = thread::Builder::new().name("haul-metrics".to_owned()).spawn(run)?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Server {
+impl Drop for MetricsServer {
     fn drop(&mut self) {
         self.stop = None;
         // It fails only when the thread has panicked, which it has told already.
@@ -73,12 +73,12 @@ impl Drop for Server {
 }
 
 /// What is served.
-struct Site {
+struct PageService {
     page: Page,
     local: bool,
 }
 
-fn serve(runtime: &Runtime, listener: TcpListener, site: Site, stopped: oneshot::Receiver<()>) {
+fn serve(runtime: &Runtime, listener: TcpListener, site: PageService, stopped: oneshot::Receiver<()>) {
     LocalSet::new().block_on(runtime, async {
         tokio::select! {
             // An error: the other end is gone, which is the sign.
@@ -88,7 +88,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, site: Site, stopped: oneshot:
     });
 }
 
-async fn accept_all(listener: TcpListener, site: Rc<Site>) {
+async fn accept_all(listener: TcpListener, site: Rc<PageService>) {
     let mut connections = JoinSet::new();
     loop {
         if connections.len() >= CONNECTIONS {
@@ -106,7 +106,7 @@ async fn accept_all(listener: TcpListener, site: Rc<Site>) {
 }
 
 /// One request and its answer. A client that breaks off, or speaks no HTTP, is its own affair.
-fn connection(stream: TcpStream, site: Rc<Site>) -> impl Future<Output = ()> {
+fn connection(stream: TcpStream, site: Rc<PageService>) -> impl Future<Output = ()> {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = site.respond(&request);
         async move { Ok::<_, Infallible>(response) }
@@ -116,15 +116,15 @@ fn connection(stream: TcpStream, site: Rc<Site>) -> impl Future<Output = ()> {
     async move { drop(served.await) }
 }
 
-impl Site {
+impl PageService {
     fn respond(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         match answer(request.method(), request.uri().path(), request.headers(), self.local) {
-            Answer::Page(format) => {
+            ScrapeResponse::Page(format) => {
                 let mut response = Response::new(Full::from((self.page)(format)));
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media()));
                 response
             }
-            Answer::Refusal(status, why) => {
+            ScrapeResponse::Refusal(status, why) => {
                 let mut response = Response::new(Full::from(why));
                 *response.status_mut() = status;
                 response

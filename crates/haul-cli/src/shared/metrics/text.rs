@@ -12,16 +12,16 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::tally::{BOUNDS, Tally};
+use super::job_stats::{BOUNDS, JobStats};
 
 /// A run at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct MetricsSnapshot {
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
     /// `None` until the run has looked for the first time.
     pub(super) outlook: Option<Outlook>,
-    pub(super) tally: Tally,
+    pub(super) tally: JobStats,
 }
 
 /// The two formats. They differ in how counters are announced and in how the text ends.
@@ -42,7 +42,7 @@ impl Format {
 }
 
 /// All of it.
-pub(super) fn page(facts: Facts, format: Format) -> String {
+pub(super) fn page(facts: MetricsSnapshot, format: Format) -> String {
     let mut registry = Registry::with_prefix("haul");
     registry.register_collector(Box::new(Arc::new(facts)));
     let mut page = String::new();
@@ -74,7 +74,7 @@ fn classic(page: &str) -> String {
     classic
 }
 
-impl Collector for Facts {
+impl Collector for MetricsSnapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut writer = Writer(encoder);
         self.jobs(&mut writer)?;
@@ -85,7 +85,7 @@ impl Collector for Facts {
     }
 }
 
-impl Facts {
+impl MetricsSnapshot {
     /// What became of the input.
     fn jobs(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let now = &self.now;
@@ -218,11 +218,11 @@ mod tests {
 
     use super::*;
     use crate::shared::bound::tests::outlook;
-    use crate::shared::metrics::tally::tests::failed;
+    use crate::shared::metrics::job_stats::tests::failed;
     use crate::shared::since::Since;
 
-    fn facts() -> Facts {
-        let mut tally = Tally::default();
+    fn facts() -> MetricsSnapshot {
+        let mut tally = JobStats::default();
         tally.count(
             &[failed(Phase::Dns, FailureKind::NameNotFound), failed(Phase::Dns, FailureKind::NameNotFound)],
             Since::Sent,
@@ -230,7 +230,7 @@ mod tests {
         tally.buckets[1] = 3;
         tally.buckets[16] = 1;
         tally.sum = Duration::from_millis(61_500);
-        Facts {
+        MetricsSnapshot {
             now: Snapshot {
                 accepted: 10,
                 succeeded: 4,

@@ -5,7 +5,7 @@ use super::text::escaped;
 
 /// An answer in words and tables.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct AnswerSection {
     /// What was done.
     pub(crate) heading: String,
     /// Captions, and the lines of each table: first its titles. The first cell of a line is its name.
@@ -16,7 +16,7 @@ pub(crate) struct Answer {
     pub(crate) list: Vec<String>,
 }
 
-impl Answer {
+impl AnswerSection {
     /// The section of the page.
     pub(super) fn section(&self) -> String {
         let tables: String = self.tables.iter().map(|(caption, lines)| table(caption, lines)).collect();
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn everything_is_there_and_nothing_can_act() {
         let lines = [["", "time"], ["<b>", "1s"]].map(|line| line.map(str::to_owned).to_vec()).to_vec();
-        let answer = Answer {
+        let answer = AnswerSection {
             heading: "10 URLs".to_owned(),
             tables: vec![("Times".to_owned(), lines)],
             words: vec!["Fastest: <i>".to_owned()],

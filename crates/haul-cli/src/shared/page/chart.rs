@@ -29,7 +29,7 @@ pub(super) struct Chart {
     pub(super) note: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<ChartLine>,
     /// Whether the lines stand on one another.
     pub(super) stacked: bool,
     /// What is read out, from left to right.
@@ -46,7 +46,7 @@ pub(super) struct Axis {
 
 /// A line or a layer.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct ChartLine {
     pub(super) name: String,
     /// The number of its colour, from 1.
     pub(super) colour: u8,
@@ -75,10 +75,10 @@ const GRID: RGBColor = RGBColor(0, 0, 2);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
-type Drawn<T> = Result<T, DrawingAreaErrorKind<io::Error>>;
+type DrawResult<T> = Result<T, DrawingAreaErrorKind<io::Error>>;
 
 /// The part of a drawing that the axes enclose.
-type Inner = (Range<i32>, Range<i32>);
+type PlotArea = (Range<i32>, Range<i32>);
 
 impl Chart {
     /// The figure: caption, legend, drawings.
@@ -100,7 +100,7 @@ impl Chart {
         if self.lines.len() < 2 {
             return String::new();
         }
-        let one = |line: &Line| format!("<li><i class=\"k{}\"></i>{}</li>", line.colour, escaped(&line.name));
+        let one = |line: &ChartLine| format!("<li><i class=\"k{}\"></i>{}</li>", line.colour, escaped(&line.name));
         format!("<ul class=\"legend\">{}</ul>", self.lines.iter().map(one).collect::<String>())
     }
 
@@ -119,7 +119,7 @@ impl Chart {
         )
     }
 
-    fn draw(&self, area: &Area<'_>, wide: bool) -> Drawn<Inner> {
+    fn draw(&self, area: &Area<'_>, wide: bool) -> DrawResult<PlotArea> {
         let px = |pixels: u32| pixels * UNITS;
         let text = ("sans-serif", px(15)).into_font().color(&INK);
         let below = text.pos(Pos::new(HPos::Center, VPos::Top));
@@ -154,7 +154,7 @@ impl Chart {
         Ok(inner)
     }
 
-    fn strokes(&self, chart: &mut Plane<'_, '_>) -> Drawn<()> {
+    fn strokes(&self, chart: &mut Plane<'_, '_>) -> DrawResult<()> {
         for line in &self.lines {
             chart.draw_series(LineSeries::new(
                 line.points.iter().copied(),
@@ -165,7 +165,7 @@ impl Chart {
     }
 
     /// Each line's points are its own height; it is drawn on top of those before.
-    fn layers(&self, chart: &mut Plane<'_, '_>) -> Drawn<()> {
+    fn layers(&self, chart: &mut Plane<'_, '_>) -> DrawResult<()> {
         let mut ground: Vec<(f64, f64)> =
             self.lines.first().map(|line| line.points.iter().map(|&(x, _)| (x, 0.0)).collect()).unwrap_or_default();
         for line in &self.lines {
@@ -178,17 +178,17 @@ impl Chart {
     }
 
     /// What the page's script needs: places and heights as parts of the plane, from the lower left corner.
-    pub(super) fn spoken(&self) -> Spoken<'_> {
+    pub(super) fn spoken(&self) -> ChartReadouts<'_> {
         let place = |axis: &Axis, value: f64| {
             let part = (value - axis.range.start) / (axis.range.end - axis.range.start);
             (part.clamp(0.0, 1.0) * 1e4).round() / 1e4
         };
-        let point = |readout: &Readout| Point {
+        let point = |readout: &Readout| ReadoutPoint {
             at: place(&self.x, readout.x),
             label: readout.label.clone(),
             values: readout.values.iter().map(|(text, y)| (text.clone(), place(&self.y, *y))).collect(),
         };
-        Spoken {
+        ChartReadouts {
             id: &self.id,
             lines: self.lines.iter().map(|line| (&*line.name, line.colour)).collect(),
             points: self.readouts.iter().map(point).collect(),
@@ -198,14 +198,14 @@ impl Chart {
 
 /// A chart's readouts for the page's script.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Spoken<'a> {
+pub(super) struct ChartReadouts<'a> {
     id: &'a str,
     lines: Vec<(&'a str, u8)>,
-    points: Vec<Point>,
+    points: Vec<ReadoutPoint>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Point {
+struct ReadoutPoint {
     at: f64,
     label: String,
     values: Vec<(String, f64)>,

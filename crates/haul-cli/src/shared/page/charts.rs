@@ -1,7 +1,7 @@
 //! Which charts a report has: from what was seen to axes, lines and readouts. Pure.
 
 use super::Run;
-use super::chart::{Axis, COLOURS, Chart, Line, Readout};
+use super::chart::{Axis, COLOURS, Chart, ChartLine, Readout};
 use super::parts::Part;
 use super::series::Stretch;
 use super::text::{amount, bytes, share, time};
@@ -52,15 +52,15 @@ fn over_time(runs: &[Run], stretches: &[Vec<Stretch>]) -> Vec<Chart> {
 }
 
 /// A line for each run.
-fn each(runs: &[Run], stretches: &[Vec<Stretch>], value: &dyn Fn(&Stretch) -> f64) -> Vec<Line> {
+fn each(runs: &[Run], stretches: &[Vec<Stretch>], value: &dyn Fn(&Stretch) -> f64) -> Vec<ChartLine> {
     let one =
         |(place, (run, stretches)): (usize, (&Run, &Vec<Stretch>))| over(stretches, &run.name, colour(place), value);
     runs.iter().zip(stretches).enumerate().map(one).collect()
 }
 
-fn over(stretches: &[Stretch], name: &str, colour: u8, value: &dyn Fn(&Stretch) -> f64) -> Line {
+fn over(stretches: &[Stretch], name: &str, colour: u8, value: &dyn Fn(&Stretch) -> f64) -> ChartLine {
     let points = stretches.iter().map(|stretch| (stretch.middle, value(stretch))).collect();
-    Line { name: name.to_owned(), colour, points }
+    ChartLine { name: name.to_owned(), colour, points }
 }
 
 /// The colour of the run at this place; those of more than there are colours begin anew.
@@ -69,9 +69,9 @@ pub(super) fn colour(place: usize) -> u8 {
 }
 
 /// A chart over time; values are read out where the line with the most points has one.
-fn timed(id: &str, title: &str, note: &str, lines: Vec<Line>, value: &dyn Fn(f64) -> String) -> Chart {
+fn timed(id: &str, title: &str, note: &str, lines: Vec<ChartLine>, value: &dyn Fn(f64) -> String) -> Chart {
     let finest = lines.iter().max_by_key(|line| line.points.len()).map(|line| line.points.clone()).unwrap_or_default();
-    let at = |line: &Line, x: f64| match line.points.get(line.points.partition_point(|point| point.0 < x)) {
+    let at = |line: &ChartLine, x: f64| match line.points.get(line.points.partition_point(|point| point.0 < x)) {
         Some(&(_, y)) => (value(y), y),
         None => ("over".to_owned(), 0.0),
     };
@@ -94,7 +94,7 @@ fn timed(id: &str, title: &str, note: &str, lines: Vec<Line>, value: &dyn Fn(f64
 }
 
 /// From the run's start to the last point.
-fn time_axis(lines: &[Line]) -> Axis {
+fn time_axis(lines: &[ChartLine]) -> Axis {
     let last = lines.iter().filter_map(|line| line.points.last()).map(|point| point.0).fold(0.0, f64::max);
     linear_to("time since the start", last.max(1e-3), last.max(1e-3), &|seconds| time(seconds * 1e9))
 }
@@ -170,7 +170,7 @@ fn percentiles(runs: &[Run]) -> Chart {
         known.then(|| (place, (run.seen.latency.value_at_quantile(quantile(place)).max(1) as f64).log10()))
     };
     let lines = lines(runs, |run| places.clone().map_while(|place| at(run, place)).collect());
-    let value = |line: &Line, at: usize| match line.points.get(at) {
+    let value = |line: &ChartLine, at: usize| match line.points.get(at) {
         Some(&(_, log)) => (time(10f64.powf(log)), log),
         None => ("too few".to_owned(), 0.0),
     };
@@ -198,8 +198,9 @@ fn percentiles(runs: &[Run]) -> Chart {
     }
 }
 
-fn lines(runs: &[Run], points: impl Fn(&Run) -> Vec<(f64, f64)>) -> Vec<Line> {
-    let one = |(place, run): (usize, &Run)| Line { name: run.name.clone(), colour: colour(place), points: points(run) };
+fn lines(runs: &[Run], points: impl Fn(&Run) -> Vec<(f64, f64)>) -> Vec<ChartLine> {
+    let one =
+        |(place, run): (usize, &Run)| ChartLine { name: run.name.clone(), colour: colour(place), points: points(run) };
     runs.iter().enumerate().map(one).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Answer, Run, html, machine};
+use super::{AnswerSection, Run, html, machine};
 use crate::shared::outfile::OutFile;
 
 /// A file that a page can be written to.
@@ -20,7 +20,7 @@ impl ReportFile {
     ///
     /// # Errors
     /// It can't be written.
-    pub(crate) fn write(self, title: &str, answer: Option<&Answer>, runs: &[Run]) -> Result<(), String> {
+    pub(crate) fn write(self, title: &str, answer: Option<&AnswerSection>, runs: &[Run]) -> Result<(), String> {
         self.0.write(html::page(title, answer, runs, &machine::look()).as_bytes())
     }
 }

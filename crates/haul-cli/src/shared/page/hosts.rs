@@ -8,14 +8,14 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::series::Ended;
+use super::series::RequestSpan;
 
 /// Hosts told apart at the most, about 250 bytes each.
 const MOST: usize = 2048;
 
 /// What became of a host's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct HostRow {
     pub(super) requests: u64,
     pub(super) failed: u64,
     /// Attempts beyond each request's first: retries and redirects.
@@ -28,8 +28,8 @@ pub(super) struct Row {
     pub(super) longest: u64,
 }
 
-impl Row {
-    pub(super) fn of(request: &Ended, attempts: u32, reused: bool) -> Self {
+impl HostRow {
+    pub(super) fn of(request: &RequestSpan, attempts: u32, reused: bool) -> Self {
         let total = super::series::nanoseconds(request.end.since(request.start));
         Self {
             requests: 1,
@@ -63,14 +63,14 @@ impl Row {
 
 /// Rows by origin.
 #[derive(Debug, Default)]
-pub(super) struct Hosts {
-    rows: HashMap<Box<str>, Row, FixedState>,
+pub(super) struct HostTable {
+    rows: HashMap<Box<str>, HostRow, FixedState>,
     /// Those that are not told apart any more.
-    pub(super) others: Row,
+    pub(super) others: HostRow,
 }
 
-impl Hosts {
-    pub(super) fn add(&mut self, origin: &str, request: &Row) {
+impl HostTable {
+    pub(super) fn add(&mut self, origin: &str, request: &HostRow) {
         if let Some(row) = self.rows.get_mut(origin) {
             row.add(request);
             return;
@@ -82,7 +82,7 @@ impl Hosts {
     }
 
     fn fold(&mut self) {
-        let mut rows: Vec<(Box<str>, Row)> = self.rows.drain().collect();
+        let mut rows: Vec<(Box<str>, HostRow)> = self.rows.drain().collect();
         rows.select_nth_unstable_by_key(MOST / 2, |(_, row)| Reverse(row.requests));
         for (_, row) in rows.drain(MOST / 2..) {
             self.others.add(&row);
@@ -96,8 +96,8 @@ impl Hosts {
     }
 
     /// The `most` with the most requests, and all others together.
-    pub(super) fn top(&self, most: usize) -> (Vec<(&str, Row)>, Row) {
-        let mut rows: Vec<(&str, Row)> = self.rows.iter().map(|(origin, row)| (&**origin, *row)).collect();
+    pub(super) fn top(&self, most: usize) -> (Vec<(&str, HostRow)>, HostRow) {
+        let mut rows: Vec<(&str, HostRow)> = self.rows.iter().map(|(origin, row)| (&**origin, *row)).collect();
         rows.sort_unstable_by_key(|(origin, row)| (Reverse(row.requests), *origin));
         let mut others = self.others;
         for (_, row) in rows.drain(most.min(rows.len())..) {
@@ -111,11 +111,11 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    const ONE: Row = Row { requests: 1, failed: 0, again: 1, reused: 1, wire_bytes: 10, total: 5, longest: 5 };
+    const ONE: HostRow = HostRow { requests: 1, failed: 0, again: 1, reused: 1, wire_bytes: 10, total: 5, longest: 5 };
 
     #[test]
     fn big_hosts_stay_and_nothing_is_lost() {
-        let mut hosts = Hosts::default();
+        let mut hosts = HostTable::default();
         for n in 0..3 * MOST {
             hosts.add("http://big.test", &ONE);
             hosts.add(&format!("http://{n}.test"), &ONE);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_order_is_by_requests_then_name() {
-        let mut hosts = Hosts::default();
+        let mut hosts = HostTable::default();
         for origin in ["http://b.test", "http://c.test", "http://a.test", "http://c.test"] {
             hosts.add(origin, &ONE);
         }
@@ -138,6 +138,6 @@ mod tests {
             rows.iter().map(|(origin, _)| *origin).collect::<Vec<_>>(),
             ["http://c.test", "http://a.test", "http://b.test"]
         );
-        assert_eq!(others, Row::default());
+        assert_eq!(others, HostRow::default());
     }
 }

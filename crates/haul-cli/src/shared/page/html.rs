@@ -7,15 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::chart::{Chart, Spoken, rules};
+use super::chart::{Chart, ChartReadouts, rules};
 use super::text::{amount, bytes, escaped, in_script, share, time};
-use super::{Answer, Facts, Run, charts, tables, timeline};
+use super::{AnswerSection, NamedValues, Run, charts, tables, timeline};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The document. `answer`: what was worked out from these runs and others. `machine`: where and when it was made.
-pub(super) fn page(title: &str, answer: Option<&Answer>, runs: &[Run], machine: &Facts) -> String {
+pub(super) fn page(title: &str, answer: Option<&AnswerSection>, runs: &[Run], machine: &NamedValues) -> String {
     let common = charts::of_all(runs);
     let own: Vec<Option<Chart>> =
         runs.iter().enumerate().map(|(place, run)| charts::phases(run, format!("phases-{place}"))).collect();
@@ -25,10 +25,10 @@ pub(super) fn page(title: &str, answer: Option<&Answer>, runs: &[Run], machine: 
     let figures: String = common.iter().chain(beside).map(Chart::figure).collect();
     let of_run = |chart: &Option<Chart>| chart.as_ref().filter(|_| several).map(Chart::figure).unwrap_or_default();
     let sections: String = runs.iter().zip(&own).map(|(run, chart)| section(run, of_run(chart), several)).collect();
-    let spoken: Vec<Spoken<'_>> = common.iter().chain(own.iter().flatten()).map(Chart::spoken).collect();
+    let spoken: Vec<ChartReadouts<'_>> = common.iter().chain(own.iter().flatten()).map(Chart::spoken).collect();
     let data = in_script(&serde_json::to_string(&spoken).expect("numbers and text can be written"));
     let title = escaped(title);
-    let answer = answer.map(Answer::section).unwrap_or_default();
+    let answer = answer.map(AnswerSection::section).unwrap_or_default();
     let overview = if several { tables::runs(runs) } else { runs.iter().map(tiles).collect() };
     let charts = match (runs.is_empty(), figures.is_empty()) {
         (true, _) => "<p>There is no run to draw.</p>".to_owned(),
@@ -58,7 +58,7 @@ fn digest(content: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(content.as_bytes())))
 }
 
-fn made(machine: &Facts) -> String {
+fn made(machine: &NamedValues) -> String {
     let made = machine.iter().find(|(name, _)| name == "made").map(|(_, value)| value.as_str()).unwrap_or_default();
     format!("haul {} {made}", env!("CARGO_PKG_VERSION")).trim_end().to_owned()
 }
@@ -189,7 +189,7 @@ mod tests {
     fn a_run_of_nothing_has_a_page() {
         let nothing = Run { seen: super::super::Recorder::new(Duration::ZERO, Since::Sent, 0), ..run("nothing", 0) };
         assert!(page("nothing", None, &[nothing], &vec![]).contains("Nothing was fetched."));
-        let answered = page("an answer alone", Some(&Answer::default()), &[], &vec![]);
+        let answered = page("an answer alone", Some(&AnswerSection::default()), &[], &vec![]);
         assert!(answered.contains("no run to draw") && !answered.contains("Nothing was fetched."));
     }
 

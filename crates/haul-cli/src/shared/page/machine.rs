@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use humantime::format_rfc3339_seconds;
 use indicatif::HumanBytes;
 
-use super::Facts;
+use super::NamedValues;
 
 /// What is known of this machine, and when that was.
 #[expect(clippy::disallowed_methods, reason = "the time of day for the reader; nothing is measured with it")]
-pub(super) fn look() -> Facts {
+pub(super) fn look() -> NamedValues {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cores = thread::available_parallelism().map_or(0, NonZeroUsize::get);
     let mut facts = vec![

@@ -29,7 +29,7 @@ use std::time::Duration;
 use haul::engine::RunReport;
 use haul::model::Sink;
 
-pub(crate) use self::answer::Answer;
+pub(crate) use self::answer::AnswerSection;
 pub(crate) use self::file::ReportFile;
 use self::recorder::Recorder;
 pub(crate) use self::sample::shown;
@@ -38,7 +38,7 @@ use super::since::Since;
 use super::tee::tee;
 
 /// Names and values, to be shown as they are.
-pub(crate) type Facts = Vec<(String, String)>;
+pub(crate) type NamedValues = Vec<(String, String)>;
 
 /// One run, as it is told. A report has one or several, side by side.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) struct Run {
     /// What the reader must know before the figures: that it was stopped, or what is not in them.
     pub(crate) notes: Vec<String>,
     /// How it fetched.
-    pub(crate) settings: Facts,
+    pub(crate) settings: NamedValues,
     /// What was seen.
     pub(crate) seen: Recorder,
 }
@@ -98,7 +98,7 @@ impl Watch {
     }
 
     /// The run, now over, that was watched.
-    pub(crate) fn over(&self, name: impl Into<String>, settings: Facts, report: &RunReport) -> Run {
+    pub(crate) fn over(&self, name: impl Into<String>, settings: NamedValues, report: &RunReport) -> Run {
         Run {
             name: name.into(),
             elapsed: report.totals.elapsed,

@@ -10,10 +10,10 @@ use std::time::Duration;
 use haul::model::{FailureKind, Outcome, Phase, Record, Time};
 use hdrhistogram::Histogram;
 
-use super::hosts::{Hosts, Row};
+use super::hosts::{HostRow, HostTable};
 use super::parts::{Part, Parts};
 use super::sample::{Samples, cut, shown};
-use super::series::{Ended, Series, nanoseconds};
+use super::series::{RequestSpan, Series, nanoseconds};
 use crate::shared::setting_names::with_flags;
 use crate::shared::since::Since;
 
@@ -24,7 +24,7 @@ const MESSAGE: usize = 200;
 
 /// Failures of one phase and kind.
 #[derive(Clone, Debug)]
-pub(super) struct Failures {
+pub(super) struct FailureGroup {
     pub(super) count: u64,
     /// What the first one said, and of what.
     pub(super) message: String,
@@ -49,8 +49,8 @@ pub(crate) struct Recorder {
     /// The same, added up.
     pub(super) sums: Parts,
     pub(super) statuses: BTreeMap<u16, u64>,
-    pub(super) failures: BTreeMap<(Phase, FailureKind), Failures>,
-    pub(super) hosts: Hosts,
+    pub(super) failures: BTreeMap<(Phase, FailureKind), FailureGroup>,
+    pub(super) hosts: HostTable,
     pub(super) samples: Samples,
     /// Requests that ended, those of the warm-up left out.
     pub(super) requests: u64,
@@ -82,7 +82,7 @@ impl Recorder {
             sums: Parts::default(),
             statuses: BTreeMap::new(),
             failures: BTreeMap::new(),
-            hosts: Hosts::default(),
+            hosts: HostTable::default(),
             samples: Samples::new(seed),
             requests: 0,
             failed: 0,
@@ -110,7 +110,7 @@ impl Recorder {
         let start = outcome.job.accepted + last.timings.queued;
         let end = start + last.timings.total;
         let parts = Parts::of(&last.timings);
-        let request = Ended { start, end, failed: last.result.is_err(), wire_bytes: last.wire_bytes, parts };
+        let request = RequestSpan { start, end, failed: last.result.is_err(), wire_bytes: last.wire_bytes, parts };
         self.end = self.end.max(end);
         self.series.add(&request);
         // A plan's warm-up is over for what is due then, however late it starts.
@@ -124,9 +124,9 @@ impl Recorder {
         self.count(outcome, &request);
     }
 
-    fn count(&mut self, outcome: &Outcome, request: &Ended) {
+    fn count(&mut self, outcome: &Outcome, request: &RequestSpan) {
         let last = &outcome.last;
-        let row = Row::of(request, outcome.attempts, last.reused);
+        let row = HostRow::of(request, outcome.attempts, last.reused);
         self.hosts.add(outcome.job.url.origin(), &row);
         self.samples.add(outcome);
         self.requests += 1;
@@ -153,7 +153,7 @@ impl Recorder {
     }
 
     fn count_failure(&mut self, key: (Phase, FailureKind), message: &str, of: &str) {
-        let first = || Failures { count: 0, message: cut(&with_flags(message), MESSAGE), of: shown(of) };
+        let first = || FailureGroup { count: 0, message: cut(&with_flags(message), MESSAGE), of: shown(of) };
         self.failures.entry(key).or_insert_with(first).count += 1;
     }
 }

@@ -16,7 +16,7 @@ const URL: usize = 200;
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(super) struct Picked {
+pub(super) struct SampledRequest {
     /// Its position in the input.
     pub(super) seq: u64,
     pub(super) url: String,
@@ -29,7 +29,7 @@ pub(super) struct Picked {
     pub(super) ended: Result<u16, String>,
 }
 
-impl Picked {
+impl SampledRequest {
     fn of(outcome: &Outcome) -> Self {
         let last = &outcome.last;
         Self {
@@ -67,12 +67,12 @@ pub(super) fn cut(text: &str, bytes: usize) -> String {
 #[derive(Debug)]
 pub(super) struct Samples {
     /// The first to end.
-    pub(super) first: Vec<Picked>,
+    pub(super) first: Vec<SampledRequest>,
     /// The first to end of the host of the very first, which is named.
-    pub(super) one_host: Vec<Picked>,
+    pub(super) one_host: Vec<SampledRequest>,
     pub(super) host: String,
     /// In no order.
-    pub(super) slowest: Vec<Picked>,
+    pub(super) slowest: Vec<SampledRequest>,
     /// Any of those that failed or took several attempts.
     pub(super) troubled: Reservoir,
     pub(super) any: Reservoir,
@@ -94,13 +94,13 @@ impl Samples {
 
     pub(super) fn add(&mut self, outcome: &Outcome) {
         if self.first.len() < FIRST {
-            self.first.push(Picked::of(outcome));
+            self.first.push(SampledRequest::of(outcome));
         }
         if self.host.is_empty() {
             outcome.job.url.origin().clone_into(&mut self.host);
         }
         if self.one_host.len() < ONE_HOST && outcome.job.url.origin() == self.host {
-            self.one_host.push(Picked::of(outcome));
+            self.one_host.push(SampledRequest::of(outcome));
         }
         if outcome.attempts > 1 || outcome.last.result.is_err() {
             self.troubled.add(outcome, &mut self.rng);
@@ -111,13 +111,13 @@ impl Samples {
 
     fn add_to_slowest(&mut self, outcome: &Outcome) {
         if self.slowest.len() < SLOWEST {
-            self.slowest.push(Picked::of(outcome));
+            self.slowest.push(SampledRequest::of(outcome));
             // The fastest of them last: the one to give way.
             self.slowest.sort_unstable_by_key(|picked| std::cmp::Reverse(picked.timings.total));
         } else if self.slowest.last().is_some_and(|fastest| fastest.timings.total < outcome.last.timings.total) {
             self.slowest.pop();
-            let before = |picked: &Picked| picked.timings.total >= outcome.last.timings.total;
-            self.slowest.insert(self.slowest.partition_point(before), Picked::of(outcome));
+            let before = |picked: &SampledRequest| picked.timings.total >= outcome.last.timings.total;
+            self.slowest.insert(self.slowest.partition_point(before), SampledRequest::of(outcome));
         }
     }
 }
@@ -127,7 +127,7 @@ impl Samples {
 pub(super) struct Reservoir {
     size: usize,
     pub(super) seen: u64,
-    pub(super) kept: Vec<Picked>,
+    pub(super) kept: Vec<SampledRequest>,
 }
 
 impl Reservoir {
@@ -138,11 +138,11 @@ impl Reservoir {
     fn add(&mut self, outcome: &Outcome, rng: &mut fastrand::Rng) {
         self.seen += 1;
         if self.kept.len() < self.size {
-            self.kept.push(Picked::of(outcome));
+            self.kept.push(SampledRequest::of(outcome));
         } else if let Some(place) =
             usize::try_from(rng.u64(..self.seen)).ok().and_then(|place| self.kept.get_mut(place))
         {
-            *place = Picked::of(outcome);
+            *place = SampledRequest::of(outcome);
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         for seq in 0..10_000 {
             samples.add(&failed(seq, seq % 5000));
         }
-        let seqs = |picked: &[Picked]| picked.iter().map(|picked| picked.seq).collect::<Vec<_>>();
+        let seqs = |picked: &[SampledRequest]| picked.iter().map(|picked| picked.seq).collect::<Vec<_>>();
         assert_eq!(seqs(&samples.first), (0..80).collect::<Vec<_>>());
         assert_eq!(seqs(&samples.one_host), (0..80).map(|n| 3 * n).collect::<Vec<_>>());
         assert_eq!(samples.host, "http://0.test");

@@ -17,7 +17,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 
 /// What is counted of one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
+pub(super) struct RequestSpan {
     pub(super) start: Time,
     pub(super) end: Time,
     pub(super) failed: bool,
@@ -64,7 +64,7 @@ pub(super) struct Stretch {
 }
 
 impl Series {
-    pub(super) fn add(&mut self, request: &Ended) {
+    pub(super) fn add(&mut self, request: &RequestSpan) {
         let (start, end) = (request.start.as_nanos(), request.end.as_nanos().max(request.start.as_nanos()));
         // Each turn doubles the interval, so there are fewer than 64.
         while end / self.interval >= MOST as u64 {
@@ -156,9 +156,9 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn request(start: u64, end: u64) -> Ended {
+    fn request(start: u64, end: u64) -> RequestSpan {
         let (start, end) = (Time::from_millis(start), Time::from_millis(end));
-        Ended { start, end, failed: false, wire_bytes: 1, parts: Parts::default() }
+        RequestSpan { start, end, failed: false, wire_bytes: 1, parts: Parts::default() }
     }
 
     /// Milliseconds under way in each stretch, by adding up what each request spent there.
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn times_that_no_run_reaches_are_counted_too() {
         let mut series = Series::default();
-        series.add(&Ended { end: Time::NEVER, ..request(0, 0) });
+        series.add(&RequestSpan { end: Time::NEVER, ..request(0, 0) });
         let stretches = series.stretches(Time::NEVER);
         assert!((MOST / 2..=MOST).contains(&stretches.len()), "{}", stretches.len());
         assert_eq!(stretches.iter().map(|stretch| stretch.bin.ended).sum::<u64>(), 1);

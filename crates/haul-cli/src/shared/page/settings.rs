@@ -9,10 +9,10 @@ use haul::config::{Config, FamilyPreference};
 use humantime::format_duration;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::Facts;
+use super::NamedValues;
 
 /// The settings that say how a run fetched.
-pub(crate) fn told(config: &Config) -> Facts {
+pub(crate) fn told(config: &Config) -> NamedValues {
     let mut facts = limits(config);
     facts.extend(requests(config));
     facts.extend(time_outs(config));

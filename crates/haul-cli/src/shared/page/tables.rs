@@ -6,10 +6,10 @@
 use std::fmt::Write;
 
 use super::charts::{colour, of_part};
-use super::hosts::Row;
+use super::hosts::HostRow;
 use super::parts::Part;
 use super::text::{amount, bytes, escaped, share, time};
-use super::{Facts, Run};
+use super::{NamedValues, Run};
 
 /// Hosts with a row of their own.
 const HOSTS: usize = 500;
@@ -17,7 +17,7 @@ const HOSTS: usize = 500;
 const BAR: f64 = 1000.0;
 
 /// Names and values.
-pub(super) fn facts(facts: &Facts) -> String {
+pub(super) fn facts(facts: &NamedValues) -> String {
     let one =
         |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value));
     format!("<dl class=\"facts\">{}</dl>", facts.iter().map(one).collect::<String>())
@@ -201,7 +201,7 @@ pub(super) fn hosts(run: &Run) -> String {
     table("sortable searchable", "Hosts", &columns, &rows)
 }
 
-fn host(origin: &str, row: &Row) -> String {
+fn host(origin: &str, row: &HostRow) -> String {
     let (mean, longest, received) = (row.mean() as f64, row.longest as f64, row.wire_bytes as f64);
     format!(
         "<tr><th scope=\"row\"><code>{}</code></th>{}{}{}{}{}{}{}</tr>",

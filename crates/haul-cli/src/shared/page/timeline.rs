@@ -8,7 +8,7 @@ use haul::model::Time;
 use super::Run;
 use super::charts::of_part;
 use super::parts::{Part, Parts};
-use super::sample::Picked;
+use super::sample::SampledRequest;
 use super::tables::{grouped, legend, number, table};
 use super::text::{bytes, escaped, time};
 
@@ -27,12 +27,12 @@ enum From {
 /// The samples of a run, each with its own scale.
 pub(super) fn timeline(run: &Run) -> String {
     let samples = &run.seen.samples;
-    let sorted = |picked: &[Picked], by: fn(&Picked) -> Duration| {
+    let sorted = |picked: &[SampledRequest], by: fn(&SampledRequest) -> Duration| {
         let mut picked = picked.to_vec();
         picked.sort_by_key(|picked| (by(picked), picked.seq));
         picked
     };
-    let start = |picked: &Picked| dispatched(picked).since(Time::ZERO);
+    let start = |picked: &SampledRequest| dispatched(picked).since(Time::ZERO);
     let mut slowest = sorted(&samples.slowest, |picked| picked.timings.total);
     slowest.reverse();
     let seen = |number: u64| grouped(number);
@@ -61,7 +61,7 @@ pub(super) fn timeline(run: &Run) -> String {
         ),
     ];
     let open = |place: usize| if place == 0 { " open" } else { "" };
-    let group = |(place, (title, picked, from)): (usize, (String, Vec<Picked>, From))| {
+    let group = |(place, (title, picked, from)): (usize, (String, Vec<SampledRequest>, From))| {
         format!(
             "<details{}><summary>{}</summary>{}</details>\n",
             open(place),
@@ -73,12 +73,12 @@ pub(super) fn timeline(run: &Run) -> String {
         + &groups.into_iter().filter(|(_, picked, _)| !picked.is_empty()).enumerate().map(group).collect::<String>()
 }
 
-fn dispatched(picked: &Picked) -> Time {
+fn dispatched(picked: &SampledRequest) -> Time {
     picked.accepted + picked.timings.queued
 }
 
-fn rows(title: &str, picked: &[Picked], from: From) -> String {
-    let end = |picked: &Picked| match from {
+fn rows(title: &str, picked: &[SampledRequest], from: From) -> String {
+    let end = |picked: &SampledRequest| match from {
         From::Start => (dispatched(picked) + picked.timings.total).as_nanos(),
         From::Dispatch => Parts::of(&picked.timings).attempt(),
     };
@@ -99,7 +99,7 @@ fn rows(title: &str, picked: &[Picked], from: From) -> String {
     table("sortable searchable timeline", title, &columns, &rows)
 }
 
-fn row(picked: &Picked, from: From, longest: f64) -> String {
+fn row(picked: &SampledRequest, from: From, longest: f64) -> String {
     let (class, ended) = match &picked.ended {
         Ok(status) => (status / 100, status.to_string()),
         Err(failure) => (0, failure.clone()),
@@ -121,7 +121,7 @@ fn row(picked: &Picked, from: From, longest: f64) -> String {
     )
 }
 
-const fn connection(picked: &Picked) -> &'static str {
+const fn connection(picked: &SampledRequest) -> &'static str {
     match (picked.reused, picked.attempts) {
         (true, _) => "reused",
         (false, 0) => "none",
@@ -130,7 +130,7 @@ const fn connection(picked: &Picked) -> &'static str {
 }
 
 /// The wait as a thin line, then each part.
-fn bar(picked: &Picked, from: From, longest: f64) -> String {
+fn bar(picked: &SampledRequest, from: From, longest: f64) -> String {
     let parts = Parts::of(&picked.timings);
     let scale = BAR / longest;
     let mut rects = String::new();

@@ -37,7 +37,7 @@ const HOSTS_A_LOOK: usize = 50_000;
 
 /// What a look takes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct FeedSnapshot {
     pub(super) latency: Option<Percentiles>,
     /// How late requests of a plan were started.
     pub(super) late: Option<Percentiles>,
@@ -134,12 +134,12 @@ impl Feed {
     }
 
     /// What there is to show, with at most `most` hosts.
-    pub(super) fn take(&mut self, most: usize) -> Taken {
+    pub(super) fn take(&mut self, most: usize) -> FeedSnapshot {
         let (latency, late) = (Percentiles::taken(&mut self.latency), Percentiles::taken(&mut self.late));
         let mut failures: Vec<_> = self.failures.iter().map(|(what, count)| (*what, *count)).collect();
         failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         self.look_at_hosts(most);
-        Taken { latency, late, failures, backlog: self.longest.clone() }
+        FeedSnapshot { latency, late, failures, backlog: self.longest.clone() }
     }
 
     fn look_at_hosts(&mut self, most: usize) {

@@ -7,10 +7,10 @@ use haul::engine::LiveLimits;
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum KeyAction {
     Pause,
     /// Another limit.
-    Limit(Limit, Step),
+    Limit(LimitKind, LimitStep),
     /// What Ctrl-C does without the view.
     Stop,
     /// The list of keys, or no longer.
@@ -19,7 +19,7 @@ pub(super) enum Wish {
 
 /// A limit that has keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(super) enum LimitKind {
     /// Requests in flight over all hosts.
     All,
     /// Requests in flight per host.
@@ -27,7 +27,7 @@ pub(super) enum Limit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum LimitStep {
     Up,
     Down,
 }
@@ -42,35 +42,35 @@ pub(super) const KEYS: [(&str, &str); 5] = [
 ];
 
 /// What `key` asks for, if anything.
-pub(super) fn wish(key: &KeyEvent) -> Option<Wish> {
+pub(super) fn wish(key: &KeyEvent) -> Option<KeyAction> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
     match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Wish::Stop),
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(KeyAction::Stop),
         _ if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => None,
-        KeyCode::Char('q') => Some(Wish::Stop),
-        KeyCode::Char(' ') => Some(Wish::Pause),
+        KeyCode::Char('q') => Some(KeyAction::Stop),
+        KeyCode::Char(' ') => Some(KeyAction::Pause),
         // The same key with and without shift on many keyboards.
-        KeyCode::Char('+' | '=') => Some(Wish::Limit(Limit::All, Step::Up)),
-        KeyCode::Char('-') => Some(Wish::Limit(Limit::All, Step::Down)),
-        KeyCode::Char(']') => Some(Wish::Limit(Limit::PerHost, Step::Up)),
-        KeyCode::Char('[') => Some(Wish::Limit(Limit::PerHost, Step::Down)),
-        KeyCode::Char('?' | 'h') => Some(Wish::Help),
+        KeyCode::Char('+' | '=') => Some(KeyAction::Limit(LimitKind::All, LimitStep::Up)),
+        KeyCode::Char('-') => Some(KeyAction::Limit(LimitKind::All, LimitStep::Down)),
+        KeyCode::Char(']') => Some(KeyAction::Limit(LimitKind::PerHost, LimitStep::Up)),
+        KeyCode::Char('[') => Some(KeyAction::Limit(LimitKind::PerHost, LimitStep::Down)),
+        KeyCode::Char('?' | 'h') => Some(KeyAction::Help),
         _ => None,
     }
 }
 
 /// The limits one step further. A limit per host that was no lower than the one over all hosts held nothing back; it stays so.
-pub(super) fn change(limits: LiveLimits, limit: Limit, step: Step) -> LiveLimits {
+pub(super) fn change(limits: LiveLimits, limit: LimitKind, step: LimitStep) -> LiveLimits {
     let LiveLimits { concurrency, per_host, .. } = limits;
     match limit {
-        Limit::All => {
+        LimitKind::All => {
             let concurrency = next(concurrency, step);
             let per_host = if per_host >= limits.concurrency { concurrency } else { per_host };
             LiveLimits { concurrency, per_host, ..limits }
         }
-        Limit::PerHost => LiveLimits { per_host: next(per_host, step), ..limits },
+        LimitKind::PerHost => LiveLimits { per_host: next(per_host, step), ..limits },
     }
 }
 
@@ -78,18 +78,18 @@ pub(super) fn change(limits: LiveLimits, limit: Limit, step: Step) -> LiveLimits
 const RUNGS: [u32; 10] = [10, 12, 16, 20, 25, 32, 40, 50, 64, 80];
 
 /// The next rung above or below: about a quarter more, or a fifth less.
-fn next(from: NonZeroU32, step: Step) -> NonZeroU32 {
+fn next(from: NonZeroU32, step: LimitStep) -> NonZeroU32 {
     let mut below = NonZeroU32::MIN;
     for rung in rungs() {
-        if step == Step::Up && rung > from {
+        if step == LimitStep::Up && rung > from {
             return rung;
         }
-        if step == Step::Down && rung >= from {
+        if step == LimitStep::Down && rung >= from {
             return below;
         }
         below = rung;
     }
-    if step == Step::Down { below } else { from }
+    if step == LimitStep::Down { below } else { from }
 }
 
 fn rungs() -> impl Iterator<Item = NonZeroU32> {
@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn steps_are_about_a_quarter_and_come_back() {
-        let up = |from| next(number(from), Step::Up).get();
-        let down = |from| next(number(from), Step::Down).get();
+        let up = |from| next(number(from), LimitStep::Up).get();
+        let down = |from| next(number(from), LimitStep::Down).get();
         assert_eq!([up(1), up(9), up(10), up(100), up(256), up(80_000)], [2, 10, 12, 120, 320, 100_000]);
         assert_eq!([down(1), down(2), down(12), down(100), down(256)], [1, 1, 10, 80, 250]);
         assert_eq!((up(4_000_000_000), down(u32::MAX)), (4_000_000_000, 4_000_000_000), "the last rung");
         for rung in rungs().skip(1) {
-            assert_eq!(next(next(rung, Step::Down), Step::Up), rung);
+            assert_eq!(next(next(rung, LimitStep::Down), LimitStep::Up), rung);
         }
         assert!(rungs().is_sorted());
     }
@@ -126,19 +126,22 @@ mod tests {
             let limits = Limits { concurrency: number(concurrency), per_host: number(per_host), ..Limits::default() };
             LiveLimits::from(&limits)
         };
-        assert_eq!(change(limits(50, 50), Limit::All, Step::Up), limits(64, 64));
-        assert_eq!(change(limits(50, 8), Limit::All, Step::Down), limits(40, 8));
-        assert_eq!(change(limits(50, 8), Limit::PerHost, Step::Up), limits(50, 9));
+        assert_eq!(change(limits(50, 50), LimitKind::All, LimitStep::Up), limits(64, 64));
+        assert_eq!(change(limits(50, 8), LimitKind::All, LimitStep::Down), limits(40, 8));
+        assert_eq!(change(limits(50, 8), LimitKind::PerHost, LimitStep::Up), limits(50, 9));
     }
 
     #[test]
     fn keys_are_as_listed() {
         let pressed = |c, modifiers| wish(&KeyEvent::new(KeyCode::Char(c), modifiers));
         let plain = |c| pressed(c, KeyModifiers::NONE);
-        assert_eq!((plain(' '), plain('q'), plain('?')), (Some(Wish::Pause), Some(Wish::Stop), Some(Wish::Help)));
-        assert_eq!(plain('+'), Some(Wish::Limit(Limit::All, Step::Up)));
-        assert_eq!(plain('['), Some(Wish::Limit(Limit::PerHost, Step::Down)));
-        assert_eq!(pressed('c', KeyModifiers::CONTROL), Some(Wish::Stop));
+        assert_eq!(
+            (plain(' '), plain('q'), plain('?')),
+            (Some(KeyAction::Pause), Some(KeyAction::Stop), Some(KeyAction::Help))
+        );
+        assert_eq!(plain('+'), Some(KeyAction::Limit(LimitKind::All, LimitStep::Up)));
+        assert_eq!(plain('['), Some(KeyAction::Limit(LimitKind::PerHost, LimitStep::Down)));
+        assert_eq!(pressed('c', KeyModifiers::CONTROL), Some(KeyAction::Stop));
         assert_eq!((plain('c'), plain('x'), pressed('q', KeyModifiers::ALT)), (None, None, None));
         let mut released = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
         released.kind = KeyEventKind::Release;

@@ -37,14 +37,14 @@ pub(crate) enum Subject {
 
 /// Which run is shown.
 #[derive(Clone, Debug)]
-struct Which {
+struct RunLabel {
     subject: Subject,
     /// What it is among the others, if it has any.
     name: String,
     since: Since,
 }
 
-impl Which {
+impl RunLabel {
     /// Whether what was read and is not done waits for something: it is to be fetched, or it is due.
     fn has_backlog(&self) -> bool {
         self.subject == Subject::Get || self.since == Since::Due
@@ -75,9 +75,9 @@ pub(crate) struct View {
 
 /// A run being shown.
 struct Scene {
-    which: Which,
+    which: RunLabel,
     handle: Handle,
-    feed: Shared,
+    feed: SharedFeed,
 }
 
 /// A run's two ends.
@@ -95,13 +95,13 @@ impl View {
     /// Shows the run of `handle`, which is about to begin, if there is a view; its ends become those returned.
     pub(crate) fn showing(view: Option<&Self>, name: &str, handle: Handle, (source, sink): Ends) -> Ends {
         let Some(Self { subject, scenes: Some(scenes), .. }) = view else { return (source, sink) };
-        let which = Which { subject: *subject, name: name.to_owned(), since: Since::of(&*source) };
-        let feed = Shared(Arc::new(Mutex::new(Feed::new(which.has_backlog(), which.since))));
+        let which = RunLabel { subject: *subject, name: name.to_owned(), since: Since::of(&*source) };
+        let feed = SharedFeed(Arc::new(Mutex::new(Feed::new(which.has_backlog(), which.since))));
         let (seen, went) = (feed.clone(), feed.clone());
         // It fails only when there is no thread to show it.
         let _ = scenes.send(Scene { which, handle, feed });
         let sink = tee(sink, move |batch| went.lock().went(batch));
-        (Box::new(Watched { onward: source, feed: seen }), sink)
+        (Box::new(FeedSource { onward: source, feed: seen }), sink)
     }
 }
 
@@ -115,21 +115,21 @@ impl Drop for View {
 
 /// The feed, filled by one thread at each end and emptied by the view's.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Feed>>);
+struct SharedFeed(Arc<Mutex<Feed>>);
 
-impl Shared {
+impl SharedFeed {
     fn lock(&self) -> MutexGuard<'_, Feed> {
         self.0.lock().expect("no holder of this lock panics")
     }
 }
 
 /// A source that shows what it reads.
-struct Watched {
+struct FeedSource {
     onward: Box<dyn Source>,
-    feed: Shared,
+    feed: SharedFeed,
 }
 
-impl Source for Watched {
+impl Source for FeedSource {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let before = into.len();
         let read = self.onward.read(max, now, into);

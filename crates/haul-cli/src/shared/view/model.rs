@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use haul::engine::{LiveLimits, Outlook, Snapshot};
 
-use super::Which;
-use super::feed::{Percentiles, Taken};
+use super::RunLabel;
+use super::feed::{FeedSnapshot, Percentiles};
 use crate::shared::{status, times};
 
 /// Points kept: as many seconds, and no screen shows more.
@@ -29,13 +29,13 @@ pub(super) struct Point {
 /// What is shown.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) which: Which,
+    pub(super) which: RunLabel,
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
     pub(super) outlook: Option<Outlook>,
     /// The newest last; never more than [`POINTS`].
     pub(super) points: VecDeque<Point>,
-    pub(super) taken: Taken,
+    pub(super) taken: FeedSnapshot,
     /// Whether the user holds the run.
     pub(super) paused: bool,
     pub(super) help: bool,
@@ -46,14 +46,14 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(which: Which, first: Snapshot, limits: LiveLimits) -> Self {
+    pub(super) fn new(which: RunLabel, first: Snapshot, limits: LiveLimits) -> Self {
         Self {
             which,
             now: first,
             limits,
             outlook: None,
             points: VecDeque::new(),
-            taken: Taken::default(),
+            taken: FeedSnapshot::default(),
             paused: false,
             help: false,
             message: None,
@@ -62,7 +62,7 @@ impl Model {
     }
 
     /// Another run begins; what was drawn over time goes on.
-    pub(super) fn begin(&mut self, which: Which, first: Snapshot, limits: LiveLimits) {
+    pub(super) fn begin(&mut self, which: RunLabel, first: Snapshot, limits: LiveLimits) {
         let points = std::mem::take(&mut self.points);
         *self = Self { points, help: self.help, ..Self::new(which, first, limits) };
     }
@@ -81,7 +81,7 @@ impl Model {
     }
 
     /// Ends a point now, with what was seen since the last one.
-    pub(super) fn add(&mut self, taken: Taken) {
+    pub(super) fn add(&mut self, taken: FeedSnapshot) {
         let last = self.end();
         let done = self.now.done().saturating_sub(last.done());
         let rate = times::per_second(done, self.now.elapsed.saturating_sub(last.elapsed));
@@ -104,8 +104,13 @@ impl Model {
         let outlook = self.outlook.as_ref().filter(|_| !self.paused)?;
         let first = self.ends.front().expect("never empty");
         let concurrency = self.limits.concurrency;
-        let view =
-            status::View { now: &self.now, before: first, long_before: first, outlook: Some(outlook), concurrency };
+        let view = status::StatusData {
+            now: &self.now,
+            before: first,
+            long_before: first,
+            outlook: Some(outlook),
+            concurrency,
+        };
         status::time_left(&view, outlook)
     }
 }
@@ -132,8 +137,8 @@ mod tests {
         Snapshot { elapsed: Duration::from_millis(millis), succeeded: done, queued: 100, ..Snapshot::default() }
     }
 
-    fn which(name: &str) -> Which {
-        Which { subject: Subject::Get, name: name.to_owned(), since: Since::Sent }
+    fn which(name: &str) -> RunLabel {
+        RunLabel { subject: Subject::Get, name: name.to_owned(), since: Since::Sent }
     }
 
     fn model() -> Model {
@@ -148,11 +153,11 @@ mod tests {
         assert_eq!((model.is_due(), model.rate()), (false, 50));
         model.note(at(2000, 100), limits, None);
         assert!(model.is_due());
-        model.add(Taken::default());
+        model.add(FeedSnapshot::default());
         assert_eq!((model.is_due(), model.rate(), model.points.len()), (false, 50, 1));
         for second in 3..3000 {
             model.note(at(second * 1000, second * 50 + 50), limits, None);
-            model.add(Taken::default());
+            model.add(FeedSnapshot::default());
         }
         assert_eq!((model.points.len(), model.ends.len()), (POINTS, ETA_POINTS + 1), "bounded");
     }
@@ -162,7 +167,7 @@ mod tests {
         let mut model = model();
         let limits = model.limits;
         model.note(at(1000, 50), limits, None);
-        model.add(Taken::default());
+        model.add(FeedSnapshot::default());
         (model.paused, model.help) = (true, true);
         model.begin(which("200/s"), at(0, 0), limits);
         assert_eq!(
@@ -170,7 +175,7 @@ mod tests {
             ("200/s", false, true, 1)
         );
         model.note(at(1000, 200), limits, None);
-        model.add(Taken::default());
+        model.add(FeedSnapshot::default());
         assert_eq!(model.points.iter().map(|point| point.rate).collect::<Vec<_>>(), [50, 200]);
     }
 

@@ -21,7 +21,7 @@ use signal_hook::low_level::{emulate_default_handler, raise};
 
 use super::Scene;
 use super::draw::draw;
-use super::keys::{self, Limit, Step, Wish};
+use super::keys::{self, KeyAction, LimitKind, LimitStep};
 use super::model::Model;
 use crate::shared::{console, times};
 
@@ -151,12 +151,12 @@ impl Screen {
         Ok(())
     }
 
-    fn fulfil(&mut self, wish: Wish) -> io::Result<()> {
+    fn fulfil(&mut self, wish: KeyAction) -> io::Result<()> {
         match wish {
-            Wish::Help => self.model.help = !self.model.help,
-            Wish::Pause => self.pause(),
-            Wish::Limit(limit, step) => self.set(limit, step),
-            Wish::Stop => raise(SIGINT)?,
+            KeyAction::Help => self.model.help = !self.model.help,
+            KeyAction::Pause => self.pause(),
+            KeyAction::Limit(limit, step) => self.set(limit, step),
+            KeyAction::Stop => raise(SIGINT)?,
         }
         Ok(())
     }
@@ -172,14 +172,14 @@ impl Screen {
         self.tell(if self.model.paused { "paused" } else { "going on" });
     }
 
-    fn set(&mut self, limit: Limit, step: Step) {
+    fn set(&mut self, limit: LimitKind, step: LimitStep) {
         let handle = &self.scene.handle;
         let before = handle.limits();
         let after = keys::change(before, limit, step);
         handle.set_limits(after);
         let (name, before, after) = match limit {
-            Limit::All => ("in flight", before.concurrency, after.concurrency),
-            Limit::PerHost => ("per host", before.per_host, after.per_host),
+            LimitKind::All => ("in flight", before.concurrency, after.concurrency),
+            LimitKind::PerHost => ("per host", before.per_host, after.per_host),
         };
         self.tell(&format!("{before} → {after} {name}"));
     }

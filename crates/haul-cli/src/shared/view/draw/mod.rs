@@ -148,11 +148,11 @@ mod tests {
 
     use super::*;
     use crate::shared::bound::tests::outlook;
-    use crate::shared::view::Which;
-    use crate::shared::view::feed::{Percentiles, Taken};
+    use crate::shared::view::RunLabel;
+    use crate::shared::view::feed::{FeedSnapshot, Percentiles};
 
-    fn which(subject: Subject, since: Since) -> Which {
-        Which { subject, name: String::new(), since }
+    fn which(subject: Subject, since: Since) -> RunLabel {
+        RunLabel { subject, name: String::new(), since }
     }
 
     /// A run in its twentieth second.
@@ -174,7 +174,7 @@ mod tests {
         for second in 1..=20 {
             model.note(at(second), limits, Some(outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay)));
             let latency = Percentiles { p50: millis(2), p90: millis(10 * second), p99: millis(1500) };
-            model.add(Taken {
+            model.add(FeedSnapshot {
                 latency: (second % 7 != 0).then_some(latency),
                 late: Some(Percentiles { p50: millis(0), ..latency }),
                 failures: vec![
@@ -295,7 +295,7 @@ mod tests {
             let now = Snapshot { elapsed: Duration::MAX, succeeded: rate, in_flight: u64::MAX, ..Snapshot::default() };
             model.note(now, limits, None);
             let longest = Percentiles { p50: Duration::ZERO, p90: Duration::ZERO, p99: Duration::from_secs(3600) };
-            model.add(Taken { latency: Some(longest), ..Taken::default() });
+            model.add(FeedSnapshot { latency: Some(longest), ..FeedSnapshot::default() });
             model
         };
         let empty = Model::new(which(Subject::Bench, Since::Due), Snapshot::default(), limits);

@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use haul::model::{Job, More, Rejected, Source, Time};
 
-use super::load::job;
+use super::closed_loop::job;
 use super::schedule::Schedule;
 use crate::shared::experiment::Target;
 
 /// Asks for its targets in turn, each at its planned time, which is the job's time.
 #[derive(Debug)]
-pub(super) struct Paced {
+pub(super) struct OpenLoopSource {
     targets: Vec<Target>,
     schedule: Arc<Mutex<Schedule>>,
     /// Whether the reading thread sleeps precisely.
     is_precise: bool,
 }
 
-impl Paced {
+impl OpenLoopSource {
     /// `targets`: at least one. How far the plan was carried out can be read from `schedule`.
     pub(super) const fn new(targets: Vec<Target>, schedule: Arc<Mutex<Schedule>>) -> Self {
         Self { targets, schedule, is_precise: false }
@@ -40,7 +40,7 @@ impl Paced {
     }
 }
 
-impl Source for Paced {
+impl Source for OpenLoopSource {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         if !self.is_precise {
             sleep_precisely();
@@ -73,16 +73,16 @@ mod tests {
     use haul::config::Rate;
 
     use super::*;
-    use crate::commands::bench::load::tests::targets;
-    use crate::commands::bench::schedule::{Arrivals, BEGIN, Step};
+    use crate::commands::bench::closed_loop::tests::targets;
+    use crate::commands::bench::schedule::{Arrivals, BEGIN, RateStep};
 
-    fn paced(rate: f64, requests: u64) -> Paced {
-        let step = Step { rate: Rate::new(rate).expect("a rate"), lasts: None };
+    fn paced(rate: f64, requests: u64) -> OpenLoopSource {
+        let step = RateStep { rate: Rate::new(rate).expect("a rate"), lasts: None };
         let schedule = Schedule::new(vec![step], Arrivals::Constant, 0, Some(requests));
-        Paced::new(targets(), Arc::new(Mutex::new(schedule)))
+        OpenLoopSource::new(targets(), Arc::new(Mutex::new(schedule)))
     }
 
-    fn read(source: &mut Paced, now: Time) -> (Vec<(u64, Duration)>, More) {
+    fn read(source: &mut OpenLoopSource, now: Time) -> (Vec<(u64, Duration)>, More) {
         let mut jobs = Vec::new();
         let more = source.read(256, now, &mut jobs).expect("can't fail");
         let job = |job: Result<Job, Rejected>| job.expect("a job");

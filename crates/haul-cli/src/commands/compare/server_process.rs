@@ -15,20 +15,20 @@ use crate::shared::exit::Exit;
 
 /// What the server's process says of itself.
 #[derive(Deserialize, Serialize)]
-struct Ready {
+struct ServerInfo {
     tls_port: u16,
     ca_pem: String,
 }
 
 /// The server, running.
-pub(super) struct Site {
+pub(super) struct ServerProcess {
     process: Child,
     pub(super) tls_port: u16,
     /// The certificate to trust.
     pub(super) trusted: NamedTempFile,
 }
 
-impl Site {
+impl ServerProcess {
     /// Starts the server.
     ///
     /// # Errors
@@ -44,14 +44,14 @@ impl Site {
         let mut process = command.spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("it was piped")).read_line(&mut line)?;
-        let Ready { tls_port, ca_pem } = serde_json::from_str(&line)?;
+        let ServerInfo { tls_port, ca_pem } = serde_json::from_str(&line)?;
         let mut trusted = NamedTempFile::new()?;
         trusted.write_all(ca_pem.as_bytes())?;
         Ok(Self { process, tls_port, trusted })
     }
 }
 
-impl Drop for Site {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         // It may have ended by itself; then there is nothing to wait for.
@@ -72,7 +72,7 @@ pub(super) fn serve() -> Exit {
 
 fn try_serve() -> io::Result<()> {
     let origin = Origin::start()?;
-    let ready = Ready { tls_port: origin.tls_addr().port(), ca_pem: origin.ca_pem().to_owned() };
+    let ready = ServerInfo { tls_port: origin.tls_addr().port(), ca_pem: origin.ca_pem().to_owned() };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;
     stdout.flush()?;

@@ -15,7 +15,7 @@ pub(super) const BOUNDS: [u64; 16] = [
 
 /// What became of the jobs whose records have come so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct JobStats {
     /// Few: a pair of a phase and a kind, both from short lists.
     pub(super) failures: BTreeMap<(Phase, FailureKind), u64>,
     /// Responses by how long they took: up to each bound but not to the one before, and beyond the last.
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     pub(super) sum: Duration,
 }
 
-impl Tally {
+impl JobStats {
     /// Counts what has come; `since`: from when times count.
     pub(super) fn count(&mut self, batch: &[Record], since: Since) {
         for record in batch {
@@ -67,7 +67,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_time_belongs_to_the_first_bound_that_it_does_not_exceed() {
-        let mut tally = Tally::default();
+        let mut tally = JobStats::default();
         for micros in [0, 500, 501, 60_000_000, 60_000_001] {
             tally.took(Duration::from_micros(micros));
         }
@@ -80,7 +80,7 @@ pub(super) mod tests {
 
     #[test]
     fn buckets_of_recorded_times_are_exact() {
-        let (times, mut tally) = (recorded(), Tally::default());
+        let (times, mut tally) = (recorded(), JobStats::default());
         times.iter().for_each(|time| tally.took(Duration::from_nanos(*time)));
         let mut so_far = 0;
         for (bound, bucket) in BOUNDS.iter().zip(tally.buckets) {
@@ -93,7 +93,7 @@ pub(super) mod tests {
 
     #[test]
     fn failures_are_counted_by_where_and_why_but_not_what_was_cancelled() {
-        let mut tally = Tally::default();
+        let mut tally = JobStats::default();
         let failure = Failure::new(Phase::Input, FailureKind::BadUrl, "no");
         let rejected = Record::Rejected(Rejected { seq: 0, line: 1, given: "x".into(), id: None, failure });
         let refused = || failed(Phase::Connect, FailureKind::Refused);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::sample::{Fetched, Inside, Sample};
+use super::sample::{EngineSample, RequestSample, Sample};
 use super::stats::estimate;
 
 /// The longest time that is told apart: longer ones count as that.
@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The rounds of one way of fetching.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct RoundStats {
     /// Seconds of each round.
     pub(super) rounds_s: Vec<f64>,
     /// Microseconds of processor time for a request, of each round.
@@ -22,21 +22,21 @@ pub(super) struct Tally {
     /// Nanoseconds, of the requests answered; within 0.1 %.
     pub(super) latency: Histogram<u64>,
     pub(super) failures: BTreeMap<String, u64>,
-    inside: Option<Seen>,
+    inside: Option<EngineStats>,
 }
 
 /// What only haul can tell.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct EngineStats {
     connections: Vec<f64>,
     handshakes: Vec<f64>,
     /// Seconds, over all requests.
-    spent: Spent,
+    spent: PhaseTimes,
 }
 
 /// Where time went.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Spent {
+pub(super) struct PhaseTimes {
     pub(super) waiting: f64,
     pub(super) dns: f64,
     pub(super) connect: f64,
@@ -46,7 +46,7 @@ pub(super) struct Spent {
     pub(super) other: f64,
 }
 
-impl Tally {
+impl RoundStats {
     pub(super) fn new() -> Self {
         Self {
             rounds_s: Vec::new(),
@@ -91,22 +91,22 @@ impl Tally {
     }
 
     /// Microseconds a request spent on average.
-    pub(super) fn spent_us(&self) -> Option<Spent> {
+    pub(super) fn spent_us(&self) -> Option<PhaseTimes> {
         self.inside.as_ref().map(|seen| seen.spent.each(|seconds| seconds * 1e6 / self.requests.max(1) as f64))
     }
 }
 
-impl Seen {
-    fn add(&mut self, inside: &Inside) {
+impl EngineStats {
+    fn add(&mut self, inside: &EngineSample) {
         self.connections.push(inside.connections as f64);
         self.handshakes.push(inside.handshakes() as f64);
         inside.fetched.iter().for_each(|fetched| self.spent.add(fetched));
     }
 }
 
-impl Spent {
-    fn add(&mut self, fetched: &Fetched) {
-        let Fetched { waited, took, parts, .. } = fetched;
+impl PhaseTimes {
+    fn add(&mut self, fetched: &RequestSample) {
+        let RequestSample { waited, took, parts, .. } = fetched;
         let tls = parts.tls.unwrap_or_default();
         let told = parts.dns + parts.connect + tls + parts.first_byte + parts.body;
         self.waiting += waited.as_secs_f64();
@@ -145,7 +145,7 @@ pub(super) mod tests {
     use http::Version;
 
     use super::*;
-    use crate::commands::compare::sample::Parts;
+    use crate::commands::compare::sample::RequestTimings;
 
     const fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
@@ -153,20 +153,25 @@ pub(super) mod tests {
 
     /// A round of ten requests of 20 ms each, of which the last ones failed.
     pub(in crate::commands::compare) fn sample(elapsed: Duration, failed: usize) -> Sample {
-        let fetched = |place: usize| Fetched {
+        let fetched = |place: usize| RequestSample {
             place,
             waited: ms(100),
             took: ms(20),
-            parts: Parts { connect: ms(1), tls: (place < 5).then_some(ms(2)), first_byte: ms(15), ..Parts::default() },
+            parts: RequestTimings {
+                connect: ms(1),
+                tls: (place < 5).then_some(ms(2)),
+                first_byte: ms(15),
+                ..RequestTimings::default()
+            },
             answer: if place < 10 - failed { Ok(Version::HTTP_11) } else { Err((Phase::Head, FailureKind::Timeout)) },
         };
-        let inside = Inside { connections: 7, fetched: (0..10).map(fetched).collect() };
+        let inside = EngineSample { connections: 7, fetched: (0..10).map(fetched).collect() };
         Sample::of(inside, elapsed, elapsed / 10)
     }
 
     #[test]
     fn rounds_add_up() {
-        let mut tally = Tally::new();
+        let mut tally = RoundStats::new();
         for (elapsed, failed) in [(200, 0), (400, 1), (300, 0)] {
             tally.add(&sample(ms(elapsed), failed));
         }
@@ -174,14 +179,15 @@ pub(super) mod tests {
         assert_eq!((tally.processor_us(), tally.latency.len()), (3000.0, 29));
         assert_eq!(tally.opened(), Some((7.0, 5.0)), "connections and handshakes of a round");
         let spent = tally.spent_us().expect("told by haul").each(f64::round);
-        let expected = Spent { waiting: 1e5, connect: 1e3, tls: 1e3, first_byte: 15e3, other: 3e3, ..Spent::default() };
+        let expected =
+            PhaseTimes { waiting: 1e5, connect: 1e3, tls: 1e3, first_byte: 15e3, other: 3e3, ..PhaseTimes::default() };
         assert_eq!(spent, expected, "means over all requests");
         assert_eq!(tally.failures["head timeout"], 1);
     }
 
     #[test]
     fn others_tell_less() {
-        let mut tally = Tally::new();
+        let mut tally = RoundStats::new();
         tally.add(&Sample { latencies: vec![ms(5)], ..Sample::default() });
         assert!(tally.opened().is_none() && tally.spent_us().is_none());
     }

@@ -9,14 +9,14 @@ use crate::shared::experiment::Target;
 
 /// Asks for its targets in turn until there have been enough requests, or the run is stopped.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(super) struct ClosedLoopSource {
     targets: Vec<Target>,
     /// Requests to make; `None`: until the run is stopped.
     requests: Option<u64>,
     made: u64,
 }
 
-impl Load {
+impl ClosedLoopSource {
     /// `targets`: at least one.
     pub(super) const fn new(targets: Vec<Target>, requests: Option<u64>) -> Self {
         Self { targets, requests, made: 0 }
@@ -38,7 +38,7 @@ pub(super) fn job(targets: &[Target], seq: u64, at: Time) -> Job {
     job
 }
 
-impl Source for Load {
+impl Source for ClosedLoopSource {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let count = self.left().min(max as u64);
         into.extend((self.made..self.made + count).map(|seq| Ok(job(&self.targets, seq, now))));
@@ -60,7 +60,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_urls_come_in_turn_until_there_are_enough() {
-        let mut load = Load::new(targets(), Some(5));
+        let mut load = ClosedLoopSource::new(targets(), Some(5));
         let mut jobs = Vec::new();
         assert_eq!(load.read(3, Time::ZERO, &mut jobs).expect("can't fail"), More::Yes);
         assert_eq!(load.read(3, Time::ZERO, &mut jobs).expect("can't fail"), More::No);
@@ -71,7 +71,7 @@ pub(super) mod tests {
 
     #[test]
     fn without_a_number_there_is_always_more() {
-        let mut load = Load::new(targets(), None);
+        let mut load = ClosedLoopSource::new(targets(), None);
         let mut jobs = Vec::new();
         assert_eq!(load.read(7, Time::ZERO, &mut jobs).expect("can't fail"), More::Yes);
         assert_eq!(jobs.len(), 7);

@@ -11,13 +11,13 @@ use crate::shared::experiment::Target;
 
 /// What is left of a list, for all who share it.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedList {
     list: Arc<[Target]>,
     /// The place of the first URL that nobody has taken.
     next: AtomicUsize,
 }
 
-impl Shared {
+impl SharedList {
     pub(super) fn new(list: Arc<[Target]>) -> Arc<Self> {
         Arc::new(Self { list, next: AtomicUsize::new(0) })
     }
@@ -30,7 +30,7 @@ impl Shared {
 }
 
 /// The places in the list of the URLs that an engine has taken: the n-th job is that of the n-th place.
-pub(super) type Places = Arc<Mutex<Vec<usize>>>;
+pub(super) type JobPositions = Arc<Mutex<Vec<usize>>>;
 
 /// Counts what was handed out and has not ended. It is told on the thread that fetches: no other has to wake up in between.
 #[derive(Debug, Default)]
@@ -68,30 +68,30 @@ impl Hooks for Gate {
 
 /// Gives URLs of a list: all of them, or so many at a time, the next ones when all of those before have ended.
 #[derive(Debug)]
-pub(super) struct Feed {
-    shared: Arc<Shared>,
+pub(super) struct ListSource {
+    shared: Arc<SharedList>,
     /// `None`: the whole list.
     portion: Option<usize>,
     /// What is left of the portion begun.
     left: usize,
     gate: Arc<Gate>,
-    places: Places,
+    places: JobPositions,
 }
 
-impl Feed {
+impl ListSource {
     /// `portion`: how many at a time; `None`: all.
-    pub(super) fn new(shared: Arc<Shared>, portion: Option<NonZeroU32>) -> Self {
+    pub(super) fn new(shared: Arc<SharedList>, portion: Option<NonZeroU32>) -> Self {
         Self {
             shared,
             portion: portion.map(|count| count.get() as usize),
             left: 0,
             gate: Arc::default(),
-            places: Places::default(),
+            places: JobPositions::default(),
         }
     }
 
     /// Which URLs it has given.
-    pub(super) fn places(&self) -> Places {
+    pub(super) fn places(&self) -> JobPositions {
         Arc::clone(&self.places)
     }
 
@@ -120,7 +120,7 @@ impl Feed {
     }
 }
 
-impl Source for Feed {
+impl Source for ListSource {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         let room = self.room().min(max);
         let mut places = self.places.lock().expect("no holder of this lock panics");
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::commands::compare::list::tests::targets;
 
-    fn read(feed: &mut Feed, max: usize) -> (usize, More) {
+    fn read(feed: &mut ListSource, max: usize) -> (usize, More) {
         let mut jobs = Vec::new();
         let more = feed.read(max, Time::ZERO, &mut jobs).expect("can't fail");
         (jobs.len(), more)
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_whole_list_is_given_at_once() {
-        let mut feed = Feed::new(Shared::new(targets(300).into()), None);
+        let mut feed = ListSource::new(SharedList::new(targets(300).into()), None);
         assert_eq!(read(&mut feed, 256), (256, More::Yes));
         assert_eq!(read(&mut feed, 256), (44, More::No));
         assert!(feed.hooks().is_none());
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_portion_comes_when_the_one_before_has_ended() {
-        let mut feed = Feed::new(Shared::new(targets(10).into()), NonZeroU32::new(4));
+        let mut feed = ListSource::new(SharedList::new(targets(10).into()), NonZeroU32::new(4));
         let gate = Arc::clone(&feed.gate);
         assert_eq!(read(&mut feed, 3), (3, More::Yes));
         assert_eq!(read(&mut feed, 3), (1, More::Yes), "the rest of the portion");
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn those_who_share_a_list_get_each_url_once() {
-        let shared = Shared::new(targets(3).into());
-        let mut feeds = [0, 1].map(|_| Feed::new(Arc::clone(&shared), NonZeroU32::new(1)));
+        let shared = SharedList::new(targets(3).into());
+        let mut feeds = [0, 1].map(|_| ListSource::new(Arc::clone(&shared), NonZeroU32::new(1)));
         assert_eq!((read(&mut feeds[0], 9).0, read(&mut feeds[1], 9).0), (1, 1));
         feeds[0].gate.one_has_ended();
         assert_eq!(read(&mut feeds[0], 9), (1, More::Yes));

@@ -13,7 +13,7 @@ const LEAST: f64 = 0.1;
 
 /// What is known so far.
 #[derive(Clone, Debug)]
-pub(super) struct Search {
+pub(super) struct RateSearch {
     first: f64,
     /// The highest rate that was borne.
     pub(super) borne: Option<f64>,
@@ -22,7 +22,7 @@ pub(super) struct Search {
     tried: usize,
 }
 
-impl Search {
+impl RateSearch {
     /// Begins with this rate, above zero.
     pub(super) const fn new(first: f64) -> Self {
         Self { first, borne: None, too_much: None, tried: 0 }
@@ -59,8 +59,8 @@ mod tests {
     use super::*;
 
     /// Searches a server that bears this rate; the rates tried.
-    fn search(first: f64, bears: f64) -> (Search, Vec<f64>) {
-        let mut search = Search::new(first);
+    fn search(first: f64, bears: f64) -> (RateSearch, Vec<f64>) {
+        let mut search = RateSearch::new(first);
         let mut tried = Vec::new();
         while let Some(rate) = search.next() {
             tried.push(rate);

@@ -12,14 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::args::Load;
+use super::args::LoadPlan;
 use super::figures::rate;
 use crate::shared::experiment::Target;
-use crate::shared::page::{Facts, shown};
+use crate::shared::page::{NamedValues, shown};
 
 /// The fields' names are those of the JSON object.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Asked {
+pub(super) struct LoadSpec {
     /// The first URL, without its query.
     pub(super) url: String,
     pub(super) urls: usize,
@@ -27,13 +27,13 @@ pub(super) struct Asked {
     pub(super) urls_sha256: String,
     pub(super) method: String,
     pub(super) headers: Vec<String>,
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<BodyDigest>,
     pub(super) protocol: &'static str,
     /// Whether connections are used again.
     pub(super) reuse: bool,
     /// What else is not as it would be without flags: how hosts are reached.
     pub(super) network: Vec<String>,
-    pub(super) timeouts_s: Seconds,
+    pub(super) timeouts_s: TimeoutSeconds,
     pub(super) connections: u32,
     /// Requests at once on each.
     pub(super) streams: u32,
@@ -48,14 +48,14 @@ pub(super) struct Asked {
 
 /// A body, without what it says.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Body {
+pub(super) struct BodyDigest {
     bytes: usize,
     sha256: String,
 }
 
 /// Time-outs.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Seconds {
+pub(super) struct TimeoutSeconds {
     total: f64,
     dns: f64,
     connect: f64,
@@ -64,9 +64,9 @@ pub(super) struct Seconds {
     idle: f64,
 }
 
-impl Asked {
+impl LoadSpec {
     /// `targets`: at least one.
-    pub(super) fn new(targets: &[Target], config: &Config, load: &Load) -> Self {
+    pub(super) fn new(targets: &[Target], config: &Config, load: &LoadPlan) -> Self {
         let plan = load.plan();
         let (request, network) = (&config.request, &config.network);
         Self {
@@ -75,7 +75,7 @@ impl Asked {
             urls_sha256: hex(targets.iter().fold(Sha256::new(), digest)),
             method: request.method.to_string(),
             headers: headers(&request.headers),
-            body: request.body.as_deref().map(Body::of),
+            body: request.body.as_deref().map(BodyDigest::of),
             protocol: match (network.http1_only, network.http2_prior_knowledge) {
                 (true, _) => "HTTP/1.1",
                 (false, true) => "HTTP/2",
@@ -83,7 +83,7 @@ impl Asked {
             },
             reuse: config.pool.reuse,
             network: unusual(config),
-            timeouts_s: Seconds::of(&config.timeouts),
+            timeouts_s: TimeoutSeconds::of(&config.timeouts),
             connections: config.pool.max_h2_connections,
             streams: config.pool.max_h2_streams,
             threads: config.limits.shards,
@@ -95,9 +95,9 @@ impl Asked {
     }
 }
 
-impl Asked {
+impl LoadSpec {
     /// The load itself for the reader of a page, which has the other settings.
-    pub(super) fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> NamedValues {
         let Self { urls, connections, streams, warm_up_s, rates_per_s, arrivals, seed, .. } = self;
         let at_once = match streams {
             1 => format!("{connections} connections"),
@@ -117,13 +117,13 @@ impl Asked {
     }
 }
 
-impl Body {
+impl BodyDigest {
     pub(super) fn of(body: &[u8]) -> Self {
         Self { bytes: body.len(), sha256: hex(Sha256::new_with_prefix(body)) }
     }
 }
 
-impl Seconds {
+impl TimeoutSeconds {
     fn of(timeouts: &Timeouts) -> Self {
         let Timeouts { dns, connect, tls, first_byte, idle, total, .. } = timeouts;
         let [total, dns, connect, tls, first_byte, idle] =
@@ -137,7 +137,7 @@ fn digest(mut all: Sha256, target: &Target) -> Sha256 {
     all.update(target.url.as_str());
     if let Some(special) = &target.special {
         let method = special.method.as_ref().map_or("", |method| method.as_str());
-        let body = special.body.as_deref().map(Body::of).map(|body| body.sha256).unwrap_or_default();
+        let body = special.body.as_deref().map(BodyDigest::of).map(|body| body.sha256).unwrap_or_default();
         all.update(format!("\n{method}\n{body}\n{:?}", special.timeout));
         for (name, value) in &special.headers {
             all.update(format!("\n{name}\n"));
@@ -207,14 +207,14 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::commands::bench::load::tests::targets;
+    use crate::commands::bench::closed_loop::tests::targets;
 
-    const CLOSED: Load = Load::Closed { requests: None, lasts: None, warm_up: Duration::from_secs(1) };
+    const CLOSED: LoadPlan = LoadPlan::Closed { requests: None, lasts: None, warm_up: Duration::from_secs(1) };
 
     fn asked(change: impl FnOnce(&mut Vec<Target>, &mut Config)) -> serde_json::Value {
         let (mut targets, mut config) = (targets(), Config::default());
         change(&mut targets, &mut config);
-        serde_json::to_value(Asked::new(&targets, &config, &CLOSED)).expect("JSON")
+        serde_json::to_value(LoadSpec::new(&targets, &config, &CLOSED)).expect("JSON")
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         config.request.headers.insert("x-a", marked);
         config.request.headers.insert("accept", HeaderValue::from_static("text/html"));
         config.request.body = Some("id=s3cret".into());
-        let text = serde_json::to_string(&Asked::new(&targets(), &config, &CLOSED)).expect("JSON");
+        let text = serde_json::to_string(&LoadSpec::new(&targets(), &config, &CLOSED)).expect("JSON");
         assert!(!text.contains("s3cret"), "{text}");
         for part in ["\"accept: text/html\"", "\"authorization: …\"", "\"bytes\":9"] {
             assert!(text.contains(part), "{part}: {text}");
@@ -268,6 +268,6 @@ mod tests {
     #[test]
     fn the_digest_is_the_one_that_everybody_has() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Body::of(b"abc").sha256, abc);
+        assert_eq!(BodyDigest::of(b"abc").sha256, abc);
     }
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 use haul::model::{FailureKind, Outcome, Phase, Record, Sink, Time};
 use hdrhistogram::Histogram;
 
-use super::busy::Looks;
+use super::busy::ThreadSamples;
 use super::figures::{histogram, record};
 use super::schedule::BEGIN;
-use super::series::{Ended, Second, Series};
+use super::series::{Completion, Second, Series};
 
 /// A request that starts this long after its time is late: the system's timers alone bring less.
 pub(super) const LATE: Duration = Duration::from_millis(1);
 
 /// What became of the requests, those of the warm-up left out.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct LoadStats {
     warm_up: Duration,
     /// When the time of the load is up, if it has one.
     until: Option<Time>,
@@ -29,21 +29,21 @@ pub(super) struct Tally {
     pub(super) last: Time,
     /// From the start of an attempt to its end, of those with a response; from when it was due, where there is a plan.
     series: Series,
-    pub(super) open: Option<Open>,
+    pub(super) open: Option<OpenLoopStats>,
     pub(super) statuses: BTreeMap<u16, u64>,
     pub(super) failures: BTreeMap<(Phase, FailureKind), u64>,
     /// Requests that opened a connection of their own.
     pub(super) on_new_connections: u64,
     pub(super) wire_bytes: u64,
     /// Of the requests, those that ended after the load's time.
-    pub(super) drained: Drained,
+    pub(super) drained: DrainCounts,
     /// Requests of the warm-up.
     pub(super) left_out: u64,
 }
 
 /// Requests that ended when no more were made: they count, but not in a rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Drained {
+pub(super) struct DrainCounts {
     pub(super) requests: u64,
     pub(super) failed: u64,
     pub(super) wire_bytes: u64,
@@ -51,14 +51,14 @@ pub(super) struct Drained {
 
 /// What is measured of an open loop besides.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenLoopStats {
     /// From start to end, of those with a response.
     pub(super) service: Histogram<u64>,
     /// From when it was due to its start, of all that were started.
     pub(super) late: Histogram<u64>,
     /// Those of more than [`LATE`].
     pub(super) sent_late: u64,
-    pub(super) steps: Vec<OfStep>,
+    pub(super) steps: Vec<StepStats>,
     /// How long each step lasts.
     pub(super) step: Duration,
     bound: Duration,
@@ -66,7 +66,7 @@ pub(super) struct Open {
 
 /// The requests that were due in one step.
 #[derive(Debug)]
-pub(super) struct OfStep {
+pub(super) struct StepStats {
     /// From when a request was due to its end, of those with a response.
     pub(super) response: Histogram<u64>,
     pub(super) late: Histogram<u64>,
@@ -77,7 +77,7 @@ pub(super) struct OfStep {
     pub(super) came: u64,
 }
 
-impl Tally {
+impl LoadStats {
     /// Of a closed loop.
     pub(super) fn new(warm_up: Duration) -> Self {
         Self {
@@ -92,15 +92,15 @@ impl Tally {
             failures: BTreeMap::new(),
             on_new_connections: 0,
             wire_bytes: 0,
-            drained: Drained::default(),
+            drained: DrainCounts::default(),
             left_out: 0,
         }
     }
 
     /// Of an open loop, whose plan begins at [`BEGIN`], of so many steps, at least one, that last as long each.
     pub(super) fn open(warm_up: Duration, steps: usize, step: Duration, bound: Duration) -> Self {
-        let steps = (0..steps.max(1)).map(|_| OfStep::new()).collect();
-        let open = Open { service: histogram(), late: histogram(), sent_late: 0, steps, step, bound };
+        let steps = (0..steps.max(1)).map(|_| StepStats::new()).collect();
+        let open = OpenLoopStats { service: histogram(), late: histogram(), sent_late: 0, steps, step, bound };
         Self { begin: Some(BEGIN), open: Some(open), ..Self::new(warm_up) }
     }
 
@@ -125,8 +125,8 @@ impl Tally {
     }
 
     /// Looks at threads, while requests count.
-    pub(super) fn looks(&self) -> Looks {
-        Looks::new(self.begin.unwrap_or(Time::ZERO) + self.warm_up, self.until.unwrap_or(Time::NEVER))
+    pub(super) fn looks(&self) -> ThreadSamples {
+        ThreadSamples::new(self.begin.unwrap_or(Time::ZERO) + self.warm_up, self.until.unwrap_or(Time::NEVER))
     }
 
     /// Whether the time of the load is up at `now`.
@@ -138,7 +138,7 @@ impl Tally {
     /// request ended, and then none of them is left out of its rate.
     pub(super) fn lasted(&mut self, is_full: bool) -> Duration {
         let Some((begin, until)) = self.begin.zip(self.until).filter(|_| is_full) else {
-            self.drained = Drained::default();
+            self.drained = DrainCounts::default();
             return self.elapsed();
         };
         until.since(begin + self.warm_up)
@@ -185,11 +185,11 @@ impl Tally {
         }
         let (started, at) = (started.since(origin), ended.since(origin));
         let took = answered.then(|| ended.since(came));
-        self.series.count(Ended { started, at, bytes: last.wire_bytes, took });
+        self.series.count(Completion { started, at, bytes: last.wire_bytes, took });
     }
 }
 
-impl Open {
+impl OpenLoopStats {
     fn count(&mut self, origin: Time, outcome: &Outcome, ended: Time, answered: bool) {
         let (due, late) = (outcome.job.accepted, outcome.last.timings.queued);
         record(late, &mut self.late);
@@ -221,7 +221,7 @@ impl Open {
     }
 }
 
-impl OfStep {
+impl StepStats {
     fn new() -> Self {
         Self { response: histogram(), late: histogram(), failed: 0, within: 0, came: 0 }
     }
@@ -229,9 +229,9 @@ impl OfStep {
 
 /// Counts outcomes and drops them.
 #[derive(Clone, Debug)]
-pub(super) struct Counting(pub(super) Arc<Mutex<Tally>>);
+pub(super) struct StatsSink(pub(super) Arc<Mutex<LoadStats>>);
 
-impl Sink for Counting {
+impl Sink for StatsSink {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         let mut tally = self.0.lock().expect("no holder of this lock panics");
         for record in batch.iter() {
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_time_is_from_the_first_start_to_the_last_end() {
-        let mut tally = Tally::new(Duration::ZERO);
+        let mut tally = LoadStats::new(Duration::ZERO);
         tally.count(&failed(0, 20, 5));
         tally.count(&failed(0, 10, 100));
         assert_eq!((tally.elapsed(), tally.failed(), tally.answered()), (ms(100), 2, 0));
@@ -281,18 +281,18 @@ mod tests {
 
     #[test]
     fn what_ends_after_the_time_is_up_counts_and_is_told_apart() {
-        let mut tally = Tally::new(ms(1000)).until(Some(Time::ZERO + ms(3000)));
+        let mut tally = LoadStats::new(ms(1000)).until(Some(Time::ZERO + ms(3000)));
         for outcome in [failed(10, 0, 5), failed(1010, 0, 1990), failed(2900, 0, 101), answered(2000, 0, 5000)] {
             tally.count(&outcome);
         }
         assert_eq!((tally.answered(), tally.failed(), tally.left_out), (1, 2, 1));
-        assert_eq!(tally.drained, Drained { requests: 2, failed: 1, wire_bytes: 0 });
+        assert_eq!(tally.drained, DrainCounts { requests: 2, failed: 1, wire_bytes: 0 });
         assert_eq!((tally.lasted(true), tally.lasted(false)), (ms(1990), ms(5990)));
     }
 
     #[test]
     fn the_warm_up_is_left_out() {
-        let mut tally = Tally::new(ms(1000));
+        let mut tally = LoadStats::new(ms(1000));
         tally.count(&failed(5, 0, 1));
         tally.count(&failed(1004, 0, 500));
         assert_eq!((tally.elapsed(), tally.left_out), (Duration::ZERO, 2));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     /// Of a load of these requests in nanoseconds, one each millisecond.
-    fn percentiles(mut tally: Tally, times: &[u64]) -> [(usize, f64); 6] {
+    fn percentiles(mut tally: LoadStats, times: &[u64]) -> [(usize, f64); 6] {
         for (at, time) in (0..).zip(times) {
             let mut outcome = answered(at, 0, 0);
             outcome.last.timings.total = Duration::from_nanos(*time);
@@ -331,13 +331,13 @@ mod tests {
     #[test]
     fn percentiles_of_recorded_times_are_those_that_were_recorded() {
         let times = recorded();
-        hold(&times, percentiles(Tally::new(Duration::ZERO), &times));
-        hold(&times, percentiles(Tally::open(Duration::ZERO, 1, Duration::MAX, Duration::MAX), &times));
+        hold(&times, percentiles(LoadStats::new(Duration::ZERO), &times));
+        hold(&times, percentiles(LoadStats::open(Duration::ZERO, 1, Duration::MAX, Duration::MAX), &times));
     }
 
     #[test]
     fn an_open_loop_counts_from_when_requests_were_due() {
-        let mut tally = Tally::open(ms(1000), 2, ms(500), ms(300));
+        let mut tally = LoadStats::open(ms(1000), 2, ms(500), ms(300));
         let at = |time| u64::try_from(BEGIN.since(Time::ZERO).as_millis()).expect("short") + time;
         // Due in the warm-up, however late it started; then in the first step, answered in the second; in the second, beyond.
         for outcome in [answered(at(999), 700, 1), answered(at(1400), 200, 100), answered(at(1600), 0, 900)] {

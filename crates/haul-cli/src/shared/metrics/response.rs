@@ -10,7 +10,7 @@ use super::text::Format;
 
 /// What to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ScrapeResponse {
     /// The metrics.
     Page(Format),
     /// This status, and why.
@@ -19,19 +19,19 @@ pub(super) enum Answer {
 
 /// Answers GET and HEAD of /metrics. `local`: the server listens on this machine alone, so only clients that call it by an
 /// address or as localhost are served: a web page whose own name was made to point here (DNS rebinding) sends that name.
-pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap, local: bool) -> Answer {
+pub(super) fn answer(method: &Method, path: &str, headers: &HeaderMap, local: bool) -> ScrapeResponse {
     if local && !headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_name) {
-        return Answer::Refusal(StatusCode::MISDIRECTED_REQUEST, "ask by address or as localhost\n");
+        return ScrapeResponse::Refusal(StatusCode::MISDIRECTED_REQUEST, "ask by address or as localhost\n");
     }
     if path != "/metrics" {
-        return Answer::Refusal(StatusCode::NOT_FOUND, "there is only /metrics\n");
+        return ScrapeResponse::Refusal(StatusCode::NOT_FOUND, "there is only /metrics\n");
     }
     if method != Method::GET && method != Method::HEAD {
-        return Answer::Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        return ScrapeResponse::Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
     let open = |accept: &str| accept.to_ascii_lowercase().contains("application/openmetrics-text");
     let open = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).any(open);
-    Answer::Page(if open { Format::OpenMetrics } else { Format::Prometheus })
+    ScrapeResponse::Page(if open { Format::OpenMetrics } else { Format::Prometheus })
 }
 
 /// Whether a `host` header can't be a name of somebody else's.
@@ -46,17 +46,17 @@ fn is_local_name(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(method: &str, path: &str, headers: &[(&'static str, &str)], local: bool) -> Answer {
+    fn asked(method: &str, path: &str, headers: &[(&'static str, &str)], local: bool) -> ScrapeResponse {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), value.parse::<http::HeaderValue>().expect("a value"))
         });
         answer(&method.parse().expect("a method"), path, &headers.collect(), local)
     }
 
-    fn status(answer: Answer) -> u16 {
+    fn status(answer: ScrapeResponse) -> u16 {
         match answer {
-            Answer::Page(_) => 200,
-            Answer::Refusal(status, _) => status.as_u16(),
+            ScrapeResponse::Page(_) => 200,
+            ScrapeResponse::Refusal(status, _) => status.as_u16(),
         }
     }
 
@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn who_knows_the_newer_format_gets_it() {
         let of = |accept| asked("GET", "/metrics", &[("host", "[::1]"), ("accept", accept)], true);
-        assert_eq!(of("*/*"), Answer::Page(Format::Prometheus));
-        assert_eq!(of("text/plain;version=0.0.4"), Answer::Page(Format::Prometheus));
+        assert_eq!(of("*/*"), ScrapeResponse::Page(Format::Prometheus));
+        assert_eq!(of("text/plain;version=0.0.4"), ScrapeResponse::Page(Format::Prometheus));
         let scraper = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5";
-        assert_eq!(of(scraper), Answer::Page(Format::OpenMetrics));
+        assert_eq!(of(scraper), ScrapeResponse::Page(Format::OpenMetrics));
     }
 }

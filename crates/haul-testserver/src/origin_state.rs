@@ -2,20 +2,25 @@
 
 use super::clock::StartClock;
 use super::shelf::Shelf;
-use super::site::Sites;
 use super::stats::Counters;
+use super::virtual_host::VirtualHosts;
 
 /// Shared by all threads, and by the handle that reads the figures.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct OriginState {
     pub(super) counters: Counters,
-    pub(super) sites: Sites,
+    pub(super) sites: VirtualHosts,
     pub(super) shelf: Shelf,
     pub(super) clock: StartClock,
 }
 
-impl Shared {
+impl OriginState {
     pub(super) fn new() -> Self {
-        Self { counters: Counters::default(), sites: Sites::default(), shelf: Shelf::new(), clock: StartClock::start() }
+        Self {
+            counters: Counters::default(),
+            sites: VirtualHosts::default(),
+            shelf: Shelf::new(),
+            clock: StartClock::start(),
+        }
     }
 }

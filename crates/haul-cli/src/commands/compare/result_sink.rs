@@ -7,40 +7,40 @@ use std::time::Instant;
 
 use haul::model::{Outcome, Record, Sink, Time};
 
-use super::feed::Places;
-use super::mode::Order;
-use super::sample::{Fetched, Parts};
+use super::list_source::JobPositions;
+use super::mode::ResultOrder;
+use super::sample::{RequestSample, RequestTimings};
 use super::stopwatch;
 
 /// The results so far, in the order in which they were given, and when the last one was.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    pub(super) fetched: Vec<Fetched>,
+    pub(super) fetched: Vec<RequestSample>,
     pub(super) last: Option<Instant>,
 }
 
 /// Keeps what came of the requests of one engine. A result whose turn has not come is held, never more of them than the list
 /// is long; its request has ended all the same, so the next one may begin.
 #[derive(Debug)]
-pub(super) struct Collect {
+pub(super) struct ResultSink {
     results: Arc<Mutex<Results>>,
-    order: Order,
-    places: Places,
+    order: ResultOrder,
+    places: JobPositions,
     begin: Time,
     /// The place whose turn it is, and those whose turn has not come.
     next: usize,
-    held: BTreeMap<usize, Fetched>,
+    held: BTreeMap<usize, RequestSample>,
 }
 
-impl Collect {
+impl ResultSink {
     /// `places`: those of the engine's jobs; `begin`: when the round began on the engine's clock.
-    pub(super) fn new(results: Arc<Mutex<Results>>, order: Order, places: Places, begin: Time) -> Self {
+    pub(super) fn new(results: Arc<Mutex<Results>>, order: ResultOrder, places: JobPositions, begin: Time) -> Self {
         Self { results, order, places, begin, next: 0, held: BTreeMap::new() }
     }
 
     /// Those whose turn it is, after another has ended.
-    fn in_turn(&mut self, ended: Fetched) -> Vec<Fetched> {
-        if self.order == Order::Completion {
+    fn in_turn(&mut self, ended: RequestSample) -> Vec<RequestSample> {
+        if self.order == ResultOrder::Completion {
             return vec![ended];
         }
         self.held.insert(ended.place, ended);
@@ -52,7 +52,7 @@ impl Collect {
         ready
     }
 
-    fn give(&self, results: Vec<Fetched>) {
+    fn give(&self, results: Vec<RequestSample>) {
         if results.is_empty() {
             return;
         }
@@ -63,14 +63,14 @@ impl Collect {
 }
 
 /// The figures of `outcome`; `begin`: when the round began on the engine's clock.
-fn fetched(outcome: &Outcome, place: usize, begin: Time) -> Fetched {
+fn fetched(outcome: &Outcome, place: usize, begin: Time) -> RequestSample {
     let timings = &outcome.last.timings;
     let started = outcome.job.accepted + timings.queued;
-    Fetched {
+    RequestSample {
         place,
         waited: started.since(begin),
         took: timings.total,
-        parts: Parts {
+        parts: RequestTimings {
             dns: timings.dns.unwrap_or_default(),
             connect: timings.connect.unwrap_or_default(),
             tls: timings.tls,
@@ -84,7 +84,7 @@ fn fetched(outcome: &Outcome, place: usize, begin: Time) -> Fetched {
     }
 }
 
-impl Sink for Collect {
+impl Sink for ResultSink {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         for record in batch.drain(..) {
             let Record::Fetched(outcome) = record else {
@@ -132,10 +132,10 @@ mod tests {
     }
 
     /// The places in the order in which they were given, when requests end in this order.
-    fn given(order: Order, places: &[usize], seqs: &[u64]) -> Vec<usize> {
+    fn given(order: ResultOrder, places: &[usize], seqs: &[u64]) -> Vec<usize> {
         let results = Arc::new(Mutex::new(Results::default()));
         let places = Arc::new(Mutex::new(places.to_vec()));
-        let mut sink = Collect::new(Arc::clone(&results), order, places, Time::from_millis(10));
+        let mut sink = ResultSink::new(Arc::clone(&results), order, places, Time::from_millis(10));
         let mut safe = Vec::new();
         for seq in seqs {
             sink.write(&mut vec![record(*seq)], &mut safe).expect("can't fail");
@@ -151,17 +151,17 @@ mod tests {
 
     #[test]
     fn results_come_as_they_complete_or_in_the_order_of_the_list() {
-        assert_eq!(given(Order::Completion, &[0, 1, 2], &[2, 0, 1]), [2, 0, 1]);
-        assert_eq!(given(Order::List, &[0, 1, 2], &[2, 0, 1]), [0, 1, 2]);
-        assert_eq!(given(Order::List, &[0, 1, 2], &[2, 0]), [0], "the turn of 1 has not come");
-        assert_eq!(given(Order::Completion, &[4, 7], &[1, 0]), [7, 4], "places are those of the list");
+        assert_eq!(given(ResultOrder::Completion, &[0, 1, 2], &[2, 0, 1]), [2, 0, 1]);
+        assert_eq!(given(ResultOrder::List, &[0, 1, 2], &[2, 0, 1]), [0, 1, 2]);
+        assert_eq!(given(ResultOrder::List, &[0, 1, 2], &[2, 0]), [0], "the turn of 1 has not come");
+        assert_eq!(given(ResultOrder::Completion, &[4, 7], &[1, 0]), [7, 4], "places are those of the list");
     }
 
     #[test]
     fn at_the_end_nothing_is_held() {
         let results = Arc::new(Mutex::new(Results::default()));
         let places = Arc::new(Mutex::new(vec![0, 1, 2]));
-        let mut sink = Collect::new(Arc::clone(&results), Order::List, places, Time::ZERO);
+        let mut sink = ResultSink::new(Arc::clone(&results), ResultOrder::List, places, Time::ZERO);
         sink.write(&mut vec![record(2)], &mut Vec::new()).expect("can't fail");
         sink.finish(&mut Vec::new()).expect("can't fail");
         assert_eq!(results.lock().expect("unharmed").fetched.len(), 1);

@@ -11,7 +11,7 @@ use super::list::Kind;
 
 /// What became of the URLs of one kind of host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OfKind {
+pub(super) struct KindStats {
     pub(super) responses: u64,
     pub(super) failed: u64,
     /// Responses with a status from 500.
@@ -26,7 +26,7 @@ pub(super) struct OfKind {
     pub(super) ends: Vec<Duration>,
 }
 
-impl OfKind {
+impl KindStats {
     fn count(&mut self, outcome: &Outcome) {
         match &outcome.last.result {
             Ok(response) => {
@@ -47,17 +47,17 @@ impl OfKind {
 }
 
 /// By kind.
-pub(super) type Tally = HashMap<Kind, OfKind>;
+pub(super) type StatsByKind = HashMap<Kind, KindStats>;
 
 /// Counts records on their way.
-pub(super) struct Counting {
+pub(super) struct CountingSink {
     /// The kind of each URL's host, by position.
     pub(super) kinds: Vec<Kind>,
-    pub(super) tally: Arc<Mutex<Tally>>,
+    pub(super) tally: Arc<Mutex<StatsByKind>>,
     pub(super) onward: Box<dyn Sink>,
 }
 
-impl Sink for Counting {
+impl Sink for CountingSink {
     fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
         let mut tally = self.tally.lock().expect("no holder of this lock panics");
         for record in batch.iter() {

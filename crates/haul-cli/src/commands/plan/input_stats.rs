@@ -10,13 +10,13 @@ const SHOWN: usize = 3;
 
 /// What an input holds.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct InputStats {
     pub(super) urls: u64,
     pub(super) rejected: u64,
     /// What is wrong with the first rejected lines, each with its place.
     pub(super) first_rejected: Vec<Box<str>>,
     /// In order of first appearance.
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: Vec<InputHost>,
     /// The names of the sites, in order of first appearance.
     pub(super) sites: Vec<Rc<str>>,
     by_origin: HashMap<Rc<str>, usize>,
@@ -25,15 +25,15 @@ pub(super) struct Tally {
 
 /// One host: scheme, name and port.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct InputHost {
     /// `https://example.com:8443`
     pub(super) origin: Rc<str>,
     pub(super) urls: u64,
-    /// Its registrable domain or address, as an index of [`Tally::sites`].
+    /// Its registrable domain or address, as an index of [`InputStats::sites`].
     pub(super) site: usize,
 }
 
-impl Tally {
+impl InputStats {
     /// Counts one entry of the input.
     pub(super) fn add(&mut self, entry: Result<Job, Rejected>) {
         match entry {
@@ -58,7 +58,7 @@ impl Tally {
         }
         let origin: Rc<str> = job.url.origin().into();
         let site = self.site(site_of(job.url.host()));
-        self.hosts.push(Host { origin: Rc::clone(&origin), urls: 0, site });
+        self.hosts.push(InputHost { origin: Rc::clone(&origin), urls: 0, site });
         self.by_origin.insert(origin, self.hosts.len() - 1);
         self.hosts.len() - 1
     }
@@ -82,9 +82,9 @@ pub(super) mod tests {
     use super::*;
 
     /// The tally of these URLs.
-    pub(in crate::commands::plan) fn tally_of(urls: impl IntoIterator<Item = String>) -> Tally {
+    pub(in crate::commands::plan) fn tally_of(urls: impl IntoIterator<Item = String>) -> InputStats {
         let urls: Vec<String> = urls.into_iter().collect();
-        let (mut source, mut tally, mut entries) = (Urls::new(urls), Tally::default(), Vec::new());
+        let (mut source, mut tally, mut entries) = (Urls::new(urls), InputStats::default(), Vec::new());
         while source.read(100, Time::ZERO, &mut entries).expect("memory") == More::Yes {}
         entries.into_iter().for_each(|entry| tally.add(entry));
         tally

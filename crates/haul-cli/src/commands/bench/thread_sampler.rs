@@ -7,21 +7,21 @@ use std::time::Duration;
 use haul::engine::Handle;
 use haul::model::Time;
 
-use super::busy::{Busiest, Looks, Thread};
+use super::busy::{BusiestThread, ThreadSample, ThreadSamples};
 
 /// How often: often enough for a load of a second, and under a thousandth of a core.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Threads being looked at.
-pub(super) struct Looking {
+pub(super) struct ThreadSampler {
     stop: Sender<()>,
     /// None where no thread was to be had for it.
-    thread: Option<JoinHandle<Looks>>,
+    thread: Option<JoinHandle<ThreadSamples>>,
 }
 
-impl Looking {
+impl ThreadSampler {
     /// Looks at the threads of the run of `handle`, from now on.
-    pub(super) fn at(handle: Handle, mut looks: Looks) -> Self {
+    pub(super) fn at(handle: Handle, mut looks: ThreadSamples) -> Self {
         let (stop, stopped) = mpsc::channel();
         let look = move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
@@ -33,7 +33,7 @@ impl Looking {
     }
 
     /// Ends the looks; `None` where the system does not tell.
-    pub(super) fn finish(self) -> Option<Busiest> {
+    pub(super) fn finish(self) -> Option<BusiestThread> {
         drop(self.stop);
         self.thread?.join().ok()?.busiest()
     }
@@ -41,13 +41,13 @@ impl Looking {
 
 /// The threads of this process, as far as the system tells of them.
 #[cfg(target_os = "linux")]
-fn threads() -> Vec<Thread> {
+fn threads() -> Vec<ThreadSample> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     // One that has ended meanwhile is left out.
     let thread = |task: std::fs::DirEntry| {
         let id = task.file_name().to_str()?.parse().ok()?;
         let name = std::fs::read_to_string(task.path().join("comm")).ok()?.trim_end().to_owned();
-        Some(Thread { id, name, used: clock_of(id).now().ok()?.into() })
+        Some(ThreadSample { id, name, used: clock_of(id).now().ok()?.into() })
     };
     tasks.flatten().filter_map(thread).collect()
 }
@@ -60,7 +60,7 @@ fn clock_of(thread: i32) -> nix::time::ClockId {
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn threads() -> Vec<Thread> {
+const fn threads() -> Vec<ThreadSample> {
     Vec::new()
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use foldhash::quality::FixedState;
 
-use super::bucket::{Bucket, Limit};
+use super::bucket::{Bucket, RateLimit};
 use super::manner::Manner;
 use haul_core::model::Time;
 
@@ -53,7 +53,7 @@ impl Gauge {
 
 /// One virtual host.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct VirtualHost {
     /// In lower case, without a port.
     pub(super) name: Box<str>,
     pub(super) manner: Manner,
@@ -64,7 +64,7 @@ pub(super) struct Site {
     flaky: Mutex<HashMap<u64, u64>>,
 }
 
-impl Site {
+impl VirtualHost {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -77,7 +77,7 @@ impl Site {
     }
 
     /// Takes one of `limit`, or says how long until there is one.
-    pub(super) fn take(&self, limit: Limit, now: Time) -> Result<(), Duration> {
+    pub(super) fn take(&self, limit: RateLimit, now: Time) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().expect("no holder of this lock panics");
         if buckets.len() >= MOST_LIMITS && !buckets.contains_key(&limit.key()) {
             buckets.clear();
@@ -100,24 +100,24 @@ impl Site {
 
 /// All virtual hosts that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Sites(Mutex<HashMap<Box<str>, Arc<Site>>>);
+pub(super) struct VirtualHosts(Mutex<HashMap<Box<str>, Arc<VirtualHost>>>);
 
-impl Sites {
+impl VirtualHosts {
     /// The host of this name, made when it is new.
-    pub(super) fn of(&self, name: &str) -> Arc<Site> {
+    pub(super) fn of(&self, name: &str) -> Arc<VirtualHost> {
         let name = name.to_ascii_lowercase();
         let mut sites = self.0.lock().expect("no holder of this lock panics");
         if let Some(site) = sites.get(&*name) {
             return Arc::clone(site);
         }
-        let site = Arc::new(Site::new(&name));
+        let site = Arc::new(VirtualHost::new(&name));
         if sites.len() < MOST_SITES {
             sites.insert(name.into(), Arc::clone(&site));
         }
         site
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Site>> {
+    pub(super) fn all(&self) -> Vec<Arc<VirtualHost>> {
         self.0.lock().expect("no holder of this lock panics").values().cloned().collect()
     }
 }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart_by_name_without_regard_to_case() {
-        let sites = Sites::default();
+        let sites = VirtualHosts::default();
         assert!(Arc::ptr_eq(&sites.of("A.test"), &sites.of("a.TEST")));
         assert!(!Arc::ptr_eq(&sites.of("a.test"), &sites.of("b.test")));
         assert_eq!(sites.of("slow.test").manner, Manner::Slow);
@@ -146,17 +146,17 @@ mod tests {
 
     #[test]
     fn limits_and_flaky_urls_are_each_host_s_own_and_bounded() {
-        let sites = Sites::default();
-        let limit = Limit::new(1.0, 1);
+        let sites = VirtualHosts::default();
+        let limit = RateLimit::new(1.0, 1);
         assert!(sites.of("a").take(limit, Time::ZERO).is_ok());
         assert!(sites.of("a").take(limit, Time::ZERO).is_err());
-        assert!(sites.of("a").take(Limit::new(1.0, 2), Time::ZERO).is_ok(), "another limit");
+        assert!(sites.of("a").take(RateLimit::new(1.0, 2), Time::ZERO).is_ok(), "another limit");
         assert!(sites.of("b").take(limit, Time::ZERO).is_ok());
         let site = sites.of("a");
         let first = |target| site.is_among_the_first(2, target);
         assert_eq!([first("/x"), first("/x"), first("/x"), first("/y")], [true, true, false, true]);
         for burst in 1..1000 {
-            let _ = site.take(Limit::new(1.0, burst), Time::ZERO);
+            let _ = site.take(RateLimit::new(1.0, burst), Time::ZERO);
         }
         assert!(site.buckets.lock().expect("lock").len() <= MOST_LIMITS);
     }
