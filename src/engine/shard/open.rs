@@ -13,7 +13,7 @@ use super::flight::{Flight, abandoned};
 use super::host::Host;
 use super::lane::{Alone, OneOfMany, Seat};
 use super::log::Ending;
-use crate::conn::{Exchanged, H1, H2};
+use crate::conn::{ExchangeOutcome, H1, H2};
 use crate::dial::{Cause, DialError, Dialed, Target};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
@@ -112,18 +112,18 @@ impl Shard {
                 self.connections.register(id, Carrier::Http2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
-                    let goodbye = driver.await;
-                    Ending::because(ending.as_ref(), goodbye.why());
+                    let drain = driver.await;
+                    Ending::because(ending.as_ref(), drain.why());
                     drop(ending);
                     if let Some(streams) = shared.upgrade() {
                         let (pool, history) = (shard.connections.pool(), &mut streams.borrow_mut().history);
                         history.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
                         history.fell_idle = pool.idle_since(id);
                     }
-                    shard.connections.closed(id, goodbye.why());
+                    shard.connections.closed(id, drain.why());
                     shard.board_waiting(key);
                     drop(shard);
-                    goodbye.say().await;
+                    drain.run().await;
                 });
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, self.host_streams(slots), now);
@@ -169,7 +169,7 @@ impl Shard {
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
         self.connections.pool_mut().dial_failed(key);
         let now = self.clock.now();
-        self.conclude(flight, None, Exchanged::unsent(failure, now), now);
+        self.conclude(flight, None, ExchangeOutcome::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
         let waiting = self.connections.take_waiting(key);
         waiting.into_iter().flatten().for_each(|flight| self.take_back(flight, now));
