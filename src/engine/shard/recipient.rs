@@ -12,7 +12,7 @@ use http::response::Parts;
 use super::Shard;
 use super::flight::Flight;
 use crate::attempt::{Ended, Sent};
-use crate::body::Room;
+use crate::body::MemoryReservation;
 use crate::conn::Recipient;
 use crate::engine::ration::{Ration, Rationed, Shelf, Workspace};
 use crate::model::{BodyUse, Clock, ResponseHead};
@@ -109,7 +109,7 @@ impl Recipient for ForFlight<'_> {
         }
     }
 
-    fn room(&self) -> Option<Box<dyn Room>> {
+    fn reservation(&self) -> Option<Box<dyn MemoryReservation>> {
         let ration = self.shard.shared.ration.as_ref()?;
         Some(Box::new(Workspace::new(ration, self.number(ration))))
     }

@@ -15,12 +15,12 @@ use http::{HeaderName, HeaderValue, Method, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::chunk_decoder::{ChunkDecoder, ChunkError};
+use super::deadlines::Deadlines;
 use super::error::TransportError;
 use super::framing::BodyEnd;
 use super::recording_io::IoRecorder;
-use super::deadlines::Deadlines;
 use super::{LazyTimer, framing, head};
-use crate::body::{self, BodyError, BodyPlan, Room};
+use crate::body::{self, BodyError, BodyPlan, MemoryReservation};
 use haul_core::attempt::{Ended, Sent};
 use haul_core::config::{BodySettings, Timeouts};
 use haul_core::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
@@ -32,7 +32,7 @@ pub trait Recipient {
     fn head(&self, head: &Parts, first_byte: Duration, followed: bool) -> BodyUse;
 
     /// Where the memory for decoding a body is asked for, where it is rationed. Asked after [`Self::head`].
-    fn room(&self) -> Option<Box<dyn Room>> {
+    fn reservation(&self) -> Option<Box<dyn MemoryReservation>> {
         None
     }
 
@@ -303,11 +303,12 @@ where
     let left = if let BodyEnd::After(length) = end { Some(length) } else { None };
     let chunks = (end == BodyEnd::Chunks).then_some((ChunkDecoder::START, Bytes::new()));
     let framed = FramedBody { incoming, deadlines, h2, bodiless, left, chunks };
-    let room = plan.decodes().then(|| context.recipient.room()).flatten();
-    let room = room
-        .map(|inner| Box::new(BackpressureTracker { inner, deadlines, clock: context.clock }) as Box<dyn Room + '_>);
+    let reservation = plan.decodes().then(|| context.recipient.reservation()).flatten();
+    let reservation = reservation.map(|inner| {
+        Box::new(BackpressureTracker { inner, deadlines, clock: context.clock }) as Box<dyn MemoryReservation + '_>
+    });
     let received =
-        body::receive(framed, plan, writer, room, &deadlines.wire_bytes).await.map_err(|error| match error {
+        body::receive(framed, plan, writer, reservation, &deadlines.wire_bytes).await.map_err(|error| match error {
             BodyError::Transport(FramedBodyError::Transport(error)) => error.into(),
             BodyError::Transport(FramedBodyError::Incomplete) => {
                 let message = match h2 {
@@ -358,9 +359,9 @@ impl<C: Clock, T: ?Sized> BackpressureTracker<'_, C, T> {
     }
 }
 
-impl<C: Clock> Room for BackpressureTracker<'_, C, dyn Room> {
-    fn poll_room(&mut self, bytes: u64, cx: &mut task::Context<'_>) -> Poll<()> {
-        let polled = self.inner.poll_room(bytes, cx);
+impl<C: Clock> MemoryReservation for BackpressureTracker<'_, C, dyn MemoryReservation> {
+    fn poll_reserve(&mut self, bytes: u64, cx: &mut task::Context<'_>) -> Poll<()> {
+        let polled = self.inner.poll_reserve(bytes, cx);
         self.hold(polled)
     }
 }
