@@ -9,7 +9,7 @@ use super::exchange::ExchangeError;
 use super::framing;
 use super::h2_peer::GoAway;
 use super::preface::NOT_HTTP2;
-use crate::tls_words::{self, TlsFault};
+use crate::tls_words::{self, TlsStreamError};
 use haul_core::attempt::Sent;
 use haul_core::model::{Failure, FailureKind, Phase};
 
@@ -149,7 +149,7 @@ const fn cut_off(phase: Phase) -> FailureKind {
 }
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
-    if let Some(TlsFault(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+    if let Some(TlsStreamError(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return tls_kind(tls);
     }
     if error.raw_os_error().is_some() {
@@ -183,7 +183,7 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
 fn refused(error: Option<&io::Error>, phase: Phase) -> Option<TransportError> {
     let inner = error.filter(|_| phase == Phase::Head)?.get_ref()?;
     let message = match inner.downcast_ref() {
-        Some(TlsFault(tls)) => tls_words::refusal(tls)?,
+        Some(TlsStreamError(tls)) => tls_words::refusal(tls)?,
         None => Some(inner.to_string()).filter(|text| tls_words::is_refusal(text))?,
     };
     Some(TransportError {
