@@ -172,7 +172,7 @@ impl FamilyAnswers {
         all
     }
 
-    /// All addresses; or else the fault that tells most. Only if no family failed is the name known to have none.
+    /// All addresses; or else the error that tells most. Only if no family failed is the name known to have none.
     fn whole(&self) -> Result<AddressSet, Option<LookupError>> {
         if let Some(found) = self.found() {
             return Ok(found);

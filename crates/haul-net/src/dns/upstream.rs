@@ -223,13 +223,13 @@ impl Upstream {
         Err(LookupError::new(FailureKind::NoAddress, message))
     }
 
-    /// The fault of a name that nobody can be asked for, if it is one: `candidate`, in the place of `name`.
+    /// The error of a name that nobody can be asked for, if it is one: `candidate`, in the place of `name`.
     pub(super) fn unspeakable(&self, config: &ResolverConfig, name: &str, candidate: &str) -> Option<LookupError> {
         let is_name = message::name(candidate).is_some();
         (!is_name).then(|| self.asked(config, candidate).unspeakable(name))
     }
 
-    /// The fault of a look-up that did not end in time.
+    /// The error of a look-up that did not end in time.
     pub(super) fn timed_out(&self, config: &ResolverConfig, name: &str) -> LookupError {
         self.asked(config, name).timed_out()
     }

@@ -98,7 +98,7 @@ impl LookupContext<'_> {
         }
     }
 
-    /// The fault of a look-up that did not end in time.
+    /// The error of a look-up that did not end in time.
     pub(super) fn timed_out(&self) -> LookupError {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
         let servers = if servers.is_empty() {
