@@ -21,7 +21,9 @@ use std::time::Duration;
 use haul::config::{Config, ConnectTo, EgressSettings, FamilyPreference, ResolveRule};
 use haul::model::{Egress, FailureKind, Phase, Scheme};
 use haul_core::protocol::Protocol;
-use haul_net::dial::{Cause, Connect, Connecting, Destination, DialError, Dialed, Io, Route, Target, Tls};
+use haul_net::dial::{
+    Connect, Connecting, Destination, DialError, DialFailure, DialedConnection, Io, Route, Target, Tls,
+};
 use haul_net::dns::Resolver;
 use rustls::HandshakeKind;
 use support::certs::{Authority, Leaf};
@@ -56,9 +58,9 @@ async fn listen(address: &str) -> (TcpListener, SocketAddr) {
 
 /// The failure of a dial, which must be the peer's.
 #[track_caller]
-fn peer_failure(result: Result<Dialed, DialError>, phase: Phase, kind: FailureKind) -> String {
+fn peer_failure(result: Result<DialedConnection, DialError>, phase: Phase, kind: FailureKind) -> String {
     match result.expect_err("the dial must fail").cause {
-        Cause::Peer(failure) => {
+        DialFailure::Peer(failure) => {
             assert_eq!((failure.phase, failure.kind), (phase, kind), "{failure}");
             failure.message.into()
         }
@@ -406,7 +408,7 @@ mod tls {
         names("a.test", &["127.0.0.1"])
     }
 
-    async fn connect(config: &Config, host: &str, address: SocketAddr) -> Result<Dialed, DialError> {
+    async fn connect(config: &Config, host: &str, address: SocketAddr) -> Result<DialedConnection, DialError> {
         let names = Names(
             [("a.test", vec![address.ip()]), ("b.test", vec![address.ip()]), ("b.a.test", vec![address.ip()])].into(),
         );
@@ -417,7 +419,7 @@ mod tls {
         tls_server::start(tls_server::config(leaf, &[], None)).await.0
     }
 
-    async fn greeting(dialed: &mut Dialed) -> String {
+    async fn greeting(dialed: &mut DialedConnection) -> String {
         let mut bytes = [0; 5];
         dialed.io.read_exact(&mut bytes).await.unwrap();
         String::from_utf8_lossy(&bytes).into()

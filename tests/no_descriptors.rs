@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use haul::config::Config;
 use haul::model::{FailureKind, Phase, Resolve, Scheme};
-use haul_net::dial::Cause;
+use haul_net::dial::DialFailure;
 use haul_net::dns::Resolver;
 use support::dialing::{Names, dial, dialer};
 use tokio::task::LocalSet;
@@ -38,7 +38,7 @@ async fn run() {
         hoard.push(file);
     }
     let error = dial(&dialer, Scheme::Http, "127.0.0.1", address).await.expect_err("there is no descriptor");
-    let Cause::NoDescriptors(failure) = error.cause else { panic!("{:?}", error.cause) };
+    let DialFailure::NoDescriptors(failure) = error.cause else { panic!("{:?}", error.cause) };
     assert_eq!((failure.phase, failure.kind), (Phase::Connect, FailureKind::Io));
     assert!(failure.message.contains("ulimit -n"), "{failure}");
     let unresolved = resolver.resolve("a.test").await.expect_err("there is no descriptor");

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 use haul::config::BodySettings;
 use haul::model::Phase;
-use haul_net::body::{BodyError, BodyPlan, Codings, Received, receive};
+use haul_net::body::{BodyError, BodyPlan, ContentCodings, ReceivedBody, receive};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::Full;
@@ -36,13 +36,13 @@ pub fn run(bytes: &[u8]) {
     let plan = BodyPlan::new(&settings, &headers);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without a driver");
     match runtime.block_on(receive(Full::new(wire.clone()), plan, None, None, &Cell::new(0))) {
-        Ok(received) => check(&received, &wire, Codings::of(&headers).is_empty()),
+        Ok(received) => check(&received, &wire, ContentCodings::of(&headers).is_empty()),
         Err(BodyError::Refused(failure)) => assert!(matches!(failure.phase, Phase::Body | Phase::Decode), "{failure}"),
         Err(BodyError::Transport(never)) => match never {},
     }
 }
 
-fn check(received: &Received, wire: &Bytes, as_sent: bool) {
+fn check(received: &ReceivedBody, wire: &Bytes, as_sent: bool) {
     let body = received.body.as_ref().expect("it is kept");
     let decoded = received.body_bytes;
     assert_eq!((received.wire_bytes, decoded), (wire.len() as u64, body.len() as u64));

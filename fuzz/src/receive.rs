@@ -17,7 +17,9 @@ use haul::config::{BodySettings, Config, Timeouts};
 use haul::engine::{Engine, Extensions};
 use haul::model::{BodyUse, Clock, Failure, FailureKind, Phase, Record, Response, Sink, Time};
 use haul::source::Urls;
-use haul_net::conn::{Connection as _, Context, Exchanged, Exclusive as _, H1, H2, LazyTimer, Recipient};
+use haul_net::conn::{
+    Connection as _, ExchangeContext, ExchangeOutcome, ExclusiveConnection as _, H1, H2, LazyTimer, Recipient,
+};
 use http::response::Parts;
 use http::{Method, Request, Version};
 
@@ -75,8 +77,8 @@ impl Verdict {
     }
 }
 
-impl From<Exchanged> for Verdict {
-    fn from(exchanged: Exchanged) -> Self {
+impl From<ExchangeOutcome> for Verdict {
+    fn from(exchanged: ExchangeOutcome) -> Self {
         Self::new(exchanged.result, exchanged.wire_bytes)
     }
 }
@@ -147,9 +149,9 @@ impl<'a> Asker<'a> {
         request.body(haul_net::conn::RequestBody::default()).expect("valid")
     }
 
-    fn context(&self) -> Context<'_, Virtual> {
+    fn context(&self) -> ExchangeContext<'_, Virtual> {
         let timeouts = Timeouts::default();
-        Context {
+        ExchangeContext {
             clock: &self.clock,
             total: self.clock.now() + timeouts.total,
             timeouts: std::borrow::Cow::Owned(timeouts),
@@ -208,7 +210,7 @@ pub fn h2(script: &Script, method: &Method) -> Vec<Verdict> {
     on_the_virtual_clock(async {
         let opened = H2::new(Peer::new(Arc::new(script.clone())), &body).await;
         let (connection, driver) = opened.expect("the preface can be written");
-        let driver = tokio::task::spawn_local(async { driver.await.say().await });
+        let driver = tokio::task::spawn_local(async { driver.await.run().await });
         let ask = async || {
             let mut connection = connection.clone();
             let asker = Asker::new(&body, method);

@@ -117,10 +117,10 @@ fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
 /// The request says what the job does, though the run's settings bring everything again.
 fn check_request(job: &Job, template: &RequestTemplate, left_origin: bool, dropped_body: bool) {
     assert!(HeaderValue::from_str(job.url.authority()).is_ok(), "a host and a port");
-    let addressee = template.addressee(&job.url);
+    let authority = template.authority(&job.url);
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let mut request = Request::default();
-        if template.fill(&mut request, job, &addressee, version, HeaderMap::new()).is_none() {
+        if template.fill(&mut request, job, &authority, version, HeaderMap::new()).is_none() {
             // Such a job fails: the standard lets hosts be named so, and no name server knows them.
             assert!(version == Version::HTTP_2 && job.url.host().contains(ODD), "{} can't be asked for", job.url);
             continue;

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::inbox::{Completion, Inbox, ToInbox};
 use super::pipe::Receiver;
 use super::{Client, Request, Response};
-use crate::body::Codings;
+use crate::body::ContentCodings;
 
 /// Requests put under way before their results are taken, unless said otherwise.
 const LOOK_AHEAD: usize = 4096;
@@ -161,7 +161,7 @@ impl<'a, T: Send + 'static> Batch<'a, T> {
         let Completion { slip: Slip { index, tag, url }, attempts, result } = ended;
         let result = match result {
             Ok((head, body)) => {
-                let decoded = self.client.decodes && !Codings::of(&head.headers).is_empty();
+                let decoded = self.client.decodes && !ContentCodings::of(&head.headers).is_empty();
                 let body = Body { receiver: Receiver::whole(body), _live: None, most: u64::MAX, decoded };
                 Ok(Response { head, body })
             }

@@ -33,7 +33,7 @@ pub use self::response::Response;
 
 use self::head::Head;
 use self::pipe::Receiver;
-use crate::body::Codings;
+use crate::body::ContentCodings;
 use crate::engine::{Handle, Live, StartError};
 
 /// Fetches URLs. Clones are cheap and share everything: limits, connections, names.
@@ -203,7 +203,7 @@ impl Client {
 
     fn respond(&self, head: Head, receiver: Receiver) -> Response {
         let live = receiver.left().is_none().then(|| Arc::clone(&self.live));
-        let decoded = self.decodes && !Codings::of(&head.headers).is_empty();
+        let decoded = self.decodes && !ContentCodings::of(&head.headers).is_empty();
         Response { head, body: Body { receiver, _live: live, most: self.most, decoded } }
     }
 

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use crate::body::Room;
+use crate::body::MemoryReservation;
 use crate::config::Setting;
 use crate::model::{BodyWriter, Failure, FailureKind, Phase};
 
@@ -309,8 +309,8 @@ impl Workspace {
     }
 }
 
-impl Room for Workspace {
-    fn poll_room(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
+impl MemoryReservation for Workspace {
+    fn poll_reserve(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
         let reservation = &mut self.0;
         // Small steps would be an atomic addition each.
         let wanted = bytes.next_multiple_of(PIECE as u64);

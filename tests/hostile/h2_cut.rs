@@ -105,7 +105,7 @@ async fn exchange(io: Pieces) -> Verdict {
     let (mut h2, driver) = H2::new(io, &body).await.expect("a preface is written to memory");
     let driving = tokio::task::spawn_local(driver);
     let (clock, timeouts) = (Started::now(), Timeouts::default());
-    let context = conn::Context {
+    let context = conn::ExchangeContext {
         clock: &clock,
         timeouts: Cow::Borrowed(&timeouts),
         body: &body,

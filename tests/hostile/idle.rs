@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use haul::model::{CloseReason, FailureKind, Time};
 use haul_core::attempt::Sent;
-use haul_net::conn::{Connection as _, Exchanged, Exclusive as _, H1};
+use haul_net::conn::{Connection as _, ExchangeOutcome, ExclusiveConnection as _, H1};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -35,7 +35,7 @@ async fn is_idle(h1: &mut H1<DuplexStream>) -> bool {
     poll_fn(|cx| Poll::Ready(h1.poll_idle(cx).is_pending())).await
 }
 
-fn is_unsent(exchanged: &Exchanged) -> bool {
+fn is_unsent(exchanged: &ExchangeOutcome) -> bool {
     // At once, too: nothing was waited for.
     exchanged.sent == Sent::No && exchanged.ended == Time::ZERO
 }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use haul::config::{BodySettings, Timeouts};
 use haul::model::{BodyUse, Clock, Time};
-use haul_net::conn::{Connection as _, Context, Exchanged, Exclusive as _, H1, LazyTimer, Recipient};
+use haul_net::conn::{
+    Connection as _, ExchangeContext, ExchangeOutcome, ExclusiveConnection as _, H1, LazyTimer, Recipient,
+};
 use http::response::Parts;
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -80,14 +82,14 @@ pub(crate) async fn open<T: AsyncRead + AsyncWrite + Unpin + 'static>(io: T) -> 
 }
 
 /// One request over it, and what came of it.
-pub(crate) async fn ask<T>(h1: &mut H1<T>, method: &Method) -> Exchanged
+pub(crate) async fn ask<T>(h1: &mut H1<T>, method: &Method) -> ExchangeOutcome
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let clock = Paused::start();
     let mut request = Request::new(haul_net::conn::RequestBody::default());
     *request.method_mut() = method.clone();
-    let context = Context {
+    let context = ExchangeContext {
         clock: &clock,
         timeouts: Cow::Owned(Timeouts::default()),
         body: &body(),
@@ -103,7 +105,7 @@ fn body() -> BodySettings {
     BodySettings { keep: true, keep_headers: true, ..BodySettings::default() }
 }
 
-fn said(exchanged: Exchanged, again: bool) -> Said {
+fn said(exchanged: ExchangeOutcome, again: bool) -> Said {
     let order = exchanged.order;
     let head = exchanged.head;
     match exchanged.result {

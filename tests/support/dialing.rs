@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use haul::config::Config;
 use haul::model::{Egress, Failure, FailureKind, Phase, Resolve, Resolved, Scheme};
-use haul_net::dial::{DialError, Dialed, Dialer, Target, Tls};
+use haul_net::dial::{DialError, DialedConnection, Dialer, Target, Tls};
 
 use super::clock;
 
@@ -36,7 +36,12 @@ pub(crate) fn dialer(config: &Config, resolver: Rc<dyn Resolve>) -> Dialer {
 }
 
 /// Dials `host` at the address's port, within ten seconds.
-pub(crate) async fn dial(dialer: &Dialer, scheme: Scheme, host: &str, to: SocketAddr) -> Result<Dialed, DialError> {
+pub(crate) async fn dial(
+    dialer: &Dialer,
+    scheme: Scheme,
+    host: &str,
+    to: SocketAddr,
+) -> Result<DialedConnection, DialError> {
     let target = Target { scheme, host, port: to.port() };
     dialer.dial(&target, Egress::default(), Duration::from_secs(10)).await
 }

@@ -23,20 +23,20 @@ const UNSPOKEN: &str = "haul does not speak CBC ciphers, RSA or DHE key exchange
 
 /// An error of TLS on an open connection, in the place of rustls's own.
 #[derive(Debug)]
-pub(crate) struct TlsFault(pub(crate) Error);
+pub(crate) struct TlsStreamError(pub(crate) Error);
 
-impl fmt::Display for TlsFault {
+impl fmt::Display for TlsStreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&words(&self.0))
     }
 }
 
-impl StdError for TlsFault {}
+impl StdError for TlsStreamError {}
 
 /// The same error, with its text in plain words when it is one of TLS.
 pub(crate) fn plain(error: io::Error) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(tls) => io::Error::new(error.kind(), TlsFault(tls.clone())),
+        Some(tls) => io::Error::new(error.kind(), TlsStreamError(tls.clone())),
         None => error,
     }
 }
@@ -176,16 +176,16 @@ fn certificate(reason: &CertificateError) -> String {
 fn names(expected: &str, presented: &[String]) -> String {
     let (mut counting, mut others) = (Vec::new(), 0);
     for name in presented {
-        match Presented::of(name) {
-            Presented::Dns(name) if name == expected && name.parse::<IpAddr>().is_ok() => {
+        match PresentedName::of(name) {
+            PresentedName::Dns(name) if name == expected && name.parse::<IpAddr>().is_ok() => {
                 return format!(
                     "the certificate is for {expected} as a DNS name, which an address can't have; it has to be an IP address in \
                      subjectAltName"
                 );
             }
-            Presented::Dns(name) => counting.push(printable(name)),
-            Presented::Address(address) => counting.push(address),
-            Presented::Other => others += 1,
+            PresentedName::Dns(name) => counting.push(printable(name)),
+            PresentedName::Address(address) => counting.push(address),
+            PresentedName::Other => others += 1,
         }
     }
     match counting.split_at(counting.len().min(NAMED)) {
@@ -205,18 +205,18 @@ fn names(expected: &str, presented: &[String]) -> String {
 
 /// Whether a name that webpki has found in a certificate can be a server's.
 pub(crate) fn is_a_server_s(name: &str) -> bool {
-    !matches!(Presented::of(name), Presented::Other)
+    !matches!(PresentedName::of(name), PresentedName::Other)
 }
 
 /// A name as webpki writes it: `DnsName("a.test")`.
-enum Presented<'a> {
+enum PresentedName<'a> {
     Dns(&'a str),
     Address(String),
     /// Of a kind that no server is asked for by: mail, URIs, directories.
     Other,
 }
 
-impl<'a> Presented<'a> {
+impl<'a> PresentedName<'a> {
     fn of(name: &'a str) -> Self {
         let Some((kind, inner)) = name.strip_suffix(')').and_then(|name| name.split_once('(')) else {
             return Self::Other;

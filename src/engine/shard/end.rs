@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::Shard;
 use super::flight::{Flight, abandoned};
 use crate::attempt::{self, AttemptEnd, Beside};
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::engine::clock::SystemClock;
 use crate::engine::message::Message;
 use crate::model::{Attempt, CloseReason, Job, Outcome, Time};
@@ -22,7 +22,7 @@ impl Shard {
         self: &Rc<Self>,
         mut flight: Flight,
         remote: Option<std::net::SocketAddr>,
-        mut exchanged: Exchanged,
+        mut exchanged: ExchangeOutcome,
         now: Time,
     ) {
         // Nobody waits for another try, and the host is not to blame for the one that was given up.

@@ -5,7 +5,7 @@ use super::connection_handle::History;
 use super::connections::PoolKey;
 use super::flight::Flight;
 use crate::attempt::{Sent, is_cut, is_timeout};
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::model::{CloseReason, Time};
 use crate::pool::{ConnId, Habits, SOON};
 use crate::sched::HostId;
@@ -37,7 +37,7 @@ impl Shard {
     }
 
     /// The first response over a connection says whether it will be kept.
-    pub(super) fn note_promise(&self, host: HostId, exchanged: &Exchanged) {
+    pub(super) fn note_promise(&self, host: HostId, exchanged: &ExchangeOutcome) {
         if exchanged.promises_keep_alive() {
             self.hosts.learn(host, Habits::kept);
         }
@@ -74,7 +74,7 @@ impl Shard {
         &self,
         id: ConnId,
         flight: &Flight,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeOutcome,
         streams: Option<&mut History>,
     ) {
         let Err(failure) = &exchanged.result else { return };

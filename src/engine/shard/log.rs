@@ -15,7 +15,7 @@ use tracing::{Level, debug, enabled, info, trace};
 use super::Shard;
 use super::flight::Flight;
 use super::host::Host;
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::model::{Attempt, CloseReason, DeferReason, Failure, FailureKind, Job, Outcome, Resolved, Time};
 use crate::policy::redirect::NextHop;
 use crate::pool::ConnId;
@@ -122,14 +122,20 @@ impl Shard {
     }
 
     /// An exchange has ended, well or not.
-    pub(super) fn log_exchange(&self, flight: &Flight, id: ConnId, remote: Option<SocketAddr>, exchanged: &Exchanged) {
+    pub(super) fn log_exchange(
+        &self,
+        flight: &Flight,
+        id: ConnId,
+        remote: Option<SocketAddr>,
+        exchanged: &ExchangeOutcome,
+    ) {
         if enabled!(target: REQUEST, Level::TRACE) {
             self.trace_exchange(flight, id, remote, exchanged);
         }
     }
 
     #[cold]
-    fn trace_exchange(&self, flight: &Flight, id: ConnId, remote: Option<SocketAddr>, exchanged: &Exchanged) {
+    fn trace_exchange(&self, flight: &Flight, id: ConnId, remote: Option<SocketAddr>, exchanged: &ExchangeOutcome) {
         // Without a head there is a failure, and that has an event of its own.
         let Some(head) = &exchanged.head else { return };
         trace!(

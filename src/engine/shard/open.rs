@@ -13,8 +13,8 @@ use super::flight::{Flight, abandoned};
 use super::host::Host;
 use super::lane::{Alone, OneOfMany, Seat};
 use super::log::CloseLog;
-use crate::conn::{Exchanged, H1, H2};
-use crate::dial::{Cause, DialError, Dialed, Target};
+use crate::conn::{ExchangeOutcome, H1, H2};
+use crate::dial::{DialError, DialFailure, DialedConnection, Target};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
 use crate::protocol::Protocol;
@@ -45,7 +45,7 @@ impl Shard {
     }
 
     /// A new connection to the flight's host. `None`: nobody waits for it any longer.
-    async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<Dialed, DialError>> {
+    async fn dial(&self, key: PoolKey, flight: &Flight) -> Option<Result<DialedConnection, DialError>> {
         let budget = self.requests.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
         let wants_http1 = || self.hosts.habits(flight.host).wants_http1();
@@ -68,7 +68,7 @@ impl Shard {
         dialed.await
     }
 
-    async fn open_h1(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
+    async fn open_h1(self: &Rc<Self>, key: PoolKey, dialed: DialedConnection, flight: Flight) {
         let (remote, resumed) = (dialed.remote, dialed.resumed);
         match H1::new(dialed.io, &self.shared.config.body).await {
             Ok(h1) => {
@@ -90,7 +90,7 @@ impl Shard {
         }
     }
 
-    async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: Dialed, flight: Flight) {
+    async fn open_h2(self: &Rc<Self>, key: PoolKey, dialed: DialedConnection, flight: Flight) {
         let (remote, resumed) = (dialed.remote, dialed.resumed);
         // Its first bytes are written now, and a peer may never take them.
         let limit = self.shared.config.timeouts.first_byte.min(self.requests.due(&flight).since(self.clock.now()));
@@ -112,18 +112,18 @@ impl Shard {
                 self.connections.register(id, ConnectionHandle::Http2(Rc::clone(&streams)));
                 let (shard, shared) = (Rc::clone(self), Rc::downgrade(&streams));
                 tokio::task::spawn_local(async move {
-                    let goodbye = driver.await;
-                    CloseLog::because(ending.as_ref(), goodbye.why());
+                    let drain = driver.await;
+                    CloseLog::because(ending.as_ref(), drain.why());
                     drop(ending);
                     if let Some(streams) = shared.upgrade() {
                         let (pool, history) = (shard.connections.pool(), &mut streams.borrow_mut().history);
                         history.carried = u32::try_from(pool.served(id)).unwrap_or(u32::MAX);
                         history.fell_idle = pool.idle_since(id);
                     }
-                    shard.connections.closed(id, goodbye.why());
+                    shard.connections.closed(id, drain.why());
                     shard.board_waiting(key);
                     drop(shard);
-                    goodbye.say().await;
+                    drain.run().await;
                 });
                 self.note_address(flight.host, remote, now);
                 self.learn_capacity(flight.host, self.host_streams(slots), now);
@@ -160,8 +160,8 @@ impl Shard {
         flight.dial = Some(error.times);
         match error.cause {
             // Local ports are used up towards one destination only: its host is tried again later, others go on.
-            Cause::Peer(failure) | Cause::NoPorts(failure) => self.attempt_failed(key, flight, failure),
-            Cause::NoDescriptors(failure) => self.out_of_descriptors(key, flight, &failure),
+            DialFailure::Peer(failure) | DialFailure::NoPorts(failure) => self.attempt_failed(key, flight, failure),
+            DialFailure::NoDescriptors(failure) => self.out_of_descriptors(key, flight, &failure),
         }
     }
 
@@ -169,7 +169,7 @@ impl Shard {
     fn attempt_failed(self: &Rc<Self>, key: PoolKey, flight: Flight, failure: Failure) {
         self.connections.pool_mut().dial_failed(key);
         let now = self.clock.now();
-        self.conclude(flight, None, Exchanged::unsent(failure, now), now);
+        self.conclude(flight, None, ExchangeOutcome::unsent(failure, now), now);
         // Those who waited for this connection go back to their queue: the host's back-off holds for them too.
         let waiting = self.connections.take_waiting(key);
         waiting.into_iter().flatten().for_each(|flight| self.take_back(flight, now));

@@ -12,7 +12,7 @@ use http::response::Parts;
 use super::Shard;
 use super::flight::Flight;
 use crate::attempt::{AttemptEnd, Sent};
-use crate::body::Room;
+use crate::body::MemoryReservation;
 use crate::conn::Recipient;
 use crate::engine::memory_budget::{BodySlot, BudgetedBody, MemoryBudget, Workspace};
 use crate::model::{BodyUse, Clock, ResponseHead};
@@ -109,7 +109,7 @@ impl Recipient for ForFlight<'_> {
         }
     }
 
-    fn room(&self) -> Option<Box<dyn Room>> {
+    fn reservation(&self) -> Option<Box<dyn MemoryReservation>> {
         let memory_budget = self.shard.shared.memory_budget.as_ref()?;
         Some(Box::new(Workspace::new(memory_budget, self.number(memory_budget))))
     }

@@ -9,7 +9,7 @@ use super::connections::PoolKey;
 use super::flight::Flight;
 use super::lane::Next;
 use crate::attempt::{Sent, is_timeout};
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::engine::mailbox::Mailbox;
 use crate::model::{CloseReason, Time};
 use crate::policy::Verdict;
@@ -33,7 +33,7 @@ impl Shard {
         next: Next,
         remote: Option<SocketAddr>,
         flight: Flight,
-        exchanged: Exchanged,
+        exchanged: ExchangeOutcome,
         mailbox: &Mailbox<LaneMessage>,
         now: Time,
     ) -> Next {
@@ -65,7 +65,7 @@ impl Shard {
         id: ConnId,
         flight: &Flight,
         unusable: Option<CloseReason>,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeOutcome,
         now: Time,
     ) -> Next {
         if let Some(reason) = unusable {
@@ -103,7 +103,7 @@ impl Shard {
 
     /// Whether what answers over this connection fails, by more than chance, while the host as a whole does not: one of many machines
     /// behind one address.
-    fn answers_badly(&self, pool: &mut Pool<PoolKey>, id: ConnId, host: HostId, exchanged: &Exchanged) -> bool {
+    fn answers_badly(&self, pool: &mut Pool<PoolKey>, id: ConnId, host: HostId, exchanged: &ExchangeOutcome) -> bool {
         let Some(head) = &exchanged.head else { return false };
         let verdict = || Verdict::of_status(head.status.as_u16(), || None, &self.shared.config.retries);
         let is_failing = head.status.is_server_error() && matches!(verdict(), Verdict::Troubled(_));

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use super::flight::{Flight, abandoned};
 use super::hooks::HookList;
 use crate::config::{BodySettings, Config};
-use crate::conn::{Addressee, Context, Recipient, RequestBody, RequestTemplate};
+use crate::conn::{ExchangeContext, Recipient, RequestAuthority, RequestBody, RequestTemplate};
 use crate::engine::clock::SystemClock;
 use crate::engine::shared::Shared;
 use crate::engine::template::request_template;
@@ -57,23 +57,23 @@ impl Requests {
     }
 
     /// Whom requests for `url` are addressed to.
-    pub(super) fn addressee(&self, url: &WebUrl) -> Addressee {
-        self.template.addressee(url)
+    pub(super) fn authority(&self, url: &WebUrl) -> RequestAuthority {
+        self.template.authority(url)
     }
 
-    /// Makes `request` that of a flight to `addressee`.
+    /// Makes `request` that of a flight to `authority`.
     pub(super) fn prepare(
         &self,
         request: &mut Request<RequestBody>,
         flight: &Flight,
-        addressee: &Addressee,
+        authority: &RequestAuthority,
         version: Version,
         remote: Option<SocketAddr>,
     ) -> Result<(), Failure> {
         if flight.is_abandoned() {
             return Err(abandoned());
         }
-        let filled = self.template.fill(request, &flight.job, addressee, version, self.spare_headers.take());
+        let filled = self.template.fill(request, &flight.job, authority, version, self.spare_headers.take());
         let unfit = || {
             let message = "the URL's host can't be put into an HTTP/2 request; try it with HTTP/1.1 alone";
             Failure::new(Phase::Send, FailureKind::BadRequest, message)
@@ -99,9 +99,9 @@ impl Requests {
         flight: &Flight,
         clock: &'a SystemClock,
         recipient: &'a dyn Recipient,
-    ) -> Context<'a, SystemClock> {
+    ) -> ExchangeContext<'a, SystemClock> {
         let config = self.config();
-        Context {
+        ExchangeContext {
             clock,
             // A job that may take longer than the others may take longer in each part, too.
             timeouts: match flight.own_timeout().filter(|own| *own > config.timeouts.total) {
@@ -212,10 +212,10 @@ mod tests {
         extensions.add_hooks(Meddling);
         let requests = Requests::new(&Engine::with(config, extensions).expect("a machine that can run haul").shared);
         let url = WebUrl::parse(url).expect("a URL").0;
-        let addressee = requests.addressee(&url);
+        let authority = requests.authority(&url);
         let flight = Flight::new(HostId(0), Job::new(0, url, Time::ZERO), Time::ZERO, Duration::ZERO);
         let mut request = Request::default();
-        let result = requests.prepare(&mut request, &flight, &addressee, Version::HTTP_11, None);
+        let result = requests.prepare(&mut request, &flight, &authority, Version::HTTP_11, None);
         (result, request)
     }
 

@@ -6,7 +6,7 @@ use super::Shard;
 use super::connections::PoolKey;
 use super::flight::{Flight, abandoned};
 use super::lane::OneOfMany;
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::model::{Clock, CloseReason, Egress, Job, Time};
 use crate::pool::{Acquired, ConnId, Demand, Habits};
 use crate::sched::{Capacity, Event, HostId};
@@ -22,7 +22,7 @@ impl Shard {
     pub(super) fn start(self: &Rc<Self>, flight: Flight, now: Time) {
         if flight.is_abandoned() {
             // Without a connection: it would be opened for nobody.
-            return self.conclude(flight, None, Exchanged::unsent(abandoned(), now), now);
+            return self.conclude(flight, None, ExchangeOutcome::unsent(abandoned(), now), now);
         }
         let (key, habits) = self.place_of(&flight);
         let repeats = work::counts(&flight.job).repeats;

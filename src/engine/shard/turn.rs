@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Shard;
 use super::flight::Flight;
-use crate::conn::Exchanged;
+use crate::conn::ExchangeOutcome;
 use crate::model::{Job, Time};
 use crate::sched::{Action, Event, Gate};
 
@@ -57,7 +57,7 @@ impl Shard {
                 let flight = Flight::new(host, job, now, backed_off);
                 match unstowed {
                     Ok(()) => self.start(flight, now),
-                    Err(failure) => self.conclude(flight, None, Exchanged::unsent(failure, now), now),
+                    Err(failure) => self.conclude(flight, None, ExchangeOutcome::unsent(failure, now), now),
                 }
             }
             Action::Open { host, gate: Gate::Address } => {

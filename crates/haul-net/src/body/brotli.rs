@@ -1,4 +1,4 @@
-//! brotli being undone, in memory that is counted.
+//! A brotli decoder in memory that is counted.
 //!
 //! The peer chooses the window (up to 16 MiB) and how many code tables a metablock has (up to 4 MB of them), so what a decoder
 //! takes is for it to say. The ring buffer of a long body lies in memory of its own that is fresh from the system, so that no
@@ -18,36 +18,36 @@ use memmap2::MmapMut;
 /// Buffers of at least so many bytes are mapped, and take memory as they are filled.
 const MAPPED_FROM: usize = 1 << 20;
 
-type State = BrotliState<Counted, Counted, Counted>;
+type DecoderState = BrotliState<CountingAllocator, CountingAllocator, CountingAllocator>;
 
 /// A brotli decoder.
-pub(super) struct Brotli {
+pub(super) struct BrotliDecoder {
     /// Boxed: it has more than 2 KiB.
-    state: Box<State>,
-    taken: Rc<Taken>,
+    state: Box<DecoderState>,
+    memory: Rc<BrotliMemory>,
 }
 
 /// What a decoder's buffers take.
 #[derive(Debug, Default)]
-struct Taken {
+struct BrotliMemory {
     /// Bytes of memory that is there from the beginning.
     whole: Cell<u64>,
     /// Bytes of memory that comes as it is filled.
     mapped: Cell<u64>,
 }
 
-impl Brotli {
+impl BrotliDecoder {
     pub(super) fn new() -> Self {
-        let taken = Rc::<Taken>::default();
-        let counted = || Counted(Rc::clone(&taken));
+        let memory = Rc::<BrotliMemory>::default();
+        let allocator = || CountingAllocator(Rc::clone(&memory));
         // Strict: a "large window" is no HTTP coding.
-        let state = Box::new(State::new_strict(counted(), counted(), counted()));
-        Self { state, taken }
+        let state = Box::new(DecoderState::new_strict(allocator(), allocator(), allocator()));
+        Self { state, memory }
     }
 
     /// The memory it takes once it has decoded `produced` bytes in all.
     pub(super) fn memory(&self, produced: u64) -> u64 {
-        size_of::<State>() as u64 + self.taken.whole.get() + self.taken.mapped.get().min(produced)
+        size_of::<DecoderState>() as u64 + self.memory.whole.get() + self.memory.mapped.get().min(produced)
     }
 
     fn step(&mut self, input: &mut PartialBuffer<&[u8]>, output: &mut WriteBuffer<'_>) -> io::Result<BrotliResult> {
@@ -65,7 +65,7 @@ impl Brotli {
     }
 }
 
-impl DecodeV2 for Brotli {
+impl DecodeV2 for BrotliDecoder {
     fn reinit(&mut self) -> io::Result<()> {
         *self = Self::new();
         Ok(())
@@ -85,7 +85,7 @@ impl DecodeV2 for Brotli {
 }
 
 /// An allocator that counts what its decoder has.
-struct Counted(Rc<Taken>);
+struct CountingAllocator(Rc<BrotliMemory>);
 
 /// Memory from it. Counted until it is given back; a decoder that is dropped as a whole is not asked any more.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl<T> Default for Block<T> {
     }
 }
 
-impl Counted {
+impl CountingAllocator {
     fn plain<T: Clone + Default>(&self, len: usize) -> Vec<T> {
         add(&self.0.whole, len * size_of::<T>());
         vec![T::default(); len]
@@ -119,7 +119,7 @@ fn sub(count: &Cell<u64>, bytes: usize) {
     count.set(count.get().saturating_sub(bytes as u64));
 }
 
-impl Allocator<u8> for Counted {
+impl Allocator<u8> for CountingAllocator {
     type AllocatedMemory = Block<u8>;
 
     fn alloc_cell(&mut self, len: usize) -> Block<u8> {
@@ -184,7 +184,7 @@ impl<T> SliceWrapperMut<T> for Table<T> {
     }
 }
 
-impl Allocator<u32> for Counted {
+impl Allocator<u32> for CountingAllocator {
     type AllocatedMemory = Table<u32>;
 
     fn alloc_cell(&mut self, len: usize) -> Table<u32> {
@@ -196,7 +196,7 @@ impl Allocator<u32> for Counted {
     }
 }
 
-impl Allocator<HuffmanCode> for Counted {
+impl Allocator<HuffmanCode> for CountingAllocator {
     type AllocatedMemory = Table<HuffmanCode>;
 
     fn alloc_cell(&mut self, len: usize) -> Table<HuffmanCode> {
@@ -215,15 +215,15 @@ mod tests {
 
     /// What is taken after each piece of `output` bytes, and what was decoded in all.
     fn watch(coded: &[u8], output: usize) -> (Vec<u64>, u64) {
-        let (mut decoder, mut input) = (Brotli::new(), PartialBuffer::new(coded));
-        let (mut piece, mut produced, mut taken) = (vec![0; output], 0, Vec::new());
+        let (mut decoder, mut input) = (BrotliDecoder::new(), PartialBuffer::new(coded));
+        let (mut piece, mut produced, mut memory) = (vec![0; output], 0, Vec::new());
         loop {
             let mut to = WriteBuffer::new_initialized(&mut piece);
             let ended = decoder.decode(&mut input, &mut to).expect("valid");
             produced += to.written_len() as u64;
-            taken.push(decoder.memory(produced));
+            memory.push(decoder.memory(produced));
             if ended {
-                return (taken, produced);
+                return (memory, produced);
             }
         }
     }
@@ -233,12 +233,12 @@ mod tests {
         let small = watch(&Form::Brotli.encode(&vec![b'a'; 2000]), 16 << 10);
         assert!(small.0.iter().all(|bytes| *bytes < 100 << 10), "{small:?}");
         let long: Vec<u8> = (0..3_000_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
-        let (taken, produced) = watch(&Form::Brotli.encode(&long), 16 << 10);
+        let (memory, produced) = watch(&Form::Brotli.encode(&long), 16 << 10);
         assert_eq!(produced, 12_000_000);
-        let (most, first) = (taken.iter().max().expect("some"), taken[0]);
+        let (most, first) = (memory.iter().max().expect("some"), memory[0]);
         assert!((4 << 20..6 << 20).contains(most), "a window of 4 MiB: {most}");
         assert!(first < 2 << 20, "{first}");
-        assert!(taken.windows(2).all(|pair| pair[1] < pair[0] + (1 << 20)), "step by step");
+        assert!(memory.windows(2).all(|pair| pair[1] < pair[0] + (1 << 20)), "step by step");
     }
 
     #[test]
@@ -246,13 +246,13 @@ mod tests {
         // A window of 16 MiB (1111) and a metablock, not the last one (0), whose length less one has six nibbles (10) and is all
         // ones, not compressed (1).
         let header = 0b100_1111_u64 | 0xff_ffff << 7 | 1 << 31;
-        let mut decoder = Brotli::new();
+        let mut decoder = BrotliDecoder::new();
         let mut coded = header.to_le_bytes()[..4].to_vec();
         coded.extend_from_slice(&[b'x'; 100]);
         let mut piece = vec![0; 16 << 10];
         let ended = decoder.decode(&mut PartialBuffer::new(&coded), &mut WriteBuffer::new_initialized(&mut piece));
         assert!(!ended.expect("valid so far"));
-        assert_eq!(decoder.taken.mapped.get() >> 20, 16, "it was asked for");
+        assert_eq!(decoder.memory.mapped.get() >> 20, 16, "it was asked for");
         assert!(decoder.memory(100) < 64 << 10, "{}", decoder.memory(100));
     }
 }

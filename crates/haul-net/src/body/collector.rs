@@ -17,16 +17,16 @@ const COPY_BELOW: usize = 4 << 10;
 const MOST_TRUSTED: u64 = 256 << 10;
 
 /// Takes a body's decoded bytes in.
-pub(super) struct Collector {
+pub(super) struct BodyCollector {
     pub(super) count: u64,
     /// Boxed: its 112 bytes would else be moved about for every body, and few runs ask for it.
     digest: Option<Box<Sha256>>,
-    kept: Kept,
+    kept: BodyBuffer,
     expected: usize,
 }
 
 /// The bytes kept so far.
-enum Kept {
+enum BodyBuffer {
     /// Not asked for.
     Dropped,
     /// None yet, or one frame as it came.
@@ -35,13 +35,13 @@ enum Kept {
     Copied(Vec<u8>),
 }
 
-impl Collector {
+impl BodyCollector {
     /// `expected` is how many bytes the head promises. Without `keep` nothing is kept whatever the settings say.
     pub(super) fn new(settings: &BodySettings, expected: u64, keep: bool) -> Self {
         Self {
             count: 0,
             digest: settings.digest.then(|| Box::new(Sha256::new())),
-            kept: if settings.keep && keep { Kept::Whole(Bytes::new()) } else { Kept::Dropped },
+            kept: if settings.keep && keep { BodyBuffer::Whole(Bytes::new()) } else { BodyBuffer::Dropped },
             expected: usize::try_from(expected.min(MOST_TRUSTED)).unwrap_or(0),
         }
     }
@@ -49,7 +49,7 @@ impl Collector {
     /// Takes a frame, keeping it without a copy where that is sensible.
     pub(super) fn take_frame(&mut self, frame: Bytes) {
         match &mut self.kept {
-            Kept::Whole(bytes) if bytes.is_empty() && frame.len() >= COPY_BELOW => {
+            BodyBuffer::Whole(bytes) if bytes.is_empty() && frame.len() >= COPY_BELOW => {
                 *bytes = frame.clone();
                 self.account(&frame);
             }
@@ -61,13 +61,13 @@ impl Collector {
     pub(super) fn take(&mut self, piece: &[u8]) {
         self.account(piece);
         match &mut self.kept {
-            Kept::Dropped => {}
-            Kept::Copied(bytes) => bytes.extend_from_slice(piece),
-            Kept::Whole(first) => {
+            BodyBuffer::Dropped => {}
+            BodyBuffer::Copied(bytes) => bytes.extend_from_slice(piece),
+            BodyBuffer::Whole(first) => {
                 let mut bytes = Vec::with_capacity(self.expected.max(first.len() + piece.len()));
                 bytes.extend_from_slice(first);
                 bytes.extend_from_slice(piece);
-                self.kept = Kept::Copied(bytes);
+                self.kept = BodyBuffer::Copied(bytes);
             }
         }
     }
@@ -81,10 +81,10 @@ impl Collector {
 
     /// The bytes and the digest, where they were asked for.
     pub(super) fn finish(&mut self) -> (Option<Bytes>, Option<[u8; 32]>) {
-        let body = match mem::replace(&mut self.kept, Kept::Dropped) {
-            Kept::Dropped => None,
-            Kept::Whole(bytes) => Some(bytes),
-            Kept::Copied(bytes) => Some(Bytes::from(bytes)),
+        let body = match mem::replace(&mut self.kept, BodyBuffer::Dropped) {
+            BodyBuffer::Dropped => None,
+            BodyBuffer::Whole(bytes) => Some(bytes),
+            BodyBuffer::Copied(bytes) => Some(Bytes::from(bytes)),
         };
         (body, self.digest.take().map(|digest| digest.finalize().into()))
     }
@@ -94,8 +94,8 @@ impl Collector {
 mod tests {
     use super::*;
 
-    fn keep(expected: u64) -> Collector {
-        Collector::new(&BodySettings { keep: true, ..BodySettings::default() }, expected, true)
+    fn keep(expected: u64) -> BodyCollector {
+        BodyCollector::new(&BodySettings { keep: true, ..BodySettings::default() }, expected, true)
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         for (promised, taken) in [(100, 100), (u64::MAX, MOST_TRUSTED)] {
             let mut collector = keep(promised);
             collector.take(b"x");
-            let Kept::Copied(bytes) = collector.kept else { panic!("copied") };
+            let BodyBuffer::Copied(bytes) = collector.kept else { panic!("copied") };
             assert_eq!(bytes.capacity() as u64, taken);
         }
     }

@@ -1,12 +1,12 @@
-//! All codings of a body undone, a piece at a time.
+//! The decoder of a body: all its codings undone, a piece at a time.
 //!
 //! Owns the chain of stages. Each stage's output is judged by the caps, not just the last one's: a coding that expands
 //! into another coding's padding would else cost time without end.
 
 use super::caps::Caps;
-use super::codings::Codings;
+use super::content_codings::ContentCodings;
 use super::spare;
-use super::stage::Stage;
+use super::stage::DecoderStage;
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// The most memory that one body's decoders may take. One takes less, with brotli's largest window (16 MiB) and all the tables it
@@ -14,14 +14,14 @@ use haul_core::model::{Failure, FailureKind, Phase};
 const MOST_MEMORY: u64 = 24 << 20;
 
 /// The codings of one body.
-pub(super) struct Decoder {
+pub(super) struct BodyDecoder {
     /// In the order to undo them: the first reads the wire.
-    stages: Vec<Stage>,
+    stages: Vec<DecoderStage>,
     caps: Caps,
 }
 
-impl Decoder {
-    pub(super) fn new(codings: &Codings, caps: Caps) -> Result<Self, Failure> {
+impl BodyDecoder {
+    pub(super) fn new(codings: &ContentCodings, caps: Caps) -> Result<Self, Failure> {
         Ok(Self { stages: codings.undo()?.map(spare::take).collect(), caps })
     }
 
@@ -29,12 +29,12 @@ impl Decoder {
     /// come so far. `None` means that all input is used and more is needed.
     pub(super) fn next(&mut self, input: &mut &[u8], wire: u64) -> Result<Option<&[u8]>, Failure> {
         let produced = pull(&mut self.stages, input, &|decoded| self.caps.decoded(decoded, wire))?;
-        Ok(self.stages.last().filter(|_| produced > 0).map(Stage::rest))
+        Ok(self.stages.last().filter(|_| produced > 0).map(DecoderStage::rest))
     }
 
     /// The memory that undoing another piece takes, all in all.
     pub(super) fn memory(&self) -> Result<u64, Failure> {
-        let bytes = self.stages.iter().map(Stage::memory).sum();
+        let bytes = self.stages.iter().map(DecoderStage::memory).sum();
         if bytes <= MOST_MEMORY {
             return Ok(bytes);
         }
@@ -44,14 +44,18 @@ impl Decoder {
 
     /// The verdict after the last byte.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        self.stages.iter().try_for_each(Stage::end)?;
+        self.stages.iter().try_for_each(DecoderStage::end)?;
         self.stages.into_iter().for_each(spare::put);
         Ok(())
     }
 }
 
 /// Fills the last stage's piece, from the stage before it or from the wire. Says how long the piece is.
-fn pull(stages: &mut [Stage], wire: &mut &[u8], allow: &impl Fn(u64) -> Result<(), Failure>) -> Result<usize, Failure> {
+fn pull(
+    stages: &mut [DecoderStage],
+    wire: &mut &[u8],
+    allow: &impl Fn(u64) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
     let Some((last, before)) = stages.split_last_mut() else { return Ok(0) };
     // Each turn uses bytes of the wire or of the piece before.
     loop {
@@ -66,7 +70,7 @@ fn pull(stages: &mut [Stage], wire: &mut &[u8], allow: &impl Fn(u64) -> Result<(
     }
 }
 
-fn decode_from(previous: &mut Stage, stage: &mut Stage) -> Result<usize, Failure> {
+fn decode_from(previous: &mut DecoderStage, stage: &mut DecoderStage) -> Result<usize, Failure> {
     let mut input = previous.rest();
     let available = input.len();
     let produced = stage.decode(&mut input)?;
@@ -93,11 +97,11 @@ mod tests {
     }
 
     /// The decoder of a body whose codings were applied in this order.
-    fn decoder(applied: &[Form], settings: &BodySettings) -> Decoder {
+    fn decoder(applied: &[Form], settings: &BodySettings) -> BodyDecoder {
         let list: Vec<_> = applied.iter().map(|form| form.coding().name()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, list.join(", ").parse().expect("valid"));
-        Decoder::new(&Codings::of(&headers), Caps::new(settings, false)).expect("few codings")
+        BodyDecoder::new(&ContentCodings::of(&headers), Caps::new(settings, false)).expect("few codings")
     }
 
     fn encode(applied: &[Form], data: &[u8]) -> Vec<u8> {
@@ -105,7 +109,7 @@ mod tests {
     }
 
     /// Feeds `wire` in chunks of these sizes, over and over. Returns what was decoded, and the verdict.
-    fn feed(mut decoder: Decoder, wire: &[u8], sizes: &[usize]) -> (u64, Vec<u8>, Result<(), Failure>) {
+    fn feed(mut decoder: BodyDecoder, wire: &[u8], sizes: &[usize]) -> (u64, Vec<u8>, Result<(), Failure>) {
         let (mut rest, mut seen, mut count, mut kept) = (wire, 0, 0, Vec::new());
         for size in sizes.iter().cycle() {
             if rest.is_empty() {

@@ -7,19 +7,19 @@
 
 mod brotli;
 mod caps;
-mod codings;
 mod collector;
+mod content_codings;
 mod decoder;
+mod memory_reservation;
 mod receive;
-mod room;
 mod spare;
 mod stage;
 #[cfg(test)]
 mod testing;
 
-pub use codings::{Coding, Codings};
-pub use receive::{BodyError, BodyPlan, Received, receive};
-pub use room::Room;
+pub use content_codings::{ContentCoding, ContentCodings};
+pub use memory_reservation::MemoryReservation;
+pub use receive::{BodyError, BodyPlan, ReceivedBody, receive};
 
 /// The `Accept-Encoding` value that asks for every coding this module decodes.
 pub const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";

@@ -12,10 +12,10 @@ use http_body::Body;
 
 use super::PIECE;
 use super::caps::Caps;
-use super::codings::Codings;
-use super::collector::Collector;
-use super::decoder::Decoder;
-use super::room::Room;
+use super::collector::BodyCollector;
+use super::content_codings::ContentCodings;
+use super::decoder::BodyDecoder;
+use super::memory_reservation::MemoryReservation;
 use haul_core::config::BodySettings;
 use haul_core::model::{BodyWriter, Failure};
 
@@ -26,14 +26,14 @@ const PIECES_A_TURN: usize = (256 << 10) / PIECE;
 #[derive(Clone, Copy, Debug)]
 pub struct BodyPlan<'a> {
     settings: &'a BodySettings,
-    codings: Codings,
+    codings: ContentCodings,
 }
 
 impl<'a> BodyPlan<'a> {
     /// The plan for a response with these headers.
     #[must_use]
     pub fn new(settings: &'a BodySettings, headers: &HeaderMap) -> Self {
-        let codings = if settings.decode { Codings::of(headers) } else { Codings::NONE };
+        let codings = if settings.decode { ContentCodings::of(headers) } else { ContentCodings::NONE };
         Self { settings, codings }
     }
 
@@ -46,7 +46,7 @@ impl<'a> BodyPlan<'a> {
 
 /// A body that came whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedBody {
     /// The decoded bytes, where the settings keep them.
     pub body: Option<Bytes>,
     /// Decoded bytes, kept or not.
@@ -70,7 +70,7 @@ pub enum BodyError<E> {
 
 /// Takes `body` in by `plan`. `wire` is kept at the count of bytes received so far, for the caller's clocks. With a
 /// `writer` the decoded bytes go there and are not kept, whatever the settings say, and nothing is read while the writer
-/// has no room. With a `room` nothing is decoded before it has the memory for it.
+/// has no room. With a `reservation` nothing is decoded before it has the memory for it.
 ///
 /// Trailers are ignored. Decoding a large frame yields to other tasks about every half millisecond.
 ///
@@ -80,48 +80,48 @@ pub async fn receive<B>(
     body: B,
     plan: BodyPlan<'_>,
     writer: Option<Box<dyn BodyWriter + '_>>,
-    room: Option<Box<dyn Room + '_>>,
+    reservation: Option<Box<dyn MemoryReservation + '_>>,
     wire: &Cell<u64>,
-) -> Result<Received, BodyError<B::Error>>
+) -> Result<ReceivedBody, BodyError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut intake = Intake::new(plan, body.size_hint().lower(), writer, room);
+    let mut receiver = BodyReceiver::new(plan, body.size_hint().lower(), writer, reservation);
     wire.set(0);
-    intake.caps.wire(body.size_hint().lower()).map_err(BodyError::Refused)?;
+    receiver.caps.wire(body.size_hint().lower()).map_err(BodyError::Refused)?;
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let Ok(data) = frame.map_err(BodyError::Transport)?.into_data() else { continue };
         if data.is_empty() {
             continue;
         }
         wire.set(wire.get() + data.len() as u64);
-        intake.take(data, wire.get()).await.map_err(BodyError::Refused)?;
+        receiver.take(data, wire.get()).await.map_err(BodyError::Refused)?;
     }
-    intake.finish(wire.get()).await.map_err(BodyError::Refused)
+    receiver.finish(wire.get()).await.map_err(BodyError::Refused)
 }
 
 /// A body on its way in.
-struct Intake<'a> {
+struct BodyReceiver<'a> {
     plan: BodyPlan<'a>,
     caps: Caps,
     /// Made when the first byte of a coded body comes.
-    decoder: Option<Decoder>,
-    collector: Collector,
+    decoder: Option<BodyDecoder>,
+    collector: BodyCollector,
     writer: Option<Box<dyn BodyWriter + 'a>>,
-    room: Option<Box<dyn Room + 'a>>,
+    reservation: Option<Box<dyn MemoryReservation + 'a>>,
 }
 
-impl<'a> Intake<'a> {
+impl<'a> BodyReceiver<'a> {
     fn new(
         plan: BodyPlan<'a>,
         promised: u64,
         writer: Option<Box<dyn BodyWriter + 'a>>,
-        room: Option<Box<dyn Room + 'a>>,
+        reservation: Option<Box<dyn MemoryReservation + 'a>>,
     ) -> Self {
         let caps = Caps::new(plan.settings, plan.settings.keep && writer.is_none());
-        let collector = Collector::new(plan.settings, promised, writer.is_none());
-        Self { plan, caps, decoder: None, collector, writer, room }
+        let collector = BodyCollector::new(plan.settings, promised, writer.is_none());
+        Self { plan, caps, decoder: None, collector, writer, reservation }
     }
 
     async fn take(&mut self, frame: Bytes, wire: u64) -> Result<(), Failure> {
@@ -143,13 +143,13 @@ impl<'a> Intake<'a> {
     async fn decode(&mut self, mut input: &[u8], wire: u64) -> Result<(), Failure> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(Decoder::new(&self.plan.codings, self.caps)?),
+            none => none.insert(BodyDecoder::new(&self.plan.codings, self.caps)?),
         };
         let mut pieces = 0;
         loop {
             let memory = decoder.memory()?;
-            if let Some(room) = &mut self.room {
-                poll_fn(|cx| room.poll_room(memory, cx)).await;
+            if let Some(reservation) = &mut self.reservation {
+                poll_fn(|cx| reservation.poll_reserve(memory, cx)).await;
             }
             let Some(piece) = decoder.next(&mut input, wire)? else { return Ok(()) };
             self.collector.take(piece);
@@ -163,16 +163,16 @@ impl<'a> Intake<'a> {
         }
     }
 
-    async fn finish(&mut self, wire: u64) -> Result<Received, Failure> {
-        self.decoder.take().map_or(Ok(()), Decoder::finish)?;
-        self.room = None;
+    async fn finish(&mut self, wire: u64) -> Result<ReceivedBody, Failure> {
+        self.decoder.take().map_or(Ok(()), BodyDecoder::finish)?;
+        self.reservation = None;
         let body_bytes = self.collector.count;
         let (body, sha256) = self.collector.finish();
         let saved = match &mut self.writer {
             Some(writer) => poll_fn(|cx| writer.poll_finish(cx)).await?,
             None => None,
         };
-        Ok(Received { body, body_bytes, wire_bytes: wire, sha256, saved })
+        Ok(ReceivedBody { body, body_bytes, wire_bytes: wire, sha256, saved })
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::body::testing::{Form, Played, Turn};
+    use crate::body::testing::{Form, ScriptedBody, ScriptedStep};
     use haul_core::model::{FailureKind, Phase};
 
     fn keeping() -> BodySettings {
@@ -200,13 +200,13 @@ mod tests {
         HeaderMap::from_iter([(CONTENT_ENCODING, codings.parse().expect("valid"))])
     }
 
-    fn data(bytes: &[u8]) -> Turn<&'static str> {
-        Turn::Data(Bytes::copy_from_slice(bytes))
+    fn data(bytes: &[u8]) -> ScriptedStep<&'static str> {
+        ScriptedStep::Data(Bytes::copy_from_slice(bytes))
     }
 
-    type Got = Result<Received, BodyError<&'static str>>;
+    type Got = Result<ReceivedBody, BodyError<&'static str>>;
 
-    fn take(settings: &BodySettings, codings: &str, body: Played<&'static str>) -> (Got, u64) {
+    fn take(settings: &BodySettings, codings: &str, body: ScriptedBody<&'static str>) -> (Got, u64) {
         let wire = Cell::new(99);
         let plan = BodyPlan::new(settings, &headers(codings));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
@@ -214,8 +214,12 @@ mod tests {
         (got, wire.get())
     }
 
-    fn play(settings: &BodySettings, codings: &str, turns: impl IntoIterator<Item = Turn<&'static str>>) -> (Got, u64) {
-        take(settings, codings, Played::new(turns))
+    fn play(
+        settings: &BodySettings,
+        codings: &str,
+        turns: impl IntoIterator<Item = ScriptedStep<&'static str>>,
+    ) -> (Got, u64) {
+        take(settings, codings, ScriptedBody::new(turns))
     }
 
     fn refused(got: Got) -> (Phase, FailureKind) {
@@ -227,9 +231,9 @@ mod tests {
 
     #[test]
     fn a_plain_body_is_counted_digested_and_kept() {
-        let turns = [data(b"hello"), Turn::Pending, data(b""), data(b" world"), Turn::Trailers];
+        let turns = [data(b"hello"), ScriptedStep::Pending, data(b""), data(b" world"), ScriptedStep::Trailers];
         let (got, wire) = play(&keeping(), "identity", turns);
-        let expected = Received {
+        let expected = ReceivedBody {
             body: Some(Bytes::from_static(b"hello world")),
             body_bytes: 11,
             wire_bytes: 11,
@@ -245,7 +249,7 @@ mod tests {
         let (got, _) = play(&BodySettings::default(), "", [data(b"hello")]);
         assert_eq!(
             got.expect("whole"),
-            Received { body: None, body_bytes: 5, wire_bytes: 5, sha256: None, saved: None }
+            ReceivedBody { body: None, body_bytes: 5, wire_bytes: 5, sha256: None, saved: None }
         );
     }
 
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_transports_error_is_handed_on() {
-        let (got, wire) = play(&keeping(), "", [data(b"hel"), Turn::Error("reset")]);
+        let (got, wire) = play(&keeping(), "", [data(b"hel"), ScriptedStep::Error("reset")]);
         assert!(matches!(got, Err(BodyError::Transport("reset"))), "{got:?}");
         assert_eq!(wire, 3);
     }
@@ -307,13 +311,13 @@ mod tests {
     fn the_caps_hold_and_nothing_is_read_beyond_them() {
         let wire_cap = BodySettings { max_wire: 10, ..keeping() };
         assert!(play(&wire_cap, "", [data(&[0; 10])]).0.is_ok());
-        let (got, wire) = play(&wire_cap, "", [data(&[0; 6]), data(&[0; 6]), Turn::Error("read on")]);
+        let (got, wire) = play(&wire_cap, "", [data(&[0; 6]), data(&[0; 6]), ScriptedStep::Error("read on")]);
         assert_eq!((refused(got), wire), ((Phase::Body, FailureKind::TooLarge), 12));
         let decoded_cap = BodySettings { max_decoded: 10, ..keeping() };
         for codings in ["", "gzip"] {
             let of = |len| if codings.is_empty() { vec![0; len] } else { Form::Gzip.encode(&vec![0; len]) };
             assert!(play(&decoded_cap, codings, [data(&of(10))]).0.is_ok(), "{codings}");
-            let got = play(&decoded_cap, codings, [data(&of(11)), Turn::Error("read on")]).0;
+            let got = play(&decoded_cap, codings, [data(&of(11)), ScriptedStep::Error("read on")]).0;
             assert_eq!(refused(got), (Phase::Decode, FailureKind::TooLarge), "{codings}");
         }
     }
@@ -321,7 +325,7 @@ mod tests {
     #[test]
     fn a_promise_over_the_cap_is_refused_unread() {
         let settings = BodySettings { max_wire: 10, ..keeping() };
-        let mut body = Played::new([Turn::Error("read")]);
+        let mut body = ScriptedBody::new([ScriptedStep::Error("read")]);
         body.promised = 11;
         assert_eq!(refused(take(&settings, "", body).0), (Phase::Body, FailureKind::TooLarge));
     }
@@ -335,7 +339,7 @@ mod tests {
         let turns = Cell::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
         runtime.block_on(async {
-            let mut receiving = pin!(receive(Played::new([data(&coded)]), plan, None, None, &wire));
+            let mut receiving = pin!(receive(ScriptedBody::new([data(&coded)]), plan, None, None, &wire));
             let got = poll_fn(|cx| {
                 turns.set(turns.get() + 1);
                 receiving.as_mut().poll(cx)

@@ -5,28 +5,28 @@
 
 use std::cell::RefCell;
 
-use super::codings::Coding;
-use super::stage::Stage;
+use super::content_codings::ContentCoding;
+use super::stage::DecoderStage;
 
 /// Idle stages kept by a thread. A body that comes in one frame needs its stages for one turn only, so a few serve
 /// any number of connections.
 const MOST: usize = 4;
 
 thread_local! {
-    static IDLE: RefCell<Vec<Stage>> = const { RefCell::new(Vec::new()) };
+    static IDLE: RefCell<Vec<DecoderStage>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A stage that undoes `coding`, at its start.
-pub(super) fn take(coding: Coding) -> Stage {
+pub(super) fn take(coding: ContentCoding) -> DecoderStage {
     let idle = IDLE.with_borrow_mut(|idle| {
         let at = idle.iter().rposition(|stage| stage.coding() == coding)?;
         Some(idle.swap_remove(at))
     });
-    idle.unwrap_or_else(|| Stage::new(coding))
+    idle.unwrap_or_else(|| DecoderStage::new(coding))
 }
 
 /// Keeps a stage for the next body.
-pub(super) fn put(mut stage: Stage) {
+pub(super) fn put(mut stage: DecoderStage) {
     stage.reset();
     IDLE.with_borrow_mut(|idle| {
         if idle.len() >= MOST {
@@ -43,13 +43,20 @@ mod tests {
 
     #[test]
     fn a_few_stages_are_kept_and_found_by_their_coding() {
-        for coding in [Coding::Zstd, Coding::Gzip, Coding::Gzip, Coding::Brotli, Coding::Brotli, Coding::Deflate] {
-            put(Stage::new(coding));
+        for coding in [
+            ContentCoding::Zstd,
+            ContentCoding::Gzip,
+            ContentCoding::Gzip,
+            ContentCoding::Brotli,
+            ContentCoding::Brotli,
+            ContentCoding::Deflate,
+        ] {
+            put(DecoderStage::new(coding));
         }
-        let idle = || IDLE.with_borrow(|idle| idle.iter().map(Stage::coding).collect::<Vec<_>>());
-        assert_eq!(idle(), [Coding::Gzip, Coding::Brotli, Coding::Brotli, Coding::Deflate]);
-        assert_eq!(take(Coding::Brotli).coding(), Coding::Brotli);
-        assert_eq!(take(Coding::Zstd).coding(), Coding::Zstd);
+        let idle = || IDLE.with_borrow(|idle| idle.iter().map(DecoderStage::coding).collect::<Vec<_>>());
+        assert_eq!(idle(), [ContentCoding::Gzip, ContentCoding::Brotli, ContentCoding::Brotli, ContentCoding::Deflate]);
+        assert_eq!(take(ContentCoding::Brotli).coding(), ContentCoding::Brotli);
+        assert_eq!(take(ContentCoding::Zstd).coding(), ContentCoding::Zstd);
         assert_eq!(idle().len(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! One coding being undone, a piece at a time.
+//! A stage of the decoder: one coding undone, a piece at a time.
 //!
 //! Owns the codec and where in the coded stream it stands. What it adds to the codec is what HTTP needs around it:
 //! `deflate` in both its forms, several gzip members or zstd frames in one body, and a verdict on the body's end.
@@ -14,8 +14,8 @@ use async_compression::codecs::{DecodeV2, DeflateDecoder, GzipDecoder, ZlibDecod
 use async_compression::core::util::{PartialBuffer, WriteBuffer};
 
 use super::PIECE;
-use super::brotli::Brotli;
-use super::codings::Coding;
+use super::brotli::BrotliDecoder;
+use super::content_codings::ContentCoding;
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// The largest zstd window: 8 MiB, as RFC 9659 says for the content coding. The library's own limit is 128 MiB, and
@@ -33,7 +33,7 @@ const KEPT_WINDOW: u64 = 256 << 10;
 
 /// Where in the coded stream we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum MemberPosition {
     /// Before the first byte of the body, or of its first signature.
     Start,
     /// Inside a member.
@@ -45,12 +45,12 @@ enum Place {
 }
 
 /// One coding and the last piece decoded from it.
-pub(super) struct Stage {
-    coding: Coding,
+pub(super) struct DecoderStage {
+    coding: ContentCoding,
     codec: Option<Codec>,
-    place: Place,
+    position: MemberPosition,
     /// The first bytes of a member, collected until they can be judged, then given to the codec.
-    signature: Signature,
+    magic: MemberMagic,
     /// The last call filled the piece, so the codec may hold more without new input.
     more: bool,
     piece: Box<[u8]>,
@@ -63,7 +63,7 @@ pub(super) struct Stage {
 /// What undoes it.
 enum Codec {
     /// Counts its memory itself.
-    Brotli(Brotli),
+    Brotli(BrotliDecoder),
     /// Takes as much as is known of its coding.
     Other(Box<dyn DecodeV2>),
 }
@@ -77,13 +77,13 @@ impl Codec {
     }
 }
 
-impl Stage {
-    pub(super) fn new(coding: Coding) -> Self {
+impl DecoderStage {
+    pub(super) fn new(coding: ContentCoding) -> Self {
         Self {
             coding,
             codec: None,
-            place: Place::Start,
-            signature: Signature::default(),
+            position: MemberPosition::Start,
+            magic: MemberMagic::default(),
             more: false,
             piece: vec![0; PIECE].into_boxed_slice(),
             taken: 0,
@@ -92,7 +92,7 @@ impl Stage {
         }
     }
 
-    pub(super) const fn coding(&self) -> Coding {
+    pub(super) const fn coding(&self) -> ContentCoding {
         self.coding
     }
 
@@ -100,15 +100,15 @@ impl Stage {
     /// because the next body may have the other form, and so does one that may have a large window.
     pub(super) fn reset(&mut self) {
         let goes = match self.coding {
-            Coding::Deflate | Coding::Brotli => true,
-            Coding::Zstd => self.produced > KEPT_WINDOW,
-            Coding::Gzip => false,
+            ContentCoding::Deflate | ContentCoding::Brotli => true,
+            ContentCoding::Zstd => self.produced > KEPT_WINDOW,
+            ContentCoding::Gzip => false,
         };
         if goes {
             self.codec = None;
         }
-        self.place = Place::Start;
-        self.signature = Signature::default();
+        self.position = MemberPosition::Start;
+        self.magic = MemberMagic::default();
         self.more = false;
         (self.taken, self.filled, self.produced) = (0, 0, 0);
     }
@@ -118,9 +118,9 @@ impl Stage {
         let produced = self.produced + PIECE as u64;
         let codec = match (&self.codec, self.coding) {
             (Some(Codec::Brotli(brotli)), _) => brotli.memory(produced),
-            (None, Coding::Brotli) => PIECE as u64,
-            (_, Coding::Gzip | Coding::Deflate) => FLATE_MEMORY,
-            (_, Coding::Zstd | Coding::Brotli) => ZSTD_MEMORY + produced.min(1 << ZSTD_WINDOW_LOG),
+            (None, ContentCoding::Brotli) => PIECE as u64,
+            (_, ContentCoding::Gzip | ContentCoding::Deflate) => FLATE_MEMORY,
+            (_, ContentCoding::Zstd | ContentCoding::Brotli) => ZSTD_MEMORY + produced.min(1 << ZSTD_WINDOW_LOG),
         };
         PIECE as u64 + codec
     }
@@ -141,19 +141,19 @@ impl Stage {
         (self.taken, self.filled) = (0, 0);
         // Each turn uses input, produces output, or ends the loop.
         loop {
-            match self.place {
-                Place::After => {
+            match self.position {
+                MemberPosition::After => {
                     *input = &[];
                     return Ok(0);
                 }
-                Place::Start | Place::Between => {
+                MemberPosition::Start | MemberPosition::Between => {
                     let Some((&byte, rest)) = input.split_first() else { return Ok(0) };
                     if self.open(byte)? {
                         *input = rest;
                     }
                 }
-                Place::Inside => {
-                    if input.is_empty() && self.signature.is_empty() && !self.more {
+                MemberPosition::Inside => {
+                    if input.is_empty() && self.magic.is_empty() && !self.more {
                         return Ok(0);
                     }
                     if self.run(input)? > 0 {
@@ -166,11 +166,11 @@ impl Stage {
 
     /// The verdict when no more input comes and everything that came is decoded.
     pub(super) fn end(&self) -> Result<(), Failure> {
-        match self.place {
-            Place::After => Ok(()),
+        match self.position {
+            MemberPosition::After => Ok(()),
             // Not one byte where a coded body was announced: an empty body, as HEAD, 304 and sloppy servers have it.
-            Place::Start | Place::Between if self.signature.is_empty() => Ok(()),
-            Place::Start | Place::Between | Place::Inside => {
+            MemberPosition::Start | MemberPosition::Between if self.magic.is_empty() => Ok(()),
+            MemberPosition::Start | MemberPosition::Between | MemberPosition::Inside => {
                 let message = format!("the body ends in the middle of its {} coding", self.coding.name());
                 Err(Failure::new(Phase::Decode, FailureKind::Truncated, message))
             }
@@ -179,36 +179,36 @@ impl Stage {
 
     /// Looks at one more byte of a member's signature. False: it begins no further member, and was not used.
     fn open(&mut self, byte: u8) -> Result<bool, Failure> {
-        self.signature.push(byte);
-        match (self.signature.judge(self.coding), self.place) {
-            (Judgement::Undecided, _) => {}
-            (Judgement::Member, _) => {
+        self.magic.push(byte);
+        match (self.magic.judge(self.coding), self.position) {
+            (MagicMatch::Undecided, _) => {}
+            (MagicMatch::Member, _) => {
                 match &mut self.codec {
                     Some(codec) => {
                         codec.decoder().reinit().map_err(|error| corrupt(self.coding, &error.to_string()))?
                     }
-                    None => self.codec = Some(codec(self.coding, self.signature.bytes())),
+                    None => self.codec = Some(codec(self.coding, self.magic.bytes())),
                 }
-                self.place = Place::Inside;
+                self.position = MemberPosition::Inside;
             }
-            (Judgement::Other, Place::Between) => {
-                self.place = Place::After;
+            (MagicMatch::Other, MemberPosition::Between) => {
+                self.position = MemberPosition::After;
                 return Ok(false);
             }
-            (Judgement::Other, _) => return Err(corrupt(self.coding, "it does not begin like one")),
+            (MagicMatch::Other, _) => return Err(corrupt(self.coding, "it does not begin like one")),
         }
         Ok(true)
     }
 
     /// Runs the codec once, on the signature first. Says how many bytes it produced.
     fn run(&mut self, input: &mut &[u8]) -> Result<usize, Failure> {
-        let signature = std::mem::take(&mut self.signature);
-        if signature.is_empty() {
+        let magic = std::mem::take(&mut self.magic);
+        if magic.is_empty() {
             return self.step(input);
         }
-        let mut bytes = signature.bytes();
+        let mut bytes = magic.bytes();
         let produced = self.step(&mut bytes)?;
-        debug_assert!(bytes.is_empty() || self.place != Place::Inside, "a codec takes a whole signature");
+        debug_assert!(bytes.is_empty() || self.position != MemberPosition::Inside, "a codec takes a whole signature");
         Ok(produced)
     }
 
@@ -235,50 +235,50 @@ impl Stage {
 
     fn close(&mut self) {
         self.more = false;
-        self.place = match self.coding {
-            Coding::Gzip | Coding::Zstd => Place::Between,
-            Coding::Deflate | Coding::Brotli => Place::After,
+        self.position = match self.coding {
+            ContentCoding::Gzip | ContentCoding::Zstd => MemberPosition::Between,
+            ContentCoding::Deflate | ContentCoding::Brotli => MemberPosition::After,
         };
     }
 
     /// The flate codecs call it an error when they are asked for what they may still hold and hold nothing.
     fn means_starved(&self, error: &io::Error) -> bool {
-        matches!(self.coding, Coding::Gzip | Coding::Deflate)
+        matches!(self.coding, ContentCoding::Gzip | ContentCoding::Deflate)
             && !error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<flate2::DecompressError>)
     }
 }
 
-fn corrupt(coding: Coding, reason: &str) -> Failure {
+fn corrupt(coding: ContentCoding, reason: &str) -> Failure {
     let message = format!("the body is not valid {}: {reason}", coding.name());
     Failure::new(Phase::Decode, FailureKind::Corrupt, message)
 }
 
-fn codec(coding: Coding, signature: &[u8]) -> Codec {
+fn codec(coding: ContentCoding, magic: &[u8]) -> Codec {
     Codec::Other(match coding {
-        Coding::Brotli => return Codec::Brotli(Brotli::new()),
-        Coding::Gzip => Box::new(GzipDecoder::new()),
-        Coding::Deflate if is_zlib(signature) => Box::new(ZlibDecoder::new()),
-        Coding::Deflate => Box::new(DeflateDecoder::new()),
-        Coding::Zstd => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
+        ContentCoding::Brotli => return Codec::Brotli(BrotliDecoder::new()),
+        ContentCoding::Gzip => Box::new(GzipDecoder::new()),
+        ContentCoding::Deflate if is_zlib(magic) => Box::new(ZlibDecoder::new()),
+        ContentCoding::Deflate => Box::new(DeflateDecoder::new()),
+        ContentCoding::Zstd => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
     })
 }
 
 /// Whether two bytes are a zlib header (RFC 1950 §2.2). A raw deflate stream that looks like one would begin with a
 /// stored block whose padding is not zero; no encoder writes that.
-fn is_zlib(signature: &[u8]) -> bool {
-    let [method, flags] = *signature else { return false };
+fn is_zlib(magic: &[u8]) -> bool {
+    let [method, flags] = *magic else { return false };
     method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]).is_multiple_of(31)
 }
 
 /// The first bytes of a member.
 #[derive(Clone, Copy, Debug, Default)]
-struct Signature {
+struct MemberMagic {
     bytes: [u8; 4],
     len: usize,
 }
 
 /// What the bytes seen so far are.
-enum Judgement {
+enum MagicMatch {
     /// Possibly the beginning of a member.
     Undecided,
     /// The beginning of a member.
@@ -287,7 +287,7 @@ enum Judgement {
     Other,
 }
 
-impl Signature {
+impl MemberMagic {
     fn push(&mut self, byte: u8) {
         // `judge` decides at the fourth byte at the latest, and is asked after each.
         self.bytes[self.len] = byte;
@@ -302,19 +302,19 @@ impl Signature {
         self.len == 0
     }
 
-    fn judge(&self, coding: Coding) -> Judgement {
+    fn judge(&self, coding: ContentCoding) -> MagicMatch {
         let bytes = self.bytes();
         let (could_be, enough) = match coding {
-            Coding::Gzip => (begins_gzip(bytes), 4),
-            Coding::Zstd => (begins_zstd(bytes), 4),
-            Coding::Deflate => (true, 2),
+            ContentCoding::Gzip => (begins_gzip(bytes), 4),
+            ContentCoding::Zstd => (begins_zstd(bytes), 4),
+            ContentCoding::Deflate => (true, 2),
             // "Large window" brotli is no HTTP coding, and would let the peer choose a window of up to 1 GiB.
-            Coding::Brotli => (bytes[0] & 0x7f != 0x11, 1),
+            ContentCoding::Brotli => (bytes[0] & 0x7f != 0x11, 1),
         };
         match (could_be, bytes.len() >= enough) {
-            (false, _) => Judgement::Other,
-            (true, false) => Judgement::Undecided,
-            (true, true) => Judgement::Member,
+            (false, _) => MagicMatch::Other,
+            (true, false) => MagicMatch::Undecided,
+            (true, true) => MagicMatch::Member,
         }
     }
 }

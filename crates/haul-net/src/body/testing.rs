@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http_body::{Body, Frame, SizeHint};
 
-use super::codings::Coding;
+use super::content_codings::ContentCoding;
 
 /// The forms a coded body has on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub(super) enum Form {
 impl Form {
     pub(super) const ALL: [Self; 5] = [Self::Gzip, Self::Zlib, Self::RawDeflate, Self::Brotli, Self::Zstd];
 
-    pub(super) fn coding(self) -> Coding {
+    pub(super) fn coding(self) -> ContentCoding {
         match self {
-            Self::Gzip => Coding::Gzip,
-            Self::Zlib | Self::RawDeflate => Coding::Deflate,
-            Self::Brotli => Coding::Brotli,
-            Self::Zstd => Coding::Zstd,
+            Self::Gzip => ContentCoding::Gzip,
+            Self::Zlib | Self::RawDeflate => ContentCoding::Deflate,
+            Self::Brotli => ContentCoding::Brotli,
+            Self::Zstd => ContentCoding::Zstd,
         }
     }
 
@@ -93,7 +93,7 @@ fn brotli(from: &mut impl Read) -> Vec<u8> {
 
 /// What a test body does next.
 #[derive(Debug)]
-pub(super) enum Turn<E = Infallible> {
+pub(super) enum ScriptedStep<E = Infallible> {
     Data(Bytes),
     Trailers,
     Pending,
@@ -102,28 +102,28 @@ pub(super) enum Turn<E = Infallible> {
 
 /// A body that plays its turns.
 #[derive(Debug)]
-pub(super) struct Played<E = Infallible> {
-    pub(super) turns: VecDeque<Turn<E>>,
+pub(super) struct ScriptedBody<E = Infallible> {
+    pub(super) turns: VecDeque<ScriptedStep<E>>,
     pub(super) promised: u64,
 }
 
-impl<E> Played<E> {
-    pub(super) fn new(turns: impl IntoIterator<Item = Turn<E>>) -> Self {
+impl<E> ScriptedBody<E> {
+    pub(super) fn new(turns: impl IntoIterator<Item = ScriptedStep<E>>) -> Self {
         Self { turns: turns.into_iter().collect(), promised: 0 }
     }
 }
 
-impl<E: Unpin> Body for Played<E> {
+impl<E: Unpin> Body for ScriptedBody<E> {
     type Data = Bytes;
     type Error = E;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         match self.turns.pop_front() {
             None => Poll::Ready(None),
-            Some(Turn::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Turn::Trailers) => Poll::Ready(Some(Ok(Frame::trailers(http::HeaderMap::new())))),
-            Some(Turn::Error(error)) => Poll::Ready(Some(Err(error))),
-            Some(Turn::Pending) => {
+            Some(ScriptedStep::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(ScriptedStep::Trailers) => Poll::Ready(Some(Ok(Frame::trailers(http::HeaderMap::new())))),
+            Some(ScriptedStep::Error(error)) => Poll::Ready(Some(Err(error))),
+            Some(ScriptedStep::Pending) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }

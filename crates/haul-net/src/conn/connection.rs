@@ -6,7 +6,7 @@ use std::task::{self, Poll};
 use haul_core::model::{Clock, CloseReason};
 use http::{Method, Request};
 
-use super::{Context, Exchanged, LazyTimer, RequestBody};
+use super::{ExchangeContext, ExchangeOutcome, LazyTimer, RequestBody};
 use haul_core::protocol::Protocol;
 
 /// A connection that exchanges requests for responses.
@@ -20,22 +20,22 @@ pub trait Connection {
         &mut self,
         request: &mut Request<RequestBody>,
         method: &Method,
-        context: &Context<'_, C>,
+        context: &ExchangeContext<'_, C>,
         timer: &mut LazyTimer,
-    ) -> impl Future<Output = Exchanged>;
+    ) -> impl Future<Output = ExchangeOutcome>;
 
     /// Why it takes no further request; `None`: it takes one.
     fn why_not_reusable(&self) -> Option<CloseReason>;
 }
 
 /// One that carries a request at a time, and is nobody's but its lane's.
-pub trait Exclusive: Connection {
+pub trait ExclusiveConnection: Connection {
     /// Polls the idle connection: ready when it can't be used any longer.
     fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason>;
 }
 
 /// One that carries several requests at once; clones share it.
-pub trait Multiplexed: Connection + Clone {
+pub trait MultiplexedConnection: Connection + Clone {
     /// How many the peer allows; 1 until that is known, and once the connection takes no more.
     fn streams_allowed(&self) -> usize;
 

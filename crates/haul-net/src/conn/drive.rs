@@ -16,32 +16,32 @@ const IDLE: u8 = 0;
 /// They are being driven: a wake-up asks for another round.
 const DRIVING: u8 = 1;
 /// One of them was woken while they were being driven.
-const RUNG: u8 = 2;
+const NOTIFIED: u8 = 2;
 
-/// The waker that connection and exchange are polled with.
+/// The waker that connection and exchange are polled with. It coalesces the wake-ups of a round.
 ///
 /// One word holds all of it, because wake-ups come from other threads too (whoever reads a body makes room for more): the
 /// change from driving to idle and a wake-up can't miss each other.
 #[derive(Debug)]
-struct Bell {
+struct Notifier {
     state: AtomicU8,
     task: Waker,
 }
 
-impl Bell {
+impl Notifier {
     /// Ends a round; true when a wake-up came during it.
-    fn was_rung(&self) -> bool {
+    fn was_notified(&self) -> bool {
         self.state.compare_exchange(DRIVING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err()
     }
 }
 
-impl Wake for Bell {
+impl Wake for Notifier {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.compare_exchange(DRIVING, RUNG, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
+        if self.state.compare_exchange(DRIVING, NOTIFIED, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
             self.task.wake_by_ref();
         }
     }
@@ -50,49 +50,49 @@ impl Wake for Bell {
 /// Drives two futures that wake each other.
 #[derive(Debug, Default)]
 pub(super) struct Driver {
-    /// The bell of the task that polled last, and the waker that rings it. A lane is one task for all its life, so one bell
+    /// The notifier of the task that polled last, and the waker that calls it. A lane is one task for all its life, so one
     /// does; to change its task for each poll would take two locked instructions a poll.
-    bell: Option<(Arc<Bell>, Waker)>,
+    notifier: Option<(Arc<Notifier>, Waker)>,
 }
 
 impl Driver {
     /// From now until the next [`Self::poll`] has returned, wake-ups are only noted: what is done in between needs no
     /// wake-up, because a round follows.
     pub(super) fn expect_poll(&self) {
-        if let Some((bell, _)) = &self.bell {
-            bell.state.store(DRIVING, Ordering::Release);
+        if let Some((notifier, _)) = &self.notifier {
+            notifier.state.store(DRIVING, Ordering::Release);
         }
     }
 
     /// Calls `round` until it is ready, or nobody has been woken since it began. It polls both futures, the one that
     /// feeds the other first.
     pub(super) fn poll<R>(&mut self, cx: &Context<'_>, mut round: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
-        let (bell, waker) = match &mut self.bell {
-            Some(hung) if hung.0.task.will_wake(cx.waker()) => hung,
-            none => none.insert(hang(cx.waker())),
+        let (notifier, waker) = match &mut self.notifier {
+            Some(cached) if cached.0.task.will_wake(cx.waker()) => cached,
+            none => none.insert(new_notifier(cx.waker())),
         };
         let mut inner = Context::from_waker(waker);
         for _ in 0..MOST_ROUNDS {
-            bell.state.store(DRIVING, Ordering::Release);
+            notifier.state.store(DRIVING, Ordering::Release);
             let polled = round(&mut inner);
             if polled.is_ready() {
-                bell.state.store(IDLE, Ordering::Release);
+                notifier.state.store(IDLE, Ordering::Release);
                 return polled;
             }
-            if !bell.was_rung() {
+            if !notifier.was_notified() {
                 return polled;
             }
         }
-        bell.state.store(IDLE, Ordering::Release);
+        notifier.state.store(IDLE, Ordering::Release);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-/// A bell for `task`, and the waker that rings it.
-fn hang(task: &Waker) -> (Arc<Bell>, Waker) {
-    let bell = Arc::new(Bell { state: AtomicU8::new(IDLE), task: task.clone() });
-    (Arc::clone(&bell), Waker::from(bell))
+/// A notifier for `task`, and the waker that calls it.
+fn new_notifier(task: &Waker) -> (Arc<Notifier>, Waker) {
+    let notifier = Arc::new(Notifier { state: AtomicU8::new(IDLE), task: task.clone() });
+    (Arc::clone(&notifier), Waker::from(notifier))
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use h2::Reason;
 
 use super::exchange::ExchangeError;
 use super::framing;
-use super::h2_server::Farewell;
+use super::h2_peer::GoAway;
 use super::preface::NOT_HTTP2;
-use crate::tls_words::{self, TlsFault};
+use crate::tls_words::{self, TlsStreamError};
 use haul_core::attempt::Sent;
 use haul_core::model::{Failure, FailureKind, Phase};
 
 /// What an error means for the attempt.
 #[derive(Debug)]
-pub(super) struct Mapped {
+pub(super) struct TransportError {
     pub(super) failure: Failure,
     /// What the peer itself says that it made of the request.
     pub(super) sent: Option<Sent>,
@@ -24,7 +24,7 @@ pub(super) struct Mapped {
 }
 
 /// Maps hyper's error that came while sending, or waiting for the head (`phase` head), or in the body (`phase` body).
-pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
+pub(super) fn map(error: &hyper::Error, phase: Phase) -> TransportError {
     let io = source::<io::Error>(error);
     if let Some(refused) = refused(io, phase) {
         return refused;
@@ -32,11 +32,11 @@ pub(super) fn map(error: &hyper::Error, phase: Phase) -> Mapped {
     let kind = io.map_or_else(|| kind_of(error, phase), |io| io_kind(io, phase));
     let cause = error.source().filter(|_| !error.is_user()).map(|source| format!(": {source}"));
     let message = describe(kind, &error.to_string(), &cause.unwrap_or_default());
-    Mapped { failure: Failure::new(phase, kind, message).because_of(io), sent: None, ended_ours: false }
+    TransportError { failure: Failure::new(phase, kind, message).because_of(io), sent: None, ended_ours: false }
 }
 
 /// The same for an error of h2.
-pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
+pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> TransportError {
     if let Some(refused) = refused(error.get_io(), phase) {
         return refused;
     }
@@ -50,7 +50,7 @@ pub(super) fn map_h2(error: &h2::Error, phase: Phase) -> Mapped {
         _ => describe(kind, "http2 error", &format!(": {}", h2_words(error))),
     };
     let ended_ours = error.is_go_away() && error.is_library();
-    Mapped { failure: Failure::new(phase, kind, message).because_of(error.get_io()), sent, ended_ours }
+    TransportError { failure: Failure::new(phase, kind, message).because_of(error.get_io()), sent, ended_ours }
 }
 
 /// What happened, in the terms of RFC 9113.
@@ -116,7 +116,7 @@ pub(super) fn cut_off_by_another(phase: Phase) -> Failure {
 }
 
 /// A request that was not sent because the server allows fewer streams than there were requests before it said so.
-pub(super) fn no_place() -> ExchangeError {
+pub(super) fn no_slot() -> ExchangeError {
     let failure = Failure::new(Phase::Send, FailureKind::Closed, "its connection has no stream for it");
     ExchangeError { failure, sent: Some(Sent::NoPlace), ended_ours: false }
 }
@@ -127,10 +127,10 @@ pub(super) fn silent() -> Failure {
 }
 
 /// Adds to the failure of a connection that ended early what the server had said.
-pub(super) fn with_farewell(error: &mut ExchangeError, farewell: &Farewell) {
+pub(super) fn with_go_away(error: &mut ExchangeError, go_away: &GoAway) {
     use FailureKind::{Closed, Io, Reset, Truncated};
     let is_cut = matches!(error.failure.kind, Closed | Reset | Truncated | Io) && error.sent.is_none();
-    if let Some(said) = farewell.said().filter(|_| is_cut) {
+    if let Some(said) = go_away.said().filter(|_| is_cut) {
         let Failure { phase, kind, message, os_error } = &error.failure;
         error.failure = Failure { os_error: *os_error, ..Failure::new(*phase, *kind, format!("{message}; {said}")) };
     }
@@ -139,7 +139,7 @@ pub(super) fn with_farewell(error: &mut ExchangeError, farewell: &Farewell) {
 /// What h2's reader of frames says of a connection that ends within one; it has no kind of its own.
 const IN_A_FRAME: &str = "bytes remaining on stream";
 
-/// What is said of a server that had to be stopped (`frames`).
+/// What is said of a server that had to be stopped (`frame_filter`).
 const ENDLESS: &str = "the server sends HTTP/2 frames without end that bring nothing (PING, SETTINGS, empty DATA and the \
     like), or a head without end, so its connection was closed (ENHANCE_YOUR_CALM)";
 
@@ -149,7 +149,7 @@ const fn cut_off(phase: Phase) -> FailureKind {
 }
 
 fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
-    if let Some(TlsFault(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+    if let Some(TlsStreamError(tls)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return tls_kind(tls);
     }
     if error.raw_os_error().is_some() {
@@ -180,13 +180,17 @@ fn io_kind(error: &io::Error, phase: Phase) -> FailureKind {
 
 /// The failure of a handshake that the peer refuses when it is over for us: in TLS 1.3 it looks at the client's certificate, or misses
 /// one, only then (RFC 8446 §4.4.2.4), in TLS 1.2 within. h2 keeps of such an error only its text.
-fn refused(error: Option<&io::Error>, phase: Phase) -> Option<Mapped> {
+fn refused(error: Option<&io::Error>, phase: Phase) -> Option<TransportError> {
     let inner = error.filter(|_| phase == Phase::Head)?.get_ref()?;
     let message = match inner.downcast_ref() {
-        Some(TlsFault(tls)) => tls_words::refusal(tls)?,
+        Some(TlsStreamError(tls)) => tls_words::refusal(tls)?,
         None => Some(inner.to_string()).filter(|text| tls_words::is_refusal(text))?,
     };
-    Some(Mapped { failure: Failure::new(Phase::Tls, FailureKind::Handshake, message), sent: None, ended_ours: false })
+    Some(TransportError {
+        failure: Failure::new(Phase::Tls, FailureKind::Handshake, message),
+        sent: None,
+        ended_ours: false,
+    })
 }
 
 /// TLS that breaks after its handshake: the peer gave the connection up, or what came is not TLS.

@@ -14,13 +14,13 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, Method, Response as HttpResponse, Version};
 use http_body::{Body, Frame, SizeHint};
 
-use super::chunks::{Chunks, NoChunks};
-use super::error::Mapped;
-use super::framing::End;
-use super::watch::Watch;
-use super::wire::Tap;
+use super::chunk_decoder::{ChunkDecoder, ChunkError};
+use super::deadlines::Deadlines;
+use super::error::TransportError;
+use super::framing::BodyEnd;
+use super::recording_io::IoRecorder;
 use super::{LazyTimer, framing, head};
-use crate::body::{self, BodyError, BodyPlan, Room};
+use crate::body::{self, BodyError, BodyPlan, MemoryReservation};
 use haul_core::attempt::{AttemptEnd, Sent};
 use haul_core::config::{BodySettings, Timeouts};
 use haul_core::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
@@ -32,7 +32,7 @@ pub trait Recipient {
     fn head(&self, head: &Parts, first_byte: Duration, followed: bool) -> BodyUse;
 
     /// Where the memory for decoding a body is asked for, where it is rationed. Asked after [`Self::head`].
-    fn room(&self) -> Option<Box<dyn Room>> {
+    fn reservation(&self) -> Option<Box<dyn MemoryReservation>> {
         None
     }
 
@@ -47,7 +47,7 @@ pub trait Recipient {
 }
 
 /// What an exchange needs to know beside the request.
-pub struct Context<'a, C> {
+pub struct ExchangeContext<'a, C> {
     /// The time.
     pub clock: &'a C,
     /// The phases' time-outs.
@@ -63,30 +63,30 @@ pub struct Context<'a, C> {
     pub recipient: &'a dyn Recipient,
 }
 
-impl<C: Clock> Context<'_, C> {
-    /// A watch over an exchange that starts now.
-    pub(super) fn watch(&self, now: Time) -> Watch<'_> {
-        Watch::new(&self.timeouts, self.total, now).patient(self.recipient.is_patient())
+impl<C: Clock> ExchangeContext<'_, C> {
+    /// The deadlines of an exchange that starts now.
+    pub(super) fn deadlines(&self, now: Time) -> Deadlines<'_> {
+        Deadlines::new(&self.timeouts, self.total, now).patient(self.recipient.is_patient())
     }
 
     /// The failure that waiting has brought: time is up, or nobody waits any longer.
     pub(super) fn poll_ended(
         &self,
         cx: &mut task::Context<'_>,
-        watch: &Watch<'_>,
+        deadlines: &Deadlines<'_>,
         timer: &mut LazyTimer,
     ) -> Poll<Failure> {
         if self.recipient.poll_gone(cx).is_ready() {
             let message = "nobody waits for this response any longer";
-            return Poll::Ready(Failure::new(watch.phase(), FailureKind::Cancelled, message));
+            return Poll::Ready(Failure::new(deadlines.phase(), FailureKind::Cancelled, message));
         }
-        watch.poll_timeout(cx, timer, self.clock)
+        deadlines.poll_timeout(cx, timer, self.clock)
     }
 }
 
 /// How an exchange ended.
 #[derive(Debug)]
-pub struct Exchanged {
+pub struct ExchangeOutcome {
     /// The complete response, or why there is none.
     pub result: Result<Response, Failure>,
     /// The response head, when it was received: redirects, retry hints and keep-alive hints are in it.
@@ -105,7 +105,7 @@ pub struct Exchanged {
     pub ended: Time,
 }
 
-impl Exchanged {
+impl ExchangeOutcome {
     /// An exchange that failed before anything was sent.
     #[must_use]
     pub fn unsent(failure: Failure, ended: Time) -> Self {
@@ -150,28 +150,28 @@ const STATUS_AND_EMPTY_LINE: usize = 2;
 
 /// What an exchange has reached so far: it outlives the exchange's future, which a time-out drops.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct ExchangeProgress {
     head: RefCell<Option<(Parts, Time)>>,
     /// Where the head's bytes are collected (HTTP/1.x only).
-    tap: Option<Rc<Tap>>,
+    recorder: Option<Rc<IoRecorder>>,
     order_wanted: bool,
     order: RefCell<Option<Vec<HeaderName>>>,
     /// Where the body ended is in doubt.
     doubtful: Cell<bool>,
 }
 
-impl Reached {
+impl ExchangeProgress {
     /// Looks at the head's bytes too, of which there are less than `most`, and keeps the order of the headers if it is wanted.
-    pub(super) fn with_tap(tap: Rc<Tap>, order_wanted: bool, most: u64) -> Self {
-        tap.collect_head(usize::try_from(most).unwrap_or(usize::MAX));
-        Self { tap: Some(tap), order_wanted, ..Self::default() }
+    pub(super) fn with_recorder(recorder: Rc<IoRecorder>, order_wanted: bool, most: u64) -> Self {
+        recorder.collect_head(usize::try_from(most).unwrap_or(usize::MAX));
+        Self { recorder: Some(recorder), order_wanted, ..Self::default() }
     }
 
     /// The bytes are those of a head and perhaps more: what comes now is body, and not collected. Checks that hyper has
     /// passed over no line of it that says where the body ends.
     fn bytes_came(&self, head: &Parts, method: &Method) -> Result<(), Failure> {
-        let Some(tap) = &self.tap else { return Ok(()) };
-        tap.show_head(|seen| {
+        let Some(recorder) = &self.recorder else { return Ok(()) };
+        recorder.show_head(|seen| {
             // What was not seen may say where the body ends.
             let seen =
                 seen.ok_or_else(|| Failure::new(Phase::Head, FailureKind::HeadTooLarge, framing::head_too_large()))?;
@@ -201,13 +201,13 @@ impl Reached {
     }
 
     /// Puts together what the exchange came to. `answered`: a byte of an answer came.
-    pub(super) fn exchanged(
+    pub(super) fn into_outcome(
         self,
         outcome: Result<Response, ExchangeError>,
         answered: bool,
-        watch: &Watch<'_>,
+        deadlines: &Deadlines<'_>,
         ended: Time,
-    ) -> Exchanged {
+    ) -> ExchangeOutcome {
         let sent = match &outcome {
             Err(ExchangeError { sent: Some(sent), .. }) => *sent,
             Err(_) if !answered => Sent::Unanswered,
@@ -215,14 +215,14 @@ impl Reached {
         };
         let head = self.head.into_inner();
         let head_at = head.as_ref().map(|(_, at)| *at);
-        Exchanged {
+        ExchangeOutcome {
             result: outcome.map_err(|error| error.failure),
             head: head.map(|(head, _)| head),
             order: self.order.into_inner(),
             sent,
-            first_byte: head_at.map(|at| at.since(watch.started())),
+            first_byte: head_at.map(|at| at.since(deadlines.started())),
             body: head_at.map(|at| ended.since(at)),
-            wire_bytes: watch.wire_bytes.get(),
+            wire_bytes: deadlines.wire_bytes.get(),
             ended,
         }
     }
@@ -250,8 +250,8 @@ impl From<Failure> for ExchangeError {
     }
 }
 
-impl From<Mapped> for ExchangeError {
-    fn from(mapped: Mapped) -> Self {
+impl From<TransportError> for ExchangeError {
+    fn from(mapped: TransportError) -> Self {
         Self { failure: mapped.failure, sent: mapped.sent, ended_ours: mapped.ended_ours }
     }
 }
@@ -260,61 +260,64 @@ impl From<Mapped> for ExchangeError {
 pub(super) async fn exchange<C, B>(
     sending: impl Future<Output = Result<HttpResponse<B>, ExchangeError>>,
     method: &Method,
-    context: &Context<'_, C>,
-    watch: &Watch<'_>,
-    reached: &Reached,
+    context: &ExchangeContext<'_, C>,
+    deadlines: &Deadlines<'_>,
+    progress: &ExchangeProgress,
 ) -> Result<Response, ExchangeError>
 where
     C: Clock,
-    B: Body<Data = Bytes, Error = Mapped> + Unpin,
+    B: Body<Data = Bytes, Error = TransportError> + Unpin,
 {
     let response = sending.await?;
     let now = context.clock.now();
-    watch.enter_body(now);
+    deadlines.enter_body(now);
     let (head, incoming) = response.into_parts();
     let h2 = head.version == Version::HTTP_2;
     let size = if h2 { framing::check_size(&head.headers, context.body) } else { Ok(()) };
-    let lines = reached.bytes_came(&head, method);
+    let lines = progress.bytes_came(&head, method);
     // In HTTP/2 frames say where a body ends, and h2 never hands on a transfer-encoding.
     let ends = if h2 { framing::Framing::default() } else { framing::Framing::of(&head.headers) };
-    reached.doubtful.set(ends.is_doubtful(&head, method));
+    progress.doubtful.set(ends.is_doubtful(&head, method));
     let framing = size.and_then(|()| ends.end(&head, method)).and_then(|end| lines.map(|()| end));
     let bodiless = h2 && framing::is_bodiless(&head, method);
     let followed = context.redirect_body.filter(|_| is_redirect(&head));
     if followed.is_some() {
-        watch.end_by(now + UNWANTED);
+        deadlines.end_by(now + UNWANTED);
     }
     let plan = BodyPlan::new(followed.unwrap_or(context.body), &head.headers);
     let (status, version) = (head.status.as_u16(), head.version);
     let body_use = match &framing {
-        Ok(_) => context.recipient.head(&head, now.since(watch.started()), followed.is_some()),
+        Ok(_) => context.recipient.head(&head, now.since(deadlines.started()), followed.is_some()),
         Err(_) => BodyUse::Collect,
     };
-    reached.head_came(head, now);
+    progress.head_came(head, now);
     let end = framing?;
     let writer = match body_use {
         BodyUse::Collect => None,
         BodyUse::Stream(writer) => {
-            Some(Box::new(Held { inner: writer, watch, clock: context.clock }) as Box<dyn BodyWriter + '_>)
+            Some(Box::new(BackpressureTracker { inner: writer, deadlines, clock: context.clock })
+                as Box<dyn BodyWriter + '_>)
         }
         BodyUse::Refuse(message) => return Err(Failure::new(Phase::Head, FailureKind::Unwanted, message).into()),
     };
-    let left = if let End::After(length) = end { Some(length) } else { None };
-    let chunks = (end == End::Chunks).then_some((Chunks::START, Bytes::new()));
-    let metered = Metered { incoming, watch, h2, bodiless, left, chunks };
-    let room = plan.decodes().then(|| context.recipient.room()).flatten();
-    let room = room.map(|inner| Box::new(Held { inner, watch, clock: context.clock }) as Box<dyn Room + '_>);
+    let left = if let BodyEnd::After(length) = end { Some(length) } else { None };
+    let chunks = (end == BodyEnd::Chunks).then_some((ChunkDecoder::START, Bytes::new()));
+    let framed = FramedBody { incoming, deadlines, h2, bodiless, left, chunks };
+    let reservation = plan.decodes().then(|| context.recipient.reservation()).flatten();
+    let reservation = reservation.map(|inner| {
+        Box::new(BackpressureTracker { inner, deadlines, clock: context.clock }) as Box<dyn MemoryReservation + '_>
+    });
     let received =
-        body::receive(metered, plan, writer, room, &watch.wire_bytes).await.map_err(|error| match error {
-            BodyError::Transport(Cut::Broken(error)) => error.into(),
-            BodyError::Transport(Cut::Short) => {
+        body::receive(framed, plan, writer, reservation, &deadlines.wire_bytes).await.map_err(|error| match error {
+            BodyError::Transport(FramedBodyError::Transport(error)) => error.into(),
+            BodyError::Transport(FramedBodyError::Incomplete) => {
                 let message = match h2 {
                     true => "the stream ended without saying that the body was complete",
                     false => "the connection ended before the body did, by its length or its last chunk",
                 };
                 Failure::new(Phase::Body, FailureKind::Truncated, message).into()
             }
-            BodyError::Transport(Cut::Extraneous) => {
+            BodyError::Transport(FramedBodyError::Extraneous) => {
                 let message = format!("a response with status {status} has no body, and this one has");
                 Failure::new(Phase::Body, FailureKind::Malformed, message).into()
             }
@@ -328,7 +331,7 @@ where
         body_bytes: received.body_bytes,
         sha256: received.sha256,
         saved: received.saved,
-        close_delimited: end == End::Close,
+        close_delimited: end == BodyEnd::Close,
     })
 }
 
@@ -342,28 +345,28 @@ fn is_redirect(head: &Parts) -> bool {
 }
 
 /// A writer, or room for decoding, whose slowness is not held against the peer.
-struct Held<'a, C, T: ?Sized> {
+struct BackpressureTracker<'a, C, T: ?Sized> {
     inner: Box<T>,
-    watch: &'a Watch<'a>,
+    deadlines: &'a Deadlines<'a>,
     clock: &'a C,
 }
 
-impl<C: Clock, T: ?Sized> Held<'_, C, T> {
-    /// Stops the watch while the other is not ready.
+impl<C: Clock, T: ?Sized> BackpressureTracker<'_, C, T> {
+    /// Holds the deadlines while the other is not ready.
     fn hold<R>(&self, polled: Poll<R>) -> Poll<R> {
-        self.watch.hold(polled.is_pending(), || self.clock.now());
+        self.deadlines.hold(polled.is_pending(), || self.clock.now());
         polled
     }
 }
 
-impl<C: Clock> Room for Held<'_, C, dyn Room> {
-    fn poll_room(&mut self, bytes: u64, cx: &mut task::Context<'_>) -> Poll<()> {
-        let polled = self.inner.poll_room(bytes, cx);
+impl<C: Clock> MemoryReservation for BackpressureTracker<'_, C, dyn MemoryReservation> {
+    fn poll_reserve(&mut self, bytes: u64, cx: &mut task::Context<'_>) -> Poll<()> {
+        let polled = self.inner.poll_reserve(bytes, cx);
         self.hold(polled)
     }
 }
 
-impl<C: Clock> BodyWriter for Held<'_, C, dyn BodyWriter> {
+impl<C: Clock> BodyWriter for BackpressureTracker<'_, C, dyn BodyWriter> {
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Failure>> {
         let polled = self.inner.poll_ready(cx);
         self.hold(polled)
@@ -380,34 +383,37 @@ impl<C: Clock> BodyWriter for Held<'_, C, dyn BodyWriter> {
 }
 
 /// A response body that reports its progress.
-struct Metered<'a, B> {
+struct FramedBody<'a, B> {
     incoming: B,
-    watch: &'a Watch<'a>,
+    deadlines: &'a Deadlines<'a>,
     h2: bool,
     /// No body may come: h2 itself sees to it only for HEAD.
     bodiless: bool,
     /// How many bytes are still to come, where hyper does not know it.
     left: Option<u64>,
     /// Where hyper hands on chunks as they are: how far they have come, and what has been received of them beyond that.
-    chunks: Option<(Chunks, Bytes)>,
+    chunks: Option<(ChunkDecoder, Bytes)>,
 }
 
 /// Why a body ended before its end.
-enum Cut {
+enum FramedBodyError {
     /// By an error.
-    Broken(Mapped),
+    Transport(TransportError),
     /// An HTTP/2 body stopped before END_STREAM: a stream that is reset with NO_ERROR looks like one that has ended. Or the
     /// connection ended before the length was reached, or the last chunk.
-    Short,
+    Incomplete,
     /// There is one where there must be none (RFC 9113 §8.1.1).
     Extraneous,
 }
 
-impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
+impl<B: Body<Data = Bytes, Error = TransportError> + Unpin> Body for FramedBody<'_, B> {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = FramedBodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, FramedBodyError>>> {
         if self.left == Some(0) {
             return Poll::Ready(None);
         }
@@ -416,17 +422,17 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
         }
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => {
-                let frame = self.cut(frame);
+                let frame = self.truncate(frame);
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 if self.bodiless && bytes > 0 {
-                    return Poll::Ready(Some(Err(Cut::Extraneous)));
+                    return Poll::Ready(Some(Err(FramedBodyError::Extraneous)));
                 }
-                self.watch.progress();
+                self.deadlines.progress();
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(Cut::Broken(error)))),
-            None if self.h2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Short))),
-            None if self.left.is_some() => Poll::Ready(Some(Err(Cut::Short))),
+            Some(Err(error)) => Poll::Ready(Some(Err(FramedBodyError::Transport(error)))),
+            None if self.h2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(FramedBodyError::Incomplete))),
+            None if self.left.is_some() => Poll::Ready(Some(Err(FramedBodyError::Incomplete))),
             None => Poll::Ready(None),
         }
     }
@@ -442,34 +448,38 @@ impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Body for Metered<'_, B> {
     }
 }
 
-impl<B: Body<Data = Bytes, Error = Mapped> + Unpin> Metered<'_, B> {
+impl<B: Body<Data = Bytes, Error = TransportError> + Unpin> FramedBody<'_, B> {
     /// The next data of chunks that hyper has handed on as they are.
-    fn poll_chunk(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_chunk(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, FramedBodyError>>> {
         let Some((chunks, input)) = &mut self.chunks else { return Poll::Ready(None) };
         loop {
             match chunks.next(input) {
                 Ok(Some(data)) => {
-                    self.watch.progress();
+                    self.deadlines.progress();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Ok(None) if *chunks == Chunks::Over => return Poll::Ready(None),
+                Ok(None) if *chunks == ChunkDecoder::Over => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(NoChunks) => {
+                Err(ChunkError) => {
                     let message = "the body is said to be in chunks, and is not";
                     let failure = Failure::new(Phase::Body, FailureKind::Malformed, message);
-                    return Poll::Ready(Some(Err(Cut::Broken(Mapped { failure, sent: None, ended_ours: false }))));
+                    return Poll::Ready(Some(Err(FramedBodyError::Transport(TransportError {
+                        failure,
+                        sent: None,
+                        ended_ours: false,
+                    }))));
                 }
             }
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
                 Some(Ok(frame)) => *input = frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(Cut::Broken(error)))),
-                None => return Poll::Ready(Some(Err(Cut::Short))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(FramedBodyError::Transport(error)))),
+                None => return Poll::Ready(Some(Err(FramedBodyError::Incomplete))),
             }
         }
     }
 
     /// A frame without what comes after the body's end.
-    fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+    fn truncate(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         let Some(left) = &mut self.left else { return frame };
         frame.map_data(|mut data| {
             data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));

@@ -30,26 +30,26 @@ impl Framing {
     /// * a `Transfer-Encoding` that does not come down to one `chunked` or to none (RFC 9112 §6.1, §6.3) where there can be a
     ///   body: hyper would read until close;
     /// * `101 Switching Protocols` nobody asked for (RFC 9110 §15.2.2).
-    pub(super) fn end(self, head: &Parts, method: &Method) -> Result<End, Failure> {
+    pub(super) fn end(self, head: &Parts, method: &Method) -> Result<BodyEnd, Failure> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let message = "the server switched protocols without being asked (101)";
             return Err(Failure::new(Phase::Head, FailureKind::Protocol, message));
         }
         if is_bodiless(head, method) {
-            return Ok(End::Known);
+            return Ok(BodyEnd::Known);
         }
         if self.coded && !is_chunked(&head.headers) {
             return match coding(&head.headers)? {
-                Coding::Chunked { hyper: true } => Ok(End::Known),
-                Coding::Chunked { hyper: false } => Ok(End::Chunks),
-                Coding::None if self.sized => length(&head.headers).map(End::After),
-                Coding::None => Ok(End::Close),
+                TransferCoding::Chunked { hyper: true } => Ok(BodyEnd::Known),
+                TransferCoding::Chunked { hyper: false } => Ok(BodyEnd::Chunks),
+                TransferCoding::None if self.sized => length(&head.headers).map(BodyEnd::After),
+                TransferCoding::None => Ok(BodyEnd::Close),
             };
         }
         if self.coded {
-            return Ok(End::Known);
+            return Ok(BodyEnd::Known);
         }
-        Ok(if self.sized || head.version >= Version::HTTP_2 { End::Known } else { End::Close })
+        Ok(if self.sized || head.version >= Version::HTTP_2 { BodyEnd::Known } else { BodyEnd::Close })
     }
 
     /// Whether the head says more about the body's end than one thing: a length beside chunks (RFC 9112 §6.3, rule 3) or beside
@@ -61,7 +61,7 @@ impl Framing {
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum BodyEnd {
     /// Where hyper says: with its head, after its length, after its last chunk; in HTTP/2 with its stream.
     Known,
     /// With the connection (RFC 9112 §6.3, rule 8).
@@ -80,7 +80,7 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 }
 
 /// What a `Transfer-Encoding` of more words than `chunked` comes down to.
-enum Coding {
+enum TransferCoding {
     /// It is empty, or says `identity`, which RFC 2616 had for no coding.
     None,
     /// `chunked`, said more than once or among empty elements or after `identity`: curl and browsers undo that once. Whether hyper
@@ -92,16 +92,16 @@ enum Coding {
 ///
 /// # Errors
 /// Any other coding, or `chunked` before `identity`: the body's end is unknown, or what it is.
-fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
+fn coding(headers: &HeaderMap) -> Result<TransferCoding, Failure> {
     let all = headers.get_all(TRANSFER_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let is = |coding: &[u8], name: &[u8]| trim(coding).eq_ignore_ascii_case(name);
     // RFC 9110 §5.6.1: empty elements of a list do not count.
-    let mut last = Coding::None;
+    let mut last = TransferCoding::None;
     for element in all {
         last = match last {
-            _ if is(element, b"chunked") => Coding::Chunked { hyper: true },
-            Coding::None if is(element, b"identity") || is(element, b"") => Coding::None,
-            Coding::Chunked { .. } if is(element, b"") => Coding::Chunked { hyper: false },
+            _ if is(element, b"chunked") => TransferCoding::Chunked { hyper: true },
+            TransferCoding::None if is(element, b"identity") || is(element, b"") => TransferCoding::None,
+            TransferCoding::Chunked { .. } if is(element, b"") => TransferCoding::Chunked { hyper: false },
             _ => {
                 let message = "transfer-encoding does not end with 'chunked' alone, so the body's end is unknown";
                 return Err(Failure::new(Phase::Head, FailureKind::BadFraming, message));
@@ -224,11 +224,11 @@ mod tests {
         response.body(()).expect("valid").into_parts().0
     }
 
-    fn end(head: &Parts, method: &Method) -> Result<End, FailureKind> {
+    fn end(head: &Parts, method: &Method) -> Result<BodyEnd, FailureKind> {
         Framing::of(&head.headers).end(head, method).map_err(|failure| failure.kind)
     }
 
-    fn of(lines: &[(&str, &str)]) -> Result<End, FailureKind> {
+    fn of(lines: &[(&str, &str)]) -> Result<BodyEnd, FailureKind> {
         end(&head(200, lines), &Method::GET)
     }
 
@@ -238,28 +238,28 @@ mod tests {
     #[test]
     fn chunked_is_a_transfer_coding_however_often_it_is_said() {
         for good in [" Chunked ", "chunked, chunked", "chunked,chunked, chunked", "identity, chunked", ", chunked"] {
-            assert_eq!(of(&[(CODED, good)]), Ok(End::Known), "{good}");
-            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(End::Known), "{good}: the chunks hold");
+            assert_eq!(of(&[(CODED, good)]), Ok(BodyEnd::Known), "{good}");
+            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(BodyEnd::Known), "{good}: the chunks hold");
         }
-        assert_eq!(of(&[(CODED, "chunked"), (CODED, "Chunked")]), Ok(End::Known));
-        assert_eq!(of(&[(CODED, "identity"), (CODED, "chunked")]), Ok(End::Known));
+        assert_eq!(of(&[(CODED, "chunked"), (CODED, "Chunked")]), Ok(BodyEnd::Known));
+        assert_eq!(of(&[(CODED, "identity"), (CODED, "chunked")]), Ok(BodyEnd::Known));
         assert_eq!(end(&head(101, &[]), &Method::GET), Err(FailureKind::Protocol));
         for good in ["chunked,", "chunked ,\t, ", "identity, chunked,"] {
-            assert_eq!(of(&[(CODED, good)]), Ok(End::Chunks), "{good}");
-            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(End::Chunks), "{good}: the chunks hold");
+            assert_eq!(of(&[(CODED, good)]), Ok(BodyEnd::Chunks), "{good}");
+            assert_eq!(of(&[(CODED, good), (SIZED, "9")]), Ok(BodyEnd::Chunks), "{good}: the chunks hold");
         }
-        assert_eq!(of(&[(CODED, "chunked"), (CODED, "")]), Ok(End::Chunks));
-        assert_eq!(of(&[(CODED, "chunked,"), (CODED, "chunked")]), Ok(End::Known));
+        assert_eq!(of(&[(CODED, "chunked"), (CODED, "")]), Ok(BodyEnd::Chunks));
+        assert_eq!(of(&[(CODED, "chunked,"), (CODED, "chunked")]), Ok(BodyEnd::Known));
     }
 
     #[test]
     fn no_transfer_coding_is_none() {
         for none in ["identity", " Identity", "identity, identity", "", ",", " , identity,"] {
-            assert_eq!(of(&[(CODED, none)]), Ok(End::Close), "{none:?}");
-            assert_eq!(of(&[(CODED, none), (SIZED, "5")]), Ok(End::After(5)), "{none:?}");
+            assert_eq!(of(&[(CODED, none)]), Ok(BodyEnd::Close), "{none:?}");
+            assert_eq!(of(&[(CODED, none), (SIZED, "5")]), Ok(BodyEnd::After(5)), "{none:?}");
         }
-        assert_eq!(of(&[(CODED, "identity"), (CODED, "")]), Ok(End::Close));
-        assert_eq!(of(&[(CODED, "identity"), (SIZED, "5, 05"), (SIZED, " 5")]), Ok(End::After(5)));
+        assert_eq!(of(&[(CODED, "identity"), (CODED, "")]), Ok(BodyEnd::Close));
+        assert_eq!(of(&[(CODED, "identity"), (SIZED, "5, 05"), (SIZED, " 5")]), Ok(BodyEnd::After(5)));
         for bad in ["", "+5", "5 5", "5,", "5, 6", "x", "18446744073709551616"] {
             assert_eq!(of(&[(CODED, "identity"), (SIZED, bad)]), Err(FailureKind::BadFraming), "{bad}");
         }
@@ -294,9 +294,9 @@ mod tests {
     #[test]
     fn a_response_without_a_body_may_say_any_transfer_encoding() {
         let coded = [(CODED, "gzip, chunked")];
-        assert_eq!(end(&head(204, &coded), &Method::GET), Ok(End::Known));
-        assert_eq!(end(&head(304, &coded), &Method::GET), Ok(End::Known));
-        assert_eq!(end(&head(200, &coded), &Method::HEAD), Ok(End::Known));
+        assert_eq!(end(&head(204, &coded), &Method::GET), Ok(BodyEnd::Known));
+        assert_eq!(end(&head(304, &coded), &Method::GET), Ok(BodyEnd::Known));
+        assert_eq!(end(&head(200, &coded), &Method::HEAD), Ok(BodyEnd::Known));
     }
 
     #[test]
@@ -309,15 +309,15 @@ mod tests {
 
     #[test]
     fn a_body_without_a_length_ends_with_the_connection() {
-        assert_eq!(of(&[]), Ok(End::Close));
-        assert_eq!(of(&[(SIZED, "0")]), Ok(End::Known));
-        assert_eq!(of(&[(CODED, "chunked")]), Ok(End::Known));
-        assert_eq!(end(&head(200, &[]), &Method::HEAD), Ok(End::Known));
-        assert_eq!(end(&head(204, &[]), &Method::GET), Ok(End::Known));
-        assert_eq!(end(&head(304, &[]), &Method::GET), Ok(End::Known));
+        assert_eq!(of(&[]), Ok(BodyEnd::Close));
+        assert_eq!(of(&[(SIZED, "0")]), Ok(BodyEnd::Known));
+        assert_eq!(of(&[(CODED, "chunked")]), Ok(BodyEnd::Known));
+        assert_eq!(end(&head(200, &[]), &Method::HEAD), Ok(BodyEnd::Known));
+        assert_eq!(end(&head(204, &[]), &Method::GET), Ok(BodyEnd::Known));
+        assert_eq!(end(&head(304, &[]), &Method::GET), Ok(BodyEnd::Known));
         let mut h2 = head(200, &[]);
         h2.version = Version::HTTP_2;
-        assert_eq!(Framing::default().end(&h2, &Method::GET).expect("frames tell"), End::Known);
+        assert_eq!(Framing::default().end(&h2, &Method::GET).expect("frames tell"), BodyEnd::Known);
     }
 
     #[test]

@@ -14,11 +14,11 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::{self, Connection as _, Exclusive};
+use super::connection::{self, Connection as _, ExclusiveConnection};
 use super::drive::Driver;
-use super::error::Mapped;
-use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
-use super::wire::{Tap, Wire};
+use super::error::TransportError;
+use super::exchange::{self, ExchangeContext, ExchangeError, ExchangeOutcome, ExchangeProgress};
+use super::recording_io::{IoRecorder, RecordingIo};
 use super::{LazyTimer, RequestBody, error, framing};
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
@@ -27,10 +27,10 @@ use haul_core::protocol::Protocol;
 /// One HTTP/1.1 connection, for one request at a time.
 #[derive(Debug)]
 pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
-    line: Line<T>,
-    /// What hyper is set to, for when it unfolds.
+    state: H1State<T>,
+    /// What hyper is set to, for when it is resumed.
     builder: http1::Builder,
-    tap: Rc<Tap>,
+    recorder: Rc<IoRecorder>,
     driver: Driver,
     /// Where the last response ended is in doubt.
     doubtful: bool,
@@ -38,22 +38,22 @@ pub struct H1<T: AsyncRead + AsyncWrite + Unpin> {
 
 /// Who has the stream.
 #[derive(Debug)]
-enum Line<T: AsyncRead + AsyncWrite + Unpin> {
+enum H1State<T: AsyncRead + AsyncWrite + Unpin> {
     /// hyper.
-    Live(Box<Live<T>>),
+    Active(Box<HyperConnection<T>>),
     /// Nobody: it is idle. What hyper keeps for each connection, 26 KB, is given back, and it is cheaper to make it anew in memory
     /// that is in the cache than to find it again in memory that is not (docs/measured/COSTS.md).
-    Folded(Wire<T>),
+    Idle(RecordingIo<T>),
     /// It is closed. hyper's connection is dropped then: a request that it has not looked at yet comes back when it is, and not
     /// before.
-    AttemptEnd(CloseReason),
+    Closed(CloseReason),
 }
 
 /// hyper's two ends of a connection.
 #[derive(Debug)]
-struct Live<T: AsyncRead + AsyncWrite + Unpin> {
+struct HyperConnection<T: AsyncRead + AsyncWrite + Unpin> {
     sender: SendRequest<RequestBody>,
-    connection: Connection<TokioIo<Wire<T>>, RequestBody>,
+    connection: Connection<TokioIo<RecordingIo<T>>, RequestBody>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
@@ -62,7 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
     /// # Errors
     /// None in practice: hyper's HTTP/1 handshake does no input or output.
     pub async fn new(io: T, body: &BodySettings) -> Result<Self, Failure> {
-        let tap = Rc::new(Tap::default());
+        let recorder = Rc::new(IoRecorder::default());
         let mut builder = http1::Builder::new();
         // Sloppy servers are many and harmless here: what matters for framing is checked apart.
         builder
@@ -76,38 +76,38 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> H1<T> {
         if body.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(body.max_headers);
         }
-        let line = Line::Folded(Wire::new(io, Rc::clone(&tap)));
-        let mut h1 = Self { line, builder, tap, driver: Driver::default(), doubtful: false };
-        h1.unfold().await?;
+        let state = H1State::Idle(RecordingIo::new(io, Rc::clone(&recorder)));
+        let mut h1 = Self { state, builder, recorder, driver: Driver::default(), doubtful: false };
+        h1.resume().await?;
         Ok(h1)
     }
 
-    async fn unfold(&mut self) -> Result<(), Failure> {
-        self.line = match mem::replace(&mut self.line, Line::AttemptEnd(CloseReason::Failed)) {
-            Line::Folded(wire) => {
-                let hands = self.builder.handshake(TokioIo::new(wire)).await;
+    async fn resume(&mut self) -> Result<(), Failure> {
+        self.state = match mem::replace(&mut self.state, H1State::Closed(CloseReason::Failed)) {
+            H1State::Idle(io) => {
+                let hands = self.builder.handshake(TokioIo::new(io)).await;
                 let (sender, connection) = hands.map_err(|error| error::map(&error, Phase::Connect).failure)?;
-                Line::Live(Box::new(Live { sender, connection }))
+                H1State::Active(Box::new(HyperConnection { sender, connection }))
             }
-            line => line,
+            state => state,
         };
         Ok(())
     }
 
     fn is_ready(&self) -> bool {
-        matches!(&self.line, Line::Live(live) if live.sender.is_ready())
+        matches!(&self.state, H1State::Active(active) if active.sender.is_ready())
     }
 
-    fn fold(&mut self) {
-        self.line = match mem::replace(&mut self.line, Line::AttemptEnd(CloseReason::Failed)) {
-            Line::Live(live) => {
-                let parts = live.connection.into_parts();
+    fn hibernate(&mut self) {
+        self.state = match mem::replace(&mut self.state, H1State::Closed(CloseReason::Failed)) {
+            H1State::Active(active) => {
+                let parts = active.connection.into_parts();
                 match parts.read_buf.is_empty() {
-                    true => Line::Folded(parts.io.into_inner()),
-                    false => Line::AttemptEnd(CloseReason::UnsolicitedBytes),
+                    true => H1State::Idle(parts.io.into_inner()),
+                    false => H1State::Closed(CloseReason::UnsolicitedBytes),
                 }
             }
-            line => line,
+            state => state,
         };
     }
 }
@@ -120,44 +120,44 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> connection::Connection for H1<
         &mut self,
         request: &mut Request<RequestBody>,
         method: &Method,
-        context: &Context<'_, C>,
+        context: &ExchangeContext<'_, C>,
         timer: &mut LazyTimer,
-    ) -> Exchanged {
-        if matches!(self.line, Line::Folded(_)) {
+    ) -> ExchangeOutcome {
+        if matches!(self.state, H1State::Idle(_)) {
             // Boxed: it would be room in each lane.
-            if let Err(failure) = Box::pin(self.unfold()).await {
-                return Exchanged::unsent(failure, context.clock.now());
+            if let Err(failure) = Box::pin(self.resume()).await {
+                return ExchangeOutcome::unsent(failure, context.clock.now());
             }
         }
         let started = context.clock.now();
-        let Line::Live(live) = &mut self.line else {
+        let H1State::Active(active) = &mut self.state else {
             let failure = Failure::new(Phase::Send, FailureKind::Closed, "the idle connection was closed");
-            return Exchanged::unsent(failure, started);
+            return ExchangeOutcome::unsent(failure, started);
         };
-        let watch = context.watch(started);
+        let deadlines = context.deadlines(started);
         let order_wanted = context.body.keep_headers;
         let most_before_head = framing::most_before_head(context.body);
         let most_heads = most_before_head.saturating_add(framing::largest_head(context.body));
-        let reached = Reached::with_tap(Rc::clone(&self.tap), order_wanted, most_heads);
-        let received_before = self.tap.received();
+        let progress = ExchangeProgress::with_recorder(Rc::clone(&self.recorder), order_wanted, most_heads);
+        let received_before = self.recorder.received();
         let outcome = {
             self.driver.expect_poll();
             // Handed over now: the first look at the connection finds it.
-            let sending = pin!(live.sender.try_send_request(mem::take(request)));
-            let mut exchange = pin!(exchange::exchange(answer(sending), method, context, &watch, &reached));
-            let (line, tap) = (&mut self.line, &self.tap);
+            let sending = pin!(active.sender.try_send_request(mem::take(request)));
+            let mut exchange = pin!(exchange::exchange(answer(sending), method, context, &deadlines, &progress));
+            let (state, recorder) = (&mut self.state, &self.recorder);
             std::future::poll_fn(|cx| {
                 let round = |cx: &mut task::Context<'_>| {
-                    let _ = poll_line(line, cx);
+                    let _ = poll_connection(state, cx);
                     exchange.as_mut().poll(cx)
                 };
                 match self.driver.poll(cx, round) {
                     Poll::Ready(result) => Poll::Ready(result),
                     Poll::Pending => {
-                        let body = reached.has_head().then(|| watch.wire_bytes.get());
-                        match endless(tap.received() - received_before, body, most_before_head) {
+                        let body = progress.has_head().then(|| deadlines.wire_bytes.get());
+                        match endless(recorder.received() - received_before, body, most_before_head) {
                             Some(failure) => Poll::Ready(Err(failure.into())),
-                            None => context.poll_ended(cx, &watch, timer).map(|failure| Err(failure.into())),
+                            None => context.poll_ended(cx, &deadlines, timer).map(|failure| Err(failure.into())),
                         }
                     }
                 }
@@ -166,51 +166,51 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> connection::Connection for H1<
         };
         if outcome.is_ok() && !self.is_ready() {
             // One more look lets hyper see the end of the message and become ready for the next request.
-            std::future::poll_fn(|cx| Poll::Ready(poll_line(&mut self.line, cx).is_ready())).await;
+            std::future::poll_fn(|cx| Poll::Ready(poll_connection(&mut self.state, cx).is_ready())).await;
         }
-        let answered = self.tap.has_begun();
-        self.doubtful = reached.is_doubtful();
-        reached.exchanged(outcome, answered, &watch, context.clock.now())
+        let answered = self.recorder.has_begun();
+        self.doubtful = progress.is_doubtful();
+        progress.into_outcome(outcome, answered, &deadlines, context.clock.now())
     }
 
     /// Why the connection can't take another request; `None`: it can, as the last response ended where its one framing said, and all of
     /// the request has been sent (hyper#4176): behind the rest of an upload that the server has answered early and reads no more, the
     /// next request would wait for ever.
     fn why_not_reusable(&self) -> Option<CloseReason> {
-        match self.line {
-            Line::Folded(_) => None,
-            Line::AttemptEnd(reason) => Some(reason),
-            Line::Live(_) if self.tap.is_broken() => Some(CloseReason::Failed),
-            Line::Live(_) if self.tap.is_unsent() => Some(CloseReason::RequestUnfinished),
-            Line::Live(_) if self.doubtful => Some(CloseReason::DoubtfulEnd),
-            Line::Live(_) => (!self.is_ready()).then_some(CloseReason::NotKeptAlive),
+        match self.state {
+            H1State::Idle(_) => None,
+            H1State::Closed(reason) => Some(reason),
+            H1State::Active(_) if self.recorder.is_broken() => Some(CloseReason::Failed),
+            H1State::Active(_) if self.recorder.is_unsent() => Some(CloseReason::RequestUnfinished),
+            H1State::Active(_) if self.doubtful => Some(CloseReason::DoubtfulEnd),
+            H1State::Active(_) => (!self.is_ready()).then_some(CloseReason::NotKeptAlive),
         }
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Exclusive for H1<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> ExclusiveConnection for H1<T> {
     /// Polls the idle connection: ready when the peer has closed it or sent bytes nobody asked for. What hyper keeps for a
     /// connection in use is given back; the next exchange takes it anew.
     fn poll_idle(&mut self, cx: &mut task::Context<'_>) -> Poll<CloseReason> {
-        self.tap.open();
-        if matches!(self.line, Line::Live(_)) && self.why_not_reusable().is_none() {
-            self.fold();
+        self.recorder.open();
+        if matches!(self.state, H1State::Active(_)) && self.why_not_reusable().is_none() {
+            self.hibernate();
         }
-        let reason = match &mut self.line {
-            Line::Folded(wire) => ready!(poll_unasked(wire, cx)),
-            Line::Live(_) => self.why_not_reusable().unwrap_or(CloseReason::NotKeptAlive),
-            Line::AttemptEnd(reason) => *reason,
+        let reason = match &mut self.state {
+            H1State::Idle(io) => ready!(poll_unasked(io, cx)),
+            H1State::Active(_) => self.why_not_reusable().unwrap_or(CloseReason::NotKeptAlive),
+            H1State::Closed(reason) => *reason,
         };
-        self.line = Line::AttemptEnd(reason);
+        self.state = H1State::Closed(reason);
         Poll::Ready(reason)
     }
 }
 
 /// Ready when the peer of an idle connection has closed it or sent something.
-fn poll_unasked(wire: &mut (impl AsyncRead + Unpin), cx: &mut task::Context<'_>) -> Poll<CloseReason> {
+fn poll_unasked(io: &mut (impl AsyncRead + Unpin), cx: &mut task::Context<'_>) -> Poll<CloseReason> {
     let mut byte = [0];
     let mut byte = ReadBuf::new(&mut byte);
-    let has_come = ready!(Pin::new(wire).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
+    let has_come = ready!(Pin::new(io).poll_read(cx, &mut byte)).is_ok() && !byte.filled().is_empty();
     Poll::Ready(if has_come { CloseReason::UnsolicitedBytes } else { CloseReason::PeerClosed })
 }
 
@@ -219,9 +219,9 @@ async fn answer(
     sending: Pin<
         &mut impl Future<Output = Result<Response<hyper::body::Incoming>, TrySendError<Request<RequestBody>>>>,
     >,
-) -> Result<Response<Incoming>, ExchangeError> {
+) -> Result<Response<H1Body>, ExchangeError> {
     match sending.await {
-        Ok(response) => Ok(response.map(Incoming)),
+        Ok(response) => Ok(response.map(H1Body)),
         Err(mut error) => {
             let is_unwritten = error.take_message().is_some();
             let error = ExchangeError::from(error::map(&error.into_error(), Phase::Head));
@@ -231,13 +231,16 @@ async fn answer(
 }
 
 /// A response's body.
-struct Incoming(hyper::body::Incoming);
+struct H1Body(hyper::body::Incoming);
 
-impl Body for Incoming {
+impl Body for H1Body {
     type Data = Bytes;
-    type Error = Mapped;
+    type Error = TransportError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Mapped>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
         Poll::Ready(frame.map(|frame| frame.map_err(|error| error::map(&error, Phase::Body))))
     }
@@ -273,11 +276,14 @@ fn endless(received: u64, body: Option<u64>, most_before_head: u64) -> Option<Fa
 }
 
 /// Lets hyper move the connection on. Ready when it ends, and after that.
-fn poll_line<T: AsyncRead + AsyncWrite + Unpin + 'static>(line: &mut Line<T>, cx: &mut task::Context<'_>) -> Poll<()> {
-    let Line::Live(live) = line else { return Poll::Ready(()) };
+fn poll_connection<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    state: &mut H1State<T>,
+    cx: &mut task::Context<'_>,
+) -> Poll<()> {
+    let H1State::Active(active) = state else { return Poll::Ready(()) };
     // How it ends is told to the exchange, and where that ended well the connection was not to be kept.
-    let _ = ready!(Pin::new(&mut live.connection).poll(cx));
-    *line = Line::AttemptEnd(CloseReason::NotKeptAlive);
+    let _ = ready!(Pin::new(&mut active.connection).poll(cx));
+    *state = H1State::Closed(CloseReason::NotKeptAlive);
     Poll::Ready(())
 }
 

@@ -19,13 +19,13 @@ use http::{Method, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot::{self, Receiver};
 
-use super::connection::{self, Multiplexed};
-use super::exchange::{self, Context, ExchangeError, Exchanged, Reached};
-use super::frames::FRAME_SIZE;
-use super::h2_server::Server;
-use super::h2_wire::H2Wire;
-use super::places::{NoPlace, Places};
-use super::streams::{Incoming, Upload, Uploads};
+use super::connection::{self, MultiplexedConnection};
+use super::exchange::{self, ExchangeContext, ExchangeError, ExchangeOutcome, ExchangeProgress};
+use super::frame_filter::FRAME_SIZE;
+use super::h2_io::H2Io;
+use super::h2_peer::H2Peer;
+use super::stream_slots::{StreamSlotError, StreamSlots};
+use super::streams::{H2Body, Upload, Uploads};
 use super::{LazyTimer, RequestBody, error, framing, h2_request};
 use haul_core::config::BodySettings;
 use haul_core::model::{Clock, CloseReason, Failure, FailureKind, Phase};
@@ -35,21 +35,21 @@ use haul_core::protocol::Protocol;
 #[derive(Clone)]
 pub struct H2 {
     sender: SendRequest<Bytes>,
-    state: Rc<State>,
+    state: Rc<H2State>,
     /// Tells the driver, by being dropped, that nobody holds the connection any more.
     held: Rc<oneshot::Sender<Infallible>>,
 }
 
 /// What the driver has seen of the connection. Its exchanges look here, because to ask h2 takes its lock.
 #[derive(Debug)]
-struct State {
+struct H2State {
     /// Why the connection takes no more requests, once that is so.
     closed: Cell<Option<CloseReason>>,
     /// A request's time was up before the peer had sent anything: those that wait unsent had better wait elsewhere.
     silent: Cell<bool>,
     /// Those that the peer allows, for requests.
-    places: Places,
-    server: Rc<Server>,
+    slots: StreamSlots,
+    peer: Rc<H2Peer>,
     uploads: Rc<Uploads>,
 }
 
@@ -65,28 +65,28 @@ impl fmt::Debug for H2 {
 impl H2 {
     /// Speaks the preface on an open stream. The future returned drives the connection until it takes no more requests, or
     /// nobody holds it any more: the caller runs it as a task of its own, on the same thread. What is left then is its
-    /// [`Goodbye`].
+    /// [`H2Drain`].
     ///
     /// # Errors
     /// When the preface can't be written.
     pub async fn new<T>(
         io: T,
         body: &BodySettings,
-    ) -> Result<(Self, impl Future<Output = Goodbye<T>> + use<T> + 'static), Failure>
+    ) -> Result<(Self, impl Future<Output = H2Drain<T>> + use<T> + 'static), Failure>
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let server = Rc::new(Server::default());
+        let peer = Rc::new(H2Peer::default());
         let (sender, connection) = settings(body)
-            .handshake(H2Wire::new(io, largest_block(body), Rc::clone(&server)))
+            .handshake(H2Io::new(io, largest_block(body), Rc::clone(&peer)))
             .await
             .map_err(|error| error::map_h2(&error, Phase::Connect).failure)?;
-        let state = Rc::new(State {
+        let state = Rc::new(H2State {
             closed: Cell::new(None),
             silent: Cell::new(false),
-            places: Places::new(sender.current_max_send_streams()),
-            uploads: Rc::new(Uploads::new(Rc::clone(&server))),
-            server,
+            slots: StreamSlots::new(sender.current_max_send_streams()),
+            uploads: Rc::new(Uploads::new(Rc::clone(&peer))),
+            peer,
         });
         let (held, gone) = oneshot::channel();
         let driver = drive(connection, sender.clone(), Rc::clone(&state), gone);
@@ -102,78 +102,78 @@ impl connection::Connection for H2 {
         &mut self,
         request: &mut Request<RequestBody>,
         method: &Method,
-        context: &Context<'_, C>,
+        context: &ExchangeContext<'_, C>,
         timer: &mut LazyTimer,
-    ) -> Exchanged {
-        let watch = context.watch(context.clock.now());
-        let reached = Reached::default();
+    ) -> ExchangeOutcome {
+        let deadlines = context.deadlines(context.clock.now());
+        let progress = ExchangeProgress::default();
         let Self { sender, state, .. } = self;
         // Given up after the stream.
         let place = RefCell::new(None);
-        let last_place = Cell::new(false);
+        let last_slot = Cell::new(false);
         // 0: it has none.
         let stream = Cell::new(0);
         let mut outcome = {
             let upload = RefCell::new(None);
             let most_early = framing::most_before_head(context.body);
             let sending = pin!(async {
-                let mut taken = state.places.try_take();
+                let mut taken = state.slots.try_take();
                 if taken.is_none() {
-                    watch.wait_unsent();
-                    taken = match state.places.take().await {
+                    deadlines.wait_unsent();
+                    taken = match state.slots.take().await {
                         Ok(place) => Some(place),
                         // To send says why.
-                        Err(NoPlace::Closed) => None,
-                        Err(NoPlace::Full) => return Err(error::no_place()),
+                        Err(StreamSlotError::Closed) => None,
+                        Err(StreamSlotError::Full) => return Err(error::no_slot()),
                     };
-                    watch.send(context.clock.now());
+                    deadlines.send(context.clock.now());
                     if state.silent.get() {
                         return Err(ExchangeError::from(error::silent()).unwritten());
                     }
                 }
-                last_place.set(state.places.is_full());
+                last_slot.set(state.slots.is_full());
                 *place.borrow_mut() = taken;
                 send(sender, request, &stream, &upload, most_early, state).await
             });
-            let mut exchange = pin!(exchange::exchange(sending, method, context, &watch, &reached));
+            let mut exchange = pin!(exchange::exchange(sending, method, context, &deadlines, &progress));
             poll_fn(|cx| match exchange.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending => {
                     poll_upload(&mut upload.borrow_mut(), cx);
-                    let ended = context.poll_ended(cx, &watch, timer);
+                    let ended = context.poll_ended(cx, &deadlines, timer);
                     ended.map(|failure| {
                         let error = ExchangeError::from(failure);
-                        Err(if watch.is_unsent() { error.unwritten() } else { error })
+                        Err(if deadlines.is_unsent() { error.unwritten() } else { error })
                     })
                 }
             })
             .await
         };
-        if outcome.is_err() || last_place.get() {
+        if outcome.is_err() || last_slot.get() {
             // Where streams are scarce h2's handle holds on to the last one it opened until it opens another, and so keeps it
             // from being reset. A new one does not.
             *sender = sender.clone();
         }
-        if stream.get() != 0 && !state.server.heard.get() && is_timeout(&outcome) {
+        if stream.get() != 0 && !state.peer.heard.get() && is_timeout(&outcome) {
             state.silent.set(true);
             state.closed.set(Some(CloseReason::Failed));
-            state.places.close();
+            state.slots.close();
         }
         drop(place);
-        let answered = reached.has_head();
+        let answered = progress.has_head();
         match &mut outcome {
             Err(error) if error.ended_ours => {
                 // The others on the connection hear of its end in this same turn, and say whether theirs was good.
                 tokio::task::yield_now().await;
-                if stream.get() == 0 || !state.server.suspects.include(stream.get()) {
+                if stream.get() == 0 || !state.peer.unconfirmed.include(stream.get()) {
                     error.failure = error::cut_off_by_another(error.failure.phase);
                 }
             }
-            Err(error) => error::with_farewell(error, &state.server.farewell),
-            Ok(_) if state.closed.get().is_some() => state.server.suspects.acquit(stream.get(), true),
+            Err(error) => error::with_go_away(error, &state.peer.go_away),
+            Ok(_) if state.closed.get().is_some() => state.peer.unconfirmed.confirm(stream.get(), true),
             Ok(_) => {}
         }
-        reached.exchanged(outcome, answered, &watch, context.clock.now())
+        progress.into_outcome(outcome, answered, &deadlines, context.clock.now())
     }
 
     /// Why the connection takes no further request, when it is gone or going.
@@ -182,16 +182,16 @@ impl connection::Connection for H2 {
     }
 }
 
-impl Multiplexed for H2 {
+impl MultiplexedConnection for H2 {
     /// How many streams the peer allows; 1 until its settings have arrived, which any response proves, and once the
     /// connection takes no more.
     fn streams_allowed(&self) -> usize {
-        if self.state.closed.get().is_some() { 1 } else { self.state.places.allowed() }
+        if self.state.closed.get().is_some() { 1 } else { self.state.slots.allowed() }
     }
 
     /// Whether the peer, which had allowed streams, allows none any more.
     fn has_stopped(&self) -> bool {
-        self.state.places.have_ended()
+        self.state.slots.have_ended()
     }
 }
 
@@ -200,7 +200,7 @@ fn settings(body: &BodySettings) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
-        // Until the peer has said how many streams it allows, more than one may be refused; the rest waits (`Places`).
+        // Until the peer has said how many streams it allows, more than one may be refused; the rest waits (`StreamSlots`).
         .initial_max_send_streams(1)
         .initial_window_size(body.h2_stream_window)
         .initial_connection_window_size(body.h2_stream_window.saturating_mul(STREAMS_UNREAD).min(LARGEST_WINDOW))
@@ -224,11 +224,11 @@ fn largest_block(body: &BodySettings) -> usize {
 
 /// Drives the connection until it takes no more requests. How it ended reaches every exchange on it.
 async fn drive<T>(
-    mut connection: Connection<H2Wire<T>, Bytes>,
+    mut connection: Connection<H2Io<T>, Bytes>,
     mut sender: SendRequest<Bytes>,
-    state: Rc<State>,
+    state: Rc<H2State>,
     mut gone: Receiver<Infallible>,
-) -> Goodbye<T>
+) -> H2Drain<T>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -239,7 +239,7 @@ where
             Poll::Ready(Err(error)) => Some(why(&error)),
             _ => None,
         };
-        state.places.allow(sender.current_max_send_streams(), state.server.settled.get());
+        state.slots.allow(sender.current_max_send_streams(), state.peer.settled.get());
         if ended || closing.is_some() { Poll::Ready((ended, closing)) } else { Poll::Pending }
     });
     let ((ended, closing), gone) = tokio::select! {
@@ -249,8 +249,8 @@ where
     };
     let why = closing.unwrap_or(CloseReason::PeerClosed);
     state.closed.set(Some(why));
-    state.places.close();
-    Goodbye { connection: (!ended).then_some(connection), gone, why }
+    state.slots.close();
+    H2Drain { connection: (!ended).then_some(connection), gone, why }
 }
 
 /// Why a connection takes no more requests.
@@ -275,8 +275,8 @@ async fn send(
     id: &Cell<u32>,
     upload: &RefCell<Option<Upload>>,
     most_early: u64,
-    state: &State,
-) -> Result<Response<Incoming>, ExchangeError> {
+    state: &H2State,
+) -> Result<Response<H2Body>, ExchangeError> {
     let body = mem::take(request.body_mut()).into_bytes();
     let mut head = mem::take(request).map(drop);
     h2_request::fit(&mut head, body.len());
@@ -284,9 +284,9 @@ async fn send(
     let unsent = |error: h2::Error| ExchangeError::from(error::map_h2(&error, Phase::Head)).unwritten();
     poll_fn(|cx| sender.poll_ready(cx)).await.map_err(unsent)?;
     let (mut response, stream) = sender.send_request(head, body.is_empty()).map_err(unsent)?;
-    state.server.allowance.request();
+    state.peer.budget.request();
     id.set(response.stream_id().as_u32());
-    state.server.suspects.opened(id.get());
+    state.peer.unconfirmed.opened(id.get());
     if body.is_empty() {
         // While the stream is open: to let go of one that has ended takes h2 180 instructions more.
         drop(stream);
@@ -307,9 +307,9 @@ async fn send(
     });
     let response = response.await?;
     if state.closed.get().is_some() {
-        state.server.suspects.acquit(id.get(), false);
+        state.peer.unconfirmed.confirm(id.get(), false);
     }
-    Ok(Incoming::of(response))
+    Ok(H2Body::of(response))
 }
 
 /// Sends what can be sent of the request's body, until it has been sent or the peer wants no more of it.
@@ -321,32 +321,32 @@ fn poll_upload(upload: &mut Option<Upload>, cx: &mut task::Context<'_>) {
 
 /// The end of a connection that takes no more requests.
 #[must_use = "the exchanges that are left go on while this is awaited"]
-pub struct Goodbye<T> {
+pub struct H2Drain<T> {
     /// `None` once it has ended.
-    connection: Option<Connection<H2Wire<T>, Bytes>>,
+    connection: Option<Connection<H2Io<T>, Bytes>>,
     /// `None` once nobody holds the connection any more.
     gone: Option<Receiver<Infallible>>,
     why: CloseReason,
 }
 
-impl<T> Goodbye<T> {
+impl<T> H2Drain<T> {
     /// Why the connection takes no more requests, as far as it was not those who held it that let go.
     pub const fn why(&self) -> CloseReason {
         self.why
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Goodbye<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> H2Drain<T> {
     /// Serves the exchanges that are left, takes leave of the peer, and closes the stream if that takes longer than a second:
     /// a peer that takes no more bytes would keep it for ever.
-    pub async fn say(self) {
+    pub async fn run(self) {
         let Some(connection) = self.connection else { return };
         let patience = async {
             if let Some(gone) = self.gone {
                 // Nothing is ever sent: it ends when the last one lets go.
                 let _ = gone.await;
             }
-            tokio::time::sleep(GOODBYE).await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         tokio::select! {
             _ = connection => {}
@@ -355,8 +355,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Goodbye<T> {
     }
 }
 
-/// How long a connection that nobody uses any more has to say goodbye to its peer.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a connection that nobody uses any more has to take leave of its peer.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection's window has room for as many full stream windows, so that bodies which their readers leave unread do not
 /// hold up the others.
 const STREAMS_UNREAD: u32 = 128;

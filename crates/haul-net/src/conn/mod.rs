@@ -7,35 +7,35 @@
 //! Owns: the settings of hyper (HTTP/1.1) and h2, the phase time-outs of an exchange, the mapping of their errors to failures,
 //! the framing rules they leave to us. Must not know: the scheduler, the pool, which request comes next.
 
-mod chunks;
+mod chunk_decoder;
 mod connection;
+mod deadlines;
+mod defer_write_errors;
 mod drive;
 mod error;
 mod exchange;
-mod frames;
+mod frame_filter;
 mod framing;
 mod h1;
 mod h2;
+mod h2_io;
+mod h2_peer;
 mod h2_request;
-mod h2_server;
-mod h2_wire;
 mod head;
-mod last_words;
 mod payload;
-mod places;
-mod portion;
 mod preface;
+mod recording_io;
 mod request;
+mod silly_window;
 mod status_line;
+mod stream_slots;
 mod streams;
 mod timer;
-mod watch;
-mod wire;
 
-pub use connection::{Connection, Exclusive, Multiplexed};
-pub use exchange::{Context, Exchanged, Recipient};
+pub use connection::{Connection, ExclusiveConnection, MultiplexedConnection};
+pub use exchange::{ExchangeContext, ExchangeOutcome, Recipient};
 pub use h1::H1;
-pub use h2::{Goodbye, H2};
+pub use h2::{H2, H2Drain};
 pub use payload::RequestBody;
-pub use request::{Addressee, RequestTemplate};
+pub use request::{RequestAuthority, RequestTemplate};
 pub use timer::LazyTimer;

@@ -1,4 +1,4 @@
-//! What both sides of HTTP/2 say first. Pure.
+//! HTTP/2's preface: the check of the server's first frame, and haul's own SETTINGS corrected. Pure.
 //!
 //! RFC 9113 §3.4 wants a SETTINGS frame of the server. h2 takes any frame, and calls the answer of a server that speaks
 //! something else a frame of a wrong size. Here the first nine bytes are judged, and no byte after them.
@@ -8,7 +8,7 @@
 
 use std::io;
 
-use super::frames::{FRAME_SIZE, HEADER};
+use super::frame_filter::{FRAME_SIZE, HEADER};
 
 /// The kind of the error that says so: h2 hands on the kind of an input/output error and its text, and no stream has
 /// this one of its own.
@@ -16,12 +16,12 @@ pub(super) const NOT_HTTP2: io::ErrorKind = io::ErrorKind::Unsupported;
 
 /// The server's first bytes, which have to be a SETTINGS frame's header.
 #[derive(Debug, Default)]
-pub(super) struct Greeting {
+pub(super) struct PrefaceCheck {
     /// Bytes of the header that have come.
     seen: usize,
 }
 
-impl Greeting {
+impl PrefaceCheck {
     /// Judges what came next.
     pub(super) fn judge(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().take(HEADER - self.seen) {
@@ -50,7 +50,7 @@ const fn fits(place: usize, byte: u8) -> bool {
 
 /// haul's first bytes: the preface, and h2's SETTINGS.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
+pub(super) struct SettingsRewriter {
     /// Bytes of it that have been written.
     written: usize,
 }
@@ -61,15 +61,15 @@ const SAID: usize = 24 + HEADER + 2 * 6 + 2;
 /// Where it ends.
 const SAID_END: usize = SAID + 4;
 
-impl Opening {
+impl SettingsRewriter {
     /// Whether all of it is written.
-    pub(super) const fn is_said(&self) -> bool {
+    pub(super) const fn is_complete(&self) -> bool {
         self.written >= SAID_END
     }
 
     /// What is written in the place of the first of these bytes, and how many: none, once all is said.
     pub(super) fn instead(&self, bytes: &[u8]) -> Option<([u8; SAID_END], usize)> {
-        if self.is_said() {
+        if self.is_complete() {
             return None;
         }
         let length = bytes.len().min(SAID_END - self.written);
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
 
     fn judged(pieces: &[&[u8]]) -> bool {
-        let mut greeting = Greeting::default();
-        pieces.iter().all(|piece| greeting.judge(piece).is_ok())
+        let mut preface_check = PrefaceCheck::default();
+        pieces.iter().all(|piece| preface_check.judge(piece).is_ok())
     }
 
     #[test]
@@ -123,14 +123,14 @@ mod tests {
     fn the_frame_size_is_corrected_however_it_is_written() {
         let bytes: Vec<u8> = (0..100).collect();
         for most in 1..=100 {
-            let (mut opening, mut written) = (Opening::default(), Vec::new());
+            let (mut settings_rewriter, mut written) = (SettingsRewriter::default(), Vec::new());
             while written.len() < bytes.len() {
                 let rest = &bytes[written.len()..];
                 let rest = &rest[..rest.len().min(most)];
-                match opening.instead(rest) {
+                match settings_rewriter.instead(rest) {
                     Some((said, length)) => {
                         written.extend_from_slice(&said[..length]);
-                        opening.wrote(length);
+                        settings_rewriter.wrote(length);
                     }
                     None => written.extend_from_slice(rest),
                 }

@@ -11,7 +11,7 @@ use haul_core::model::{Job, Scheme, Special, WebUrl, describes_body, remove_head
 
 /// Whom all requests of a connection are for, made once for them.
 #[derive(Debug)]
-pub struct Addressee {
+pub struct RequestAuthority {
     /// The `Host` of its origin.
     host: HeaderValue,
     /// HTTP/2's `:authority` for a job without a `Host` of its own; `None` when it can't be one.
@@ -46,10 +46,10 @@ impl RequestTemplate {
     /// Whom the requests for `url` and for others of its origin are for. What the URL parser lets through can be put into a
     /// header.
     #[must_use]
-    pub fn addressee(&self, url: &WebUrl) -> Addressee {
+    pub fn authority(&self, url: &WebUrl) -> RequestAuthority {
         let host = HeaderValue::from_str(url.authority()).unwrap_or_else(|_| HeaderValue::from_static(""));
         let authority = Authority::try_from(self.host.as_ref().unwrap_or(&host).as_bytes()).ok();
-        Addressee { host, authority }
+        RequestAuthority { host, authority }
     }
 
     /// The method `job` is sent with.
@@ -82,7 +82,7 @@ impl RequestTemplate {
         }
     }
 
-    /// Makes `request` the one for `job`, whose origin is `addressee`: origin form for HTTP/1.1, absolute form (which becomes
+    /// Makes `request` the one for `job`, whose origin is `authority`: origin form for HTTP/1.1, absolute form (which becomes
     /// the pseudo-headers) for HTTP/2. `spare`: an empty map whose room is used; hyper puts the response's
     /// headers into it, so one that comes from a response has enough. The request is written where it stands: it has 240 bytes,
     /// and to return it through two functions would move them four times.
@@ -93,7 +93,7 @@ impl RequestTemplate {
         &self,
         request: &mut Request<RequestBody>,
         job: &Job,
-        addressee: &Addressee,
+        authority: &RequestAuthority,
         version: Version,
         spare: HeaderMap,
     ) -> Option<()> {
@@ -105,18 +105,18 @@ impl RequestTemplate {
         let (h2, special) = (version == Version::HTTP_2, job.special());
         // HTTP/2 has none: it would be put in to be taken out again and parsed.
         if !h2 {
-            headers.append(HOST, self.host.as_ref().unwrap_or(&addressee.host).clone());
+            headers.append(HOST, self.host.as_ref().unwrap_or(&authority.host).clone());
         }
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
         if let Some(special) = special {
-            specialise(request, special, &addressee.host);
+            specialise(request, special, &authority.host);
         }
         let path = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(job.url.target().as_bytes())).ok()?;
         *request.uri_mut() = if h2 {
             let authority = match special.and_then(|_| request.headers_mut().remove(HOST)) {
-                None => addressee.authority.clone()?,
+                None => authority.authority.clone()?,
                 Some(host) => Authority::try_from(host.as_bytes()).ok()?,
             };
             absolute(job.url.scheme(), authority, path)?
@@ -200,7 +200,7 @@ mod tests {
 
     fn build(template: &RequestTemplate, job: &Job, version: Version) -> Request<RequestBody> {
         let mut request = Request::default();
-        template.fill(&mut request, job, &template.addressee(&job.url), version, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, job, &template.authority(&job.url), version, HeaderMap::new()).expect("valid");
         request
     }
 
@@ -318,15 +318,15 @@ mod tests {
         special.body = Some(Bytes::from_static(b"own body"));
         let (plain, mut own) = (job("http://a.example/plain"), job("http://a.example/own"));
         own.extra_mut().special = Some(Arc::new(special));
-        let addressee = template.addressee(&plain.url);
+        let authority = template.authority(&plain.url);
         let mut request = Request::default();
-        template.fill(&mut request, &own, &addressee, Version::HTTP_2, HeaderMap::new()).expect("valid");
-        template.fill(&mut request, &plain, &addressee, Version::HTTP_11, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &own, &authority, Version::HTTP_2, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
         let expected = format!("{:?}", build(&template, &plain, Version::HTTP_11));
         assert_eq!(format!("{request:?}"), expected);
-        let odd = Addressee { host: HeaderValue::from_static("a`b.example"), authority: None };
+        let odd = RequestAuthority { host: HeaderValue::from_static("a`b.example"), authority: None };
         assert!(template.fill(&mut request, &own, &odd, Version::HTTP_2, HeaderMap::new()).is_none(), "half way");
-        template.fill(&mut request, &plain, &addressee, Version::HTTP_11, HeaderMap::new()).expect("valid");
+        template.fill(&mut request, &plain, &authority, Version::HTTP_11, HeaderMap::new()).expect("valid");
         assert_eq!(format!("{request:?}"), expected);
     }
 

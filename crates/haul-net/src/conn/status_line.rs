@@ -7,7 +7,7 @@
 
 /// How far into a status line the bytes have come: that of the response, or of an informational head before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum StatusLine {
+pub(super) enum StatusLineNormalizer {
     /// So many bytes of `HTTP/1.1` have come, and perhaps empty lines before them.
     Version(u8),
     /// The version, and at least one blank.
@@ -36,7 +36,7 @@ pub(super) enum LineEnd {
 
 const VERSION: &[u8; 8] = b"HTTP/1.1";
 
-impl StatusLine {
+impl StatusLineNormalizer {
     /// Before a response.
     pub(super) const AWAITED: Self = Self::Version(0);
 
@@ -122,7 +122,7 @@ mod tests {
     /// What becomes of the text, in one piece; held against every other split.
     fn normalized(text: &str) -> String {
         let of = |pieces: &[&[u8]]| {
-            let mut line = StatusLine::AWAITED;
+            let mut line = StatusLineNormalizer::AWAITED;
             let mut all = Vec::new();
             for piece in pieces {
                 let mut bytes = piece.to_vec();
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn what_comes_before_a_response_is_none() {
         let begun = |text: &str| {
-            let mut line = StatusLine::AWAITED;
+            let mut line = StatusLineNormalizer::AWAITED;
             line.normalize(&mut text.as_bytes().to_vec());
             line.has_begun()
         };
@@ -222,6 +222,6 @@ mod tests {
     #[test]
     fn nothing_is_changed_where_no_response_is_awaited() {
         let mut bytes = *b"http/1.1  200";
-        assert_eq!((StatusLine::default().normalize(&mut bytes), &bytes), (13, b"http/1.1  200"));
+        assert_eq!((StatusLineNormalizer::default().normalize(&mut bytes), &bytes), (13, b"http/1.1  200"));
     }
 }

@@ -14,9 +14,9 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::error::{self, Mapped};
-use super::h2_server::Server;
-use super::portion::Portion;
+use super::error::{self, TransportError};
+use super::h2_peer::H2Peer;
+use super::silly_window::SillyWindowAvoidance;
 use haul_core::model::Phase;
 
 /// The most that h2 is asked to make room for at once.
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Upload {
     stream: SendStream<Bytes>,
     rest: Bytes,
-    portion: Portion,
+    portion: SillyWindowAvoidance,
     /// Runs while there is room, but little.
     patience: Option<Pin<Box<Sleep>>>,
     /// The room that it holds back.
@@ -39,22 +39,22 @@ pub(super) struct Upload {
 /// What the uploads of one connection have in common.
 #[derive(Debug)]
 pub(super) struct Uploads {
-    server: Rc<Server>,
+    peer: Rc<H2Peer>,
     /// The room that they hold back together.
     held: Cell<usize>,
 }
 
 impl Uploads {
-    pub(super) const fn new(server: Rc<Server>) -> Self {
-        Self { server, held: Cell::new(0) }
+    pub(super) const fn new(peer: Rc<H2Peer>) -> Self {
+        Self { peer, held: Cell::new(0) }
     }
 }
 
 impl Upload {
     /// `body`: not empty.
     pub(super) fn new(stream: SendStream<Bytes>, body: Bytes, shared: Rc<Uploads>) -> Self {
-        shared.server.sending.begin(stream.stream_id().as_u32());
-        Self { stream, rest: body, portion: Portion::default(), patience: None, held: 0, shared }
+        shared.peer.unfinished.begin(stream.stream_id().as_u32());
+        Self { stream, rest: body, portion: SillyWindowAvoidance::default(), patience: None, held: 0, shared }
     }
 
     /// Ready when all has been handed to h2, or the stream has ended; how it ended is told with the response.
@@ -74,7 +74,7 @@ impl Upload {
                 }
             }
             self.patience = None;
-            self.shared.server.allowance.upload(now);
+            self.shared.peer.budget.upload(now);
             let piece = self.rest.split_to(now);
             if self.stream.send_data(piece, self.rest.is_empty()).is_err() {
                 return Poll::Ready(());
@@ -98,13 +98,13 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         self.hold(0);
-        self.shared.server.sending.end(self.stream.stream_id().as_u32());
+        self.shared.peer.unfinished.end(self.stream.stream_id().as_u32());
     }
 }
 
 /// A response's body, whose bytes make room in the windows as soon as they are taken.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct H2Body {
     stream: RecvStream,
     /// What the head says its length is.
     length: Option<u64>,
@@ -114,7 +114,7 @@ pub(super) struct Incoming {
     complete: bool,
 }
 
-impl Incoming {
+impl H2Body {
     pub(super) fn of(response: Response<RecvStream>) -> Response<Self> {
         let length = length(response.headers());
         response.map(|stream| Self { complete: stream.is_end_stream(), stream, length, data_ended: false })
@@ -142,11 +142,14 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-impl Body for Incoming {
+impl Body for H2Body {
     type Data = Bytes;
-    type Error = Mapped;
+    type Error = TransportError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Mapped>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         Poll::Ready(match ready!(self.poll_data(cx)) {
             // The peer wants no more of the request (RFC 9113 §8.1). Whether the response is whole is for the caller to ask.
             Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => None,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::watch::Watch;
+use super::deadlines::Deadlines;
 use haul_core::model::{Clock, Failure, Time};
 
 /// A timer that is moved only when it has to be, for one task.
@@ -55,7 +55,7 @@ impl LazyTimer {
     }
 }
 
-impl Watch<'_> {
+impl Deadlines<'_> {
     /// Ready with the failure that time has brought.
     pub(super) fn poll_timeout(
         &self,

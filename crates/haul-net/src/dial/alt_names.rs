@@ -1,10 +1,10 @@
 //! The DNS names of a certificate, and whether one of them is a host's. Pure.
 //!
-//! Only for hosts whose names rustls has no word for (`odd_name.rs`), and for names that it does not take for ones; the others are
+//! Only for hosts whose names rustls has no word for (`sni_rewrite.rs`), and for names that it does not take for ones; the others are
 //! rustls' own affair.
 
 use super::certificate::{Certificate, SUBJECT_ALT_NAME};
-use super::der::{Fields, SEQUENCE, content};
+use super::der::{DerFields, SEQUENCE, content};
 
 /// `[2]` of a GeneralName (RFC 5280 §4.2.1.6).
 const DNS_NAME: u8 = 0x82;
@@ -12,14 +12,14 @@ const DNS_NAME: u8 = 0x82;
 /// Whether a certificate in DER names `host`: exactly, or by a wildcard for its first label (RFC 9525 §6.3).
 pub(super) fn names(certificate: &[u8], host: &str) -> bool {
     let Some(names) = alternative_names(certificate) else { return false };
-    Fields(names).any(|field| field.is_some_and(|(tag, name)| tag == DNS_NAME && is_for(name, host)))
+    DerFields(names).any(|field| field.is_some_and(|(tag, name)| tag == DNS_NAME && is_for(name, host)))
 }
 
 /// The same by a name that ends with a dot, which RFC 5280 §4.2.1.6 has no place for, and which webpki takes for none.
 pub(super) fn names_with_a_final_dot(certificate: &[u8], host: &str) -> bool {
     let Some(names) = alternative_names(certificate) else { return false };
     let mut dotted =
-        Fields(names).flatten().filter(|(tag, _)| *tag == DNS_NAME).filter_map(|(_, name)| name.strip_suffix(b"."));
+        DerFields(names).flatten().filter(|(tag, _)| *tag == DNS_NAME).filter_map(|(_, name)| name.strip_suffix(b"."));
     dotted.any(|name| is_for(name, host))
 }
 

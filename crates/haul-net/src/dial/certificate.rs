@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::der::{BITS, BOOLEAN, Fields, INTEGER, OBJECT, OCTETS, SEQUENCE, content, find};
+use super::der::{BITS, BOOLEAN, DerFields, INTEGER, OBJECT, OCTETS, SEQUENCE, content, find};
 
 /// `[0]` of a TBSCertificate: its version (RFC 5280 §4.1).
 const VERSION: u8 = 0xa0;
@@ -45,7 +45,7 @@ const NETSCAPE_AUTHORITY: u8 = 0x04;
 
 /// Why a certificate may not be used for what it was to be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum CertificateUseError {
     RootUnreadable,
     RootNotAnAuthority,
     RootNotForServers,
@@ -58,7 +58,7 @@ pub(super) enum Fault {
     NotForServers,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CertificateUseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RootUnreadable => "the root that issued the certificate can't be read",
@@ -86,7 +86,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Error for Fault {}
+impl Error for CertificateUseError {}
 
 /// A certificate's parts.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ impl<'a> Certificate<'a> {
     /// Reads a certificate in DER.
     pub(super) fn read(certificate: &'a [u8]) -> Option<Self> {
         let to_be_signed = content(content(certificate, SEQUENCE)?, SEQUENCE)?;
-        let mut fields = Fields(to_be_signed).map_while(|field| field).peekable();
+        let mut fields = DerFields(to_be_signed).map_while(|field| field).peekable();
         let version = fields.next_if(|(tag, _)| *tag == VERSION);
         fields.next().filter(|(tag, _)| *tag == INTEGER)?;
         let mut part = || fields.next().filter(|(tag, _)| *tag == SEQUENCE).map(|(_, content)| content);
@@ -120,7 +120,7 @@ impl<'a> Certificate<'a> {
 
     /// The extensions: identifier, whether it is critical, value.
     fn all_extensions(&self) -> impl Iterator<Item = (&'a [u8], bool, &'a [u8])> {
-        Fields(self.extensions).filter_map(|extension| {
+        DerFields(self.extensions).filter_map(|extension| {
             let (_, extension) = extension.filter(|(tag, _)| *tag == SEQUENCE)?;
             let critical = find(extension, BOOLEAN).is_some_and(|value| value != [0]);
             Some((content(extension, OBJECT)?, critical, find(extension, OCTETS)?))
@@ -144,28 +144,28 @@ impl<'a> Certificate<'a> {
     }
 
     /// Whether the certificate of an intermediate issuer, which webpki has looked at, may sign others.
-    pub(super) fn may_sign(&self) -> Result<(), Fault> {
-        if self.key_usage_without(SIGNS_CERTIFICATES) { Err(Fault::IssuerDoesNotSign) } else { Ok(()) }
+    pub(super) fn may_sign(&self) -> Result<(), CertificateUseError> {
+        if self.key_usage_without(SIGNS_CERTIFICATES) { Err(CertificateUseError::IssuerDoesNotSign) } else { Ok(()) }
     }
 
     /// Whether a server may use its certificate for TLS, as far as webpki does not look at it.
-    pub(super) fn may_serve(&self) -> Result<(), Fault> {
+    pub(super) fn may_serve(&self) -> Result<(), CertificateUseError> {
         if self.key_usage_without(TLS) {
-            return Err(Fault::NotForTls);
+            return Err(CertificateUseError::NotForTls);
         }
         // webpki has looked at this, but for a certificate that is trusted for being given.
-        if self.is_for_servers() { Ok(()) } else { Err(Fault::NotForServers) }
+        if self.is_for_servers() { Ok(()) } else { Err(CertificateUseError::NotForServers) }
     }
 
     fn is_for_servers(&self) -> bool {
         let Some(usages) = self.extension(EXTENDED_KEY_USAGE) else { return true };
-        let usages = Fields(content(usages, SEQUENCE).unwrap_or(&[]));
+        let usages = DerFields(content(usages, SEQUENCE).unwrap_or(&[]));
         usages.flatten().any(|(_, usage)| FOR_SERVERS.contains(&usage))
     }
 
     /// Whether a root may issue others, as OpenSSL sees it: basic constraints decide where there are any, else version 1 does for one
     /// that is signed by itself, else a key usage, else Netscape's type. A certificate that says nothing is nobody's issuer.
-    fn may_issue(&self) -> Result<(), Fault> {
+    fn may_issue(&self) -> Result<(), CertificateUseError> {
         let is_authority = !self.key_usage_without(SIGNS_CERTIFICATES)
             && match self.extension(BASIC_CONSTRAINTS) {
                 Some(constraints) => {
@@ -178,17 +178,17 @@ impl<'a> Certificate<'a> {
                 }
             };
         if !is_authority {
-            return Err(Fault::RootNotAnAuthority);
+            return Err(CertificateUseError::RootNotAnAuthority);
         }
         if !self.is_for_servers() {
-            return Err(Fault::RootNotForServers);
+            return Err(CertificateUseError::RootNotForServers);
         }
         let is_known = |id: &[u8]| match id.strip_prefix(&[0x55, 0x1d]) {
             Some([last]) => KNOWN.contains(last),
             _ => id == NETSCAPE_TYPE,
         };
         if self.all_extensions().any(|(id, critical, _)| critical && !is_known(id)) {
-            return Err(Fault::RootMakesConditions);
+            return Err(CertificateUseError::RootMakesConditions);
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl<'a> Certificate<'a> {
 
     /// The first and the last second that it is valid in.
     fn validity(&self) -> Option<(u64, u64)> {
-        let mut times = Fields(self.validity).map(|time| time.and_then(|(tag, digits)| seconds(tag, digits)));
+        let mut times = DerFields(self.validity).map(|time| time.and_then(|(tag, digits)| seconds(tag, digits)));
         Some((times.next()??, times.next()??))
     }
 
@@ -218,32 +218,33 @@ pub(super) fn public_bits(key: &[u8]) -> Option<&[u8]> {
 
 /// Under which conditions a root is one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Conditions {
-    may_issue: Result<(), Fault>,
+pub(super) struct RootConstraints {
+    may_issue: Result<(), CertificateUseError>,
     from: u64,
     to: u64,
     path_length: Option<usize>,
 }
 
-impl Conditions {
+impl RootConstraints {
     /// Those that a root's certificate makes.
     pub(super) fn of(certificate: &[u8]) -> Self {
-        let unreadable = Self { may_issue: Err(Fault::RootUnreadable), from: 0, to: 0, path_length: None };
+        let unreadable =
+            Self { may_issue: Err(CertificateUseError::RootUnreadable), from: 0, to: 0, path_length: None };
         let Some(root) = Certificate::read(certificate) else { return unreadable };
         let Some((from, to)) = root.validity() else { return unreadable };
         Self { may_issue: root.may_issue(), from, to, path_length: root.path_length() }
     }
 
     /// Whether they are met now by a path with so many issuers below the root.
-    pub(super) fn check(&self, now: u64, issuers: usize) -> Result<(), Fault> {
+    pub(super) fn check(&self, now: u64, issuers: usize) -> Result<(), CertificateUseError> {
         self.may_issue?;
         if now < self.from {
-            return Err(Fault::RootNotYetValid);
+            return Err(CertificateUseError::RootNotYetValid);
         }
         if now > self.to {
-            return Err(Fault::RootExpired);
+            return Err(CertificateUseError::RootExpired);
         }
-        if self.path_length.is_some_and(|most| issuers > most) { Err(Fault::RootTooFar) } else { Ok(()) }
+        if self.path_length.is_some_and(|most| issuers > most) { Err(CertificateUseError::RootTooFar) } else { Ok(()) }
     }
 }
 
@@ -329,78 +330,93 @@ mod tests {
                 "CA:TRUE without keyCertSign",
                 "me",
                 Some(&[constraints(CA, None), usage(0x80)]),
-                Err(Fault::RootNotAnAuthority),
+                Err(CertificateUseError::RootNotAnAuthority),
             ),
             (
                 "CA:TRUE with an empty usage",
                 "me",
                 Some(&[constraints(CA, None), usage(0)]),
-                Err(Fault::RootNotAnAuthority),
+                Err(CertificateUseError::RootNotAnAuthority),
             ),
-            ("CA:FALSE", "me", Some(&[constraints(Some(0), None)]), Err(Fault::RootNotAnAuthority)),
-            ("CA:FALSE by saying nothing", "me", Some(&[constraints(None, None)]), Err(Fault::RootNotAnAuthority)),
+            ("CA:FALSE", "me", Some(&[constraints(Some(0), None)]), Err(CertificateUseError::RootNotAnAuthority)),
+            (
+                "CA:FALSE by saying nothing",
+                "me",
+                Some(&[constraints(None, None)]),
+                Err(CertificateUseError::RootNotAnAuthority),
+            ),
             (
                 "CA:FALSE with keyCertSign",
                 "me",
                 Some(&[constraints(None, None), usage(0x04)]),
-                Err(Fault::RootNotAnAuthority),
+                Err(CertificateUseError::RootNotAnAuthority),
             ),
-            ("no constraints", "me", Some(none), Err(Fault::RootNotAnAuthority)),
+            ("no constraints", "me", Some(none), Err(CertificateUseError::RootNotAnAuthority)),
             ("keyCertSign alone", "me", Some(&[usage(0x04)]), Ok(())),
-            ("digitalSignature alone", "me", Some(&[usage(0x80)]), Err(Fault::RootNotAnAuthority)),
+            ("digitalSignature alone", "me", Some(&[usage(0x80)]), Err(CertificateUseError::RootNotAnAuthority)),
             ("Netscape's authority", "me", Some(&[extension(NETSCAPE_TYPE, false, &der(BITS, &[2, 4]))]), Ok(())),
             (
                 "Netscape's server",
                 "me",
                 Some(&[extension(NETSCAPE_TYPE, false, &der(BITS, &[6, 0x40]))]),
-                Err(Fault::RootNotAnAuthority),
+                Err(CertificateUseError::RootNotAnAuthority),
             ),
             ("version 1", "me", None, Ok(())),
-            ("version 1, issued by another", "other", None, Err(Fault::RootNotAnAuthority)),
+            ("version 1, issued by another", "other", None, Err(CertificateUseError::RootNotAnAuthority)),
             ("for servers", "me", Some(&[constraints(CA, None), purposes(&[UNKNOWN, SERVER_AUTH])]), Ok(())),
             ("for servers of old", "me", Some(&[constraints(CA, None), purposes(&[FOR_SERVERS[1]])]), Ok(())),
-            ("for others", "me", Some(&[constraints(CA, None), purposes(&[UNKNOWN])]), Err(Fault::RootNotForServers)),
+            (
+                "for others",
+                "me",
+                Some(&[constraints(CA, None), purposes(&[UNKNOWN])]),
+                Err(CertificateUseError::RootNotForServers),
+            ),
             (
                 "for anything",
                 "me",
                 Some(&[constraints(CA, None), purposes(&[ANY_USAGE])]),
-                Err(Fault::RootNotForServers),
+                Err(CertificateUseError::RootNotForServers),
             ),
-            ("for nothing", "me", Some(&[constraints(CA, None), purposes(&[])]), Err(Fault::RootNotForServers)),
+            (
+                "for nothing",
+                "me",
+                Some(&[constraints(CA, None), purposes(&[])]),
+                Err(CertificateUseError::RootNotForServers),
+            ),
             (
                 "an unknown condition",
                 "me",
                 Some(&[constraints(CA, None), extension(UNKNOWN, true, &[5, 0])]),
-                Err(Fault::RootMakesConditions),
+                Err(CertificateUseError::RootMakesConditions),
             ),
             (
                 "an unknown one below id-ce",
                 "me",
                 Some(&[constraints(CA, None), extension(&[0x55, 0x1d, 99], true, &[5, 0])]),
-                Err(Fault::RootMakesConditions),
+                Err(CertificateUseError::RootMakesConditions),
             ),
             ("an unknown word", "me", Some(&[constraints(CA, None), extension(UNKNOWN, false, &[5, 0])]), Ok(())),
             ("policies", "me", Some(&[constraints(CA, None), extension(&[0x55, 0x1d, 32], true, &[5, 0])]), Ok(())),
         ] {
-            let conditions = Conditions::of(&certificate(issuer.as_bytes(), extensions));
-            assert_eq!(conditions.check(NOW, 9), expected, "{what}");
+            let constraints = RootConstraints::of(&certificate(issuer.as_bytes(), extensions));
+            assert_eq!(constraints.check(NOW, 9), expected, "{what}");
         }
     }
 
     #[test]
     fn a_root_is_one_in_its_time_and_for_so_many_issuers() {
-        let root = Conditions::of(&certificate(b"me", Some(&[constraints(CA, Some(1))])));
+        let root = RootConstraints::of(&certificate(b"me", Some(&[constraints(CA, Some(1))])));
         let (from, to) = (1_577_836_800, 2_524_608_000);
         for (now, issuers, expected) in [
-            (from - 1, 0, Err(Fault::RootNotYetValid)),
+            (from - 1, 0, Err(CertificateUseError::RootNotYetValid)),
             (from, 0, Ok(())),
             (to, 1, Ok(())),
-            (to + 1, 1, Err(Fault::RootExpired)),
-            (NOW, 2, Err(Fault::RootTooFar)),
+            (to + 1, 1, Err(CertificateUseError::RootExpired)),
+            (NOW, 2, Err(CertificateUseError::RootTooFar)),
         ] {
             assert_eq!(root.check(now, issuers), expected, "{now} {issuers}");
         }
-        assert_eq!(Conditions::of(b"nothing").check(NOW, 0), Err(Fault::RootUnreadable));
+        assert_eq!(RootConstraints::of(b"nothing").check(NOW, 0), Err(CertificateUseError::RootUnreadable));
     }
 
     #[test]
@@ -430,10 +446,10 @@ mod tests {
         for (purposes, expected) in [
             (purposes(&[SERVER_AUTH]), Ok(())),
             (purposes(&[UNKNOWN, FOR_SERVERS[2]]), Ok(())),
-            (purposes(&[UNKNOWN]), Err(Fault::NotForServers)),
-            (purposes(&[ANY_USAGE]), Err(Fault::NotForServers)),
-            (purposes(&[]), Err(Fault::NotForServers)),
-            (extension(EXTENDED_KEY_USAGE, false, b"?"), Err(Fault::NotForServers)),
+            (purposes(&[UNKNOWN]), Err(CertificateUseError::NotForServers)),
+            (purposes(&[ANY_USAGE]), Err(CertificateUseError::NotForServers)),
+            (purposes(&[]), Err(CertificateUseError::NotForServers)),
+            (extension(EXTENDED_KEY_USAGE, false, b"?"), Err(CertificateUseError::NotForServers)),
         ] {
             let own = certificate(b"me", Some(&[constraints(CA, None), purposes]));
             assert_eq!(Certificate::read(&own).expect("readable").may_serve(), expected);
@@ -467,15 +483,15 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_no_root() {
         let whole = certificate(b"me", Some(&[constraints(CA, Some(3)), purposes(&[SERVER_AUTH]), usage(4)]));
-        assert_eq!(Conditions::of(&whole).check(NOW, 0), Ok(()));
+        assert_eq!(RootConstraints::of(&whole).check(NOW, 0), Ok(()));
         for end in 0..whole.len() {
-            assert!(Conditions::of(&whole[..end]).check(NOW, 0).is_err(), "cut at {end}");
+            assert!(RootConstraints::of(&whole[..end]).check(NOW, 0).is_err(), "cut at {end}");
         }
         for at in 0..whole.len() {
             let mut other = whole.clone();
             for byte in 0..=255 {
                 other[at] = byte;
-                let _ = Conditions::of(&other).check(NOW, 0);
+                let _ = RootConstraints::of(&other).check(NOW, 0);
                 let _ = Certificate::read(&other).map(|other| (other.may_serve(), other.public_key().is_some()));
             }
         }

@@ -9,90 +9,90 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::Target;
-use super::clock::{Bound, Clock};
+use super::connector::{Connect, CustomStream, Destination};
+use super::deadline::{DialClock, PhaseDeadline};
 use super::endpoint::Endpoint;
-use super::error::Losses;
-use super::own::{Connect, Destination, OwnStream};
-use super::race::{Race, Step};
+use super::error::ConnectErrors;
+use super::race::{Race, RaceAction};
 use super::tcp::{self, SocketOptions};
 use haul_core::model::Egress;
 
 /// How streams are opened.
 #[derive(Clone, Copy)]
-pub(super) enum Opener<'a> {
+pub(super) enum StreamOpener<'a> {
     Tcp(SocketOptions),
     /// By the user's code, for requests to this target, by this egress.
     Own(&'a dyn Connect, Target<'a>, Egress),
 }
 
 /// A connect to one of several endpoints.
-pub(super) struct Opening<'a> {
+pub(super) struct HappyEyeballs<'a> {
     /// In the order to try them.
     pub(super) candidates: Vec<Endpoint<'a>>,
-    pub(super) opener: Opener<'a>,
+    pub(super) opener: StreamOpener<'a>,
     /// The wait before the next one is tried.
     pub(super) pace: Duration,
-    pub(super) bound: Bound,
-    pub(super) clock: &'a Clock,
+    pub(super) deadline: PhaseDeadline,
+    pub(super) clock: &'a DialClock,
 }
 
 /// What was opened.
-pub(super) enum Opened {
+pub(super) enum TransportStream {
     Tcp(TcpStream),
-    Own(OwnStream),
+    Own(CustomStream),
 }
 
 /// One attempt under way.
-struct Attempt {
+struct ConnectAttempt {
     index: usize,
-    connect: Pin<Box<dyn Future<Output = io::Result<Opened>>>>,
+    connect: Pin<Box<dyn Future<Output = io::Result<TransportStream>>>>,
 }
 
-impl<'a> Opening<'a> {
+impl<'a> HappyEyeballs<'a> {
     /// The first connection that opens. At most as many steps as there are candidates, times three.
-    pub(super) async fn run(self) -> Result<(Opened, Endpoint<'a>), Losses<'a>> {
-        let mut race = Race::new(self.candidates.len(), self.pace, self.bound.started, self.bound.end);
-        let mut attempts: Vec<Attempt> = Vec::new();
-        let mut losses = Losses::default();
+    pub(super) async fn run(self) -> Result<(TransportStream, Endpoint<'a>), ConnectErrors<'a>> {
+        let mut race = Race::new(self.candidates.len(), self.pace, self.deadline.started, self.deadline.end);
+        let mut attempts: Vec<ConnectAttempt> = Vec::new();
+        let mut connect_errors = ConnectErrors::default();
         loop {
             match race.step(self.clock.now()) {
-                Step::Start(index) => {
-                    attempts.push(Attempt { index, connect: self.connect(self.candidates[index]) });
+                RaceAction::Start(index) => {
+                    attempts.push(ConnectAttempt { index, connect: self.connect(self.candidates[index]) });
                 }
-                Step::Abandon(index) => {
+                RaceAction::Abandon(index) => {
                     attempts.retain(|attempt| attempt.index != index);
-                    losses.tried.push((self.candidates[index], None));
+                    connect_errors.tried.push((self.candidates[index], None));
                 }
-                Step::Wait(until) => {
+                RaceAction::Wait(until) => {
                     let wait = until.since(self.clock.now());
                     let Ok((index, result)) = tokio::time::timeout(wait, first(&mut attempts)).await else { continue };
                     let endpoint = self.candidates[index];
                     match result {
                         Ok(stream) => return Ok((stream, endpoint)),
-                        Err(error) => losses.tried.push((endpoint, Some(error))),
+                        Err(error) => connect_errors.tried.push((endpoint, Some(error))),
                     }
                     race.failed(index, self.clock.now());
                 }
-                Step::Exhausted => return Err(losses),
-                Step::TimedOut => {
-                    losses.timed_out = true;
-                    losses.tried.extend(attempts.iter().map(|attempt| (self.candidates[attempt.index], None)));
-                    return Err(losses);
+                RaceAction::Exhausted => return Err(connect_errors),
+                RaceAction::TimedOut => {
+                    connect_errors.timed_out = true;
+                    connect_errors.tried.extend(attempts.iter().map(|attempt| (self.candidates[attempt.index], None)));
+                    return Err(connect_errors);
                 }
             }
         }
     }
 
-    fn connect(&self, endpoint: Endpoint<'_>) -> Pin<Box<dyn Future<Output = io::Result<Opened>>>> {
+    fn connect(&self, endpoint: Endpoint<'_>) -> Pin<Box<dyn Future<Output = io::Result<TransportStream>>>> {
         match (self.opener, endpoint) {
-            (Opener::Own(connector, target, egress), endpoint) => {
+            (StreamOpener::Own(connector, target, egress), endpoint) => {
                 let connecting = connector.connect(&Destination { target, endpoint, egress });
-                Box::pin(async move { connecting.await.map(|stream| Opened::Own(OwnStream::new(stream))) })
+                Box::pin(async move { connecting.await.map(|stream| TransportStream::Own(CustomStream::new(stream))) })
             }
-            (Opener::Tcp(options), Endpoint::Address(address)) => {
-                Box::pin(async move { tcp::connect(address, options).await.map(Opened::Tcp) })
+            (StreamOpener::Tcp(options), Endpoint::Address(address)) => {
+                Box::pin(async move { tcp::connect(address, options).await.map(TransportStream::Tcp) })
             }
-            (Opener::Tcp(_), Endpoint::Name { .. }) => {
+            (StreamOpener::Tcp(_), Endpoint::Name { .. }) => {
                 Box::pin(async { Err(io::Error::other("a name that is looked up at the far end needs a connector")) })
             }
         }
@@ -100,7 +100,7 @@ impl<'a> Opening<'a> {
 }
 
 /// The next attempt that ends; it is taken out of `attempts`.
-async fn first(attempts: &mut Vec<Attempt>) -> (usize, io::Result<Opened>) {
+async fn first(attempts: &mut Vec<ConnectAttempt>) -> (usize, io::Result<TransportStream>) {
     poll_fn(|cx| {
         for at in 0..attempts.len() {
             if let Poll::Ready(result) = attempts[at].connect.as_mut().poll(cx) {

@@ -11,18 +11,18 @@ pub(super) const SEQUENCE: u8 = 0x30;
 
 /// The content of the field that `bytes` begin with, if it has this tag.
 pub(super) fn content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    Fields(bytes).next()?.filter(|(own, _)| *own == tag).map(|(_, content)| content)
+    DerFields(bytes).next()?.filter(|(own, _)| *own == tag).map(|(_, content)| content)
 }
 
 /// The content of the first field with this tag.
 pub(super) fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    Fields(bytes).map_while(|field| field).find(|(own, _)| *own == tag).map(|(_, content)| content)
+    DerFields(bytes).map_while(|field| field).find(|(own, _)| *own == tag).map(|(_, content)| content)
 }
 
 /// The fields of a sequence in DER: tag and content. `None` for the rest that is none.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(super) struct DerFields<'a>(pub(super) &'a [u8]);
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for DerFields<'a> {
     type Item = Option<(u8, &'a [u8])>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::libc;
 
-use super::clock::Bound;
+use super::deadline::PhaseDeadline;
 use super::endpoint::Endpoint;
 use super::{DialTimes, Target};
 use haul_core::config::Setting;
@@ -17,16 +17,16 @@ use haul_core::model::{Failure, FailureKind, Phase};
 #[derive(Debug)]
 pub struct DialError {
     /// Whose fault it is, and the failure.
-    pub cause: Cause,
+    pub cause: DialFailure,
     /// How long the phases took, the failed one included.
     pub times: DialTimes,
     /// The peer, when the connection was open already (the handshake failed).
     pub remote: Option<SocketAddr>,
 }
 
-/// Whose fault it is. Only [`Cause::Peer`] says anything about the host.
+/// Whose fault it is. Only [`DialFailure::Peer`] says anything about the host.
 #[derive(Debug)]
-pub enum Cause {
+pub enum DialFailure {
     /// The process or the machine has no file descriptor left: open fewer sockets, try again later.
     NoDescriptors(Failure),
     /// No local port is left for this peer and local address: try again when connections have closed.
@@ -35,7 +35,7 @@ pub enum Cause {
     Peer(Failure),
 }
 
-impl Cause {
+impl DialFailure {
     /// The failure, whoever's fault it is.
     #[must_use]
     pub fn into_failure(self) -> Failure {
@@ -45,7 +45,7 @@ impl Cause {
     }
 }
 
-impl From<Failure> for Cause {
+impl From<Failure> for DialFailure {
     fn from(failure: Failure) -> Self {
         Self::Peer(failure)
     }
@@ -59,7 +59,7 @@ fn is_no_descriptors(error: &io::Error) -> bool {
 /// What an input/output error of a connect means. Least telling first: of several addresses' errors the last in this
 /// order is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Telling {
+pub(super) enum ConnectErrorRank {
     TimedOut,
     Other,
     Unreachable,
@@ -69,11 +69,11 @@ pub(super) enum Telling {
     NoDescriptors,
 }
 
-impl Telling {
+impl ConnectErrorRank {
     pub(super) fn of(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
-        if let Some((_, telling, _)) = by_number(error) {
-            return *telling;
+        if let Some((_, rank, _)) = by_number(error) {
+            return *rank;
         }
         if is_no_descriptors(error) {
             return Self::NoDescriptors;
@@ -102,32 +102,44 @@ impl Telling {
 
 /// What the system's error numbers say where a connection can't be opened, when that is not what their names say. Packets that
 /// can't be sent or come back as ICMP errors have one each (Linux: ip-route(8), net/ipv4/icmp.c, net/ipv6/icmp.c).
-const NUMBERS: &[(i32, Telling, &str)] = &[
+const NUMBERS: &[(i32, ConnectErrorRank, &str)] = &[
     // IPv4's word for a blackhole route; IPv6's for an address of the link without the interface.
     (
         libc::EINVAL,
-        Telling::Unreachable,
+        ConnectErrorRank::Unreachable,
         "can't be reached: a route of this machine discards what is sent there (blackhole), or the address lacks its interface",
     ),
-    (libc::EACCES, Telling::Unreachable, "can't be reached: a route (prohibit) or a router forbids it"),
-    (libc::EPERM, Telling::Unreachable, "can't be reached: a firewall or a policy of this machine forbids it"),
-    (libc::ENETDOWN, Telling::Unreachable, "can't be reached: the network interface is down"),
-    (libc::ENODEV, Telling::Unreachable, "can't be reached: there is no such network interface"),
-    (libc::EHOSTDOWN, Telling::Unreachable, "can't be reached: the last router knows no such host, or it is down"),
+    (libc::EACCES, ConnectErrorRank::Unreachable, "can't be reached: a route (prohibit) or a router forbids it"),
+    (libc::EPERM, ConnectErrorRank::Unreachable, "can't be reached: a firewall or a policy of this machine forbids it"),
+    (libc::ENETDOWN, ConnectErrorRank::Unreachable, "can't be reached: the network interface is down"),
+    (libc::ENODEV, ConnectErrorRank::Unreachable, "can't be reached: there is no such network interface"),
+    (
+        libc::EHOSTDOWN,
+        ConnectErrorRank::Unreachable,
+        "can't be reached: the last router knows no such host, or it is down",
+    ),
     #[cfg(target_os = "linux")]
-    (libc::ENONET, Telling::Unreachable, "can't be reached: the host is cut off from the network"),
-    (libc::ENOPROTOOPT, Telling::Unreachable, "can't be reached: the host or a firewall before it takes no TCP"),
-    (libc::EPROTO, Telling::Unreachable, "can't be reached: the host or a firewall before it takes no TCP"),
-    (libc::EOPNOTSUPP, Telling::Unreachable, "can't be reached: a router can't take the route asked for"),
-    (libc::EMSGSIZE, Telling::Unreachable, "can't be reached: packets are too large for the way"),
-    (libc::EAFNOSUPPORT, Telling::Unreachable, "can't be reached: this machine has no such protocol (IPv6 is off?)"),
-    (libc::ENOBUFS, Telling::Other, "not tried: the system has no memory left for connections"),
-    (libc::ENOMEM, Telling::Other, "not tried: the system has no memory left for connections"),
-    (libc::ETIMEDOUT, Telling::TimedOut, "no answer: the system gave up asking"),
-    (libc::ECONNABORTED, Telling::Reset, "connection aborted by this machine"),
+    (libc::ENONET, ConnectErrorRank::Unreachable, "can't be reached: the host is cut off from the network"),
+    (
+        libc::ENOPROTOOPT,
+        ConnectErrorRank::Unreachable,
+        "can't be reached: the host or a firewall before it takes no TCP",
+    ),
+    (libc::EPROTO, ConnectErrorRank::Unreachable, "can't be reached: the host or a firewall before it takes no TCP"),
+    (libc::EOPNOTSUPP, ConnectErrorRank::Unreachable, "can't be reached: a router can't take the route asked for"),
+    (libc::EMSGSIZE, ConnectErrorRank::Unreachable, "can't be reached: packets are too large for the way"),
+    (
+        libc::EAFNOSUPPORT,
+        ConnectErrorRank::Unreachable,
+        "can't be reached: this machine has no such protocol (IPv6 is off?)",
+    ),
+    (libc::ENOBUFS, ConnectErrorRank::Other, "not tried: the system has no memory left for connections"),
+    (libc::ENOMEM, ConnectErrorRank::Other, "not tried: the system has no memory left for connections"),
+    (libc::ETIMEDOUT, ConnectErrorRank::TimedOut, "no answer: the system gave up asking"),
+    (libc::ECONNABORTED, ConnectErrorRank::Reset, "connection aborted by this machine"),
 ];
 
-fn by_number(error: &io::Error) -> Option<&'static (i32, Telling, &'static str)> {
+fn by_number(error: &io::Error) -> Option<&'static (i32, ConnectErrorRank, &'static str)> {
     let number = error.raw_os_error()?;
     NUMBERS.iter().find(|(known, ..)| *known == number)
 }
@@ -137,48 +149,49 @@ const NAMED: usize = 4;
 
 /// The endpoints that did not connect, and why.
 #[derive(Debug, Default)]
-pub(super) struct Losses<'a> {
+pub(super) struct ConnectErrors<'a> {
     /// One entry per endpoint tried; `None` for one that had not answered when time was up.
     pub(super) tried: Vec<(Endpoint<'a>, Option<io::Error>)>,
     /// Whether the phase's time was up, so that addresses may be left untried.
     pub(super) timed_out: bool,
 }
 
-impl Losses<'_> {
+impl ConnectErrors<'_> {
     /// One failure for all of them: the most telling kind, the first few addresses each with its error.
-    pub(super) fn into_cause(self, target: &Target<'_>, bound: Bound) -> Cause {
-        let telling = |error: Option<&io::Error>| error.map_or(Telling::TimedOut, Telling::of);
+    pub(super) fn into_cause(self, target: &Target<'_>, deadline: PhaseDeadline) -> DialFailure {
+        let rank = |error: Option<&io::Error>| error.map_or(ConnectErrorRank::TimedOut, ConnectErrorRank::of);
         let errors = self.tried.iter().map(|(_, error)| error.as_ref());
         let (worst, error) = errors
-            .map(|error| (telling(error), error))
-            .max_by_key(|(telling, _)| *telling)
-            .unwrap_or((Telling::TimedOut, None));
-        let kind = if self.timed_out && bound.kind == FailureKind::TotalTimeout { bound.kind } else { worst.kind() };
-        let failure = Failure::new(Phase::Connect, kind, self.message(target, bound, worst)).because_of(error);
+            .map(|error| (rank(error), error))
+            .max_by_key(|(rank, _)| *rank)
+            .unwrap_or((ConnectErrorRank::TimedOut, None));
+        let kind =
+            if self.timed_out && deadline.kind == FailureKind::TotalTimeout { deadline.kind } else { worst.kind() };
+        let failure = Failure::new(Phase::Connect, kind, self.message(target, deadline, worst)).because_of(error);
         match worst {
-            Telling::NoDescriptors => Cause::NoDescriptors(failure),
-            Telling::NoPorts => Cause::NoPorts(failure),
-            _ => Cause::Peer(failure),
+            ConnectErrorRank::NoDescriptors => DialFailure::NoDescriptors(failure),
+            ConnectErrorRank::NoPorts => DialFailure::NoPorts(failure),
+            _ => DialFailure::Peer(failure),
         }
     }
 
-    fn message(&self, target: &Target<'_>, bound: Bound, worst: Telling) -> String {
+    fn message(&self, target: &Target<'_>, deadline: PhaseDeadline, worst: ConnectErrorRank) -> String {
         let mut text = format!("can't connect to {}:{}: ", target.host, target.port);
         for (at, (endpoint, error)) in self.tried.iter().take(NAMED).enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             let _ = match error {
                 Some(error) => write!(text, "{comma}{endpoint} {}", reason(error)),
-                None => write!(text, "{comma}{endpoint} no answer within {:?}", bound.left()),
+                None => write!(text, "{comma}{endpoint} no answer within {:?}", deadline.left()),
             };
         }
         if self.tried.len() > NAMED {
             let _ = write!(text, ", and {} more", self.tried.len() - NAMED);
         }
         let _ = match worst {
-            Telling::NoDescriptors => {
+            ConnectErrorRank::NoDescriptors => {
                 write!(text, "; raise the descriptor limit (ulimit -n) or lower `{}`", Setting::Concurrency)
             }
-            Telling::NoPorts => {
+            ConnectErrorRank::NoPorts => {
                 write!(text, "; all local ports to this address are in use: keep connections alive or lower the rate")
             }
             _ => Ok(()),
@@ -203,17 +216,17 @@ fn words(error: &io::Error) -> String {
 }
 
 /// The failure of a phase whose time is up.
-pub(super) fn no_answer(bound: Bound, who: &str) -> Failure {
+pub(super) fn no_answer(deadline: PhaseDeadline, who: &str) -> Failure {
     let limit =
-        if bound.kind == FailureKind::TotalTimeout { "what was left of the total time-out" } else { "its time-out" };
-    Failure::new(bound.phase, bound.kind, format!("no answer from {who} within {:?}, {limit}", bound.left()))
+        if deadline.kind == FailureKind::TotalTimeout { "what was left of the total time-out" } else { "its time-out" };
+    Failure::new(deadline.phase, deadline.kind, format!("no answer from {who} within {:?}, {limit}", deadline.left()))
 }
 
 /// The failure to connect to a Unix socket.
-pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
-    let telling = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => Telling::Other,
-        _ => Telling::of(error),
+pub(super) fn unix_failure(path: &Path, error: &io::Error) -> DialFailure {
+    let rank = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => ConnectErrorRank::Other,
+        _ => ConnectErrorRank::of(error),
     };
     let hint = match error.kind() {
         io::ErrorKind::NotFound => format!("; no such file: check the path given with `{}`", Setting::UnixSocket),
@@ -223,8 +236,12 @@ pub(super) fn unix_failure(path: &Path, error: &io::Error) -> Cause {
     };
     // The numbers mean other things for files.
     let message = format!("can't connect to socket {}: {}{hint}", path.display(), words(error));
-    let failure = Failure::new(Phase::Connect, telling.kind(), message).because_of(error);
-    if telling == Telling::NoDescriptors { Cause::NoDescriptors(failure) } else { Cause::Peer(failure) }
+    let failure = Failure::new(Phase::Connect, rank.kind(), message).because_of(error);
+    if rank == ConnectErrorRank::NoDescriptors {
+        DialFailure::NoDescriptors(failure)
+    } else {
+        DialFailure::Peer(failure)
+    }
 }
 
 #[cfg(test)]
@@ -236,14 +253,14 @@ mod tests {
 
     const TARGET: Target<'_> = Target { scheme: Scheme::Http, host: "a.test", port: 80 };
 
-    fn losses(errors: &[Option<i32>]) -> Losses<'static> {
+    fn connect_errors(errors: &[Option<i32>]) -> ConnectErrors<'static> {
         let address = Endpoint::Address("127.0.0.1:80".parse().unwrap());
         let tried = errors.iter().map(|code| (address, code.map(io::Error::from_raw_os_error))).collect();
-        Losses { tried, timed_out: errors.contains(&None) }
+        ConnectErrors { tried, timed_out: errors.contains(&None) }
     }
 
-    fn bound(total: Time) -> Bound {
-        Bound::new(Phase::Connect, Time::ZERO, Duration::from_secs(10), total)
+    fn deadline(total: Time) -> PhaseDeadline {
+        PhaseDeadline::new(Phase::Connect, Time::ZERO, Duration::from_secs(10), total)
     }
 
     #[test]
@@ -256,7 +273,9 @@ mod tests {
             (&[None, None], FailureKind::Timeout),
             (&[], FailureKind::Timeout),
         ] {
-            let Cause::Peer(failure) = losses(errors).into_cause(&TARGET, bound(Time::NEVER)) else { panic!() };
+            let DialFailure::Peer(failure) = connect_errors(errors).into_cause(&TARGET, deadline(Time::NEVER)) else {
+                panic!()
+            };
             assert_eq!(failure.kind, kind, "{errors:?}");
         }
     }
@@ -290,7 +309,7 @@ mod tests {
             (libc::ENOBUFS, FailureKind::Io, "memory"),
             (libc::ENOMEM, FailureKind::Io, "memory"),
         ] {
-            let failure = losses(&[Some(number)]).into_cause(&TARGET, bound(Time::NEVER)).into_failure();
+            let failure = connect_errors(&[Some(number)]).into_cause(&TARGET, deadline(Time::NEVER)).into_failure();
             assert_eq!((failure.phase, failure.kind), (Phase::Connect, kind), "{number}: {failure}");
             assert!(failure.message.contains(words), "{number}: {failure}");
             assert!(
@@ -303,22 +322,24 @@ mod tests {
     #[test]
     fn a_total_time_out_is_one_whatever_was_tried() {
         let errors = [Some(libc::ECONNREFUSED), None];
-        let failure = losses(&errors).into_cause(&TARGET, bound(Time::from_millis(5))).into_failure();
+        let failure = connect_errors(&errors).into_cause(&TARGET, deadline(Time::from_millis(5))).into_failure();
         assert_eq!(failure.kind, FailureKind::TotalTimeout);
     }
 
     #[test]
     fn what_our_machine_lacks_is_told_apart() {
-        let cause = |code| losses(&[Some(libc::ECONNREFUSED), Some(code)]).into_cause(&TARGET, bound(Time::NEVER));
-        assert!(matches!(cause(libc::EMFILE), Cause::NoDescriptors(_)));
-        assert!(matches!(cause(libc::ENFILE), Cause::NoDescriptors(_)));
-        assert!(matches!(cause(libc::EADDRNOTAVAIL), Cause::NoPorts(_)));
-        assert!(matches!(cause(libc::EADDRINUSE), Cause::NoPorts(_)));
+        let cause =
+            |code| connect_errors(&[Some(libc::ECONNREFUSED), Some(code)]).into_cause(&TARGET, deadline(Time::NEVER));
+        assert!(matches!(cause(libc::EMFILE), DialFailure::NoDescriptors(_)));
+        assert!(matches!(cause(libc::ENFILE), DialFailure::NoDescriptors(_)));
+        assert!(matches!(cause(libc::EADDRNOTAVAIL), DialFailure::NoPorts(_)));
+        assert!(matches!(cause(libc::EADDRINUSE), DialFailure::NoPorts(_)));
     }
 
     #[test]
     fn the_message_names_the_first_four_addresses() {
-        let message = losses(&[Some(libc::ECONNREFUSED); 6]).into_cause(&TARGET, bound(Time::NEVER)).into_failure();
+        let message =
+            connect_errors(&[Some(libc::ECONNREFUSED); 6]).into_cause(&TARGET, deadline(Time::NEVER)).into_failure();
         assert_eq!(message.message.matches("connection refused").count(), 4);
         assert!(message.message.ends_with("and 2 more"), "{message}");
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 pub(super) use tokio_rustls::client::TlsStream;
 
-use super::odd_name;
+use super::sni_rewrite;
 use crate::tls_words;
 use haul_core::config::Setting;
 use haul_core::model::{Failure, FailureKind, Phase};
@@ -33,9 +33,9 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     connector.connect(name, stream).await.map_err(|error| failure(host, &error))
 }
 
-/// Whether the stream to `host` has to be [`super::odd_name::Respelled`].
+/// Whether the stream to `host` has to be [`super::sni_rewrite::SniRewriteStream`].
 pub(super) fn is_odd(host: &str) -> bool {
-    odd_name::is_odd(bare(host))
+    sni_rewrite::is_odd(bare(host))
 }
 
 /// Without an IPv6 literal's brackets and a name's final dot.
@@ -46,7 +46,7 @@ fn bare(host: &str) -> &str {
 
 /// The name to ask for and to check.
 fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
-    let name = if is_odd(host) { odd_name::respell(bare(host)) } else { bare(host).to_owned() };
+    let name = if is_odd(host) { sni_rewrite::respell(bare(host)) } else { bare(host).to_owned() };
     ServerName::try_from(name).map_err(|_| {
         let message = format!("'{host}' is no name in DNS: a label has more than 63 bytes, or all of it more than 253");
         // No certificate has been seen.

@@ -10,7 +10,7 @@ use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, SubjectPublicKeyInfoDer};
 
 use super::certificate::{Certificate, public_bits};
-use super::der::{Fields, OBJECT, OCTETS, SEQUENCE, content, find};
+use super::der::{DerFields, OBJECT, OCTETS, SEQUENCE, content, find};
 use super::roots;
 use super::rsa_pss::NAMES;
 use super::tls::{TlsError, provider};
@@ -59,7 +59,7 @@ pub(super) fn read(settings: &TlsSettings) -> Result<Option<Arc<CertifiedKey>>, 
 fn load(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, Error> {
     let keys = provider().key_provider;
     match pss(key.secret_der()) {
-        Some((inner, only)) => Ok(Arc::new(Pss { key: keys.load_private_key(inner)?, only })),
+        Some((inner, only)) => Ok(Arc::new(PssSigningKey { key: keys.load_private_key(inner)?, only })),
         None => keys.load_private_key(key.clone_key()),
     }
 }
@@ -101,18 +101,18 @@ fn pss(pkcs8: &[u8]) -> Option<(PrivateKeyDer<'static>, Option<u8>)> {
 /// The last number of the hash function in RSASSA-PSS-params. `None`: SHA-1, or another that TLS has no signatures with.
 fn hash(parameters: &[u8]) -> Option<u8> {
     let hash = content(find(parameters, HASH)?, SEQUENCE)?;
-    let (_, id) = Fields(hash).next()??;
+    let (_, id) = DerFields(hash).next()??;
     id.strip_prefix(SHA2)?.first().copied()
 }
 
 /// A key for RSA-PSS alone.
 #[derive(Debug)]
-struct Pss {
+struct PssSigningKey {
     key: Arc<dyn SigningKey>,
     only: Option<u8>,
 }
 
-impl SigningKey for Pss {
+impl SigningKey for PssSigningKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let usable = NAMES.into_iter().filter(|(hash, ..)| self.only.is_none_or(|only| only == *hash));
         let names = usable.map(|(_, own, common)| (SignatureScheme::from(own), common));
@@ -121,7 +121,7 @@ impl SigningKey for Pss {
         let is_tls12 = offered.contains(&SignatureScheme::RSA_PKCS1_SHA256);
         let (scheme, common) =
             names.into_iter().find(|(own, common)| offered.contains(own) || (is_tls12 && offered.contains(common)))?;
-        Some(Box::new(Named { signer: self.key.choose_scheme(&[common])?, scheme }))
+        Some(Box::new(PssSigner { signer: self.key.choose_scheme(&[common])?, scheme }))
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
@@ -135,12 +135,12 @@ impl SigningKey for Pss {
 
 /// What signs, with another name for what it does.
 #[derive(Debug)]
-struct Named {
+struct PssSigner {
     signer: Box<dyn Signer>,
     scheme: SignatureScheme,
 }
 
-impl Signer for Named {
+impl Signer for PssSigner {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.signer.sign(message)
     }
@@ -199,7 +199,7 @@ mod tests {
         let rsa = AsDer::<Pkcs8V1Der<'_>>::as_der(&rsa).expect("in memory");
         let rsa = PrivateKeyDer::try_from(rsa.as_ref()).expect("PKCS#8");
         let chosen = |only, numbers: &[u16]| {
-            let key = Pss { key: load(&rsa).expect("a key"), only };
+            let key = PssSigningKey { key: load(&rsa).expect("a key"), only };
             key.choose_scheme(&offered(numbers)).map(|signer| {
                 assert_eq!(signer.sign(b"text").expect("signs").len(), 256);
                 u16::from(signer.scheme())

@@ -10,8 +10,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::connector::CustomStream;
 use super::handshake::TlsStream;
-use super::own::OwnStream;
 use crate::tls_words::plain;
 
 /// An open connection's byte stream: a transport, under as many layers of TLS as there are.
@@ -22,7 +22,7 @@ pub enum Io {
     /// A Unix socket.
     Unix(UnixStream),
     /// What the user's connector opened.
-    Own(OwnStream),
+    Own(CustomStream),
     /// TLS over another one. Boxed: its state is over 1 KB, and plain streams should not carry that room.
     Tls(Box<TlsStream<Self>>),
 }
@@ -183,7 +183,7 @@ mod tests {
             Io::Tls(Box::new(layer.expect("a handshake")))
         };
         let client = async {
-            let outer = over(Io::Own(OwnStream::new(Box::new(ours))), "proxy.test").await;
+            let outer = over(Io::Own(CustomStream::new(Box::new(ours))), "proxy.test").await;
             assert_eq!(outer.protocol(), Protocol::Http1);
             let mut inner = over(outer, "a.test").await;
             assert_eq!(inner.protocol(), Protocol::Http2);

@@ -8,19 +8,18 @@
 //!
 //! It must not know jobs, the scheduler, the pool or HTTP. Names become addresses through [`haul_core::model::Resolve`].
 
+mod address_rules;
 mod alt_names;
-mod candidates;
 mod certificate;
-mod clock;
 mod connect;
+mod connector;
+mod deadline;
 mod der;
 mod endpoint;
 mod error;
 mod handshake;
 mod identity;
 mod io;
-mod odd_name;
-mod own;
 mod p521;
 mod pem;
 mod public;
@@ -28,7 +27,8 @@ mod race;
 mod roots;
 mod route;
 mod rsa_pss;
-mod sessions;
+mod session_cache;
+mod sni_rewrite;
 mod tcp;
 mod tls;
 mod verifier;
@@ -40,23 +40,23 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-pub use self::candidates::AddressFilter;
+pub use self::address_rules::AddressFilter;
+pub use self::connector::{ByteStream, Connect, Connecting, Destination};
 pub use self::endpoint::Endpoint;
-pub use self::error::{Cause, DialError};
+pub use self::error::{DialError, DialFailure};
 pub use self::io::Io;
-pub use self::own::{ByteStream, Connect, Connecting, Destination};
 pub use self::public::is_public;
 pub use self::roots::{TrustedRoots, trusted_roots};
 pub use self::route::Route;
 pub use self::tls::{Tls, TlsError};
 
-use self::candidates::Candidates;
-use self::clock::{Bound, Clock};
-use self::connect::{Opened, Opener, Opening};
+use self::address_rules::AddressRules;
+use self::connect::{HappyEyeballs, StreamOpener, TransportStream};
+use self::connector::CustomStream;
+use self::deadline::{DialClock, PhaseDeadline};
 use self::error::{no_answer, unix_failure};
-use self::odd_name::Respelled;
-use self::own::OwnStream;
-use self::route::Routes;
+use self::route::RouteTable;
+use self::sni_rewrite::SniRewriteStream;
 use self::tcp::SocketOptions;
 use haul_core::config::{Config, EgressSettings, Setting, Timeouts};
 use haul_core::model::{Egress, Failure, FailureKind, Phase, Resolve, Scheme, Time, WebUrl};
@@ -95,7 +95,7 @@ pub struct DialTimes {
 
 /// An open connection.
 #[derive(Debug)]
-pub struct Dialed {
+pub struct DialedConnection {
     /// The byte stream.
     pub io: Io,
     /// The protocol that TLS negotiated (ALPN); HTTP/1.1 where nothing was.
@@ -110,8 +110,8 @@ pub struct Dialed {
 
 /// Opens connections. Cheap to use from many tasks of one thread at once.
 pub struct Dialer {
-    routes: Routes,
-    candidates: Candidates,
+    routes: RouteTable,
+    address_rules: AddressRules,
     egress: Vec<EgressSettings>,
     nodelay: bool,
     pace: Duration,
@@ -119,7 +119,7 @@ pub struct Dialer {
     tls: Arc<Tls>,
     resolver: Rc<dyn Resolve>,
     connector: Option<Arc<dyn Connect>>,
-    clock: Clock,
+    clock: DialClock,
 }
 
 impl Dialer {
@@ -128,8 +128,8 @@ impl Dialer {
     pub fn new(config: &Config, tls: Arc<Tls>, resolver: Rc<dyn Resolve>, clock: impl Fn() -> Time + 'static) -> Self {
         let network = &config.network;
         Self {
-            routes: Routes::new(network),
-            candidates: Candidates::new(network.family, network.public_only),
+            routes: RouteTable::new(network),
+            address_rules: AddressRules::new(network.family, network.public_only),
             egress: network.egress.clone(),
             nodelay: network.nodelay,
             pace: network.happy_eyeballs_delay,
@@ -137,14 +137,14 @@ impl Dialer {
             tls,
             resolver,
             connector: None,
-            clock: Clock::new(clock),
+            clock: DialClock::new(clock),
         }
     }
 
     /// Connects only to addresses that `filter` lets pass.
     #[must_use]
     pub fn with_filter(mut self, filter: AddressFilter) -> Self {
-        self.candidates.set_filter(filter);
+        self.address_rules.set_filter(filter);
         self
     }
 
@@ -193,7 +193,12 @@ impl Dialer {
     /// # Errors
     /// [`DialError`] with the cause, told apart into "our machine has no descriptor or port left" and a failure of
     /// the peer, its name or its certificate.
-    pub async fn dial(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
+    pub async fn dial(
+        &self,
+        target: &Target<'_>,
+        egress: Egress,
+        budget: Duration,
+    ) -> Result<DialedConnection, DialError> {
         self.dial_for(target, egress, budget, false).await
     }
 
@@ -201,7 +206,12 @@ impl Dialer {
     ///
     /// # Errors
     /// As [`Self::dial`].
-    pub async fn dial_http1(&self, target: &Target<'_>, egress: Egress, budget: Duration) -> Result<Dialed, DialError> {
+    pub async fn dial_http1(
+        &self,
+        target: &Target<'_>,
+        egress: Egress,
+        budget: Duration,
+    ) -> Result<DialedConnection, DialError> {
         self.dial_for(target, egress, budget, true).await
     }
 
@@ -211,13 +221,13 @@ impl Dialer {
         egress: Egress,
         budget: Duration,
         http1: bool,
-    ) -> Result<Dialed, DialError> {
+    ) -> Result<DialedConnection, DialError> {
         let end = self.clock.now() + budget;
         let mut dial = Dial { dialer: self, end, http1, times: DialTimes::default(), remote: None };
         match dial.run(target, egress).await {
             Ok(io) => {
                 let (protocol, resumed) = (io.protocol(), io.resumed());
-                Ok(Dialed { io, protocol, resumed, remote: dial.remote, times: dial.times })
+                Ok(DialedConnection { io, protocol, resumed, remote: dial.remote, times: dial.times })
             }
             Err(cause) => Err(DialError { cause, times: dial.times, remote: dial.remote }),
         }
@@ -226,7 +236,7 @@ impl Dialer {
 
 /// The way out of a dial.
 #[derive(Clone, Copy)]
-struct WayOut {
+struct EgressBinding {
     egress: Egress,
     local: Option<IpAddr>,
 }
@@ -243,9 +253,9 @@ struct Dial<'d> {
 }
 
 impl Dial<'_> {
-    async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, Cause> {
+    async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, DialFailure> {
         let dialer = self.dialer;
-        let way = WayOut { egress, local: dialer.local_address(egress)? };
+        let way = EgressBinding { egress, local: dialer.local_address(egress)? };
         let stream = match dialer.route(target, dialer.has_remote_dns(egress)) {
             Route::Unix(path) => Io::Unix(self.unix(path).await?),
             Route::Name { host, port } => {
@@ -259,82 +269,87 @@ impl Dial<'_> {
             Scheme::Http => Ok(stream),
             // A host whose name rustls takes only in another spelling: few, so their streams need no kind of their own.
             Scheme::Https if handshake::is_odd(target.host) => {
-                let respelled = OwnStream::new(Box::new(Respelled::new(stream)));
+                let respelled = CustomStream::new(Box::new(SniRewriteStream::new(stream)));
                 self.handshake(target, Io::Own(respelled)).await
             }
             Scheme::Https => self.handshake(target, stream).await,
         }
     }
 
-    fn bound(&self, phase: Phase, limit: Duration) -> Bound {
-        Bound::new(phase, self.dialer.clock.now(), limit, self.end)
+    fn deadline(&self, phase: Phase, limit: Duration) -> PhaseDeadline {
+        PhaseDeadline::new(phase, self.dialer.clock.now(), limit, self.end)
     }
 
-    async fn resolve(&mut self, host: &str) -> Result<Arc<[IpAddr]>, Cause> {
-        let bound = self.bound(Phase::Dns, self.dialer.timeouts.dns);
-        let answer = tokio::time::timeout(bound.left(), self.dialer.resolver.resolve(host)).await;
-        self.times.dns = Some(self.dialer.clock.now().since(bound.started));
+    async fn resolve(&mut self, host: &str) -> Result<Arc<[IpAddr]>, DialFailure> {
+        let deadline = self.deadline(Phase::Dns, self.dialer.timeouts.dns);
+        let answer = tokio::time::timeout(deadline.left(), self.dialer.resolver.resolve(host)).await;
+        self.times.dns = Some(self.dialer.clock.now().since(deadline.started));
         match answer {
             Ok(answer) => Ok(answer?.addresses),
-            Err(_) => Err(no_answer(bound, &format!("name server for '{host}'")).into()),
+            Err(_) => Err(no_answer(deadline, &format!("name server for '{host}'")).into()),
         }
     }
 
     async fn connect(
         &mut self,
         target: &Target<'_>,
-        way: WayOut,
+        way: EgressBinding,
         addresses: &[IpAddr],
         port: u16,
-    ) -> Result<Io, Cause> {
-        let candidates = self.dialer.candidates.choose(addresses, way.local, target.host)?;
+    ) -> Result<Io, DialFailure> {
+        let candidates = self.dialer.address_rules.choose(addresses, way.local, target.host)?;
         let candidates = race::order(&candidates, port).into_iter().map(Endpoint::Address).collect();
         self.open(target, way, candidates).await
     }
 
     /// A stream to the first of these that can be reached.
-    async fn open(&mut self, target: &Target<'_>, way: WayOut, candidates: Vec<Endpoint<'_>>) -> Result<Io, Cause> {
+    async fn open(
+        &mut self,
+        target: &Target<'_>,
+        way: EgressBinding,
+        candidates: Vec<Endpoint<'_>>,
+    ) -> Result<Io, DialFailure> {
         let dialer = self.dialer;
-        let bound = self.bound(Phase::Connect, dialer.timeouts.connect);
-        let opening = Opening {
+        let deadline = self.deadline(Phase::Connect, dialer.timeouts.connect);
+        let race = HappyEyeballs {
             candidates,
             opener: match dialer.connector.as_deref() {
-                Some(connector) => Opener::Own(connector, *target, way.egress),
-                None => Opener::Tcp(SocketOptions { local: way.local, nodelay: dialer.nodelay }),
+                Some(connector) => StreamOpener::Own(connector, *target, way.egress),
+                None => StreamOpener::Tcp(SocketOptions { local: way.local, nodelay: dialer.nodelay }),
             },
             pace: dialer.pace,
-            bound,
+            deadline,
             clock: &dialer.clock,
         };
-        let opened = opening.run().await;
-        self.times.connect = Some(dialer.clock.now().since(bound.started));
-        let (stream, endpoint) = opened.map_err(|losses| losses.into_cause(target, bound))?;
+        let opened = race.run().await;
+        self.times.connect = Some(dialer.clock.now().since(deadline.started));
+        let (stream, endpoint) = opened.map_err(|connect_errors| connect_errors.into_cause(target, deadline))?;
         self.remote = endpoint.address();
         Ok(match stream {
-            Opened::Tcp(stream) => Io::Tcp(stream),
-            Opened::Own(stream) => Io::Own(stream),
+            TransportStream::Tcp(stream) => Io::Tcp(stream),
+            TransportStream::Own(stream) => Io::Own(stream),
         })
     }
 
-    async fn unix(&mut self, path: &std::path::Path) -> Result<UnixStream, Cause> {
-        let bound = self.bound(Phase::Connect, self.dialer.timeouts.connect);
-        let opened = tokio::time::timeout(bound.left(), UnixStream::connect(path)).await;
-        self.times.connect = Some(self.dialer.clock.now().since(bound.started));
+    async fn unix(&mut self, path: &std::path::Path) -> Result<UnixStream, DialFailure> {
+        let deadline = self.deadline(Phase::Connect, self.dialer.timeouts.connect);
+        let opened = tokio::time::timeout(deadline.left(), UnixStream::connect(path)).await;
+        self.times.connect = Some(self.dialer.clock.now().since(deadline.started));
         match opened {
             Ok(opened) => opened.map_err(|error| unix_failure(path, &error)),
-            Err(_) => Err(no_answer(bound, &format!("socket {}", path.display())).into()),
+            Err(_) => Err(no_answer(deadline, &format!("socket {}", path.display())).into()),
         }
     }
 
     /// One layer of TLS more over `stream`.
-    async fn handshake(&mut self, target: &Target<'_>, stream: Io) -> Result<Io, Cause> {
-        let bound = self.bound(Phase::Tls, self.dialer.timeouts.tls);
+    async fn handshake(&mut self, target: &Target<'_>, stream: Io) -> Result<Io, DialFailure> {
+        let deadline = self.deadline(Phase::Tls, self.dialer.timeouts.tls);
         let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.http1);
-        let done = tokio::time::timeout(bound.left(), handshake::run(config, target.host, stream)).await;
-        self.times.tls = Some(self.dialer.clock.now().since(bound.started));
+        let done = tokio::time::timeout(deadline.left(), handshake::run(config, target.host, stream)).await;
+        self.times.tls = Some(self.dialer.clock.now().since(deadline.started));
         match done {
             Ok(done) => Ok(Io::Tls(Box::new(done?))),
-            Err(_) => Err(no_answer(bound, &format!("handshake with {}", target.host)).into()),
+            Err(_) => Err(no_answer(deadline, &format!("handshake with {}", target.host)).into()),
         }
     }
 }

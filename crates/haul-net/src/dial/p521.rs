@@ -17,7 +17,7 @@ impl SupportedKxGroup for P521 {
         let private = EphemeralPrivateKey::generate(&ECDH_P521, &SystemRandom::new());
         let private = private.map_err(|_| Error::FailedToGetRandomBytes)?;
         let public = private.compute_public_key().map_err(|_| Error::FailedToGetRandomBytes)?;
-        Ok(Box::new(Exchange { private, public }))
+        Ok(Box::new(P521KeyExchange { private, public }))
     }
 
     // The default pulls every group of this kind into the program.
@@ -30,12 +30,12 @@ impl SupportedKxGroup for P521 {
     }
 }
 
-struct Exchange {
+struct P521KeyExchange {
     private: EphemeralPrivateKey,
     public: PublicKey,
 }
 
-impl ActiveKeyExchange for Exchange {
+impl ActiveKeyExchange for P521KeyExchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         // TLS knows uncompressed points alone (RFC 8446 §4.2.8.2); AWS-LC would take others.
         if peer.first() != Some(&4) {

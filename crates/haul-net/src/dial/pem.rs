@@ -8,11 +8,11 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificate::{ANY_USAGE, SERVER_AUTH};
-use super::der::{Fields, OBJECT, SEQUENCE, content};
+use super::der::{DerFields, OBJECT, SEQUENCE, content};
 
 /// What a file has, each kind in its order.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct PemContents {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// Which of them say of themselves that they are not to be trusted for servers.
     distrusted: Vec<usize>,
@@ -33,8 +33,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// What is wrong with the file, to stand after its name.
-pub(super) fn read(bytes: &[u8]) -> Result<Contents, String> {
-    let mut contents = Contents { empty: bytes.iter().all(u8::is_ascii_whitespace), ..Contents::default() };
+pub(super) fn read(bytes: &[u8]) -> Result<PemContents, String> {
+    let mut contents = PemContents { empty: bytes.iter().all(u8::is_ascii_whitespace), ..PemContents::default() };
     if bytes.first() == Some(&0x30) && whole_der(bytes) == Some(bytes.len()) {
         contents.take_der(bytes)?;
         return Ok(contents);
@@ -121,13 +121,13 @@ const LONGEST: usize = 64;
 
 /// What begins or ends a section.
 #[derive(Clone, Copy)]
-struct Marker {
+struct PemBoundary {
     at: usize,
     /// `None`: it is none of those known.
     label: Option<&'static str>,
 }
 
-impl Marker {
+impl PemBoundary {
     /// Its label, in brackets, for a message.
     fn named(self) -> String {
         self.label.map(|label| format!(" ({label})")).unwrap_or_default()
@@ -135,7 +135,7 @@ impl Marker {
 }
 
 /// The first marker in a text, wherever in a line it stands, and what follows it. A text without its line ends has several in one.
-fn marker<'a>(text: &'a str, word: &str) -> Option<(Marker, &'a str)> {
+fn marker<'a>(text: &'a str, word: &str) -> Option<(PemBoundary, &'a str)> {
     const DASHES: &str = "-----";
     let opening = format!("{DASHES}{word} ");
     let mut from = 0;
@@ -147,7 +147,7 @@ fn marker<'a>(text: &'a str, word: &str) -> Option<(Marker, &'a str)> {
         let (label, after) = text[from..].split_at(length);
         if let Some(after) = after.strip_prefix(DASHES).filter(|_| !label.contains(['\n', '\\'])) {
             let label = LABELS.into_iter().find(|known| *known == label.trim());
-            return Some((Marker { at, label }, after));
+            return Some((PemBoundary { at, label }, after));
         }
     }
 }
@@ -173,12 +173,12 @@ const REJECTED: u8 = 0xa0;
 /// for, and one of what it is not. Where neither says anything, it is trusted for all.
 fn is_trusted(uses: &[u8]) -> bool {
     let names_servers =
-        |uses| Fields(uses).flatten().any(|(tag, id)| tag == OBJECT && (id == SERVER_AUTH || id == ANY_USAGE));
+        |uses| DerFields(uses).flatten().any(|(tag, id)| tag == OBJECT && (id == SERVER_AUTH || id == ANY_USAGE));
     if uses.is_empty() {
         return true;
     }
     let Some(uses) = content(uses, SEQUENCE) else { return false };
-    let mut fields = Fields(uses);
+    let mut fields = DerFields(uses);
     fields.all(|field| match field {
         Some((SEQUENCE, trusted)) => names_servers(trusted),
         Some((REJECTED, rejected)) => !names_servers(rejected),
@@ -186,7 +186,7 @@ fn is_trusted(uses: &[u8]) -> bool {
     })
 }
 
-impl Contents {
+impl PemContents {
     fn take(&mut self, label: Option<&'static str>, der: Vec<u8>, line: usize) -> Result<(), String> {
         match label.unwrap_or("something of a name that is not known") {
             "CERTIFICATE" | "X509 CERTIFICATE" => self.certificates.push(der.into()),
@@ -352,7 +352,7 @@ mod tests {
             ("in one line, with blanks", plain.replace('\n', " ").into_bytes()),
             ("behind words about it", format!("# -----BEGIN CERTIFICATE----- begins it\n{plain}").into_bytes()),
         ] {
-            let certificates = read(&bytes).and_then(Contents::certificates);
+            let certificates = read(&bytes).and_then(PemContents::certificates);
             assert_eq!(certificates, Ok(vec![CERTIFICATE.to_vec().into()]), "{what}");
         }
     }
@@ -388,9 +388,11 @@ mod tests {
         let mut refused = 0;
         for text in texts {
             let read = || read(text.as_bytes());
-            for message in
-                [read().err(), read().and_then(Contents::keys).err(), read().and_then(Contents::certificates).err()]
-            {
+            for message in [
+                read().err(),
+                read().and_then(PemContents::keys).err(),
+                read().and_then(PemContents::certificates).err(),
+            ] {
                 let Some(message) = message else { continue };
                 refused += 1;
                 assert!(!parts.iter().any(|part| message.contains(part)), "{message}");
@@ -436,13 +438,13 @@ mod tests {
         ] {
             let uses = uses.map(|uses| der(SEQUENCE, &uses)).unwrap_or_default();
             let file = pem("TRUSTED CERTIFICATE", &[CERTIFICATE, &uses].concat());
-            let roots = read(file.as_bytes()).and_then(Contents::roots);
+            let roots = read(file.as_bytes()).and_then(PemContents::roots);
             assert_eq!(roots.is_ok(), trusted, "{what}: {roots:?}");
             assert!(roots.err().is_none_or(|message| message.contains("TRUSTED CERTIFICATE")));
             assert_eq!(counts(file.as_bytes()), (1, 0), "a client may show it");
             let beside = file + &pem("CERTIFICATE", KEY);
             assert_eq!(
-                read(beside.as_bytes()).and_then(Contents::roots).map(|roots| roots.len()),
+                read(beside.as_bytes()).and_then(PemContents::roots).map(|roots| roots.len()),
                 Ok(1 + usize::from(trusted))
             );
         }
@@ -466,8 +468,8 @@ mod tests {
     fn what_can_t_be_used_is_said_plainly() {
         let legacy =
             pem("RSA PRIVATE KEY", KEY).replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1);
-        let as_certificate = |bytes: &[u8]| read(bytes).and_then(Contents::certificates).unwrap_err();
-        let as_key = |bytes: &[u8]| read(bytes).and_then(Contents::keys).unwrap_err();
+        let as_certificate = |bytes: &[u8]| read(bytes).and_then(PemContents::certificates).unwrap_err();
+        let as_key = |bytes: &[u8]| read(bytes).and_then(PemContents::keys).unwrap_err();
         for (bytes, says) in [
             (b"".to_vec(), "is empty"),
             (b" \r\n".to_vec(), "is empty"),

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Addresses that are not on the public internet.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct SpecialPurposeRange {
     first: IpAddr,
     prefix: u32,
     /// What they are: goes on after "… is".
@@ -23,26 +23,26 @@ pub(super) struct Range {
     pub(super) source: &'static str,
 }
 
-const fn v4(a: u8, b: u8, c: u8, prefix: u32, what: &'static str, source: &'static str) -> Range {
-    Range { first: IpAddr::V4(Ipv4Addr::new(a, b, c, 0)), prefix, what, source }
+const fn v4(a: u8, b: u8, c: u8, prefix: u32, what: &'static str, source: &'static str) -> SpecialPurposeRange {
+    SpecialPurposeRange { first: IpAddr::V4(Ipv4Addr::new(a, b, c, 0)), prefix, what, source }
 }
 
-const fn v6(head: [u16; 4], prefix: u32, what: &'static str, source: &'static str) -> Range {
+const fn v6(head: [u16; 4], prefix: u32, what: &'static str, source: &'static str) -> SpecialPurposeRange {
     let [a, b, c, d] = head;
-    Range { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), prefix, what, source }
+    SpecialPurposeRange { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), prefix, what, source }
 }
 
 const PLATFORM: &str = "of a cloud's platform";
 
-const fn host(a: u8, b: u8, c: u8, d: u8, prefix: u32, source: &'static str) -> Range {
-    Range { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix, what: PLATFORM, source }
+const fn host(a: u8, b: u8, c: u8, d: u8, prefix: u32, source: &'static str) -> SpecialPurposeRange {
+    SpecialPurposeRange { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix, what: PLATFORM, source }
 }
 
 /// The first that holds an address counts.
 ///
 /// Some blocks have reachable pieces in the registries (anycast of PCP, TURN, AMT and AS112, ORCHIDv2). None of those
 /// serves HTTP to anyone; the whole block is refused.
-const REFUSED: [Range; 45] = [
+const REFUSED: [SpecialPurposeRange; 45] = [
     v4(0, 0, 0, 8, "of \"this network\"", "RFC 791 §3.2"),
     v4(10, 0, 0, 8, "private", "RFC 1918"),
     v4(100, 64, 0, 10, "shared behind a carrier's NAT", "RFC 6598"),
@@ -62,12 +62,22 @@ const REFUSED: [Range; 45] = [
     host(199, 36, 153, 8, 30, "Google Cloud: private.googleapis.com"),
     v4(203, 0, 113, 24, "for documentation", "RFC 5737"),
     v4(224, 0, 0, 4, "multicast", "RFC 5771"),
-    Range { first: IpAddr::V4(Ipv4Addr::BROADCAST), prefix: 32, what: "broadcast", source: "RFC 919" },
+    SpecialPurposeRange { first: IpAddr::V4(Ipv4Addr::BROADCAST), prefix: 32, what: "broadcast", source: "RFC 919" },
     v4(240, 0, 0, 4, "reserved", "RFC 1112 §4"),
-    Range { first: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 128, what: "unspecified", source: "RFC 4291 §2.5.2" },
-    Range { first: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128, what: "loopback", source: "RFC 4291 §2.5.3" },
+    SpecialPurposeRange {
+        first: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        prefix: 128,
+        what: "unspecified",
+        source: "RFC 4291 §2.5.2",
+    },
+    SpecialPurposeRange {
+        first: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        prefix: 128,
+        what: "loopback",
+        source: "RFC 4291 §2.5.3",
+    },
     v6([0, 0, 0, 0], 96, "IPv4 in a form given up", "RFC 4291 §2.5.5.1"),
-    Range {
+    SpecialPurposeRange {
         first: IpAddr::V6(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()),
         prefix: 96,
         what: "IPv4 written as IPv6",
@@ -97,9 +107,9 @@ const REFUSED: [Range; 45] = [
 ];
 
 /// The last 32 bits are the IPv4 address that a translator connects to.
-const NAT64: Range = v6([0x64, 0xff9b, 0, 0], 96, "NAT64", "RFC 6052");
+const NAT64: SpecialPurposeRange = v6([0x64, 0xff9b, 0, 0], 96, "NAT64", "RFC 6052");
 
-impl Range {
+impl SpecialPurposeRange {
     const fn holds(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
@@ -135,7 +145,7 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 /// The range because of which `address` is not public.
-pub(super) fn refused(address: IpAddr) -> Option<&'static Range> {
+pub(super) fn refused(address: IpAddr) -> Option<&'static SpecialPurposeRange> {
     let meant = stands_for(address).map_or(address, IpAddr::V4);
     REFUSED.iter().find(|range| range.holds(meant))
 }

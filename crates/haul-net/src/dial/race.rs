@@ -39,7 +39,7 @@ pub(super) fn order(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RaceAction {
     /// Start connecting to the address with this index.
     Start(usize),
     /// Stop waiting for this one: it had its share of the time and others wait.
@@ -75,33 +75,33 @@ impl Race {
     }
 
     /// What to do now. Called again after each step was taken and after each event.
-    pub(super) fn step(&mut self, now: Time) -> Step {
+    pub(super) fn step(&mut self, now: Time) -> RaceAction {
         if now >= self.end {
-            return Step::TimedOut;
+            return RaceAction::TimedOut;
         }
         if self.started == self.count {
-            return if self.pending.is_empty() { Step::Exhausted } else { Step::Wait(self.end) };
+            return if self.pending.is_empty() { RaceAction::Exhausted } else { RaceAction::Wait(self.end) };
         }
         match self.pending.first().copied() {
             Some((oldest, since)) if self.pending.len() == PENDING => {
                 let share_ends = since + self.share;
                 if now < share_ends {
-                    return Step::Wait(share_ends.min(self.end));
+                    return RaceAction::Wait(share_ends.min(self.end));
                 }
                 self.failed(oldest, now);
-                Step::Abandon(oldest)
+                RaceAction::Abandon(oldest)
             }
-            _ if now < self.next_start => Step::Wait(self.next_start.min(self.end)),
+            _ if now < self.next_start => RaceAction::Wait(self.next_start.min(self.end)),
             _ => self.start(now),
         }
     }
 
-    fn start(&mut self, now: Time) -> Step {
+    fn start(&mut self, now: Time) -> RaceAction {
         let index = self.started;
         self.started += 1;
         self.pending.push((index, now));
         self.next_start = now + self.pace;
-        Step::Start(index)
+        RaceAction::Start(index)
     }
 
     /// The attempt with this index has failed: the next may start at once.
@@ -147,43 +147,43 @@ mod tests {
     #[test]
     fn the_next_address_waits_its_pace_and_not_longer() {
         let mut race = Race::new(2, PACE, at(0), at(10_000));
-        assert_eq!(race.step(at(0)), Step::Start(0));
-        assert_eq!(race.step(at(0)), Step::Wait(at(250)));
-        assert_eq!(race.step(at(249)), Step::Wait(at(250)));
-        assert_eq!(race.step(at(250)), Step::Start(1));
-        assert_eq!(race.step(at(250)), Step::Wait(at(10_000)));
+        assert_eq!(race.step(at(0)), RaceAction::Start(0));
+        assert_eq!(race.step(at(0)), RaceAction::Wait(at(250)));
+        assert_eq!(race.step(at(249)), RaceAction::Wait(at(250)));
+        assert_eq!(race.step(at(250)), RaceAction::Start(1));
+        assert_eq!(race.step(at(250)), RaceAction::Wait(at(10_000)));
     }
 
     #[test]
     fn a_failure_starts_the_next_at_once_and_the_last_failure_ends_it() {
         let mut race = Race::new(2, PACE, at(0), at(10_000));
-        assert_eq!(race.step(at(0)), Step::Start(0));
+        assert_eq!(race.step(at(0)), RaceAction::Start(0));
         race.failed(0, at(3));
-        assert_eq!(race.step(at(3)), Step::Start(1));
+        assert_eq!(race.step(at(3)), RaceAction::Start(1));
         race.failed(1, at(5));
-        assert_eq!(race.step(at(5)), Step::Exhausted);
+        assert_eq!(race.step(at(5)), RaceAction::Exhausted);
     }
 
     #[test]
     fn time_up_ends_it_whatever_is_pending_or_waiting() {
         let mut race = Race::new(2, PACE, at(0), at(100));
-        assert_eq!(race.step(at(0)), Step::Start(0));
-        assert_eq!(race.step(at(99)), Step::Wait(at(100)));
-        assert_eq!(race.step(at(100)), Step::TimedOut);
+        assert_eq!(race.step(at(0)), RaceAction::Start(0));
+        assert_eq!(race.step(at(99)), RaceAction::Wait(at(100)));
+        assert_eq!(race.step(at(100)), RaceAction::TimedOut);
     }
 
     #[test]
     fn black_holes_give_their_places_to_later_addresses_after_their_share() {
         let mut race = Race::new(6, PACE, at(0), at(10_000));
         for index in 0..4 {
-            assert_eq!(race.step(at(250 * index)), Step::Start(usize::try_from(index).unwrap()));
+            assert_eq!(race.step(at(250 * index)), RaceAction::Start(usize::try_from(index).unwrap()));
         }
-        assert_eq!(race.step(at(1_000)), Step::Wait(at(5_000)));
-        assert_eq!(race.step(at(5_000)), Step::Abandon(0));
-        assert_eq!(race.step(at(5_000)), Step::Start(4));
-        assert_eq!(race.step(at(5_000)), Step::Wait(at(5_250)));
-        assert_eq!(race.step(at(5_250)), Step::Abandon(1));
-        assert_eq!(race.step(at(5_250)), Step::Start(5));
-        assert_eq!(race.step(at(5_250)), Step::Wait(at(10_000)));
+        assert_eq!(race.step(at(1_000)), RaceAction::Wait(at(5_000)));
+        assert_eq!(race.step(at(5_000)), RaceAction::Abandon(0));
+        assert_eq!(race.step(at(5_000)), RaceAction::Start(4));
+        assert_eq!(race.step(at(5_000)), RaceAction::Wait(at(5_250)));
+        assert_eq!(race.step(at(5_250)), RaceAction::Abandon(1));
+        assert_eq!(race.step(at(5_250)), RaceAction::Start(5));
+        assert_eq!(race.step(at(5_250)), RaceAction::Wait(at(10_000)));
     }
 }

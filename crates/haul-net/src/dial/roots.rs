@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
-use super::certificate::Conditions;
-use super::pem::{self, Contents};
+use super::certificate::RootConstraints;
+use super::pem::{self, PemContents};
 use super::tls::TlsError;
 use super::verifier::fingerprint;
 use crate::tls_words;
@@ -18,7 +18,7 @@ use crate::tls_words;
 pub(super) struct Roots {
     pub(super) store: RootCertStore,
     /// Under which conditions each of them is one, in the same order. The bundled ones make none.
-    pub(super) conditions: Vec<Conditions>,
+    pub(super) constraints: Vec<RootConstraints>,
     /// The same certificates by their fingerprints: a server that shows one of them is trusted, too.
     pub(super) given: HashSet<[u8; 32]>,
 }
@@ -26,13 +26,13 @@ pub(super) struct Roots {
 impl Roots {
     fn of(certificates: &[CertificateDer<'_>]) -> Self {
         let mut store = RootCertStore::empty();
-        let mut conditions = Vec::new();
+        let mut constraints = Vec::new();
         for certificate in certificates {
             if store.add(certificate.clone()).is_ok() {
-                conditions.push(Conditions::of(certificate));
+                constraints.push(RootConstraints::of(certificate));
             }
         }
-        Self { store, conditions, given: certificates.iter().map(fingerprint).collect() }
+        Self { store, constraints, given: certificates.iter().map(fingerprint).collect() }
     }
 }
 
@@ -88,7 +88,7 @@ fn or_bundled(certificates: &[CertificateDer<'_>]) -> Roots {
 }
 
 /// What is in a file of certificates or keys.
-pub(super) fn contents(path: &Path) -> Result<Contents, TlsError> {
+pub(super) fn contents(path: &Path) -> Result<PemContents, TlsError> {
     let bytes = fs::read(path).map_err(|error| TlsError::unread(path, error))?;
     pem::read(&bytes).map_err(|what| TlsError::file(path, what))
 }

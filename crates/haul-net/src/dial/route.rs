@@ -36,7 +36,7 @@ pub enum Route<'a> {
 }
 
 /// The rules, indexed so that finding a route does not depend on the number of `--resolve` rules.
-pub(super) struct Routes {
+pub(super) struct RouteTable {
     unix: Option<PathBuf>,
     /// Tried one by one: a handful in practice.
     connect_to: Vec<ConnectTo>,
@@ -47,21 +47,21 @@ pub(super) struct Routes {
 /// The `--resolve` rules of one port. Each has its position, because the first match wins.
 #[derive(Default)]
 struct PortRules {
-    by_host: HashMap<Box<str>, Fixed>,
-    any_host: Option<Fixed>,
+    by_host: HashMap<Box<str>, StaticAddresses>,
+    any_host: Option<StaticAddresses>,
 }
 
-struct Fixed {
+struct StaticAddresses {
     position: usize,
     addresses: Box<[IpAddr]>,
 }
 
-impl Routes {
+impl RouteTable {
     pub(super) fn new(settings: &NetworkSettings) -> Self {
         let mut resolve: HashMap<u16, PortRules> = HashMap::new();
         for (position, rule) in settings.resolve.iter().enumerate() {
             let rules = resolve.entry(rule.port).or_default();
-            let fixed = Fixed { position, addresses: rule.addresses.as_slice().into() };
+            let fixed = StaticAddresses { position, addresses: rule.addresses.as_slice().into() };
             match &rule.host {
                 None => drop(rules.any_host.get_or_insert(fixed)),
                 Some(host) => drop(rules.by_host.entry(bare(host).into()).or_insert(fixed)),
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn literals_need_no_name_and_names_do() {
-        let routes = Routes::new(&NetworkSettings::default());
+        let routes = RouteTable::new(&NetworkSettings::default());
         assert_eq!(routes.find("192.0.2.1", 80, false), to("192.0.2.1", 80));
         assert_eq!(routes.find("[2001:db8::1]", 443, false), to("2001:db8::1", 443));
         assert_eq!(routes.find("a.example", 80, false), Route::Name { host: "a.example", port: 80 });
@@ -143,7 +143,7 @@ mod tests {
             rule(Some("b.example"), 80, "127.0.0.3"),
             rule(Some("a.example"), 80, "127.0.0.4"),
         ];
-        let routes = Routes::new(&NetworkSettings { resolve, ..NetworkSettings::default() });
+        let routes = RouteTable::new(&NetworkSettings { resolve, ..NetworkSettings::default() });
         assert_eq!(routes.find("a.example", 80, false), to("127.0.0.1", 80));
         assert_eq!(routes.find("b.example", 80, false), to("127.0.0.2", 80));
         assert_eq!(routes.find("192.0.2.1", 80, false), to("127.0.0.2", 80));
@@ -166,7 +166,7 @@ mod tests {
             resolve: vec![rule(Some("b.example"), 8080, "127.0.0.9")],
             ..NetworkSettings::default()
         };
-        let routes = Routes::new(&settings);
+        let routes = RouteTable::new(&settings);
         assert_eq!(routes.find("a.example", 80, false), to("127.0.0.9", 8080));
         assert_eq!(routes.find("x.example", 81, false), to("::1", 81));
         assert_eq!(routes.find("x.example", 82, false), Route::Name { host: "x.example", port: 9 });
@@ -179,6 +179,6 @@ mod tests {
             resolve: vec![rule(None, 80, "127.0.0.1")],
             ..NetworkSettings::default()
         };
-        assert_eq!(Routes::new(&settings).find("127.0.0.1", 80, false), Route::Unix(Path::new("/run/x")));
+        assert_eq!(RouteTable::new(&settings).find("127.0.0.1", 80, false), Route::Unix(Path::new("/run/x")));
     }
 }

@@ -34,8 +34,10 @@ pub(super) fn with_own_keys(known: WebPkiSupportedAlgorithms) -> WebPkiSupported
             let Some([check, ..]) = algorithms else { continue };
             // A key that is for one hash function alone has the same words for that as a signature.
             let keys = [ANY_HASH, check.signature_alg_id()];
-            let algorithms: Vec<&'static dyn SignatureVerificationAlgorithm> =
-                keys.into_iter().map(|key| &*Box::leak(Box::new(Own { key, check: *check })) as _).collect();
+            let algorithms: Vec<&'static dyn SignatureVerificationAlgorithm> = keys
+                .into_iter()
+                .map(|key| &*Box::leak(Box::new(PssVerificationAlgorithm { key, check: *check })) as _)
+                .collect();
             all.extend(&algorithms);
             mapping.push((SignatureScheme::from(own), Vec::leak(algorithms)));
         }
@@ -54,12 +56,12 @@ pub(super) fn of(
 
 /// Another algorithm, for other keys.
 #[derive(Debug)]
-struct Own {
+struct PssVerificationAlgorithm {
     key: AlgorithmIdentifier,
     check: &'static dyn SignatureVerificationAlgorithm,
 }
 
-impl SignatureVerificationAlgorithm for Own {
+impl SignatureVerificationAlgorithm for PssVerificationAlgorithm {
     fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         self.check.verify_signature(public_key, message, signature)
     }

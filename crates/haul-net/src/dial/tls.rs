@@ -15,18 +15,18 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 
 use super::identity;
-use super::odd_name::{self, ForHost};
 use super::p521::P521;
 use super::roots::{self, Roots};
 use super::rsa_pss;
-use super::sessions::Sessions;
-use super::verifier::{AcceptAny, RootsAndThemselves};
+use super::session_cache::SessionCache;
+use super::sni_rewrite::{self, HostNameVerifier};
+use super::verifier::{AcceptAnyVerifier, RootsOrPinnedVerifier};
 use haul_core::config::TlsSettings;
 
 /// The TLS settings, checked, and the configuration made of them.
 #[derive(Debug)]
 pub struct Tls {
-    trust: Trust,
+    trust: TrustPolicy,
     /// The client certificate.
     identity: Option<Arc<CertifiedKey>>,
     session_hosts: usize,
@@ -41,7 +41,7 @@ pub struct Tls {
 
 /// Which certificates are accepted.
 #[derive(Debug)]
-enum Trust {
+enum TrustPolicy {
     Any,
     Given(Roots),
     Platform,
@@ -54,9 +54,9 @@ impl Tls {
     /// A file that can't be read or used; a key without a certificate; a key that does not fit the certificate.
     pub fn new(settings: &TlsSettings, http1_only: bool) -> Result<Self, TlsError> {
         let trust = match settings {
-            TlsSettings { insecure: true, .. } => Trust::Any,
-            TlsSettings { ca_files, .. } if ca_files.is_empty() => Trust::Platform,
-            TlsSettings { ca_files, .. } => Trust::Given(roots::from_files(ca_files)?),
+            TlsSettings { insecure: true, .. } => TrustPolicy::Any,
+            TlsSettings { ca_files, .. } if ca_files.is_empty() => TrustPolicy::Platform,
+            TlsSettings { ca_files, .. } => TrustPolicy::Given(roots::from_files(ca_files)?),
         };
         let identity = identity::read(settings)?;
         let TlsSettings { session_hosts, session_tickets, .. } = *settings;
@@ -70,7 +70,7 @@ impl Tls {
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols = alpn(http1_only);
         Self {
-            trust: Trust::Platform,
+            trust: TrustPolicy::Platform,
             identity: None,
             session_hosts: 0,
             session_tickets: 0,
@@ -111,17 +111,17 @@ impl Tls {
     }
 
     fn build(&self, odd: bool) -> ClientConfig {
-        let provider = Arc::new(if odd { odd_name::provider(provider()) } else { provider() });
+        let provider = Arc::new(if odd { sni_rewrite::provider(provider()) } else { provider() });
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3");
         let builder = match &self.trust {
-            Trust::Any => {
+            TrustPolicy::Any => {
                 let schemes = provider.signature_verification_algorithms.supported_schemes();
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny { schemes }))
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnyVerifier { schemes }))
             }
-            Trust::Given(roots) => with_verifier(builder, verifier(roots.clone(), &provider), odd),
-            Trust::Platform => with_verifier(builder, verifier(roots::from_platform(), &provider), odd),
+            TrustPolicy::Given(roots) => with_verifier(builder, verifier(roots.clone(), &provider), odd),
+            TrustPolicy::Platform => with_verifier(builder, verifier(roots::from_platform(), &provider), odd),
         };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -130,7 +130,7 @@ impl Tls {
         config.resumption = match self.session_hosts {
             _ if odd => Resumption::disabled(),
             0 => Resumption::in_memory_sessions(0),
-            names => Resumption::store(Arc::new(Sessions::new(names, self.session_tickets))),
+            names => Resumption::store(Arc::new(SessionCache::new(names, self.session_tickets))),
         };
         config.alpn_protocols = alpn(self.http1_only);
         config
@@ -140,13 +140,13 @@ impl Tls {
 /// With a verifier, for hosts with odd names or for others.
 fn with_verifier(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
-    verifier: Arc<RootsAndThemselves>,
+    verifier: Arc<RootsOrPinnedVerifier>,
     odd: bool,
 ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let builder = builder.dangerous();
     match odd {
         false => builder.with_custom_certificate_verifier(verifier),
-        true => builder.with_custom_certificate_verifier(Arc::new(ForHost { verifier })),
+        true => builder.with_custom_certificate_verifier(Arc::new(HostNameVerifier { verifier })),
     }
 }
 
@@ -162,8 +162,8 @@ fn alpn(http1_only: bool) -> Vec<Vec<u8>> {
     if http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] }
 }
 
-fn verifier(roots: Roots, provider: &CryptoProvider) -> Arc<RootsAndThemselves> {
-    Arc::new(RootsAndThemselves { roots, algorithms: provider.signature_verification_algorithms })
+fn verifier(roots: Roots, provider: &CryptoProvider) -> Arc<RootsOrPinnedVerifier> {
+    Arc::new(RootsOrPinnedVerifier { roots, algorithms: provider.signature_verification_algorithms })
 }
 
 /// AWS-LC with X25519 as the first key exchange. The post-quantum hybrid is offered last: its key share makes the

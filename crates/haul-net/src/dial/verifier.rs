@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::alt_names;
-use super::certificate::{Certificate, Fault};
+use super::certificate::{Certificate, CertificateUseError};
 use super::roots::Roots;
 use super::rsa_pss;
 use crate::tls_words;
@@ -28,12 +28,12 @@ use crate::tls_words;
 /// webpki builds the path; what it does not look at is looked at on each path that it finds, so that it goes on to another where
 /// there is one: whether the root's certificate lets it be one, and the issuers' and the server's key usage.
 #[derive(Debug)]
-pub(super) struct RootsAndThemselves {
+pub(super) struct RootsOrPinnedVerifier {
     pub(super) roots: Roots,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl RootsAndThemselves {
+impl RootsOrPinnedVerifier {
     fn check_path(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -60,16 +60,16 @@ impl RootsAndThemselves {
     }
 
     /// Whether all issuers on a path may be what they are on it.
-    fn check_issuers(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), Fault> {
+    fn check_issuers(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), CertificateUseError> {
         let mut issuers = 0;
         for issuer in path.intermediate_certificates() {
             // RFC 5280 §4.2.1.9: one that has issued itself, to change its key, does not count.
             issuers += usize::from(issuer.subject() != issuer.issuer());
-            Certificate::read(&issuer.der()).ok_or(Fault::IssuerDoesNotSign)?.may_sign()?;
+            Certificate::read(&issuer.der()).ok_or(CertificateUseError::IssuerDoesNotSign)?.may_sign()?;
         }
         let root = self.roots.store.roots.iter().position(|root| std::ptr::eq(root, path.anchor()));
-        match root.and_then(|root| self.roots.conditions.get(root)) {
-            Some(conditions) => conditions.check(now.as_secs(), issuers),
+        match root.and_then(|root| self.roots.constraints.get(root)) {
+            Some(constraints) => constraints.check(now.as_secs(), issuers),
             None => Ok(()),
         }
     }
@@ -87,7 +87,7 @@ impl RootsAndThemselves {
 }
 
 /// The error for a certificate that may not be what it is used for.
-fn refused(fault: Fault) -> Error {
+fn refused(fault: CertificateUseError) -> Error {
     CertificateError::Other(OtherError(Arc::new(fault))).into()
 }
 
@@ -145,7 +145,7 @@ fn common_name(subject: &[u8]) -> Option<&str> {
     std::str::from_utf8(value.get(..usize::from(*length))?).ok()
 }
 
-impl ServerCertVerifier for RootsAndThemselves {
+impl ServerCertVerifier for RootsOrPinnedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -157,7 +157,7 @@ impl ServerCertVerifier for RootsAndThemselves {
         let checked = self.check_path(end_entity, intermediates, now);
         let may_serve =
             || Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?.may_serve().map_err(refused);
-        // The name last: where it is spelled otherwise, nothing follows from that alone (`odd_name`).
+        // The name last: where it is spelled otherwise, nothing follows from that alone (`sni_rewrite`).
         match checked.and_then(|()| may_serve()).and_then(|()| self.check_name(end_entity, server_name)) {
             Ok(()) => {}
             Err(error)
@@ -212,12 +212,12 @@ impl ServerCertVerifier for RootsAndThemselves {
 
 /// Accepts any certificate.
 #[derive(Debug)]
-pub(super) struct AcceptAny {
+pub(super) struct AcceptAnyVerifier {
     /// What is offered to the peer: everything the provider knows.
     pub(super) schemes: Vec<SignatureScheme>,
 }
 
-impl ServerCertVerifier for AcceptAny {
+impl ServerCertVerifier for AcceptAnyVerifier {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

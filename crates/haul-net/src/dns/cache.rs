@@ -1,4 +1,4 @@
-//! What is remembered of names: addresses by TTL, failures for a while. Pure; `now` is an argument.
+//! The cache of names: addresses by TTL, failures for a while. Pure; `now` is an argument.
 //!
 //! Invariants: never more than `max_entries` names; `by_end` holds exactly the entries' ends; an answer past its
 //! time asks for one refresh, and for the next only after the first has failed.
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::families::{Fault, Found};
+use super::families::{AddressSet, LookupError};
 use haul_core::config::DnsSettings;
 use haul_core::model::{FailureKind, Time};
 
@@ -28,15 +28,15 @@ fn shorten(addresses: &mut Vec<IpAddr>) {
 }
 
 /// Addresses and until when they are fresh, or why there are none.
-pub(super) type Answer = Result<(Arc<[IpAddr]>, Time), Fault>;
+pub(super) type CachedAnswer = Result<(Arc<[IpAddr]>, Time), LookupError>;
 
 /// What is known of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cached {
+pub(super) enum CacheLookup {
     /// Nothing.
     Missing,
     /// This.
-    Fresh(Answer),
+    Fresh(CachedAnswer),
     /// This, past its time but still usable.
     Stale {
         /// The addresses.
@@ -47,8 +47,8 @@ pub(super) enum Cached {
 }
 
 #[derive(Debug)]
-struct Entry {
-    value: Result<Arc<[IpAddr]>, Fault>,
+struct CacheEntry {
+    value: Result<Arc<[IpAddr]>, LookupError>,
     fresh_until: Time,
     /// When a refresh is wanted; `NEVER` while one is under way.
     refresh_at: Time,
@@ -58,8 +58,8 @@ struct Entry {
 
 /// The memory.
 #[derive(Debug)]
-pub(super) struct Cache {
-    entries: HashMap<Rc<str>, Entry>,
+pub(super) struct DnsCache {
+    entries: HashMap<Rc<str>, CacheEntry>,
     by_end: BTreeMap<(Time, u64), Rc<str>>,
     made: u64,
     max_entries: usize,
@@ -70,7 +70,7 @@ pub(super) struct Cache {
     stale_for: Duration,
 }
 
-impl Cache {
+impl DnsCache {
     pub(super) fn new(settings: &DnsSettings) -> Self {
         Self {
             entries: HashMap::new(),
@@ -86,11 +86,11 @@ impl Cache {
     }
 
     /// What is known of `name` now.
-    pub(super) fn get(&mut self, name: &str, now: Time) -> Cached {
-        let Some(entry) = self.entries.get_mut(name) else { return Cached::Missing };
+    pub(super) fn get(&mut self, name: &str, now: Time) -> CacheLookup {
+        let Some(entry) = self.entries.get_mut(name) else { return CacheLookup::Missing };
         if now < entry.fresh_until {
             let until = entry.fresh_until;
-            return Cached::Fresh(entry.value.clone().map(|addresses| (addresses, until)));
+            return CacheLookup::Fresh(entry.value.clone().map(|addresses| (addresses, until)));
         }
         match &entry.value {
             Ok(addresses) if now < entry.end.0 => {
@@ -98,9 +98,9 @@ impl Cache {
                 if refresh {
                     entry.refresh_at = Time::NEVER;
                 }
-                Cached::Stale { addresses: Arc::clone(addresses), refresh }
+                CacheLookup::Stale { addresses: Arc::clone(addresses), refresh }
             }
-            _ => Cached::Missing,
+            _ => CacheLookup::Missing,
         }
     }
 
@@ -108,7 +108,7 @@ impl Cache {
     ///
     /// A look-up that failed (rather than being told "no") does not replace addresses that are still usable: it only
     /// puts off the next refresh.
-    pub(super) fn put(&mut self, name: Rc<str>, result: Result<Found, Fault>, now: Time) -> Answer {
+    pub(super) fn put(&mut self, name: Rc<str>, result: Result<AddressSet, LookupError>, now: Time) -> CachedAnswer {
         match result {
             Ok(mut found) => {
                 shorten(&mut found.addresses);
@@ -117,24 +117,24 @@ impl Cache {
                 self.insert(name, Ok(Arc::clone(&addresses)), fresh_until, fresh_until + self.stale_for, now);
                 Ok((addresses, fresh_until))
             }
-            Err(fault) => {
-                self.put_fault(name, &fault, now);
-                Err(fault)
+            Err(error) => {
+                self.put_fault(name, &error, now);
+                Err(error)
             }
         }
     }
 
-    fn put_fault(&mut self, name: Rc<str>, fault: &Fault, now: Time) {
-        if fault.is_negative() {
+    fn put_fault(&mut self, name: Rc<str>, error: &LookupError, now: Time) {
+        if error.is_negative() {
             let end = now + self.negative_ttl;
-            return self.insert(name, Err(fault.clone()), end, end, now);
+            return self.insert(name, Err(error.clone()), end, end, now);
         }
         let again = now + self.failure_ttl;
         match self.entries.get_mut(&name) {
             Some(entry) if entry.value.is_ok() && now < entry.end.0 => entry.refresh_at = again,
             // Failures of our own (no descriptor left) say nothing about the name.
-            _ if matches!(fault.kind, FailureKind::ServerFailure | FailureKind::Timeout) => {
-                self.insert(name, Err(fault.clone()), again, again, now);
+            _ if matches!(error.kind, FailureKind::ServerFailure | FailureKind::Timeout) => {
+                self.insert(name, Err(error.clone()), again, again, now);
             }
             _ => {}
         }
@@ -146,9 +146,16 @@ impl Cache {
         self.by_end.clear();
     }
 
-    fn insert(&mut self, name: Rc<str>, value: Result<Arc<[IpAddr]>, Fault>, fresh_until: Time, end: Time, now: Time) {
+    fn insert(
+        &mut self,
+        name: Rc<str>,
+        value: Result<Arc<[IpAddr]>, LookupError>,
+        fresh_until: Time,
+        end: Time,
+        now: Time,
+    ) {
         self.made += 1;
-        let entry = Entry { value, fresh_until, refresh_at: fresh_until, end: (end, self.made) };
+        let entry = CacheEntry { value, fresh_until, refresh_at: fresh_until, end: (end, self.made) };
         self.by_end.insert(entry.end, Rc::clone(&name));
         if let Some(old) = self.entries.insert(name, entry) {
             self.by_end.remove(&old.end);
@@ -190,29 +197,29 @@ mod tests {
         }
     }
 
-    fn found(ttl: u64) -> Result<Found, Fault> {
-        Ok(Found { addresses: vec!["10.0.0.1".parse().unwrap()], ttl: Duration::from_secs(ttl) })
+    fn found(ttl: u64) -> Result<AddressSet, LookupError> {
+        Ok(AddressSet { addresses: vec!["10.0.0.1".parse().unwrap()], ttl: Duration::from_secs(ttl) })
     }
 
-    fn fault(kind: FailureKind) -> Result<Found, Fault> {
-        Err(Fault::new(kind, String::new()))
+    fn error(kind: FailureKind) -> Result<AddressSet, LookupError> {
+        Err(LookupError::new(kind, String::new()))
     }
 
     /// One word for what the cache says.
-    fn says(cache: &mut Cache, name: &str, secs: u64) -> &'static str {
+    fn says(cache: &mut DnsCache, name: &str, secs: u64) -> &'static str {
         match cache.get(name, at(secs)) {
-            Cached::Missing => "missing",
-            Cached::Fresh(Ok(_)) => "fresh",
-            Cached::Fresh(Err(_)) => "failed",
-            Cached::Stale { refresh: true, .. } => "refresh",
-            Cached::Stale { refresh: false, .. } => "stale",
+            CacheLookup::Missing => "missing",
+            CacheLookup::Fresh(Ok(_)) => "fresh",
+            CacheLookup::Fresh(Err(_)) => "failed",
+            CacheLookup::Stale { refresh: true, .. } => "refresh",
+            CacheLookup::Stale { refresh: false, .. } => "stale",
         }
     }
 
     #[test]
     fn an_answer_lives_by_its_ttl_between_floor_and_ceiling() {
         for (ttl, lives) in [(1, 10), (50, 50), (1000, 100)] {
-            let mut cache = Cache::new(&settings());
+            let mut cache = DnsCache::new(&settings());
             cache.put("a".into(), found(ttl), at(0)).unwrap();
             assert_eq!(says(&mut cache, "a", lives - 1), "fresh", "ttl {ttl}");
             assert_eq!(says(&mut cache, "a", lives), "refresh", "ttl {ttl}");
@@ -223,8 +230,8 @@ mod tests {
     fn an_answer_of_thousands_keeps_a_few_of_each_family() {
         let v6 = (0..2000_u128).map(|n| IpAddr::from(n.to_be_bytes()));
         let v4 = (0..2000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
-        let all = Found { addresses: v6.chain(v4).collect(), ttl: Duration::from_secs(50) };
-        let (kept, _) = Cache::new(&settings()).put("a".into(), Ok(all), at(0)).expect("found");
+        let all = AddressSet { addresses: v6.chain(v4).collect(), ttl: Duration::from_secs(50) };
+        let (kept, _) = DnsCache::new(&settings()).put("a".into(), Ok(all), at(0)).expect("found");
         let of_v4 = kept.iter().filter(|ip| ip.is_ipv4()).count();
         assert_eq!((kept.len(), of_v4), (2 * MOST_ADDRESSES, MOST_ADDRESSES));
         assert_eq!(kept[0], IpAddr::from([0_u8; 16]), "the first ones");
@@ -232,14 +239,14 @@ mod tests {
 
     #[test]
     fn a_floor_above_the_ceiling_is_no_panic() {
-        let mut cache = Cache::new(&DnsSettings { min_ttl: Duration::from_secs(500), ..settings() });
+        let mut cache = DnsCache::new(&DnsSettings { min_ttl: Duration::from_secs(500), ..settings() });
         cache.put("a".into(), found(1), at(0)).unwrap();
         assert_eq!(says(&mut cache, "a", 99), "fresh");
     }
 
     #[test]
     fn a_stale_answer_asks_for_one_refresh_and_ends() {
-        let mut cache = Cache::new(&settings());
+        let mut cache = DnsCache::new(&settings());
         cache.put("a".into(), found(10), at(0)).unwrap();
         assert_eq!(says(&mut cache, "a", 10), "refresh");
         assert_eq!(says(&mut cache, "a", 11), "stale");
@@ -249,10 +256,10 @@ mod tests {
 
     #[test]
     fn a_failed_refresh_keeps_the_stale_answer_and_is_tried_again_later() {
-        let mut cache = Cache::new(&settings());
+        let mut cache = DnsCache::new(&settings());
         cache.put("a".into(), found(10), at(0)).unwrap();
         assert_eq!(says(&mut cache, "a", 10), "refresh");
-        cache.put("a".into(), fault(FailureKind::Timeout), at(12)).unwrap_err();
+        cache.put("a".into(), error(FailureKind::Timeout), at(12)).unwrap_err();
         assert_eq!(says(&mut cache, "a", 16), "stale");
         assert_eq!(says(&mut cache, "a", 17), "refresh");
         cache.put("a".into(), found(10), at(18)).unwrap();
@@ -261,9 +268,9 @@ mod tests {
 
     #[test]
     fn a_refresh_that_is_told_no_replaces_the_stale_answer() {
-        let mut cache = Cache::new(&settings());
+        let mut cache = DnsCache::new(&settings());
         cache.put("a".into(), found(10), at(0)).unwrap();
-        cache.put("a".into(), fault(FailureKind::NameNotFound), at(12)).unwrap_err();
+        cache.put("a".into(), error(FailureKind::NameNotFound), at(12)).unwrap_err();
         assert_eq!(says(&mut cache, "a", 13), "failed");
     }
 
@@ -275,19 +282,19 @@ mod tests {
             (FailureKind::ServerFailure, 5),
             (FailureKind::Timeout, 5),
         ] {
-            let mut cache = Cache::new(&settings());
-            cache.put("a".into(), fault(kind), at(0)).unwrap_err();
+            let mut cache = DnsCache::new(&settings());
+            cache.put("a".into(), error(kind), at(0)).unwrap_err();
             assert_eq!(says(&mut cache, "a", lives - 1), "failed", "{kind}");
             assert_eq!(says(&mut cache, "a", lives), "missing", "{kind}");
         }
-        let mut cache = Cache::new(&settings());
-        cache.put("a".into(), fault(FailureKind::Io), at(0)).unwrap_err();
+        let mut cache = DnsCache::new(&settings());
+        cache.put("a".into(), error(FailureKind::Io), at(0)).unwrap_err();
         assert_eq!(says(&mut cache, "a", 0), "missing");
     }
 
     #[test]
     fn over_the_limit_the_soonest_ending_goes() {
-        let mut cache = Cache::new(&settings());
+        let mut cache = DnsCache::new(&settings());
         for (name, ttl) in [("a", 50), ("b", 20), ("c", 90), ("d", 60)] {
             cache.put(name.into(), found(ttl), at(0)).unwrap();
         }
@@ -298,7 +305,7 @@ mod tests {
 
     #[test]
     fn ended_entries_make_room_without_a_sweep() {
-        let mut cache = Cache::new(&settings());
+        let mut cache = DnsCache::new(&settings());
         cache.put("a".into(), found(10), at(0)).unwrap();
         cache.put("b".into(), found(10), at(0)).unwrap();
         cache.put("c".into(), found(10), at(31)).unwrap();

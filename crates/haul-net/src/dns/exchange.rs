@@ -1,4 +1,4 @@
-//! The messages of one question, sent and received as [`Tries`] says.
+//! The messages of one question, sent and received as [`QuerySchedule`] says.
 //!
 //! Each question has a random number and, for each server, a socket of its own with a port that the system chooses at random;
 //! the socket is connected, so that nobody else is heard and a server that is not there says so at once.
@@ -16,9 +16,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::message::{Answer, Content, Question, Read, read};
-use super::servers::Servers;
-use super::tries::{Ask, Heard, Lack, Next, Over, Tries, Trouble};
+use super::message::{AnswerContent, DnsAnswer, DnsQuestion, ParsedMessage, read};
+use super::name_servers::NameServers;
+use super::query_schedule::{
+    NameServerError, QueryAction, QueryAttempt, QuerySchedule, QueryTransport, ResourceShortage, ServerEvent,
+};
 use haul_core::model::Time;
 
 /// More than the questions allow; a longer message counts as cut.
@@ -28,51 +30,51 @@ const MAX_STRANGERS: usize = 1000;
 
 /// How a question ended.
 #[derive(Debug)]
-pub(super) enum End {
-    Answered(usize, Content),
+pub(super) enum QueryOutcome {
+    Answered(usize, AnswerContent),
     NoName(usize),
     /// What each server asked did, and what this machine lacked.
-    Failed(Vec<(usize, Trouble)>, Option<Lack>),
+    Failed(Vec<(usize, NameServerError)>, Option<ResourceShortage>),
 }
 
 /// A server's word, and the socket it came over, if that may have more.
-type Word = (usize, Heard, Option<Rc<UdpSocket>>);
-type Listening<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Word> + 'a>>>;
+type ListenResult = (usize, ServerEvent, Option<Rc<UdpSocket>>);
+type PendingReplies<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = ListenResult> + 'a>>>;
 
-/// Asks `question` until `tries` says how it ended.
+/// Asks `question` until `schedule` says how it ended.
 pub(super) async fn ask(
-    question: &Question,
-    mut tries: Tries,
-    servers: &RefCell<Servers>,
+    question: &DnsQuestion,
+    mut schedule: QuerySchedule,
+    servers: &RefCell<NameServers>,
     clock: &dyn Fn() -> Time,
-) -> End {
+) -> QueryOutcome {
     let mut sockets = Vec::new();
-    let mut listening: Listening<'_> = FuturesUnordered::new();
+    let mut listening: PendingReplies<'_> = FuturesUnordered::new();
     loop {
         let now = clock();
-        tries.overdue(now).for_each(|(server, asked)| servers.borrow_mut().silent(server, asked, now));
-        tries.learn(|server| servers.borrow().overdue_after(server).map(|usual| spread(usual, question.id)));
-        match tries.next(now) {
-            Next::Ask(ask) => {
+        schedule.overdue(now).for_each(|(server, asked)| servers.borrow_mut().silent(server, asked, now));
+        schedule.learn(|server| servers.borrow().overdue_after(server).map(|usual| spread(usual, question.id)));
+        match schedule.next(now) {
+            QueryAction::Ask(ask) => {
                 if let Err(heard) = send(ask, question, &servers.borrow(), &mut sockets, &listening) {
-                    tries.heard(ask.server, heard, now);
+                    schedule.heard(ask.server, heard, now);
                 }
             }
-            Next::Wait(until) => tokio::select! {
+            QueryAction::Wait(until) => tokio::select! {
                 biased;
                 Some((server, heard, socket)) = listening.next(), if !listening.is_empty() => {
                     let now = clock();
-                    note(server, &heard, tries.took(server, now), &mut servers.borrow_mut(), now);
-                    tries.heard(server, heard, now);
+                    note(server, &heard, schedule.took(server, now), &mut servers.borrow_mut(), now);
+                    schedule.heard(server, heard, now);
                     listening.extend(socket.map(|socket| listen(server, socket, question)));
                 }
                 () = tokio::time::sleep(until.since(now)) => {}
             },
-            Next::Answered(server, content) => return End::Answered(server, content),
-            Next::NoName(server) => return End::NoName(server),
-            Next::GiveUp => {
-                let (troubles, lack) = tries.troubles();
-                return End::Failed(troubles, lack.cloned());
+            QueryAction::Answered(server, content) => return QueryOutcome::Answered(server, content),
+            QueryAction::NoName(server) => return QueryOutcome::NoName(server),
+            QueryAction::GiveUp => {
+                let (failures, lack) = schedule.failures();
+                return QueryOutcome::Failed(failures, lack.cloned());
             }
         }
     }
@@ -84,8 +86,8 @@ fn spread(usual: Duration, random: u16) -> Duration {
 }
 
 /// What an answer tells of its server.
-fn note(server: usize, heard: &Heard, took: Option<Duration>, servers: &mut Servers, now: Time) {
-    let Heard::Answer(answer) = heard else { return };
+fn note(server: usize, heard: &ServerEvent, took: Option<Duration>, servers: &mut NameServers, now: Time) {
+    let ServerEvent::Answer(answer) = heard else { return };
     servers.heard(server, answer.edns, took, now);
     // It refused EDNS, or was silent until it was asked without.
     if !answer.edns && (!answer.to_edns || matches!(answer.code, 1 | 4 | 16)) {
@@ -95,15 +97,15 @@ fn note(server: usize, heard: &Heard, took: Option<Duration>, servers: &mut Serv
 
 /// Sends the question over the server's socket, which is listened to from then on.
 fn send<'a>(
-    ask: Ask,
-    question: &'a Question,
-    servers: &Servers,
+    ask: QueryAttempt,
+    question: &'a DnsQuestion,
+    servers: &NameServers,
     sockets: &mut Vec<(usize, Rc<UdpSocket>)>,
-    listening: &Listening<'a>,
-) -> Result<(), Heard> {
+    listening: &PendingReplies<'a>,
+) -> Result<(), ServerEvent> {
     let address = servers.address(ask.server);
     let bytes = question.bytes(!ask.plain && servers.edns(ask.server, ask.repeated));
-    if ask.over == Over::Tcp {
+    if ask.over == QueryTransport::Tcp {
         listening.push(Box::pin(async move { (ask.server, over_tcp(address, bytes, question).await, None) }));
         return Ok(());
     }
@@ -130,15 +132,19 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket)
 }
 
-fn listen(server: usize, socket: Rc<UdpSocket>, question: &Question) -> Pin<Box<dyn Future<Output = Word> + '_>> {
+fn listen(
+    server: usize,
+    socket: Rc<UdpSocket>,
+    question: &DnsQuestion,
+) -> Pin<Box<dyn Future<Output = ListenResult> + '_>> {
     Box::pin(async move {
         let heard = over_udp(&socket, question).await;
-        let more = matches!(heard, Heard::Answer(_) | Heard::Nonsense);
+        let more = matches!(heard, ServerEvent::Answer(_) | ServerEvent::Nonsense);
         (server, heard, more.then_some(socket))
     })
 }
 
-async fn over_udp(socket: &UdpSocket, question: &Question) -> Heard {
+async fn over_udp(socket: &UdpSocket, question: &DnsQuestion) -> ServerEvent {
     for _ in 0..MAX_STRANGERS {
         // That nobody listens there is an error, and nothing to read.
         let either = Interest::READABLE | Interest::ERROR;
@@ -149,38 +155,38 @@ async fn over_udp(socket: &UdpSocket, question: &Question) -> Heard {
             Ok((read(&buffer[..length], question), length))
         });
         match received.await {
-            Ok((Read::Stranger, _)) => {}
-            Ok((Read::Nonsense, DATAGRAM)) => return Heard::Answer(Answer::cut()),
-            Ok((Read::Nonsense, _)) => return Heard::Nonsense,
-            Ok((Read::Answer(answer), _)) => return Heard::Answer(answer),
+            Ok((ParsedMessage::Stranger, _)) => {}
+            Ok((ParsedMessage::Nonsense, DATAGRAM)) => return ServerEvent::Answer(DnsAnswer::cut()),
+            Ok((ParsedMessage::Nonsense, _)) => return ServerEvent::Nonsense,
+            Ok((ParsedMessage::Answer(answer), _)) => return ServerEvent::Answer(answer),
             Err(error) => return failed(&error),
         }
     }
-    Heard::Unreachable("it sends what nobody asked for".into())
+    ServerEvent::Unreachable("it sends what nobody asked for".into())
 }
 
-async fn over_tcp(address: SocketAddr, question_bytes: Vec<u8>, question: &Question) -> Heard {
+async fn over_tcp(address: SocketAddr, question_bytes: Vec<u8>, question: &DnsQuestion) -> ServerEvent {
     let mut stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         // Said of no address of our own as well as of no port; a datagram needs the one, and no such port.
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && open(address).is_ok() => {
-            return Heard::Lack(Lack::Ports);
+            return ServerEvent::Lack(ResourceShortage::Ports);
         }
         Err(error) => {
             return match failed(&error) {
-                Heard::Unreachable(why) => Heard::Unreachable(format!("{why} over TCP").into()),
+                ServerEvent::Unreachable(why) => ServerEvent::Unreachable(format!("{why} over TCP").into()),
                 // Before anything was said.
-                Heard::Cut => Heard::Unreachable("it ends each connection over TCP".into()),
+                ServerEvent::Cut => ServerEvent::Unreachable("it ends each connection over TCP".into()),
                 heard => heard,
             };
         }
     };
     match exchange(&mut stream, &question_bytes).await {
         Ok(message) => match read(&message, question) {
-            Read::Answer(answer) => Heard::Answer(answer),
-            Read::Stranger | Read::Nonsense => Heard::Nonsense,
+            ParsedMessage::Answer(answer) => ServerEvent::Answer(answer),
+            ParsedMessage::Stranger | ParsedMessage::Nonsense => ServerEvent::Nonsense,
         },
-        Err(_) => Heard::Cut,
+        Err(_) => ServerEvent::Cut,
     }
 }
 
@@ -196,16 +202,16 @@ async fn exchange(stream: &mut TcpStream, question: &[u8]) -> io::Result<Vec<u8>
 
 /// What an error of a socket is about: something that this machine lacks, whoever is asked, or else the way to this one server. Of the
 /// latter there are many, and most are set up: no address or route of the family, a zone that is none, a route or a filter that forbids.
-fn failed(error: &io::Error) -> Heard {
+fn failed(error: &io::Error) -> ServerEvent {
     use nix::libc;
     let text = || error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase();
     match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => Heard::Lack(Lack::Descriptors),
-        Some(libc::EADDRINUSE) => Heard::Lack(Lack::Ports),
-        Some(libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => Heard::Lack(Lack::Other(text().into())),
-        Some(libc::ECONNRESET | libc::ECONNABORTED) => Heard::Cut,
-        Some(libc::ECONNREFUSED) => Heard::Unreachable("nobody listens at its port".into()),
-        _ => Heard::Unreachable(format!("it can't be reached ({})", text()).into()),
+        Some(libc::EMFILE | libc::ENFILE) => ServerEvent::Lack(ResourceShortage::Descriptors),
+        Some(libc::EADDRINUSE) => ServerEvent::Lack(ResourceShortage::Ports),
+        Some(libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN) => ServerEvent::Lack(ResourceShortage::Other(text().into())),
+        Some(libc::ECONNRESET | libc::ECONNABORTED) => ServerEvent::Cut,
+        Some(libc::ECONNREFUSED) => ServerEvent::Unreachable("nobody listens at its port".into()),
+        _ => ServerEvent::Unreachable(format!("it can't be reached ({})", text()).into()),
     }
 }
 
@@ -235,14 +241,14 @@ mod tests {
             (libc::EPERM, "it can't be reached (operation not permitted)"),
             (libc::EMSGSIZE, "it can't be reached (message too long)"),
         ] {
-            assert!(matches!(of(code), Heard::Unreachable(why) if &*why == says), "{code}");
+            assert!(matches!(of(code), ServerEvent::Unreachable(why) if &*why == says), "{code}");
         }
         for code in [libc::EMFILE, libc::ENFILE] {
-            assert!(matches!(of(code), Heard::Lack(Lack::Descriptors)), "{code}");
+            assert!(matches!(of(code), ServerEvent::Lack(ResourceShortage::Descriptors)), "{code}");
         }
-        assert!(matches!(of(libc::EADDRINUSE), Heard::Lack(Lack::Ports)));
+        assert!(matches!(of(libc::EADDRINUSE), ServerEvent::Lack(ResourceShortage::Ports)));
         for code in [libc::ENOBUFS, libc::EAGAIN, libc::ENOMEM] {
-            assert!(matches!(of(code), Heard::Lack(Lack::Other(_))), "{code}");
+            assert!(matches!(of(code), ServerEvent::Lack(ResourceShortage::Other(_))), "{code}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A and AAAA asked at once, and when to go with what is there (RFC 8305 §3). Pure.
 //!
-//! Owns one look-up's two answers. Invariant: it says [`Progress::Partial`] at most once and [`Progress::Whole`] as
+//! Owns one look-up's two answers. Invariant: it says [`LookupProgress::Partial`] at most once and [`LookupProgress::Whole`] as
 //! soon as, and only when, no answer is awaited any more.
 //!
 //! One departure from the RFC: an AAAA answer alone also gives the A answer its 50 ms. The addresses are handed on as
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::search::Then;
+use super::search::SearchVerdict;
 use haul_core::config::FamilyPreference;
 use haul_core::model::{FailureKind, Time};
 
@@ -24,14 +24,14 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum AddressFamily {
     V4,
     V6,
 }
 
 /// Addresses and how long they may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct AddressSet {
     /// Never empty.
     pub(super) addresses: Vec<IpAddr>,
     pub(super) ttl: Duration,
@@ -39,16 +39,16 @@ pub(super) struct Found {
 
 /// Why there are none. Cheap to clone: everyone who waits gets one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct LookupError {
     pub(super) kind: FailureKind,
     pub(super) message: Arc<str>,
     /// The same in a word or two.
     pub(super) brief: Cow<'static, str>,
     /// What it means for the other names that may be asked for instead.
-    pub(super) then: Then,
+    pub(super) then: SearchVerdict,
 }
 
-impl Fault {
+impl LookupError {
     pub(super) fn new(kind: FailureKind, message: String) -> Self {
         let negative = matches!(kind, FailureKind::NameNotFound | FailureKind::NoAddress);
         let brief = match kind {
@@ -57,7 +57,7 @@ impl Fault {
             FailureKind::Timeout => "no answer",
             _ => "not looked up",
         };
-        let then = if negative { Then::Next } else { Then::AsIs };
+        let then = if negative { SearchVerdict::Next } else { SearchVerdict::AsIs };
         Self { kind, message: message.into(), brief: brief.into(), then }
     }
 
@@ -69,98 +69,98 @@ impl Fault {
 
 /// How far a look-up is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum LookupProgress {
     /// Wait for an answer, at most until then.
     Wait(Time),
     /// Go with this; the other family is still awaited.
-    Partial(Found),
+    Partial(AddressSet),
     /// That is all there will be. `Err(None)`: time was up before anything telling came.
-    Whole(Result<Found, Option<Fault>>),
+    Whole(Result<AddressSet, Option<LookupError>>),
 }
 
 /// One family's answer.
 #[derive(Debug)]
-enum Slot {
+enum FamilyAnswer {
     Unused,
     Awaited,
-    In(Result<Found, Fault>),
+    In(Result<AddressSet, LookupError>),
     Late,
 }
 
 /// The two answers of one look-up.
 #[derive(Debug)]
-pub(super) struct Families {
-    v6: Slot,
-    v4: Slot,
+pub(super) struct FamilyAnswers {
+    v6: FamilyAnswer,
+    v4: FamilyAnswer,
     /// When to go with one family's addresses; set when they come.
     go_at: Option<Time>,
     told_partial: bool,
     end: Time,
 }
 
-impl Families {
+impl FamilyAnswers {
     /// A look-up that ends at `end` at the latest.
     pub(super) const fn new(preference: FamilyPreference, end: Time) -> Self {
         let (v6, v4) = match preference {
-            FamilyPreference::Both => (Slot::Awaited, Slot::Awaited),
-            FamilyPreference::Ipv4Only => (Slot::Unused, Slot::Awaited),
-            FamilyPreference::Ipv6Only => (Slot::Awaited, Slot::Unused),
+            FamilyPreference::Both => (FamilyAnswer::Awaited, FamilyAnswer::Awaited),
+            FamilyPreference::Ipv4Only => (FamilyAnswer::Unused, FamilyAnswer::Awaited),
+            FamilyPreference::Ipv6Only => (FamilyAnswer::Awaited, FamilyAnswer::Unused),
         };
         Self { v6, v4, go_at: None, told_partial: false, end }
     }
 
     /// Whether this family's answer is still awaited.
-    pub(super) const fn awaits(&self, family: Family) -> bool {
-        matches!(self.slot(family), Slot::Awaited)
+    pub(super) const fn awaits(&self, family: AddressFamily) -> bool {
+        matches!(self.slot(family), FamilyAnswer::Awaited)
     }
 
-    const fn slot(&self, family: Family) -> &Slot {
+    const fn slot(&self, family: AddressFamily) -> &FamilyAnswer {
         match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
+            AddressFamily::V4 => &self.v4,
+            AddressFamily::V6 => &self.v6,
         }
     }
 
     /// This family's answer is in.
-    pub(super) fn arrived(&mut self, family: Family, answer: Result<Found, Fault>, now: Time) {
+    pub(super) fn arrived(&mut self, family: AddressFamily, answer: Result<AddressSet, LookupError>, now: Time) {
         if answer.is_ok() && self.go_at.is_none() {
             self.go_at = Some(now + RESOLUTION_DELAY);
         }
         let slot = match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
+            AddressFamily::V4 => &mut self.v4,
+            AddressFamily::V6 => &mut self.v6,
         };
-        *slot = Slot::In(answer);
+        *slot = FamilyAnswer::In(answer);
     }
 
     /// How far it is now.
-    pub(super) fn progress(&mut self, now: Time) -> Progress {
+    pub(super) fn progress(&mut self, now: Time) -> LookupProgress {
         if now >= self.end {
             for slot in [&mut self.v6, &mut self.v4] {
-                if matches!(slot, Slot::Awaited) {
-                    *slot = Slot::Late;
+                if matches!(slot, FamilyAnswer::Awaited) {
+                    *slot = FamilyAnswer::Late;
                 }
             }
         }
-        if !self.awaits(Family::V6) && !self.awaits(Family::V4) {
-            return Progress::Whole(self.whole());
+        if !self.awaits(AddressFamily::V6) && !self.awaits(AddressFamily::V4) {
+            return LookupProgress::Whole(self.whole());
         }
         match self.go_at {
             Some(go_at) if !self.told_partial && now >= go_at => {
                 self.told_partial = true;
                 self.end = self.end.min(now + LATE);
-                self.found().map_or(Progress::Wait(self.end), Progress::Partial)
+                self.found().map_or(LookupProgress::Wait(self.end), LookupProgress::Partial)
             }
-            Some(go_at) if !self.told_partial => Progress::Wait(go_at.min(self.end)),
-            _ => Progress::Wait(self.end),
+            Some(go_at) if !self.told_partial => LookupProgress::Wait(go_at.min(self.end)),
+            _ => LookupProgress::Wait(self.end),
         }
     }
 
     /// The addresses there are, IPv6 first, with the shorter of the two TTLs.
-    fn found(&self) -> Option<Found> {
-        let mut all: Option<Found> = None;
+    fn found(&self) -> Option<AddressSet> {
+        let mut all: Option<AddressSet> = None;
         for slot in [&self.v6, &self.v4] {
-            let Slot::In(Ok(found)) = slot else { continue };
+            let FamilyAnswer::In(Ok(found)) = slot else { continue };
             match &mut all {
                 None => all = Some(found.clone()),
                 Some(all) => {
@@ -172,23 +172,23 @@ impl Families {
         all
     }
 
-    /// All addresses; or else the fault that tells most. Only if no family failed is the name known to have none.
-    fn whole(&self) -> Result<Found, Option<Fault>> {
+    /// All addresses; or else the error that tells most. Only if no family failed is the name known to have none.
+    fn whole(&self) -> Result<AddressSet, Option<LookupError>> {
         if let Some(found) = self.found() {
             return Ok(found);
         }
         let slots = [&self.v6, &self.v4];
-        let faults =
-            || slots.iter().filter_map(|slot| if let Slot::In(Err(fault)) = slot { Some(fault) } else { None });
-        let failed = faults().filter(|fault| !fault.is_negative());
+        let errors =
+            || slots.iter().filter_map(|slot| if let FamilyAnswer::In(Err(error)) = slot { Some(error) } else { None });
+        let failed = errors().filter(|error| !error.is_negative());
         // A server that says it failed tells more than one that was silent.
-        if let Some(fault) = failed.min_by_key(|fault| fault.kind == FailureKind::Timeout) {
-            return Err(Some(fault.clone()));
+        if let Some(error) = failed.min_by_key(|error| error.kind == FailureKind::Timeout) {
+            return Err(Some(error.clone()));
         }
-        if slots.iter().any(|slot| matches!(slot, Slot::Late)) {
+        if slots.iter().any(|slot| matches!(slot, FamilyAnswer::Late)) {
             return Err(None);
         }
-        Err(faults().min_by_key(|fault| fault.kind == FailureKind::NameNotFound).cloned())
+        Err(errors().min_by_key(|error| error.kind == FailureKind::NameNotFound).cloned())
     }
 }
 
@@ -200,56 +200,59 @@ mod tests {
         Time::from_millis(millis)
     }
 
-    fn found(texts: &[&str], ttl: u64) -> Found {
-        Found { addresses: texts.iter().map(|text| text.parse().unwrap()).collect(), ttl: Duration::from_secs(ttl) }
+    fn found(texts: &[&str], ttl: u64) -> AddressSet {
+        AddressSet {
+            addresses: texts.iter().map(|text| text.parse().unwrap()).collect(),
+            ttl: Duration::from_secs(ttl),
+        }
     }
 
-    fn fault(kind: FailureKind) -> Fault {
-        Fault::new(kind, kind.name().to_owned())
+    fn error(kind: FailureKind) -> LookupError {
+        LookupError::new(kind, kind.name().to_owned())
     }
 
-    fn both() -> Families {
-        Families::new(FamilyPreference::Both, at(10_000))
+    fn both() -> FamilyAnswers {
+        FamilyAnswers::new(FamilyPreference::Both, at(10_000))
     }
 
     #[test]
     fn both_in_time_make_one_list_with_ipv6_first() {
         let mut families = both();
-        assert_eq!(families.progress(at(0)), Progress::Wait(at(10_000)));
-        families.arrived(Family::V4, Ok(found(&["10.0.0.1"], 60)), at(10));
-        assert_eq!(families.progress(at(10)), Progress::Wait(at(60)));
-        families.arrived(Family::V6, Ok(found(&["::1"], 30)), at(20));
-        assert_eq!(families.progress(at(20)), Progress::Whole(Ok(found(&["::1", "10.0.0.1"], 30))));
+        assert_eq!(families.progress(at(0)), LookupProgress::Wait(at(10_000)));
+        families.arrived(AddressFamily::V4, Ok(found(&["10.0.0.1"], 60)), at(10));
+        assert_eq!(families.progress(at(10)), LookupProgress::Wait(at(60)));
+        families.arrived(AddressFamily::V6, Ok(found(&["::1"], 30)), at(20));
+        assert_eq!(families.progress(at(20)), LookupProgress::Whole(Ok(found(&["::1", "10.0.0.1"], 30))));
     }
 
     #[test]
     fn a_late_family_is_not_waited_for_longer_than_the_resolution_delay() {
         let mut families = both();
-        families.arrived(Family::V4, Ok(found(&["10.0.0.1"], 60)), at(10));
-        assert_eq!(families.progress(at(59)), Progress::Wait(at(60)));
-        assert_eq!(families.progress(at(60)), Progress::Partial(found(&["10.0.0.1"], 60)));
-        assert_eq!(families.progress(at(61)), Progress::Wait(at(1060)));
-        families.arrived(Family::V6, Ok(found(&["::1"], 60)), at(900));
-        assert_eq!(families.progress(at(900)), Progress::Whole(Ok(found(&["::1", "10.0.0.1"], 60))));
+        families.arrived(AddressFamily::V4, Ok(found(&["10.0.0.1"], 60)), at(10));
+        assert_eq!(families.progress(at(59)), LookupProgress::Wait(at(60)));
+        assert_eq!(families.progress(at(60)), LookupProgress::Partial(found(&["10.0.0.1"], 60)));
+        assert_eq!(families.progress(at(61)), LookupProgress::Wait(at(1060)));
+        families.arrived(AddressFamily::V6, Ok(found(&["::1"], 60)), at(900));
+        assert_eq!(families.progress(at(900)), LookupProgress::Whole(Ok(found(&["::1", "10.0.0.1"], 60))));
     }
 
     #[test]
     fn a_late_family_that_never_comes_leaves_the_other() {
         let mut families = both();
-        families.arrived(Family::V6, Ok(found(&["::1"], 60)), at(0));
-        assert_eq!(families.progress(at(50)), Progress::Partial(found(&["::1"], 60)));
-        assert_eq!(families.progress(at(1049)), Progress::Wait(at(1050)));
-        assert_eq!(families.progress(at(1050)), Progress::Whole(Ok(found(&["::1"], 60))));
+        families.arrived(AddressFamily::V6, Ok(found(&["::1"], 60)), at(0));
+        assert_eq!(families.progress(at(50)), LookupProgress::Partial(found(&["::1"], 60)));
+        assert_eq!(families.progress(at(1049)), LookupProgress::Wait(at(1050)));
+        assert_eq!(families.progress(at(1050)), LookupProgress::Whole(Ok(found(&["::1"], 60))));
     }
 
     #[test]
     fn one_family_failing_does_not_fail_the_other() {
         for kind in [FailureKind::ServerFailure, FailureKind::NoAddress, FailureKind::NameNotFound] {
             let mut families = both();
-            families.arrived(Family::V6, Err(fault(kind)), at(0));
-            assert_eq!(families.progress(at(5_000)), Progress::Wait(at(10_000)));
-            families.arrived(Family::V4, Ok(found(&["10.0.0.1"], 60)), at(5_000));
-            assert_eq!(families.progress(at(5_000)), Progress::Whole(Ok(found(&["10.0.0.1"], 60))));
+            families.arrived(AddressFamily::V6, Err(error(kind)), at(0));
+            assert_eq!(families.progress(at(5_000)), LookupProgress::Wait(at(10_000)));
+            families.arrived(AddressFamily::V4, Ok(found(&["10.0.0.1"], 60)), at(5_000));
+            assert_eq!(families.progress(at(5_000)), LookupProgress::Whole(Ok(found(&["10.0.0.1"], 60))));
         }
     }
 
@@ -258,10 +261,10 @@ mod tests {
         use FailureKind::{NameNotFound, NoAddress, ServerFailure, Timeout};
         let result = |v6, v4| {
             let mut families = both();
-            families.arrived(Family::V6, Err(fault(v6)), at(0));
-            families.arrived(Family::V4, Err(fault(v4)), at(0));
-            let Progress::Whole(Err(Some(fault))) = families.progress(at(0)) else { panic!("not whole") };
-            fault.kind
+            families.arrived(AddressFamily::V6, Err(error(v6)), at(0));
+            families.arrived(AddressFamily::V4, Err(error(v4)), at(0));
+            let LookupProgress::Whole(Err(Some(error))) = families.progress(at(0)) else { panic!("not whole") };
+            error.kind
         };
         assert_eq!(result(NameNotFound, NameNotFound), NameNotFound);
         assert_eq!(result(NameNotFound, NoAddress), NoAddress);
@@ -274,15 +277,15 @@ mod tests {
     #[test]
     fn nothing_in_time_is_a_time_out_even_beside_a_negative_answer() {
         let mut families = both();
-        families.arrived(Family::V6, Err(fault(FailureKind::NoAddress)), at(0));
-        assert_eq!(families.progress(at(10_000)), Progress::Whole(Err(None)));
+        families.arrived(AddressFamily::V6, Err(error(FailureKind::NoAddress)), at(0));
+        assert_eq!(families.progress(at(10_000)), LookupProgress::Whole(Err(None)));
     }
 
     #[test]
     fn an_unused_family_is_not_waited_for() {
-        let mut families = Families::new(FamilyPreference::Ipv4Only, at(100));
-        assert!(!families.awaits(Family::V6));
-        families.arrived(Family::V4, Err(fault(FailureKind::NoAddress)), at(1));
-        assert_eq!(families.progress(at(1)), Progress::Whole(Err(Some(fault(FailureKind::NoAddress)))));
+        let mut families = FamilyAnswers::new(FamilyPreference::Ipv4Only, at(100));
+        assert!(!families.awaits(AddressFamily::V6));
+        families.arrived(AddressFamily::V4, Err(error(FailureKind::NoAddress)), at(1));
+        assert_eq!(families.progress(at(1)), LookupProgress::Whole(Err(Some(error(FailureKind::NoAddress)))));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hickory_proto::rr::Name;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
 
-use super::families::{Family, Found};
+use super::families::{AddressFamily, AddressSet};
 
 /// What we say a datagram may have: no fragments on any usual path (the DNS flag day's number).
 const PAYLOAD: u16 = 1232;
@@ -28,16 +28,16 @@ pub(super) fn name(text: &str) -> Option<Name> {
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct DnsQuestion {
     /// The number of the message with an OPT record; the one without has its complement, so that answers tell them apart.
     pub(super) id: u16,
     pub(super) name: Name,
-    pub(super) family: Family,
+    pub(super) family: AddressFamily,
     /// Ask for the AD bit (`options trust-ad`).
     pub(super) trust_ad: bool,
 }
 
-impl Question {
+impl DnsQuestion {
     /// The message, with or without an OPT record (RFC 6891).
     pub(super) fn bytes(&self, edns: bool) -> Vec<u8> {
         let flags: u16 = if self.trust_ad { 0x0120 } else { 0x0100 };
@@ -63,26 +63,26 @@ impl Question {
     }
 }
 
-const fn kind(family: Family) -> u16 {
+const fn kind(family: AddressFamily) -> u16 {
     match family {
-        Family::V4 => 1,
-        Family::V6 => 28,
+        AddressFamily::V4 => 1,
+        AddressFamily::V6 => 28,
     }
 }
 
 /// What a message is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read {
+pub(super) enum ParsedMessage {
     /// Not about this question, whoever sent it (RFC 5452 §9.1): to be passed over.
     Stranger,
     /// It has the question's number and can't be read, or is no answer.
     Nonsense,
     /// The answer.
-    Answer(Answer),
+    Answer(DnsAnswer),
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct DnsAnswer {
     pub(super) truncated: bool,
     /// The response code, with the OPT record's part.
     pub(super) code: u16,
@@ -90,20 +90,20 @@ pub(super) struct Answer {
     pub(super) edns: bool,
     /// Whether the question had one.
     pub(super) to_edns: bool,
-    pub(super) content: Content,
+    pub(super) content: AnswerContent,
 }
 
-impl Answer {
+impl DnsAnswer {
     /// One too long to be read: what a server says of itself with the TC bit.
     pub(super) const fn cut() -> Self {
-        let content = Content::Nothing { dangling: false };
+        let content = AnswerContent::Nothing { dangling: false };
         Self { truncated: true, code: 0, edns: false, to_edns: true, content }
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    Addresses(Found),
+pub(super) enum AnswerContent {
+    Addresses(AddressSet),
     /// An alias of this name, whose own records are not there: it has to be asked for.
     Alias(Name, Duration),
     /// No address. `dangling`: the name is an alias of one without an address.
@@ -115,29 +115,29 @@ pub(super) enum Content {
 }
 
 /// Reads a message as the answer to `question`.
-pub(super) fn read(bytes: &[u8], question: &Question) -> Read {
+pub(super) fn read(bytes: &[u8], question: &DnsQuestion) -> ParsedMessage {
     let to_edns = match bytes.first_chunk::<2>().map(|id| u16::from_be_bytes(*id)) {
         Some(id) if id == question.id => true,
         Some(id) if id == !question.id => false,
-        _ => return Read::Stranger,
+        _ => return ParsedMessage::Stranger,
     };
-    match Message::read(bytes, question) {
-        Ok(Some(message)) => message.judge(question, to_edns).map_or(Read::Nonsense, Read::Answer),
-        Ok(None) => Read::Stranger,
-        Err(_) => Read::Nonsense,
+    match DnsMessage::read(bytes, question) {
+        Ok(Some(message)) => message.judge(question, to_edns).map_or(ParsedMessage::Nonsense, ParsedMessage::Answer),
+        Ok(None) => ParsedMessage::Stranger,
+        Err(_) => ParsedMessage::Nonsense,
     }
 }
 
-struct Record {
+struct DnsRecord {
     owner: Name,
     kind: u16,
     class: u16,
     /// As it stands there: an OPT record keeps other things in these 32 bits.
     ttl: u32,
-    data: Data,
+    data: RecordData,
 }
 
-enum Data {
+enum RecordData {
     Address(IpAddr),
     Alias(Name),
     Other,
@@ -145,18 +145,18 @@ enum Data {
     Bad,
 }
 
-struct Message {
+struct DnsMessage {
     flags: u16,
     /// The higher bits of the code, from the OPT record, if there is one.
     extended: Option<u16>,
-    answers: Vec<Record>,
+    answers: Vec<DnsRecord>,
     /// A SOA in the authority section: what is not in the answer does not exist.
     soa: bool,
 }
 
-impl Message {
+impl DnsMessage {
     /// `None`: about another question.
-    fn read(bytes: &[u8], question: &Question) -> Result<Option<Self>, DecodeError> {
+    fn read(bytes: &[u8], question: &DnsQuestion) -> Result<Option<Self>, DecodeError> {
         let mut decoder = BinDecoder::new(bytes);
         let mut head = [0; 6];
         for word in &mut head {
@@ -177,12 +177,12 @@ impl Message {
             return Ok(None);
         }
         for _ in 0..answers {
-            message.answers.push(Record::read(&mut decoder)?);
+            message.answers.push(DnsRecord::read(&mut decoder)?);
         }
         message.answers.retain(|record| record.class == CLASS_IN);
         for at in 0..u32::from(authorities) + u32::from(additionals) {
             // What can't be read here ends the reading, and spoils nothing.
-            let Ok(record) = Record::read(&mut decoder) else { break };
+            let Ok(record) = DnsRecord::read(&mut decoder) else { break };
             if record.kind == TYPE_OPT {
                 message.extended = Some(u16::try_from(record.ttl >> 24).unwrap_or_default());
             }
@@ -192,37 +192,37 @@ impl Message {
     }
 
     /// `None`: its records can't be read.
-    fn judge(&self, question: &Question, to_edns: bool) -> Option<Answer> {
+    fn judge(&self, question: &DnsQuestion, to_edns: bool) -> Option<DnsAnswer> {
         let code = (self.flags & 0xf) | self.extended.unwrap_or(0) << 4;
         let truncated = self.flags & 0x0200 != 0;
         let content = self.content(question);
-        let spoiled = self.answers.iter().any(|record| matches!(record.data, Data::Bad));
-        if spoiled && code == 0 && !truncated && !matches!(content, Content::Addresses(_)) {
+        let spoiled = self.answers.iter().any(|record| matches!(record.data, RecordData::Bad));
+        if spoiled && code == 0 && !truncated && !matches!(content, AnswerContent::Addresses(_)) {
             return None;
         }
-        Some(Answer { truncated, code, edns: self.extended.is_some(), to_edns, content })
+        Some(DnsAnswer { truncated, code, edns: self.extended.is_some(), to_edns, content })
     }
 
-    fn content(&self, question: &Question) -> Content {
+    fn content(&self, question: &DnsQuestion) -> AnswerContent {
         let (authoritative, recursive) = (self.flags & 0x0400 != 0, self.flags & 0x0080 != 0);
         if self.answers.is_empty() && !authoritative && !recursive && !self.soa {
-            return Content::Referral;
+            return AnswerContent::Referral;
         }
         let (mut name, mut ttl, mut hops) = (&question.name, u32::MAX, 0);
         loop {
-            let own = |record: &&Record| record.owner == *name;
+            let own = |record: &&DnsRecord| record.owner == *name;
             let mut addresses = Vec::new();
             for record in self.answers.iter().filter(own) {
-                if let Data::Address(address) = record.data {
+                if let RecordData::Address(address) = record.data {
                     addresses.push(address);
                     ttl = ttl.min(record.ttl());
                 }
             }
             if !addresses.is_empty() {
-                return Content::Addresses(Found { addresses, ttl: Duration::from_secs(ttl.into()) });
+                return AnswerContent::Addresses(AddressSet { addresses, ttl: Duration::from_secs(ttl.into()) });
             }
             let alias = self.answers.iter().filter(own).find_map(|record| match &record.data {
-                Data::Alias(target) => Some((target, record.ttl())),
+                RecordData::Alias(target) => Some((target, record.ttl())),
                 _ => None,
             });
             match alias {
@@ -230,17 +230,17 @@ impl Message {
                     (name, ttl, hops) = (target, ttl.min(alias_ttl), hops + 1);
                 }
                 // Aliases of each other.
-                Some(_) => return Content::Nothing { dangling: true },
+                Some(_) => return AnswerContent::Nothing { dangling: true },
                 None if hops > 0 && !self.soa => {
-                    return Content::Alias(name.clone(), Duration::from_secs(ttl.into()));
+                    return AnswerContent::Alias(name.clone(), Duration::from_secs(ttl.into()));
                 }
-                None => return Content::Nothing { dangling: hops > 0 },
+                None => return AnswerContent::Nothing { dangling: hops > 0 },
             }
         }
     }
 }
 
-impl Record {
+impl DnsRecord {
     fn read(decoder: &mut BinDecoder<'_>) -> Result<Self, DecodeError> {
         let owner = Name::read(decoder)?;
         let (kind, class) = (decoder.read_u16()?.unverified(), decoder.read_u16()?.unverified());
@@ -249,10 +249,12 @@ impl Record {
         let start = u16::try_from(decoder.index()).map_err(|_| DecodeError::InsufficientBytes)?;
         let data = decoder.read_slice(length.into())?.unverified();
         let data = match kind {
-            1 => <[u8; 4]>::try_from(data).map_or(Data::Bad, |octets| Data::Address(Ipv4Addr::from(octets).into())),
-            28 => <[u8; 16]>::try_from(data).map_or(Data::Bad, |octets| Data::Address(Ipv6Addr::from(octets).into())),
-            TYPE_CNAME => Name::read(&mut decoder.clone(start)).map_or(Data::Bad, Data::Alias),
-            _ => Data::Other,
+            1 => <[u8; 4]>::try_from(data)
+                .map_or(RecordData::Bad, |octets| RecordData::Address(Ipv4Addr::from(octets).into())),
+            28 => <[u8; 16]>::try_from(data)
+                .map_or(RecordData::Bad, |octets| RecordData::Address(Ipv6Addr::from(octets).into())),
+            TYPE_CNAME => Name::read(&mut decoder.clone(start)).map_or(RecordData::Bad, RecordData::Alias),
+            _ => RecordData::Other,
         };
         Ok(Self { owner, kind, class, ttl, data })
     }
@@ -283,8 +285,8 @@ mod tests {
     const A: u16 = 1;
     const HERE: [u8; 4] = [127, 0, 0, 1];
 
-    fn question() -> Question {
-        Question { id: 7, name: name("a.test").unwrap(), family: Family::V4, trust_ad: false }
+    fn question() -> DnsQuestion {
+        DnsQuestion { id: 7, name: name("a.test").unwrap(), family: AddressFamily::V4, trust_ad: false }
     }
 
     fn labels(text: &str) -> Vec<u8> {
@@ -322,16 +324,18 @@ mod tests {
     /// One word for what a message is.
     fn says(bytes: &[u8]) -> String {
         match read(bytes, &question()) {
-            Read::Stranger => "stranger".to_owned(),
-            Read::Nonsense => "nonsense".to_owned(),
-            Read::Answer(Answer { truncated: true, .. }) => "truncated".to_owned(),
-            Read::Answer(Answer { code: 0, content, .. }) => match content {
-                Content::Addresses(found) => format!("{:?}", found.addresses),
-                Content::Alias(name, _) => format!("alias {name}"),
-                Content::Nothing { dangling } => format!("nothing, {}", if dangling { "dangling" } else { "plain" }),
-                Content::Referral => "referral".to_owned(),
+            ParsedMessage::Stranger => "stranger".to_owned(),
+            ParsedMessage::Nonsense => "nonsense".to_owned(),
+            ParsedMessage::Answer(DnsAnswer { truncated: true, .. }) => "truncated".to_owned(),
+            ParsedMessage::Answer(DnsAnswer { code: 0, content, .. }) => match content {
+                AnswerContent::Addresses(found) => format!("{:?}", found.addresses),
+                AnswerContent::Alias(name, _) => format!("alias {name}"),
+                AnswerContent::Nothing { dangling } => {
+                    format!("nothing, {}", if dangling { "dangling" } else { "plain" })
+                }
+                AnswerContent::Referral => "referral".to_owned(),
             },
-            Read::Answer(Answer { code, .. }) => code_name(code),
+            ParsedMessage::Answer(DnsAnswer { code, .. }) => code_name(code),
         }
     }
 
@@ -342,7 +346,7 @@ mod tests {
         let with = question().bytes(true);
         assert_eq!((&with[..2], with[11]), (&[0, 7][..], 1));
         assert_eq!(with[bytes.len()..], [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
-        let question = Question { trust_ad: true, family: Family::V6, ..question() };
+        let question = DnsQuestion { trust_ad: true, family: AddressFamily::V6, ..question() };
         assert_eq!((question.bytes(false)[3], question.bytes(false)[21]), (0x20, 28));
     }
 
@@ -418,13 +422,13 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_a_stranger_s() {
         let bytes = message(0, [&[record("a.test", A, &HERE)], &[], &[]]);
-        let other = |change: fn(&mut Question)| {
+        let other = |change: fn(&mut DnsQuestion)| {
             let mut question = question();
             change(&mut question);
             read(&bytes, &question)
         };
-        assert_eq!(other(|question| question.name = name("b.test").unwrap()), Read::Stranger);
-        assert_eq!(other(|question| question.family = Family::V6), Read::Stranger);
+        assert_eq!(other(|question| question.name = name("b.test").unwrap()), ParsedMessage::Stranger);
+        assert_eq!(other(|question| question.family = AddressFamily::V6), ParsedMessage::Stranger);
     }
 
     #[test]
@@ -433,7 +437,9 @@ mod tests {
             let mut second = record("a.test", A, &[127, 0, 0, 2]);
             second[12..16].copy_from_slice(&ttl);
             match read(&message(0, [&[record("a.test", A, &HERE), second], &[], &[]]), &question()) {
-                Read::Answer(Answer { content: Content::Addresses(found), .. }) => found.ttl.as_secs(),
+                ParsedMessage::Answer(DnsAnswer { content: AnswerContent::Addresses(found), .. }) => {
+                    found.ttl.as_secs()
+                }
                 other => panic!("{other:?}"),
             }
         };

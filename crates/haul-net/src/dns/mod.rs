@@ -15,10 +15,10 @@ mod exchange;
 mod families;
 mod hosts_file;
 mod message;
+mod name_servers;
+mod query_schedule;
 mod resolv_conf;
 mod search;
-mod servers;
-mod tries;
 mod upstream;
 mod words;
 
@@ -35,9 +35,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 pub use self::upstream::system_servers;
 
-use self::cache::{Answer, Cache, Cached};
-use self::families::{Families, Family, Fault, Found, Progress};
-use self::upstream::{Live, Upstream};
+use self::cache::{CacheLookup, CachedAnswer, DnsCache};
+use self::families::{AddressFamily, AddressSet, FamilyAnswers, LookupError, LookupProgress};
+use self::upstream::{ResolverConfig, Upstream};
 use haul_core::config::{Config, FamilyPreference};
 use haul_core::model::{Failure, FailureKind, Phase, Resolve, Resolved, Time};
 
@@ -67,18 +67,18 @@ pub struct DnsStats {
 ///
 /// Look-ups run as local tasks: [`Resolve::resolve`] has to be called inside a `LocalSet`.
 #[derive(Clone)]
-pub struct Resolver(Rc<Inner>);
+pub struct Resolver(Rc<ResolverInner>);
 
-struct Inner {
+struct ResolverInner {
     upstream: Upstream,
     /// The user's own resolver, in the place of `upstream`.
     own: Option<Arc<dyn Resolve + Send + Sync>>,
     family: FamilyPreference,
     /// Bounds one look-up, all tries and both families together.
     timeout: Duration,
-    cache: RefCell<Cache>,
+    cache: RefCell<DnsCache>,
     /// Who waits for each look-up in flight.
-    flights: RefCell<HashMap<Rc<str>, Vec<oneshot::Sender<Answer>>>>,
+    flights: RefCell<HashMap<Rc<str>, Vec<oneshot::Sender<CachedAnswer>>>>,
     turns: Semaphore,
     stats: Cell<DnsStats>,
     /// How often what was read of the machine has changed.
@@ -99,12 +99,12 @@ impl Resolver {
         own: Option<Arc<dyn Resolve + Send + Sync>>,
         clock: impl Fn() -> Time + 'static,
     ) -> Self {
-        Self(Rc::new(Inner {
+        Self(Rc::new(ResolverInner {
             upstream: Upstream::new(&config.dns, config.timeouts.dns),
             own,
             family: config.network.family,
             timeout: config.timeouts.dns,
-            cache: RefCell::new(Cache::new(&config.dns)),
+            cache: RefCell::new(DnsCache::new(&config.dns)),
             flights: RefCell::default(),
             turns: Semaphore::new(config.dns.max_lookups.clamp(1, Semaphore::MAX_PERMITS)),
             stats: Cell::default(),
@@ -129,18 +129,20 @@ impl Resolver {
         self.0.stats.get()
     }
 
-    async fn answer(&self, name: &str) -> Answer {
+    async fn answer(&self, name: &str) -> CachedAnswer {
         let inner = &self.0;
         inner.count(|stats| stats.asked += 1);
         if let Some(known) = inner.known(name) {
             return known;
         }
         let receiver = self.join(name);
-        receiver.await.unwrap_or_else(|_| Err(Fault::new(FailureKind::Cancelled, "the run was stopped".to_owned())))
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(LookupError::new(FailureKind::Cancelled, "the run was stopped".to_owned())))
     }
 
     /// Waits with the others for this name's look-up, which is begun if there is none.
-    fn join(&self, name: &str) -> oneshot::Receiver<Answer> {
+    fn join(&self, name: &str) -> oneshot::Receiver<CachedAnswer> {
         let (sender, receiver) = oneshot::channel();
         let mut flights = self.0.flights.borrow_mut();
         if let Some(waiting) = flights.get_mut(name) {
@@ -166,13 +168,13 @@ impl Resolve for Resolver {
                     let valid_for = if left.is_zero() { STALE_VALID } else { left };
                     Ok(Resolved { addresses, valid_for })
                 }
-                Err(fault) => Err(Failure::new(Phase::Dns, fault.kind, &*fault.message)),
+                Err(error) => Err(Failure::new(Phase::Dns, error.kind, &*error.message)),
             }
         })
     }
 }
 
-impl Inner {
+impl ResolverInner {
     fn count(&self, add: impl FnOnce(&mut DnsStats)) {
         let mut stats = self.stats.get();
         add(&mut stats);
@@ -193,19 +195,19 @@ impl Inner {
     }
 
     /// The answer, when it takes no look-up.
-    fn known(self: &Rc<Self>, name: &str) -> Option<Answer> {
+    fn known(self: &Rc<Self>, name: &str) -> Option<CachedAnswer> {
         let now = (self.clock)();
         if self.own.is_none() && is_localhost(name) {
             self.count(|stats| stats.hits += 1);
             return Some(Ok((loopback(self.family), Time::NEVER)));
         }
         match self.cache.borrow_mut().get(name, now) {
-            Cached::Missing => {}
-            Cached::Fresh(answer) => {
+            CacheLookup::Missing => {}
+            CacheLookup::Fresh(answer) => {
                 self.count(|stats| stats.hits += 1);
                 return Some(answer);
             }
-            Cached::Stale { addresses, refresh } => {
+            CacheLookup::Stale { addresses, refresh } => {
                 self.count(|stats| stats.stale += 1);
                 if refresh {
                     self.refresh(name);
@@ -265,37 +267,37 @@ impl Inner {
     }
 
     /// Asks the user's own resolver, within the time-out.
-    async fn ask_own(&self, own: &dyn Resolve, name: &str) -> Result<Found, Fault> {
+    async fn ask_own(&self, own: &dyn Resolve, name: &str) -> Result<AddressSet, LookupError> {
         match tokio::time::timeout(self.timeout, own.resolve(name)).await {
             Ok(Ok(Resolved { addresses, valid_for })) => {
                 let addresses: Vec<_> = addresses.iter().copied().filter(|ip| self.family.allows(*ip)).collect();
                 if addresses.is_empty() {
                     let message = format!("the resolver gave no address of the wanted family for '{name}'");
-                    return Err(Fault::new(FailureKind::NoAddress, message));
+                    return Err(LookupError::new(FailureKind::NoAddress, message));
                 }
-                Ok(Found { addresses, ttl: valid_for })
+                Ok(AddressSet { addresses, ttl: valid_for })
             }
-            Ok(Err(failure)) => Err(Fault::new(failure.kind, failure.message.into())),
+            Ok(Err(failure)) => Err(LookupError::new(failure.kind, failure.message.into())),
             Err(_) => {
                 let message = format!("the resolver gave no answer for '{name}' within {:?}", self.timeout);
-                Err(Fault::new(FailureKind::Timeout, message))
+                Err(LookupError::new(FailureKind::Timeout, message))
             }
         }
     }
 
     /// Asks for the name, and for those that the search list makes of it, until one has an address.
-    async fn search(&self, name: &Rc<str>, end: Time) -> Result<Found, Fault> {
-        let live = self.upstream.live();
-        let Some(family) = live.families(self.family) else {
+    async fn search(&self, name: &Rc<str>, end: Time) -> Result<AddressSet, LookupError> {
+        let config = self.upstream.config();
+        let Some(family) = config.families(self.family) else {
             let message = format!("'{name}' is not asked for: the machine's resolv.conf forbids IPv6 (no-aaaa)");
-            return Err(Fault::new(FailureKind::NoAddress, message));
+            return Err(LookupError::new(FailureKind::NoAddress, message));
         };
         // No domain makes a name of what is none.
         let bare = name.strip_suffix('.').unwrap_or(name);
-        if let Some(fault) = self.upstream.unspeakable(&live, name, bare) {
-            return Err(fault);
+        if let Some(error) = self.upstream.unspeakable(&config, name, bare) {
+            return Err(error);
         }
-        let mut search = live.search(name);
+        let mut search = config.search(name);
         let (mut tried, mut skipped) = (Vec::new(), 0);
         while let Some(candidate) = search.next() {
             let left = search.left();
@@ -304,59 +306,60 @@ impl Inner {
                 skipped += left + 1;
                 break;
             }
-            let answer = match self.upstream.unspeakable(&live, name, &candidate) {
-                None => self.ask_both(&live, name, &candidate, family, end).await,
-                Some(fault) => Err(fault),
+            let answer = match self.upstream.unspeakable(&config, name, &candidate) {
+                None => self.ask_both(&config, name, &candidate, family, end).await,
+                Some(error) => Err(error),
             };
             match answer {
                 Ok(found) => return Ok(found),
-                Err(fault) => {
-                    tried.push((candidate, fault.brief.clone()));
-                    search.failed(fault);
+                Err(error) => {
+                    tried.push((candidate, error.brief.clone()));
+                    search.failed(error);
                     skipped += left - search.left();
                 }
             }
         }
-        let fault = search.fault().unwrap_or_else(|| self.upstream.timed_out(&live, name));
-        Err(words::searched(fault, &tried, skipped))
+        let error = search.error().unwrap_or_else(|| self.upstream.timed_out(&config, name));
+        Err(words::searched(error, &tried, skipped))
     }
 
     /// Asks for both families, as far as they are used, and delivers the first when the second is late.
     async fn ask_both(
         &self,
-        live: &Live,
+        config: &ResolverConfig,
         name: &Rc<str>,
         candidate: &str,
         family: FamilyPreference,
         end: Time,
-    ) -> Result<Found, Fault> {
-        let mut families = Families::new(family, end);
-        let mut v6 = pin!(self.upstream.ask(live, candidate, Family::V6, end, &self.clock));
-        let mut v4 = pin!(self.upstream.ask(live, candidate, Family::V4, end, &self.clock));
+    ) -> Result<AddressSet, LookupError> {
+        let mut families = FamilyAnswers::new(family, end);
+        let mut v6 = pin!(self.upstream.ask(config, candidate, AddressFamily::V6, end, &self.clock));
+        let mut v4 = pin!(self.upstream.ask(config, candidate, AddressFamily::V4, end, &self.clock));
         loop {
             let until = match families.progress((self.clock)()) {
-                Progress::Whole(result) => {
-                    return result.map_err(|fault| fault.unwrap_or_else(|| self.upstream.timed_out(live, candidate)));
+                LookupProgress::Whole(result) => {
+                    return result.map_err(|error| error.unwrap_or_else(|| self.upstream.timed_out(config, candidate)));
                 }
-                Progress::Partial(found) => {
+                LookupProgress::Partial(found) => {
                     self.deliver(name, Ok(found));
                     continue;
                 }
-                Progress::Wait(until) => until,
+                LookupProgress::Wait(until) => until,
             };
             let wait = until.since((self.clock)());
-            let v6_too = families.awaits(Family::V6) && !(live.one_by_one() && families.awaits(Family::V4));
+            let v6_too =
+                families.awaits(AddressFamily::V6) && !(config.one_by_one() && families.awaits(AddressFamily::V4));
             tokio::select! {
                 biased;
-                answer = &mut v6, if v6_too => families.arrived(Family::V6, answer, (self.clock)()),
-                answer = &mut v4, if families.awaits(Family::V4) => families.arrived(Family::V4, answer, (self.clock)()),
+                answer = &mut v6, if v6_too => families.arrived(AddressFamily::V6, answer, (self.clock)()),
+                answer = &mut v4, if families.awaits(AddressFamily::V4) => families.arrived(AddressFamily::V4, answer, (self.clock)()),
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
     /// Remembers the result and answers everyone who waits for it.
-    fn deliver(&self, name: &Rc<str>, result: Result<Found, Fault>) {
+    fn deliver(&self, name: &Rc<str>, result: Result<AddressSet, LookupError>) {
         let answer = self.cache.borrow_mut().put(Rc::clone(name), result, (self.clock)());
         let waiting = self.flights.borrow_mut().get_mut(name).map(std::mem::take).unwrap_or_default();
         for sender in waiting {

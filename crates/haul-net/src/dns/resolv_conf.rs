@@ -21,13 +21,13 @@ pub(super) struct ResolvConf {
     pub(super) servers: Vec<SocketAddr>,
     /// Domains to look for a name in, without their final dots; the root is empty.
     pub(super) search: Vec<Box<str>>,
-    pub(super) options: Options,
+    pub(super) options: ResolvOptions,
 }
 
 /// The options that mean something here. Others (`debug`, `inet6`, `edns0`, which always holds, and the like) don't.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "resolv.conf's own switches, each by its name")]
-pub(super) struct Options {
+pub(super) struct ResolvOptions {
     /// A name with as many dots is asked for as it is before it is searched for.
     pub(super) ndots: usize,
     /// How long a server is given before the next one is asked.
@@ -50,7 +50,7 @@ pub(super) struct Options {
     pub(super) trust_ad: bool,
 }
 
-impl Default for Options {
+impl Default for ResolvOptions {
     fn default() -> Self {
         Self {
             ndots: 1,
@@ -118,7 +118,7 @@ impl ResolvConf {
     }
 }
 
-impl Options {
+impl ResolvOptions {
     fn set_all(&mut self, mut text: &str) {
         let blank = |c: char| c == ' ' || c == '\t';
         loop {
@@ -316,8 +316,8 @@ mod tests {
     #[test]
     fn options_are_known_by_their_beginnings_and_bounded() {
         let options = |text: &str| parse(&format!("options {text}")).options;
-        let of = |change: fn(&mut Options)| {
-            let mut options = Options::default();
+        let of = |change: fn(&mut ResolvOptions)| {
+            let mut options = ResolvOptions::default();
             change(&mut options);
             options
         };

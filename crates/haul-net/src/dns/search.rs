@@ -3,13 +3,13 @@
 //! A domain of the search list either has the name, with any family, or it has not: A from one domain and AAAA from
 //! another would be two machines.
 
-use super::families::Fault;
-use super::resolv_conf::Options;
+use super::families::LookupError;
+use super::resolv_conf::ResolvOptions;
 use haul_core::model::FailureKind;
 
 /// What a candidate's failure means for those behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum SearchVerdict {
     /// Ask for the next one.
     Next,
     /// Leave the search list, and ask for the name as it is if that has not been done.
@@ -20,7 +20,7 @@ pub(super) enum Then {
 
 /// The way through the candidates of one name.
 #[derive(Debug)]
-pub(super) struct Search<'a> {
+pub(super) struct NameSearch<'a> {
     name: &'a str,
     domains: &'a [Box<str>],
     /// The place of the next candidate: 0 is the name as it is, asked first; then the domains; then the name, asked last.
@@ -28,17 +28,17 @@ pub(super) struct Search<'a> {
     as_is_first: bool,
     as_is_last: bool,
     /// Why the name as it is, asked first, was not it.
-    first: Option<Fault>,
-    no_address: Option<Fault>,
-    failed: Option<Fault>,
-    last: Option<Fault>,
+    first: Option<LookupError>,
+    no_address: Option<LookupError>,
+    failed: Option<LookupError>,
+    last: Option<LookupError>,
     /// The one that ended the search.
-    stopped: Option<Fault>,
+    stopped: Option<LookupError>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> NameSearch<'a> {
     /// The candidates of `name`, which is searched for unless it ends with a dot.
-    pub(super) fn new(name: &'a str, domains: &'a [Box<str>], options: &Options) -> Self {
+    pub(super) fn new(name: &'a str, domains: &'a [Box<str>], options: &ResolvOptions) -> Self {
         let (name, absolute) = name.strip_suffix('.').map_or((name, false), |bare| (bare, true));
         let domains = if absolute { &[] } else { domains };
         let dots = name.bytes().filter(|byte| *byte == b'.').count();
@@ -79,31 +79,31 @@ impl<'a> Search<'a> {
     }
 
     /// The candidate given last has no address.
-    pub(super) fn failed(&mut self, fault: Fault) {
+    pub(super) fn failed(&mut self, error: LookupError) {
         let in_domains = (2..=self.domains.len() + 1).contains(&self.at);
-        match fault.then {
-            Then::Stop => {
+        match error.then {
+            SearchVerdict::Stop => {
                 self.at = self.domains.len() + 2;
-                self.stopped = Some(fault.clone());
+                self.stopped = Some(error.clone());
             }
-            Then::AsIs if in_domains => self.at = self.domains.len() + 1,
-            Then::Next | Then::AsIs => {}
+            SearchVerdict::AsIs if in_domains => self.at = self.domains.len() + 1,
+            SearchVerdict::Next | SearchVerdict::AsIs => {}
         }
         if self.as_is_first && self.first.is_none() {
-            self.first = Some(fault);
+            self.first = Some(error);
             return;
         }
-        if in_domains && fault.kind == FailureKind::NoAddress {
-            self.no_address.get_or_insert_with(|| fault.clone());
+        if in_domains && error.kind == FailureKind::NoAddress {
+            self.no_address.get_or_insert_with(|| error.clone());
         }
-        if in_domains && fault.then == Then::Next && !fault.is_negative() {
-            self.failed.get_or_insert_with(|| fault.clone());
+        if in_domains && error.then == SearchVerdict::Next && !error.is_negative() {
+            self.failed.get_or_insert_with(|| error.clone());
         }
-        self.last = Some(fault);
+        self.last = Some(error);
     }
 
     /// The failure of the whole: of the name as it is, if that was asked for first; or else the one that tells most.
-    pub(super) fn fault(self) -> Option<Fault> {
+    pub(super) fn error(self) -> Option<LookupError> {
         self.stopped.or(self.first).or(self.no_address).or(self.failed).or(self.last)
     }
 }
@@ -119,35 +119,40 @@ mod tests {
     const DANGLING: &str = "an alias of nothing";
     const NOBODY: &str = "nobody there";
 
-    fn fault(says: &str) -> Fault {
-        let of = |kind, then| Fault { then, ..Fault::new(kind, says.to_owned()) };
+    fn error(says: &str) -> LookupError {
+        let of = |kind, then| LookupError { then, ..LookupError::new(kind, says.to_owned()) };
         match says {
-            NODATA => of(FailureKind::NoAddress, Then::Next),
-            SERVFAIL => of(FailureKind::ServerFailure, Then::Next),
-            SILENT => of(FailureKind::Timeout, Then::AsIs),
-            DANGLING => of(FailureKind::NoAddress, Then::Stop),
-            NOBODY => of(FailureKind::ServerFailure, Then::Stop),
-            _ => of(FailureKind::NameNotFound, Then::Next),
+            NODATA => of(FailureKind::NoAddress, SearchVerdict::Next),
+            SERVFAIL => of(FailureKind::ServerFailure, SearchVerdict::Next),
+            SILENT => of(FailureKind::Timeout, SearchVerdict::AsIs),
+            DANGLING => of(FailureKind::NoAddress, SearchVerdict::Stop),
+            NOBODY => of(FailureKind::ServerFailure, SearchVerdict::Stop),
+            _ => of(FailureKind::NameNotFound, SearchVerdict::Next),
         }
     }
 
-    fn options(ndots: usize) -> Options {
-        Options { ndots, ..Options::default() }
+    fn options(ndots: usize) -> ResolvOptions {
+        ResolvOptions { ndots, ..ResolvOptions::default() }
     }
 
     /// The names asked for, and the kind of the failure when none of them has an address.
-    fn walk(name: &str, domains: &[&str], options: &Options, says: &[(&str, &str)]) -> (Vec<String>, FailureKind) {
+    fn walk(
+        name: &str,
+        domains: &[&str],
+        options: &ResolvOptions,
+        says: &[(&str, &str)],
+    ) -> (Vec<String>, FailureKind) {
         let domains: Vec<Box<str>> = domains.iter().map(|domain| Box::from(*domain)).collect();
-        let mut search = Search::new(name, &domains, options);
+        let mut search = NameSearch::new(name, &domains, options);
         let mut asked = Vec::new();
         let all = search.left();
         while let Some(candidate) = search.next() {
             assert!(search.left() < all, "one is taken");
             let said = says.iter().find(|(name, _)| **name == candidate).map_or("not found", |(_, said)| said);
-            search.failed(fault(said));
+            search.failed(error(said));
             asked.push(candidate);
         }
-        (asked, search.fault().unwrap().kind)
+        (asked, search.error().unwrap().kind)
     }
 
     #[test]
@@ -173,7 +178,7 @@ mod tests {
 
     #[test]
     fn no_tld_query_spares_the_root_names_without_a_dot() {
-        let options = Options { no_tld_query: true, ..options(5) };
+        let options = ResolvOptions { no_tld_query: true, ..options(5) };
         assert_eq!(walk("shop", &["a.test"], &options, &[]).0, ["shop.a.test"]);
         assert_eq!(walk("shop.prod", &["a.test"], &options, &[]).0, ["shop.prod.a.test", "shop.prod"]);
         assert_eq!(walk("shop", &[], &options, &[]).0, ["shop"]);

@@ -15,15 +15,15 @@ use std::time::Duration;
 use nix::net::if_::if_nametoindex;
 use rustls::crypto::{SecureRandom, aws_lc_rs};
 
-use super::exchange::{self, End};
-use super::families::{Family, Fault, Found};
+use super::exchange::{self, QueryOutcome};
+use super::families::{AddressFamily, AddressSet, LookupError};
 use super::hosts_file::HostsFile;
-use super::message::{self, Content, Question};
+use super::message::{self, AnswerContent, DnsQuestion};
+use super::name_servers::NameServers;
+use super::query_schedule::{QuerySchedule, QueryTransport};
 use super::resolv_conf::ResolvConf;
-use super::search::{Search, Then};
-use super::servers::Servers;
-use super::tries::{Over, Tries};
-use super::words::Asked;
+use super::search::{NameSearch, SearchVerdict};
+use super::words::LookupContext;
 use haul_core::config::{DnsSettings, FamilyPreference};
 use haul_core::model::{FailureKind, Time};
 
@@ -49,25 +49,25 @@ pub(super) struct Upstream {
     timeout: Duration,
     /// How long an entry of the hosts file is used: it has no TTL.
     hosts_ttl: Duration,
-    live: RefCell<Option<Rc<Live>>>,
-    hosts: RefCell<Option<(Stamp, Rc<HostsFile>)>>,
+    config: RefCell<Option<Rc<ResolverConfig>>>,
+    hosts: RefCell<Option<(FileStamp, Rc<HostsFile>)>>,
     look_at: Cell<Time>,
     random: &'static dyn SecureRandom,
 }
 
 /// A configuration and what is known of its servers.
-pub(super) struct Live {
-    stamp: Stamp,
+pub(super) struct ResolverConfig {
+    stamp: FileStamp,
     conf: ResolvConf,
     addresses: Vec<SocketAddr>,
     unnamed: bool,
-    servers: RefCell<Servers>,
+    servers: RefCell<NameServers>,
 }
 
 /// What tells one state of a file from another; `None` for one that is not there.
-type Stamp = Option<(u64, u64, i64, i64, i64)>;
+type FileStamp = Option<(u64, u64, i64, i64, i64)>;
 
-impl Live {
+impl ResolverConfig {
     /// Whether the second family waits for the first.
     pub(super) const fn one_by_one(&self) -> bool {
         self.conf.options.single_request
@@ -88,8 +88,8 @@ impl Live {
     }
 
     /// The names to ask for instead of `name`.
-    pub(super) fn search<'a>(&'a self, name: &'a str) -> Search<'a> {
-        Search::new(name, &self.conf.search, &self.conf.options)
+    pub(super) fn search<'a>(&'a self, name: &'a str) -> NameSearch<'a> {
+        NameSearch::new(name, &self.conf.search, &self.conf.options)
     }
 }
 
@@ -105,7 +105,7 @@ impl Upstream {
             query_timeout: settings.query_timeout,
             timeout,
             hosts_ttl: settings.max_ttl,
-            live: RefCell::default(),
+            config: RefCell::default(),
             hosts: RefCell::default(),
             look_at: Cell::default(),
             random: aws_lc_rs::default_provider().secure_random,
@@ -118,10 +118,10 @@ impl Upstream {
             return false;
         }
         self.look_at.set(now + LOOK);
-        let reload = |live: &Rc<Live>| !live.conf.options.no_reload && live.stamp != self.stamp();
-        let servers = self.live.borrow().as_ref().is_some_and(reload);
+        let reload = |config: &Rc<ResolverConfig>| !config.conf.options.no_reload && config.stamp != self.stamp();
+        let servers = self.config.borrow().as_ref().is_some_and(reload);
         if servers {
-            self.live.take();
+            self.config.take();
         }
         let hosts = self.hosts.borrow().as_ref().is_some_and(|(old, _)| *old != stamp(&self.hosts_file));
         if hosts {
@@ -130,16 +130,16 @@ impl Upstream {
         servers || hosts
     }
 
-    fn stamp(&self) -> Stamp {
+    fn stamp(&self) -> FileStamp {
         self.resolv_conf.as_deref().and_then(stamp)
     }
 
     /// The configuration as it is now.
-    pub(super) fn live(&self) -> Rc<Live> {
-        Rc::clone(self.live.borrow_mut().get_or_insert_with(|| Rc::new(self.read())))
+    pub(super) fn config(&self) -> Rc<ResolverConfig> {
+        Rc::clone(self.config.borrow_mut().get_or_insert_with(|| Rc::new(self.read())))
     }
 
-    fn read(&self) -> Live {
+    fn read(&self) -> ResolverConfig {
         let stamp = self.stamp();
         let conf = match &self.resolv_conf {
             Some(path) => ResolvConf::parse(&contents(path).unwrap_or_default(), &hostname(), interface),
@@ -152,17 +152,17 @@ impl Upstream {
         };
         // Servers that somebody lists for this run share its questions.
         let rotate = conf.options.rotate || !self.given.is_empty();
-        let servers = RefCell::new(Servers::new(addresses.clone(), rotate));
-        Live { stamp, conf, addresses, unnamed, servers }
+        let servers = RefCell::new(NameServers::new(addresses.clone(), rotate));
+        ResolverConfig { stamp, conf, addresses, unnamed, servers }
     }
 
     /// What the hosts file says of `name`. A file that can't be read says nothing.
-    pub(super) fn known_locally(&self, name: &str, family: FamilyPreference) -> Option<Found> {
+    pub(super) fn known_locally(&self, name: &str, family: FamilyPreference) -> Option<AddressSet> {
         let hosts = self.hosts();
         let known = hosts.get(name).iter().filter(|ip| family.allows(**ip));
         let (v6, v4): (Vec<_>, Vec<_>) = known.partition(|ip| ip.is_ipv6());
         let addresses = [v6, v4].concat();
-        (!addresses.is_empty()).then_some(Found { addresses, ttl: self.hosts_ttl })
+        (!addresses.is_empty()).then_some(AddressSet { addresses, ttl: self.hosts_ttl })
     }
 
     fn hosts(&self) -> Rc<HostsFile> {
@@ -175,67 +175,67 @@ impl Upstream {
     /// it or has it not.
     pub(super) fn dot_counts(&self, name: &str) -> bool {
         let Some(bare) = name.strip_suffix('.') else { return false };
-        self.live().searches() || self.hosts().has(name) || self.hosts().has(bare)
+        self.config().searches() || self.hosts().has(name) || self.hosts().has(bare)
     }
 
     /// Asks for one family's addresses of `name`, which is taken as it is, and of those it is an alias of.
     pub(super) async fn ask(
         &self,
-        live: &Live,
+        config: &ResolverConfig,
         name: &str,
-        family: Family,
+        family: AddressFamily,
         end: Time,
         clock: &dyn Fn() -> Time,
-    ) -> Result<Found, Fault> {
-        let asked = self.asked(live, name);
+    ) -> Result<AddressSet, LookupError> {
+        let asked = self.asked(config, name);
         // The caller has seen to it that it can be one.
         let Some(mut current) = message::name(name) else { return Err(asked.unspeakable(name)) };
-        let options = &live.conf.options;
+        let options = &config.conf.options;
         let wait = options.timeout.map_or(self.query_timeout, |timeout| timeout.min(self.query_timeout));
-        let over = if options.use_vc { Over::Tcp } else { Over::Udp };
+        let over = if options.use_vc { QueryTransport::Tcp } else { QueryTransport::Udp };
         let mut longest = Duration::MAX;
         for _ in 0..=MAX_ALIASES {
-            let question = Question { id: self.number(), name: current, family, trust_ad: options.trust_ad };
-            let order = live.servers.borrow_mut().order(clock());
-            let tries = Tries::new(&order, over, wait, options.attempts, end);
-            match exchange::ask(&question, tries, &live.servers, clock).await {
-                End::Answered(_, Content::Addresses(found)) => {
-                    return Ok(Found { ttl: found.ttl.min(longest), ..found });
+            let question = DnsQuestion { id: self.number(), name: current, family, trust_ad: options.trust_ad };
+            let order = config.servers.borrow_mut().order(clock());
+            let schedule = QuerySchedule::new(&order, over, wait, options.attempts, end);
+            match exchange::ask(&question, schedule, &config.servers, clock).await {
+                QueryOutcome::Answered(_, AnswerContent::Addresses(found)) => {
+                    return Ok(AddressSet { ttl: found.ttl.min(longest), ..found });
                 }
-                End::Answered(_, Content::Alias(target, ttl)) => {
+                QueryOutcome::Answered(_, AnswerContent::Alias(target, ttl)) => {
                     current = target;
                     longest = longest.min(ttl);
                 }
-                End::Answered(server, content) => {
-                    let dangling = content == Content::Nothing { dangling: true } || longest < Duration::MAX;
-                    return Err(asked.no_address(live.addresses[server], dangling));
+                QueryOutcome::Answered(server, content) => {
+                    let dangling = content == AnswerContent::Nothing { dangling: true } || longest < Duration::MAX;
+                    return Err(asked.no_address(config.addresses[server], dangling));
                 }
                 // The name itself is there, and an alias of one that is not: that ends a search, as it does in glibc.
-                End::NoName(server) if longest < Duration::MAX => {
-                    return Err(Fault { then: Then::Stop, ..asked.no_name(live.addresses[server]) });
+                QueryOutcome::NoName(server) if longest < Duration::MAX => {
+                    return Err(LookupError { then: SearchVerdict::Stop, ..asked.no_name(config.addresses[server]) });
                 }
-                End::NoName(server) => return Err(asked.no_name(live.addresses[server])),
-                End::Failed(troubles, lack) => return Err(asked.failed(&troubles, lack.as_ref())),
+                QueryOutcome::NoName(server) => return Err(asked.no_name(config.addresses[server])),
+                QueryOutcome::Failed(failures, lack) => return Err(asked.failed(&failures, lack.as_ref())),
             }
         }
         let message =
             format!("'{name}' has no address: it is an alias of an alias, and so on without end; check the name");
-        Err(Fault::new(FailureKind::NoAddress, message))
+        Err(LookupError::new(FailureKind::NoAddress, message))
     }
 
-    /// The fault of a name that nobody can be asked for, if it is one: `candidate`, in the place of `name`.
-    pub(super) fn unspeakable(&self, live: &Live, name: &str, candidate: &str) -> Option<Fault> {
+    /// The error of a name that nobody can be asked for, if it is one: `candidate`, in the place of `name`.
+    pub(super) fn unspeakable(&self, config: &ResolverConfig, name: &str, candidate: &str) -> Option<LookupError> {
         let is_name = message::name(candidate).is_some();
-        (!is_name).then(|| self.asked(live, candidate).unspeakable(name))
+        (!is_name).then(|| self.asked(config, candidate).unspeakable(name))
     }
 
-    /// The fault of a look-up that did not end in time.
-    pub(super) fn timed_out(&self, live: &Live, name: &str) -> Fault {
-        self.asked(live, name).timed_out()
+    /// The error of a look-up that did not end in time.
+    pub(super) fn timed_out(&self, config: &ResolverConfig, name: &str) -> LookupError {
+        self.asked(config, name).timed_out()
     }
 
-    fn asked<'a>(&self, live: &'a Live, name: &'a str) -> Asked<'a> {
-        Asked { name, servers: &live.addresses, unnamed: live.unnamed, within: self.timeout }
+    fn asked<'a>(&self, config: &'a ResolverConfig, name: &'a str) -> LookupContext<'a> {
+        LookupContext { name, servers: &config.addresses, unnamed: config.unnamed, within: self.timeout }
     }
 
     /// A number that nobody can guess.
@@ -269,7 +269,7 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn stamp(path: &Path) -> Stamp {
+fn stamp(path: &Path) -> FileStamp {
     let file = fs::metadata(path).ok()?;
     Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec(), file.ctime_nsec()))
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Hold, Next, Seat};
-use crate::conn::{Exchanged, Exclusive, LazyTimer};
+use crate::conn::{ExchangeOutcome, ExclusiveConnection, LazyTimer};
 use crate::engine::shard::Shard;
 use crate::engine::shard::connection_handle::LaneMessage;
 use crate::engine::shard::connections::PoolKey;
@@ -22,7 +22,7 @@ pub(in crate::engine::shard) struct Alone<C> {
     pub(in crate::engine::shard) connection: Box<C>,
 }
 
-impl<C: Exclusive> Hold for Alone<C> {
+impl<C: ExclusiveConnection> Hold for Alone<C> {
     type Connection = C;
 
     const SETTLES_APART: bool = false;
@@ -35,7 +35,7 @@ impl<C: Exclusive> Hold for Alone<C> {
         &mut self.connection
     }
 
-    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &ExchangeOutcome) -> Time {
         if exchanged.result.is_err() {
             shard.note_unanswered(self.seat.id, flight, exchanged, None);
         } else if flight.dial.is_some() {
@@ -60,7 +60,7 @@ impl<C: Exclusive> Hold for Alone<C> {
     }
 }
 
-impl<C: Exclusive> Alone<C> {
+impl<C: ExclusiveConnection> Alone<C> {
     /// Waits for a parcel while watching the connection: a peer that closes it, or sends bytes nobody asked for, ends
     /// the lane at once, so that no half-closed socket lingers.
     fn poll_parked(

@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::attempt::Sent;
 use crate::config::Config;
-use crate::conn::{Context, Exclusive, RequestBody};
+use crate::conn::{ExchangeContext, ExclusiveConnection, RequestBody};
 use crate::engine::Engine;
 use crate::engine::shard::connection_handle::ConnectionHandle;
 use crate::model::{Job, Response, WebUrl};
@@ -30,9 +30,9 @@ impl Connection for Parrot {
         &mut self,
         request: &mut Request<RequestBody>,
         _: &Method,
-        context: &Context<'_, C>,
+        context: &ExchangeContext<'_, C>,
         _: &mut LazyTimer,
-    ) -> Exchanged {
+    ) -> ExchangeOutcome {
         let request = std::mem::take(request);
         self.asked.borrow_mut().push(request.uri().path().to_owned());
         self.left -= 1;
@@ -49,7 +49,7 @@ impl Connection for Parrot {
             close_delimited: false,
         };
         let ended = context.clock.now();
-        Exchanged {
+        ExchangeOutcome {
             result: Ok(response),
             head: Some(answer.into_parts().0),
             order: None,
@@ -66,7 +66,7 @@ impl Connection for Parrot {
     }
 }
 
-impl Exclusive for Parrot {
+impl ExclusiveConnection for Parrot {
     fn poll_idle(&mut self, _: &mut TaskContext<'_>) -> Poll<CloseReason> {
         Poll::Pending
     }

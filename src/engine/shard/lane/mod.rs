@@ -18,7 +18,7 @@ use super::Shard;
 use super::connection_handle::LaneMessage;
 use super::flight::Flight;
 use crate::attempt::Sent;
-use crate::conn::{Connection, Exchanged, LazyTimer};
+use crate::conn::{Connection, ExchangeOutcome, LazyTimer};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, CloseReason, Time};
 use crate::pool::ConnId;
@@ -77,7 +77,7 @@ pub(super) trait Hold {
     fn connection(&mut self) -> &mut Self::Connection;
 
     /// Takes note of what an exchange says of the connection. Says when it is settled, no earlier than what the scheduler knows.
-    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time;
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &ExchangeOutcome) -> Time;
 
     /// The lane goes on with this.
     fn goes_on(&self, next: &Next);
@@ -90,7 +90,7 @@ impl Shard {
     /// Carries requests over a connection, until it closes or the lane is not needed any longer.
     pub(super) async fn lane<H: Hold>(self: &Rc<Self>, hold: &mut H, first: Flight) -> CloseReason {
         let mut timer = LazyTimer::new(&self.clock, self.requests.due(&first));
-        let addressee = self.requests.addressee(&first.job.url);
+        let authority = self.requests.authority(&first.job.url);
         let Seat { id, remote, .. } = *hold.seat();
         let mut request = Request::default();
         let mut next = Next::Flight(first);
@@ -98,7 +98,7 @@ impl Shard {
             next = match next {
                 Next::Flight(flight) => {
                     let version = H::Connection::PROTOCOL.version();
-                    let exchanged = match self.requests.prepare(&mut request, &flight, &addressee, version, remote) {
+                    let exchanged = match self.requests.prepare(&mut request, &flight, &authority, version, remote) {
                         Ok(()) => {
                             // All that are ready take their responses, then all of them send: a server on the same machine
                             // wakes up once for all of them.
@@ -109,7 +109,7 @@ impl Shard {
                             let method = self.requests.method(&flight);
                             hold.connection().exchange(&mut request, method, &context, &mut timer).await
                         }
-                        Err(failure) => Exchanged::unsent(failure, self.clock.now()),
+                        Err(failure) => ExchangeOutcome::unsent(failure, self.clock.now()),
                     };
                     self.log_exchange(&flight, id, remote, &exchanged);
                     if H::SETTLES_APART {

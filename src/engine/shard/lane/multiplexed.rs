@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::{Hold, Next, Seat};
 use crate::attempt::Sent;
-use crate::conn::{Exchanged, LazyTimer, Multiplexed};
+use crate::conn::{ExchangeOutcome, LazyTimer, MultiplexedConnection};
 use crate::engine::shard::Shard;
 use crate::engine::shard::connection_handle::{LaneMessage, Streams};
 use crate::engine::shard::flight::Flight;
@@ -21,7 +21,7 @@ pub(in crate::engine::shard) struct OneOfMany<C> {
     streams: Rc<RefCell<Streams<C>>>,
 }
 
-impl<C: Multiplexed> OneOfMany<C> {
+impl<C: MultiplexedConnection> OneOfMany<C> {
     /// One more lane on the connection of these streams.
     pub(in crate::engine::shard) fn new(id: ConnId, streams: Rc<RefCell<Streams<C>>>) -> Self {
         let (connection, remote) = {
@@ -37,7 +37,7 @@ impl<C: Multiplexed> OneOfMany<C> {
     }
 }
 
-impl<C: Multiplexed> Hold for OneOfMany<C> {
+impl<C: MultiplexedConnection> Hold for OneOfMany<C> {
     type Connection = C;
 
     const SETTLES_APART: bool = true;
@@ -50,7 +50,7 @@ impl<C: Multiplexed> Hold for OneOfMany<C> {
         &mut self.connection
     }
 
-    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &Exchanged) -> Time {
+    fn take_note(&mut self, shard: &Rc<Shard>, flight: &Flight, exchanged: &ExchangeOutcome) -> Time {
         // Others may have told the scheduler of a later time than that of the exchange's end.
         let now = shard.clock.now();
         // One that goes says nothing of those that come after it.

@@ -1,4 +1,4 @@
-//! When an exchange has taken too long, and which time-out says so. Pure: the clock is an argument.
+//! The deadlines of an exchange: when it has taken too long, and which time-out says so. Pure: the clock is an argument.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use haul_core::model::{Failure, FailureKind, Phase, Time};
 
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ExchangeStage {
     /// The request waits for its turn on the connection: nothing of it has been sent.
     Unsent,
     Head,
@@ -20,7 +20,7 @@ enum Stage {
 /// The deadlines of one exchange. Shared by reference between the exchange, which reports progress, and its driver,
 /// which waits: hence cells.
 #[derive(Debug)]
-pub(super) struct Watch<'a> {
+pub(super) struct Deadlines<'a> {
     timeouts: &'a Timeouts,
     /// When the request was sent.
     started: Cell<Time>,
@@ -28,7 +28,7 @@ pub(super) struct Watch<'a> {
     total: Cell<Time>,
     /// Whether that time stands still while the body is not taken.
     patient: bool,
-    stage: Cell<Stage>,
+    stage: Cell<ExchangeStage>,
     /// When the current stage, or the pause since its last progress, is over.
     stage_due: Cell<Time>,
     /// Something arrived since the pause was last measured. Only then is the clock read: a body that comes at once
@@ -40,15 +40,15 @@ pub(super) struct Watch<'a> {
     pub(super) wire_bytes: Cell<u64>,
 }
 
-impl<'a> Watch<'a> {
-    /// A watch over an exchange whose request is sent now and which must end by `total`.
+impl<'a> Deadlines<'a> {
+    /// The deadlines of an exchange whose request is sent now and which must end by `total`.
     pub(super) fn new(timeouts: &'a Timeouts, total: Time, now: Time) -> Self {
         Self {
             timeouts,
             started: Cell::new(now),
             total: Cell::new(total),
             patient: false,
-            stage: Cell::new(Stage::Head),
+            stage: Cell::new(ExchangeStage::Head),
             stage_due: Cell::new(now + timeouts.first_byte),
             progressed: Cell::new(false),
             held: Cell::new(None),
@@ -63,14 +63,14 @@ impl<'a> Watch<'a> {
 
     /// The request is not sent yet: it waits for its turn on the connection. Only the attempt's total counts.
     pub(super) fn wait_unsent(&self) {
-        self.stage.set(Stage::Unsent);
+        self.stage.set(ExchangeStage::Unsent);
         self.stage_due.set(Time::NEVER);
     }
 
     /// The request is sent after all; its head is awaited from now on.
     pub(super) fn send(&self, now: Time) {
         self.started.set(now);
-        self.stage.set(Stage::Head);
+        self.stage.set(ExchangeStage::Head);
         self.stage_due.set(now + self.timeouts.first_byte);
     }
 
@@ -81,12 +81,12 @@ impl<'a> Watch<'a> {
 
     /// Whether nothing of the request has been sent.
     pub(super) const fn is_unsent(&self) -> bool {
-        matches!(self.stage.get(), Stage::Unsent)
+        matches!(self.stage.get(), ExchangeStage::Unsent)
     }
 
     /// The head is complete; the body is awaited.
     pub(super) fn enter_body(&self, now: Time) {
-        self.stage.set(Stage::Body { since: now });
+        self.stage.set(ExchangeStage::Body { since: now });
         self.stage_due.set(now + self.timeouts.idle);
     }
 
@@ -114,8 +114,8 @@ impl<'a> Watch<'a> {
                 if self.patient {
                     self.total.set(self.total.get() + waited);
                 }
-                if let Stage::Body { since } = self.stage.get() {
-                    self.stage.set(Stage::Body { since: since + waited });
+                if let ExchangeStage::Body { since } = self.stage.get() {
+                    self.stage.set(ExchangeStage::Body { since: since + waited });
                 }
             }
             _ => {}
@@ -152,7 +152,7 @@ impl<'a> Watch<'a> {
 
     /// When the bytes received so far stop being enough for the minimum rate: the body may pause until then.
     fn rate_due(&self) -> Time {
-        let Stage::Body { since } = self.stage.get() else { return Time::NEVER };
+        let ExchangeStage::Body { since } = self.stage.get() else { return Time::NEVER };
         if self.timeouts.min_rate == 0 || self.held.get().is_some() {
             return Time::NEVER;
         }
@@ -163,9 +163,9 @@ impl<'a> Watch<'a> {
     /// The phase it is in.
     pub(super) const fn phase(&self) -> Phase {
         match self.stage.get() {
-            Stage::Unsent => Phase::Send,
-            Stage::Head => Phase::Head,
-            Stage::Body { .. } => Phase::Body,
+            ExchangeStage::Unsent => Phase::Send,
+            ExchangeStage::Head => Phase::Head,
+            ExchangeStage::Body { .. } => Phase::Body,
         }
     }
 
@@ -189,8 +189,8 @@ impl<'a> Watch<'a> {
 
     fn stage_timeout(&self) -> Failure {
         match self.stage.get() {
-            Stage::Unsent => self.total_timeout(),
-            Stage::Head => Failure::new(
+            ExchangeStage::Unsent => self.total_timeout(),
+            ExchangeStage::Head => Failure::new(
                 Phase::Head,
                 FailureKind::Timeout,
                 format!(
@@ -199,7 +199,7 @@ impl<'a> Watch<'a> {
                     Setting::FirstByteTimeout
                 ),
             ),
-            Stage::Body { .. } => Failure::new(
+            ExchangeStage::Body { .. } => Failure::new(
                 Phase::Body,
                 FailureKind::Timeout,
                 format!("no body bytes for {:?} (`{}`)", self.timeouts.idle, Setting::IdleTimeout),
@@ -208,7 +208,7 @@ impl<'a> Watch<'a> {
     }
 
     fn too_slow(&self, now: Time) -> Failure {
-        let Stage::Body { since } = self.stage.get() else { return self.stage_timeout() };
+        let ExchangeStage::Body { since } = self.stage.get() else { return self.stage_timeout() };
         Failure::new(
             Phase::Body,
             FailureKind::TooSlow,
@@ -241,96 +241,100 @@ mod tests {
         Time::from_millis(secs * 1000)
     }
 
-    fn verdict(watch: &Watch<'_>, now: Time) -> Option<(Phase, FailureKind)> {
-        let verdict = watch.check(now).map(|failure| (failure.phase, failure.kind));
-        assert_eq!(verdict.is_some(), watch.due() <= now, "due and check agree");
+    fn verdict(deadlines: &Deadlines<'_>, now: Time) -> Option<(Phase, FailureKind)> {
+        let verdict = deadlines.check(now).map(|failure| (failure.phase, failure.kind));
+        assert_eq!(verdict.is_some(), deadlines.due() <= now, "due and check agree");
         verdict
     }
 
     #[test]
     fn each_deadline_ends_the_exchange_with_its_own_name() {
         let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(60), s(10));
-        assert_eq!(verdict(&watch, s(12)), None);
-        assert_eq!(verdict(&watch, s(13)), Some((Phase::Head, FailureKind::Timeout)));
+        let deadlines = Deadlines::new(&timeouts, s(60), s(10));
+        assert_eq!(verdict(&deadlines, s(12)), None);
+        assert_eq!(verdict(&deadlines, s(13)), Some((Phase::Head, FailureKind::Timeout)));
 
-        let watch = Watch::new(&timeouts, s(12), s(10));
-        assert_eq!(verdict(&watch, s(12)), Some((Phase::Head, FailureKind::TotalTimeout)));
+        let deadlines = Deadlines::new(&timeouts, s(12), s(10));
+        assert_eq!(verdict(&deadlines, s(12)), Some((Phase::Head, FailureKind::TotalTimeout)));
 
-        let watch = Watch::new(&timeouts, s(60), s(10));
-        watch.enter_body(s(11));
-        assert_eq!(verdict(&watch, s(12)), None);
-        assert_eq!(verdict(&watch, s(13)), Some((Phase::Body, FailureKind::Timeout)));
+        let deadlines = Deadlines::new(&timeouts, s(60), s(10));
+        deadlines.enter_body(s(11));
+        assert_eq!(verdict(&deadlines, s(12)), None);
+        assert_eq!(verdict(&deadlines, s(13)), Some((Phase::Body, FailureKind::Timeout)));
     }
 
     #[test]
     fn the_clock_of_a_request_that_waits_for_its_turn_starts_with_its_sending() {
         let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(60), s(0));
-        watch.wait_unsent();
-        assert!(watch.is_unsent());
-        assert_eq!(verdict(&watch, s(59)), None, "the first byte's time-out is 3 s");
-        assert_eq!(verdict(&watch, s(60)), Some((Phase::Send, FailureKind::TotalTimeout)));
-        watch.send(s(20));
-        assert_eq!((watch.started(), watch.is_unsent()), (s(20), false));
-        assert_eq!(verdict(&watch, s(22)), None);
-        assert_eq!(verdict(&watch, s(23)), Some((Phase::Head, FailureKind::Timeout)));
+        let deadlines = Deadlines::new(&timeouts, s(60), s(0));
+        deadlines.wait_unsent();
+        assert!(deadlines.is_unsent());
+        assert_eq!(verdict(&deadlines, s(59)), None, "the first byte's time-out is 3 s");
+        assert_eq!(verdict(&deadlines, s(60)), Some((Phase::Send, FailureKind::TotalTimeout)));
+        deadlines.send(s(20));
+        assert_eq!((deadlines.started(), deadlines.is_unsent()), (s(20), false));
+        assert_eq!(verdict(&deadlines, s(22)), None);
+        assert_eq!(verdict(&deadlines, s(23)), Some((Phase::Head, FailureKind::Timeout)));
     }
 
     #[test]
     fn a_slow_taker_is_not_held_against_the_peer() {
         let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(60), s(0));
-        watch.enter_body(s(0));
-        watch.wire_bytes.set(1);
-        watch.progress();
-        watch.hold(true, || s(1));
-        watch.pause(|| s(1));
-        assert_eq!(verdict(&watch, s(50)), None, "neither idle nor too slow");
-        watch.hold(false, || s(50));
-        watch.pause(|| s(50));
-        assert_eq!(verdict(&watch, s(51)), None);
-        assert_eq!(verdict(&watch, s(52)), Some((Phase::Body, FailureKind::Timeout)));
-        watch.progress();
-        watch.pause(|| s(53));
-        assert_eq!(verdict(&watch, s(54)), Some((Phase::Body, FailureKind::TooSlow)), "5 s of its own have passed");
-        watch.hold(true, || s(54));
-        assert_eq!(verdict(&watch, s(60)), Some((Phase::Body, FailureKind::TotalTimeout)), "the whole is the whole");
+        let deadlines = Deadlines::new(&timeouts, s(60), s(0));
+        deadlines.enter_body(s(0));
+        deadlines.wire_bytes.set(1);
+        deadlines.progress();
+        deadlines.hold(true, || s(1));
+        deadlines.pause(|| s(1));
+        assert_eq!(verdict(&deadlines, s(50)), None, "neither idle nor too slow");
+        deadlines.hold(false, || s(50));
+        deadlines.pause(|| s(50));
+        assert_eq!(verdict(&deadlines, s(51)), None);
+        assert_eq!(verdict(&deadlines, s(52)), Some((Phase::Body, FailureKind::Timeout)));
+        deadlines.progress();
+        deadlines.pause(|| s(53));
+        assert_eq!(verdict(&deadlines, s(54)), Some((Phase::Body, FailureKind::TooSlow)), "5 s of its own have passed");
+        deadlines.hold(true, || s(54));
+        assert_eq!(
+            verdict(&deadlines, s(60)),
+            Some((Phase::Body, FailureKind::TotalTimeout)),
+            "the whole is the whole"
+        );
     }
 
     #[test]
-    fn a_patient_watch_lets_the_whole_stand_still_too() {
+    fn patient_deadlines_let_the_whole_stand_still_too() {
         let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(60), s(0)).patient(true);
-        watch.enter_body(s(0));
-        watch.hold(true, || s(1));
-        assert_eq!(verdict(&watch, s(1000)), None);
-        watch.hold(false, || s(1000));
-        watch.progress();
-        watch.wire_bytes.set(1 << 30);
-        watch.pause(|| s(1058));
-        assert_eq!(verdict(&watch, s(1058)), None, "58 seconds of its own");
-        assert_eq!(verdict(&watch, s(1059)), Some((Phase::Body, FailureKind::TotalTimeout)));
+        let deadlines = Deadlines::new(&timeouts, s(60), s(0)).patient(true);
+        deadlines.enter_body(s(0));
+        deadlines.hold(true, || s(1));
+        assert_eq!(verdict(&deadlines, s(1000)), None);
+        deadlines.hold(false, || s(1000));
+        deadlines.progress();
+        deadlines.wire_bytes.set(1 << 30);
+        deadlines.pause(|| s(1058));
+        assert_eq!(verdict(&deadlines, s(1058)), None, "58 seconds of its own");
+        assert_eq!(verdict(&deadlines, s(1059)), Some((Phase::Body, FailureKind::TotalTimeout)));
     }
 
     #[test]
     fn a_drip_keeps_the_idle_clock_quiet_and_trips_the_rate() {
         let timeouts = timeouts();
-        let watch = Watch::new(&timeouts, s(600), s(0));
-        watch.enter_body(s(0));
+        let deadlines = Deadlines::new(&timeouts, s(600), s(0));
+        deadlines.enter_body(s(0));
         for second in 1..5 {
-            watch.wire_bytes.set(second);
-            watch.progress();
-            watch.pause(|| s(second));
-            assert_eq!(verdict(&watch, s(second)), None, "second {second}");
+            deadlines.wire_bytes.set(second);
+            deadlines.progress();
+            deadlines.pause(|| s(second));
+            assert_eq!(verdict(&deadlines, s(second)), None, "second {second}");
         }
-        assert_eq!(verdict(&watch, s(5)), Some((Phase::Body, FailureKind::TooSlow)));
-        watch.wire_bytes.set(604);
-        watch.progress();
-        watch.pause(|| s(5));
-        assert_eq!(verdict(&watch, s(6)), None, "604 bytes pay for six seconds");
-        watch.progress();
-        watch.pause(|| s(6));
-        assert_eq!(verdict(&watch, s(7)), Some((Phase::Body, FailureKind::TooSlow)));
+        assert_eq!(verdict(&deadlines, s(5)), Some((Phase::Body, FailureKind::TooSlow)));
+        deadlines.wire_bytes.set(604);
+        deadlines.progress();
+        deadlines.pause(|| s(5));
+        assert_eq!(verdict(&deadlines, s(6)), None, "604 bytes pay for six seconds");
+        deadlines.progress();
+        deadlines.pause(|| s(6));
+        assert_eq!(verdict(&deadlines, s(7)), Some((Phase::Body, FailureKind::TooSlow)));
     }
 }

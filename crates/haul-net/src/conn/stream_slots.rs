@@ -1,19 +1,19 @@
-//! Places for requests on an HTTP/2 connection: as many as its peer allows streams.
+//! Slots for requests on an HTTP/2 connection: as many as its peer allows streams.
 //!
 //! h2 would take more, and hold them back: but it can't give one back unsent. A request whose time is up while h2 holds it back
 //! is sent all the same, and reset at once. Here it waits in haul's hands, in order, and has cost the peer nothing. Once the peer has
-//! said how many streams it allows, a request that has no place does not wait here any longer: another connection may take it sooner.
+//! said how many streams it allows, a request that has no slot does not wait here any longer: another connection may take it sooner.
 
 use std::cell::Cell;
 
 use tokio::sync::{Notify, Semaphore};
 
-/// More than any peer can use: the places of one that sets no limit.
+/// More than any peer can use: the slots of one that sets no limit.
 const MOST: usize = 1 << 20;
 
-/// The places of one connection.
+/// The slots of one connection.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct StreamSlots {
     free: Semaphore,
     allowed: Cell<usize>,
     /// Taken beyond what is allowed now: so many go with those who leave.
@@ -21,24 +21,24 @@ pub(super) struct Places {
     /// The peer has said how many it allows, and that was not always none.
     is_known: Cell<bool>,
     was_open: Cell<bool>,
-    /// It has just said so, and given places to those who waited longest.
+    /// It has just said so, and given slots to those who waited longest.
     given: Notify,
 }
 
-/// Why there is no place.
+/// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPlace {
+pub(super) enum StreamSlotError {
     /// The connection has no use for requests any more.
     Closed,
     /// The peer allows no more than there are.
     Full,
 }
 
-/// A place, until it is dropped.
+/// A slot, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a>(&'a Places);
+pub(super) struct StreamSlot<'a>(&'a StreamSlots);
 
-impl Places {
+impl StreamSlots {
     pub(super) fn new(allowed: usize) -> Self {
         let allowed = allowed.min(MOST);
         Self {
@@ -94,38 +94,38 @@ impl Places {
         self.free.close();
     }
 
-    /// A place that is free now.
-    pub(super) fn try_take(&self) -> Option<Place<'_>> {
+    /// A slot that is free now.
+    pub(super) fn try_take(&self) -> Option<StreamSlot<'_>> {
         self.free.try_acquire().ok().map(|permit| self.taken(permit))
     }
 
-    /// A place as soon as there is one and nobody has waited longer.
+    /// A slot as soon as there is one and nobody has waited longer.
     ///
     /// # Errors
     /// There will be none soon: [`Self::close`], or the peer has said how many there are, and all are taken.
-    pub(super) async fn take(&self) -> Result<Place<'_>, NoPlace> {
+    pub(super) async fn take(&self) -> Result<StreamSlot<'_>, StreamSlotError> {
         if self.is_full_for_good() && !self.free.is_closed() {
-            return self.try_take().ok_or(NoPlace::Full);
+            return self.try_take().ok_or(StreamSlotError::Full);
         }
         tokio::select! {
             biased;
-            permit = self.free.acquire() => permit.map(|permit| self.taken(permit)).map_err(|_| NoPlace::Closed),
-            () = self.given.notified() => Err(NoPlace::Full),
+            permit = self.free.acquire() => permit.map(|permit| self.taken(permit)).map_err(|_| StreamSlotError::Closed),
+            () = self.given.notified() => Err(StreamSlotError::Full),
         }
     }
 
-    fn taken(&self, permit: tokio::sync::SemaphorePermit<'_>) -> Place<'_> {
+    fn taken(&self, permit: tokio::sync::SemaphorePermit<'_>) -> StreamSlot<'_> {
         permit.forget();
-        Place(self)
+        StreamSlot(self)
     }
 
-    /// Whether the last place is taken.
+    /// Whether the last slot is taken.
     pub(super) fn is_full(&self) -> bool {
         self.free.available_permits() == 0
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for StreamSlot<'_> {
     fn drop(&mut self) {
         match self.0.owed.get().checked_sub(1) {
             Some(owed) => self.0.owed.set(owed),
@@ -141,81 +141,85 @@ mod tests {
 
     use super::*;
 
-    fn free(places: &Places) -> usize {
-        let taken: Vec<_> = std::iter::from_fn(|| places.try_take()).take(1000).collect();
+    fn free(slots: &StreamSlots) -> usize {
+        let taken: Vec<_> = std::iter::from_fn(|| slots.try_take()).take(1000).collect();
         taken.len()
     }
 
     #[test]
     fn there_are_as_many_as_allowed_however_that_changes() {
-        let places = Places::new(1);
-        assert_eq!(free(&places), 1);
-        let first = places.try_take().expect("one");
-        assert!(places.is_full() && places.try_take().is_none());
-        places.allow(4, true);
-        assert_eq!(free(&places), 3);
-        let others: Vec<_> = std::iter::from_fn(|| places.try_take()).collect();
-        places.allow(2, true);
-        assert_eq!(free(&places), 0);
+        let slots = StreamSlots::new(1);
+        assert_eq!(free(&slots), 1);
+        let first = slots.try_take().expect("one");
+        assert!(slots.is_full() && slots.try_take().is_none());
+        slots.allow(4, true);
+        assert_eq!(free(&slots), 3);
+        let others: Vec<_> = std::iter::from_fn(|| slots.try_take()).collect();
+        slots.allow(2, true);
+        assert_eq!(free(&slots), 0);
         drop(others);
-        assert_eq!(free(&places), 1, "four less two, of which one is taken");
-        places.allow(0, true);
-        assert_eq!(free(&places), 0);
-        places.allow(1, true);
-        assert_eq!(free(&places), 0, "it is taken");
+        assert_eq!(free(&slots), 1, "four less two, of which one is taken");
+        slots.allow(0, true);
+        assert_eq!(free(&slots), 0);
+        slots.allow(1, true);
+        assert_eq!(free(&slots), 0, "it is taken");
         drop(first);
-        assert_eq!(free(&places), 1);
-        places.allow(usize::MAX, true);
-        assert!(places.allowed() == MOST && free(&places) == 1000);
+        assert_eq!(free(&slots), 1);
+        slots.allow(usize::MAX, true);
+        assert!(slots.allowed() == MOST && free(&slots) == 1000);
     }
 
     #[test]
     fn who_waited_longest_is_next_and_who_stops_waiting_holds_nobody_up() {
         let mut cx = Context::from_waker(Waker::noop());
-        let places = Places::new(1);
-        let first = places.try_take().expect("one");
-        let mut second = pin!(places.take());
+        let slots = StreamSlots::new(1);
+        let first = slots.try_take().expect("one");
+        let mut second = pin!(slots.take());
         assert!(second.as_mut().poll(&mut cx).is_pending());
         {
-            let mut gone = pin!(places.take());
+            let mut gone = pin!(slots.take());
             assert!(gone.as_mut().poll(&mut cx).is_pending());
         }
-        let mut third = pin!(places.take());
+        let mut third = pin!(slots.take());
         assert!(third.as_mut().poll(&mut cx).is_pending());
         drop(first);
-        assert!(places.try_take().is_none(), "it is the second one's");
+        assert!(slots.try_take().is_none(), "it is the second one's");
         assert!(third.as_mut().poll(&mut cx).is_pending());
         let Poll::Ready(Ok(place)) = second.as_mut().poll(&mut cx) else { panic!("it is its turn") };
         drop(place);
         let Poll::Ready(Ok(_place)) = third.as_mut().poll(&mut cx) else { panic!("it is its turn") };
-        let mut fourth = pin!(places.take());
+        let mut fourth = pin!(slots.take());
         assert!(fourth.as_mut().poll(&mut cx).is_pending());
-        places.close();
-        assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(NoPlace::Closed))));
+        slots.close();
+        assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(StreamSlotError::Closed))));
     }
 
     #[test]
     fn who_has_none_when_the_peer_says_how_many_there_are_is_sent_away() {
         let mut cx = Context::from_waker(Waker::noop());
         for (allowed, served) in [(1, 0), (2, 1), (3, 2), (100, 3)] {
-            let places = Places::new(1);
-            let _first = places.try_take().expect("one");
-            let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(places.take())).collect();
+            let slots = StreamSlots::new(1);
+            let _first = slots.try_take().expect("one");
+            let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(slots.take())).collect();
             assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()));
-            places.allow(0, true);
+            slots.allow(0, true);
             assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()), "there will be some");
-            places.allow(allowed, true);
+            slots.allow(allowed, true);
             let got: Vec<_> = waiting.iter_mut().map(|one| one.as_mut().poll(&mut cx)).collect();
             for (nth, got) in got.iter().enumerate() {
                 let Poll::Ready(got) = got else { panic!("waiter {nth} of {allowed} waits on") };
-                assert_eq!(got.as_ref().err(), (nth >= served).then_some(&NoPlace::Full), "waiter {nth} of {allowed}");
+                assert_eq!(
+                    got.as_ref().err(),
+                    (nth >= served).then_some(&StreamSlotError::Full),
+                    "waiter {nth} of {allowed}"
+                );
             }
-            let late = pin!(places.take()).poll(&mut cx);
-            assert!(matches!(late, Poll::Ready(Err(NoPlace::Full))) == (allowed < 100), "{late:?}");
+            let late = pin!(slots.take()).poll(&mut cx);
+            assert!(matches!(late, Poll::Ready(Err(StreamSlotError::Full))) == (allowed < 100), "{late:?}");
             drop((late, got, waiting));
-            places.allow(0, true);
-            let closed = pin!(places.take()).poll(&mut cx);
-            assert!(matches!(closed, Poll::Ready(Err(NoPlace::Full))), "it takes no more: {closed:?}");
+            slots.allow(0, true);
+            let closed = pin!(slots.take()).poll(&mut cx);
+            assert!(matches!(closed, Poll::Ready(Err(StreamSlotError::Full))), "it takes no more: {closed:?}");
         }
     }
 }

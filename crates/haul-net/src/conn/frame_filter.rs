@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use super::h2_server::{Allowance, Server};
+use super::h2_peer::{FrameBudget, H2Peer};
 
 /// Larger frames mean fewer of them; 16 KiB is the protocol's default.
 pub(super) const FRAME_SIZE: u32 = 64 << 10;
@@ -35,7 +35,7 @@ const IDLE_BYTES: u32 = 256;
 
 /// A frame's header, and how much of its payload is padding, where that matters.
 #[derive(Clone, Copy, Debug)]
-struct Header {
+struct FrameHeader {
     length: u32,
     kind: u8,
     flags: u8,
@@ -47,7 +47,7 @@ struct Header {
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum FrameAction {
     Pass,
     /// It is a fragment of a head.
     Gather,
@@ -59,7 +59,7 @@ enum Fate {
     Refuse,
 }
 
-impl Header {
+impl FrameHeader {
     /// `None`: more of it has to come.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (&[a, b, c, kind, flags, s, t, r, e], rest) = bytes.split_first_chunk()?;
@@ -68,52 +68,52 @@ impl Header {
         Some(Self { length, kind, flags, stream: [s, t, r, e], padding })
     }
 
-    const fn fate(&self) -> Fate {
+    const fn fate(&self) -> FrameAction {
         if self.length > FRAME_SIZE {
-            Fate::Refuse
+            FrameAction::Refuse
         } else if matches!(self.kind, HEADERS | PUSH_PROMISE) && self.flags & END_HEADERS == 0 {
-            Fate::Gather
+            FrameAction::Gather
         } else if self.kind == DATA && self.length == 0 && self.flags & END_STREAM == 0 {
-            Fate::Drop
+            FrameAction::Drop
         } else if self.kind == GOAWAY {
-            Fate::Hear
+            FrameAction::Hear
         } else {
-            Fate::Pass
+            FrameAction::Pass
         }
     }
 
     /// Pays for the frame, or is paid for it. False: there is nothing left to pay with.
-    fn settle(&self, allowance: &Allowance) -> bool {
+    fn settle(&self, budget: &FrameBudget) -> bool {
         let cost = 1 + self.length / IDLE_BYTES;
         match self.kind {
             DATA if self.length > self.padding || self.flags & END_STREAM != 0 => {
-                allowance.earn(cost);
+                budget.earn(cost);
                 true
             }
-            WINDOW_UPDATE => allowance.spend_update(),
+            WINDOW_UPDATE => budget.spend_update(),
             // Its size has a bound of its own.
-            HEADERS => allowance.spend(1),
-            _ => allowance.spend(cost),
+            HEADERS => budget.spend(1),
+            _ => budget.spend(cost),
         }
     }
 }
 
 /// The fragments of a head: the first frame as it came, and the payloads of those after it.
 #[derive(Debug)]
-struct Head {
+struct HeadFragments {
     bytes: Vec<u8>,
-    first: Header,
+    first: FrameHeader,
     /// The fragment under way is the first one, the last one.
     is_first: bool,
     is_last: bool,
 }
 
-impl Head {
-    fn new(first: Header, header: &[u8]) -> Self {
+impl HeadFragments {
+    fn new(first: FrameHeader, header: &[u8]) -> Self {
         Self { bytes: header.to_vec(), first, is_first: true, is_last: false }
     }
 
-    fn is_continued_by(&self, header: &Header) -> bool {
+    fn is_continued_by(&self, header: &FrameHeader) -> bool {
         header.kind == CONTINUATION && header.stream == self.first.stream
     }
 
@@ -160,35 +160,35 @@ impl Head {
 
 /// Where in the server's frames we are.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct FrameFilter {
     /// Bytes of the payload under way that are still to come.
     left: usize,
     /// The beginning of a header whose rest has to come, with the length of the padding.
     header: [u8; HEADER + 1],
     seen: usize,
-    head: Option<Box<Head>>,
+    head: Option<Box<HeadFragments>>,
     /// A GOAWAY, as far as it has come.
-    farewell: Option<Vec<u8>>,
+    go_away: Option<Vec<u8>>,
     /// The most bytes that a head in fragments may have.
     most: usize,
-    server: Rc<Server>,
+    peer: Rc<H2Peer>,
     /// The head whose payload is under way: its stream, and whether it ends it.
     passing: Option<([u8; 4], bool)>,
     /// The server has used it up: nothing of it is handed on any more.
     over: bool,
 }
 
-impl Frames {
+impl FrameFilter {
     /// `most`: bytes of a head in fragments, as they are on the wire.
-    pub(super) const fn new(most: usize, server: Rc<Server>) -> Self {
+    pub(super) const fn new(most: usize, peer: Rc<H2Peer>) -> Self {
         Self {
             left: 0,
             header: [0; HEADER + 1],
             seen: 0,
             head: None,
-            farewell: None,
+            go_away: None,
             most,
-            server,
+            peer,
             passing: None,
             over: false,
         }
@@ -196,31 +196,31 @@ impl Frames {
 
     /// More is about to be read: h2 has got through all heads that were handed on whole, and through the settings that come first.
     pub(super) fn read_on(&mut self) {
-        self.server.suspects.clear();
-        if self.left == 0 && self.server.heard.get() {
-            self.server.settled.set(true);
+        self.peer.unconfirmed.clear();
+        if self.left == 0 && self.peer.heard.get() {
+            self.peer.settled.set(true);
         }
         if let (Some((stream, ends)), true) = (self.passing, self.left > 0) {
-            self.server.suspects.note(stream, ends);
+            self.peer.unconfirmed.note(stream, ends);
         }
     }
 
     /// A frame is handed on.
-    fn hand_on(&mut self, header: &Header) {
-        self.server.heard.set(true);
+    fn hand_on(&mut self, header: &FrameHeader) {
+        self.peer.heard.set(true);
         let ends = matches!(header.kind, HEADERS | DATA) && header.flags & END_STREAM != 0;
         if ends {
-            self.server.sending.answer(header.stream);
+            self.peer.unfinished.answer(header.stream);
         }
         self.passing = (header.kind == HEADERS).then_some((header.stream, ends));
         if let Some((stream, ends)) = self.passing {
-            self.server.suspects.note(stream, ends);
+            self.peer.unconfirmed.note(stream, ends);
         }
     }
 
     /// Whether what comes next may be handed on where it is, as far as [`Self::pass`] says.
     pub(super) const fn is_plain(&self) -> bool {
-        self.seen == 0 && self.head.is_none() && self.farewell.is_none() && !self.over
+        self.seen == 0 && self.head.is_none() && self.go_away.is_none() && !self.over
     }
 
     /// The connection has ended: adds to `out` what h2 is to hear before that. A response that has come whole while its request was
@@ -230,7 +230,7 @@ impl Frames {
         if self.left > 0 || !self.is_plain() {
             return;
         }
-        for stream in self.server.sending.answered() {
+        for stream in self.peer.unfinished.answered() {
             out.extend([0, 0, 4, RST_STREAM, 0]);
             out.extend(stream.to_be_bytes());
             out.extend([0; 4]);
@@ -247,8 +247,8 @@ impl Frames {
         let mut at = self.left.min(bytes.len());
         self.left -= at;
         while self.left == 0 {
-            let Some(header) = Header::parse(&bytes[at..]) else { break };
-            if header.fate() != Fate::Pass || !header.settle(&self.server.allowance) {
+            let Some(header) = FrameHeader::parse(&bytes[at..]) else { break };
+            if header.fate() != FrameAction::Pass || !header.settle(&self.peer.budget) {
                 break;
             }
             self.hand_on(&header);
@@ -264,7 +264,7 @@ impl Frames {
         while !bytes.is_empty() && !self.over {
             if self.left > 0 {
                 let (now, rest) = bytes.split_at(self.left.min(bytes.len()));
-                let aside = self.farewell.as_mut().or_else(|| self.head.as_mut().map(|head| &mut head.bytes));
+                let aside = self.go_away.as_mut().or_else(|| self.head.as_mut().map(|head| &mut head.bytes));
                 aside.unwrap_or(&mut *out).extend_from_slice(now);
                 self.left -= now.len();
                 bytes = rest;
@@ -272,13 +272,13 @@ impl Frames {
                 self.header[self.seen] = bytes[0];
                 self.seen += 1;
                 bytes = &bytes[1..];
-                let Some(header) = Header::parse(&self.header[..self.seen]) else { continue };
+                let Some(header) = FrameHeader::parse(&self.header[..self.seen]) else { continue };
                 self.begin(header, out);
             }
             if self.left == 0
-                && let Some(mut frame) = self.farewell.take()
+                && let Some(mut frame) = self.go_away.take()
             {
-                self.server.farewell.hear(&mut frame[HEADER..]);
+                self.peer.go_away.hear(&mut frame[HEADER..]);
                 out.extend(frame);
             }
             if self.left == 0
@@ -297,7 +297,7 @@ impl Frames {
     }
 
     /// A header is complete.
-    fn begin(&mut self, header: Header, out: &mut Vec<u8>) {
+    fn begin(&mut self, header: FrameHeader, out: &mut Vec<u8>) {
         let bytes = self.header;
         // The length of the padding is payload.
         let bytes = &bytes[..std::mem::take(&mut self.seen)];
@@ -306,9 +306,9 @@ impl Frames {
             Some(head) if head.is_continued_by(&header) => {
                 let length = head.bytes.len() - HEADER + self.left;
                 let first = head.first;
-                if header.length == 0 && !header.settle(&self.server.allowance) {
+                if header.length == 0 && !header.settle(&self.peer.budget) {
                     self.end(out);
-                } else if header.fate() == Fate::Refuse || length > self.most {
+                } else if header.fate() == FrameAction::Refuse || length > self.most {
                     self.end(out);
                     self.hand_on(&first);
                 } else {
@@ -324,22 +324,22 @@ impl Frames {
             }
             None => {}
         }
-        if !header.settle(&self.server.allowance) {
+        if !header.settle(&self.peer.budget) {
             return self.end(out);
         }
         match header.fate() {
-            Fate::Pass => {
+            FrameAction::Pass => {
                 out.extend_from_slice(bytes);
                 self.hand_on(&header);
             }
-            Fate::Gather => self.head = Some(Box::new(Head::new(header, bytes))),
-            Fate::Hear => {
-                self.farewell = Some(bytes.to_vec());
+            FrameAction::Gather => self.head = Some(Box::new(HeadFragments::new(header, bytes))),
+            FrameAction::Hear => {
+                self.go_away = Some(bytes.to_vec());
                 self.hand_on(&header);
             }
-            Fate::Drop => {}
+            FrameAction::Drop => {}
             // h2 takes frames as large as heads may be. This one it is to refuse in its own words.
-            Fate::Refuse => {
+            FrameAction::Refuse => {
                 out.extend([0xff; 3]);
                 out.extend_from_slice(&bytes[3..]);
             }
@@ -349,7 +349,7 @@ impl Frames {
     /// Hands on no more but what makes h2 end the connection with ENHANCE_YOUR_CALM: it has no other door to it.
     fn end(&mut self, out: &mut Vec<u8>) {
         (self.over, self.left, self.head) = (true, 0, None);
-        self.server.suspects.clear();
+        self.peer.unconfirmed.clear();
         out.extend([0, 0, 0, HEADERS, 0, 0, 0, 0, 1]);
         out.extend([0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1].repeat(FRAGMENTS_REFUSED));
     }
@@ -357,7 +357,7 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use super::super::h2_server::MOST_IDLE;
+    use super::super::h2_peer::MOST_IDLE;
     use super::*;
 
     const MOST: usize = 1000;
@@ -375,28 +375,28 @@ mod tests {
     }
 
     /// What is handed on of what comes in these pieces.
-    fn handed_on<'a>(frames: &mut Frames, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    fn handed_on<'a>(frame_filter: &mut FrameFilter, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in pieces {
-            let passed = if frames.is_plain() { frames.pass(piece) } else { 0 };
+            let passed = if frame_filter.is_plain() { frame_filter.pass(piece) } else { 0 };
             out.extend_from_slice(&piece[..passed]);
-            frames.take(&piece[passed..], &mut out);
+            frame_filter.take(&piece[passed..], &mut out);
         }
         out
     }
 
-    fn frames() -> Frames {
-        Frames::new(MOST, Rc::default())
+    fn frame_filter() -> FrameFilter {
+        FrameFilter::new(MOST, Rc::default())
     }
 
     /// The same, which must not depend on the pieces.
     fn becomes(bytes: &[u8], expected: &[u8], what: &str) {
-        assert_eq!(handed_on(&mut frames(), [bytes]), expected, "{what}");
+        assert_eq!(handed_on(&mut frame_filter(), [bytes]), expected, "{what}");
         for at in 1..bytes.len() {
-            let got = handed_on(&mut frames(), [&bytes[..at], &bytes[at..]]);
+            let got = handed_on(&mut frame_filter(), [&bytes[..at], &bytes[at..]]);
             assert!(got == expected, "{what}, in two pieces at {at}");
         }
-        assert!(handed_on(&mut frames(), bytes.chunks(1)) == expected, "{what}, byte by byte");
+        assert!(handed_on(&mut frame_filter(), bytes.chunks(1)) == expected, "{what}, byte by byte");
     }
 
     #[test]
@@ -411,7 +411,7 @@ mod tests {
                 }
             }
         }
-        let mut once = frames();
+        let mut once = frame_filter();
         assert_eq!(once.pass(&all), all.len(), "where they are");
         assert!(once.is_plain());
         becomes(&all, &all, "all types");
@@ -432,9 +432,9 @@ mod tests {
         ] {
             let bytes = [goaway(code, words), after.clone()].concat();
             becomes(&bytes, &bytes, words);
-            let server = Rc::new(Server::default());
-            handed_on(&mut Frames::new(MOST, Rc::clone(&server)), [&bytes[..]]);
-            assert_eq!(server.farewell.said().as_deref(), said);
+            let peer = Rc::new(H2Peer::default());
+            handed_on(&mut FrameFilter::new(MOST, Rc::clone(&peer)), [&bytes[..]]);
+            assert_eq!(peer.go_away.said().as_deref(), said);
         }
         let mut none = goaway(0xd, "HTTP/1.1, please");
         let said = none.clone();
@@ -446,23 +446,23 @@ mod tests {
 
     #[test]
     fn responses_that_have_come_whole_are_no_upload_s_any_more_when_the_connection_ends() {
-        let server = Rc::new(Server::default());
-        let mut frames = Frames::new(MOST, Rc::clone(&server));
-        [1, 3, 5, 7].into_iter().for_each(|stream| server.sending.begin(stream));
-        server.sending.end(5);
+        let peer = Rc::new(H2Peer::default());
+        let mut frame_filter = FrameFilter::new(MOST, Rc::clone(&peer));
+        [1, 3, 5, 7].into_iter().for_each(|stream| peer.unfinished.begin(stream));
+        peer.unfinished.end(5);
         let head = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, "");
         let came = [head(1, END_STREAM), head(3, 0), frame(DATA, END_STREAM, 3, "x"), head(5, END_STREAM), head(7, 0)];
-        handed_on(&mut frames, [&came.concat()[..]]);
+        handed_on(&mut frame_filter, [&came.concat()[..]]);
         let mut out = Vec::new();
-        frames.finish(&mut out);
+        frame_filter.finish(&mut out);
         assert_eq!(out, [frame(RST_STREAM, 0, 1, [0; 4]), frame(RST_STREAM, 0, 3, [0; 4])].concat());
         out.clear();
-        frames.finish(&mut out);
+        frame_filter.finish(&mut out);
         assert!(out.is_empty(), "once");
-        server.sending.begin(9);
+        peer.unfinished.begin(9);
         let cut = frame(DATA, END_STREAM, 9, "xyz");
-        handed_on(&mut frames, [&cut[..11]]);
-        frames.finish(&mut out);
+        handed_on(&mut frame_filter, [&cut[..11]]);
+        frame_filter.finish(&mut out);
         assert!(out.is_empty(), "its last frame is not whole");
     }
 
@@ -489,7 +489,7 @@ mod tests {
         );
         let many: Vec<&[u8]> = vec![b"x"; MOST - 1];
         becomes(&cut(0, b"x", &many)[..600], b"", "none of it before its end");
-        assert_eq!(handed_on(&mut frames(), [&cut(0, b"x", &many)[..]]), one(0, &[b'x'; MOST]), "in very many");
+        assert_eq!(handed_on(&mut frame_filter(), [&cut(0, b"x", &many)[..]]), one(0, &[b'x'; MOST]), "in very many");
         let promise = [frame(PUSH_PROMISE, 0, 1, b"\0\0\0\x02a"), frame(CONTINUATION, 4, 1, b"b")].concat();
         becomes(&promise, &frame(PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\x02ab"), "a promise");
     }
@@ -522,16 +522,16 @@ mod tests {
     #[test]
     fn a_frame_larger_than_we_take_is_shown_to_h2_as_one() {
         let bytes = frame(DATA, 0, 1, vec![0; FRAME_SIZE as usize + 1]);
-        let out = handed_on(&mut frames(), [&bytes[..]]);
+        let out = handed_on(&mut frame_filter(), [&bytes[..]]);
         assert_eq!(out[..HEADER], [0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]);
         let most = frame(DATA, 0, 1, vec![0; FRAME_SIZE as usize]);
-        assert_eq!(frames().pass(&most), most.len());
+        assert_eq!(frame_filter().pass(&most), most.len());
     }
 
     #[test]
     fn a_head_without_an_end_has_one() {
         let full = frame(CONTINUATION, 0, 1, [b'x'; 100]);
-        let mut kept = frames();
+        let mut kept = frame_filter();
         let out = handed_on(&mut kept, [&[frame(HEADERS, 0, 1, []), full.repeat(10)].concat()[..]]);
         assert!(out.is_empty() && !kept.is_over(), "as large as may be");
         assert_eq!(handed_on(&mut kept, [&full[..HEADER]]), calm(), "more");
@@ -542,7 +542,7 @@ mod tests {
 
     /// Whether these frames, after `first`, end the connection within the allowance, by as many as it has.
     fn ends(bytes: &[u8], first: &[u8]) -> bool {
-        let mut kept = frames();
+        let mut kept = frame_filter();
         handed_on(&mut kept, [first]);
         for sent in 0..=2 * MOST_IDLE {
             if kept.is_over() {
@@ -589,7 +589,7 @@ mod tests {
 
     #[test]
     fn large_frames_cost_more() {
-        let mut kept = frames();
+        let mut kept = frame_filter();
         let junk = frame(0xee, 0, 1, vec![0; 16 << 10]);
         let sent = (1..).find(|_| {
             handed_on(&mut kept, [&junk[..]]);
@@ -600,15 +600,15 @@ mod tests {
 
     #[test]
     fn requests_and_uploads_pay() {
-        let server = Rc::new(Server::default());
-        let (allowance, mut kept) = (&server.allowance, Frames::new(MOST, Rc::clone(&server)));
+        let peer = Rc::new(H2Peer::default());
+        let (budget, mut kept) = (&peer.budget, FrameFilter::new(MOST, Rc::clone(&peer)));
         let answer = [frame(HEADERS, END_HEADERS, 1, "x"), frame(3, 0, 1, [0; 4])].concat();
         for _ in 0..2 * MOST_IDLE {
-            allowance.request();
+            budget.request();
             handed_on(&mut kept, [&answer[..]]);
         }
         assert!(!kept.is_over(), "heads and resets of requests that were sent");
-        allowance.upload(100_000);
+        budget.upload(100_000);
         let update = |stream| frame(WINDOW_UPDATE, 0, stream, [0, 0, 0, 1]);
         let both = [update(0), update(1)].concat();
         handed_on(&mut kept, [&both.repeat(100_000)[..]]);
@@ -619,29 +619,32 @@ mod tests {
 
     #[test]
     fn the_heads_of_the_last_read_are_suspect() {
-        let server = Rc::new(Server::default());
-        server.suspects.opened(200);
-        let mut kept = Frames::new(MOST, Rc::clone(&server));
-        let mut suspects = |bytes: &[u8]| {
+        let peer = Rc::new(H2Peer::default());
+        peer.unconfirmed.opened(200);
+        let mut kept = FrameFilter::new(MOST, Rc::clone(&peer));
+        let mut unconfirmed = |bytes: &[u8]| {
             kept.read_on();
             handed_on(&mut kept, [bytes]);
-            [1, 3, 5, 7].map(|stream| server.suspects.include(stream))
+            [1, 3, 5, 7].map(|stream| peer.unconfirmed.include(stream))
         };
         let (all, head) = ([true; 4], |stream| frame(HEADERS, END_HEADERS, stream, "head"));
-        assert_eq!(suspects(&frame(PING, 0, 0, [0; 8])), all, "nobody is known to be");
-        assert_eq!(suspects(&[head(3), head(7), frame(DATA, 0, 5, "x")].concat()), [false, true, false, false]);
-        assert_eq!(suspects(&[frame(DATA, 0, 1, "x"), head(1)[..11].to_vec()].concat()), [true, false, false, false]);
-        assert_eq!(suspects(&head(1)[11..12]), [true, false, false, false], "h2 has not seen all of it");
-        assert_eq!(suspects(&[&head(1)[12..], &head(5)].concat()), [true, false, false, false]);
-        assert_eq!(suspects(&frame(HEADERS, 0, 3, "he")), all, "h2 has seen nothing of it");
-        assert_eq!(suspects(&frame(CONTINUATION, END_HEADERS, 3, "ad")), [false, true, false, false]);
+        assert_eq!(unconfirmed(&frame(PING, 0, 0, [0; 8])), all, "nobody is known to be");
+        assert_eq!(unconfirmed(&[head(3), head(7), frame(DATA, 0, 5, "x")].concat()), [false, true, false, false]);
         assert_eq!(
-            suspects(&(0..65).flat_map(|n| head(2 * n + 1)).collect::<Vec<_>>()),
+            unconfirmed(&[frame(DATA, 0, 1, "x"), head(1)[..11].to_vec()].concat()),
+            [true, false, false, false]
+        );
+        assert_eq!(unconfirmed(&head(1)[11..12]), [true, false, false, false], "h2 has not seen all of it");
+        assert_eq!(unconfirmed(&[&head(1)[12..], &head(5)].concat()), [true, false, false, false]);
+        assert_eq!(unconfirmed(&frame(HEADERS, 0, 3, "he")), all, "h2 has seen nothing of it");
+        assert_eq!(unconfirmed(&frame(CONTINUATION, END_HEADERS, 3, "ad")), [false, true, false, false]);
+        assert_eq!(
+            unconfirmed(&(0..65).flat_map(|n| head(2 * n + 1)).collect::<Vec<_>>()),
             all,
             "too many to be told apart"
         );
-        assert_eq!(suspects(&[head(0), head(2), frame(HEADERS, END_HEADERS, 0xff, "x")].concat()), all, "nobody's");
-        assert_eq!(suspects(&head(3)[..4]), all);
-        assert_eq!(suspects(&head(3)[4..]), [false, true, false, false]);
+        assert_eq!(unconfirmed(&[head(0), head(2), frame(HEADERS, END_HEADERS, 0xff, "x")].concat()), all, "nobody's");
+        assert_eq!(unconfirmed(&head(3)[..4]), all);
+        assert_eq!(unconfirmed(&head(3)[4..]), [false, true, false, false]);
     }
 }

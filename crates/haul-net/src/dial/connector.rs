@@ -1,4 +1,4 @@
-//! Byte streams that somebody else opens, in place of TCP connections: tunnels, and peers that live in this process.
+//! The user's connector: byte streams that somebody else opens, in place of TCP connections: tunnels, and peers that live in this process.
 
 use std::fmt;
 use std::future::Future;
@@ -59,27 +59,27 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
 
 /// A stream that a [`Connect`] opened.
-pub struct OwnStream(Box<dyn ByteStream>);
+pub struct CustomStream(Box<dyn ByteStream>);
 
-impl OwnStream {
+impl CustomStream {
     pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
         Self(stream)
     }
 }
 
-impl fmt::Debug for OwnStream {
+impl fmt::Debug for CustomStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OwnStream")
     }
 }
 
-impl AsyncRead for OwnStream {
+impl AsyncRead for CustomStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for OwnStream {
+impl AsyncWrite for CustomStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

@@ -1,4 +1,4 @@
-//! The byte stream under hyper, with a tap: how many bytes came in, and the response head as it was sent, its status line put into
+//! The byte stream under hyper, with a recorder: how many bytes came in, and the response head as it was sent, its status line put into
 //! the form that is read.
 
 use std::cell::{Cell, RefCell};
@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::defer_write_errors::DeferWriteErrors;
 use super::head;
-use super::last_words::LastWords;
-use super::status_line::StatusLine;
+use super::status_line::StatusLineNormalizer;
 
 /// The largest room for a head that an idle connection keeps.
 const MOST_KEPT: usize = 4 << 10;
@@ -19,18 +19,18 @@ const MOST_KEPT: usize = 4 << 10;
 /// Heads with fewer bytes are kept together, informational ones too.
 const LOOK_FROM: usize = 16 << 10;
 
-/// What a tap has collected.
+/// What a recorder has collected.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
+pub(super) struct RecordedHead<'a> {
     /// The heads, and perhaps the beginning of the body.
     pub(super) bytes: &'a [u8],
     /// The lines of these, where they are one head and nothing else: the status line and the empty line at the end too.
     pub(super) lines: Option<usize>,
 }
 
-/// What the tap has seen. Shared between the stream, which hyper owns, and the lane.
+/// What has passed the stream, and how it stands. Shared between the stream, which hyper owns, and the lane.
 #[derive(Debug, Default)]
-pub(super) struct Tap {
+pub(super) struct IoRecorder {
     received: Cell<u64>,
     /// Whether anything is read yet: not before the first request has been written, or the connection is found idle. What a
     /// hasty server says before it is asked would else be an answer or not by chance.
@@ -52,10 +52,10 @@ pub(super) struct Tap {
     /// Once so many are collected, informational heads among them are dropped.
     look_at: Cell<usize>,
     /// How far the response's status line has come.
-    status_line: Cell<StatusLine>,
+    status_line: Cell<StatusLineNormalizer>,
 }
 
-impl Tap {
+impl IoRecorder {
     /// Bytes received on this connection so far.
     pub(super) const fn received(&self) -> u64 {
         self.received.get()
@@ -88,17 +88,17 @@ impl Tap {
         self.passed.set(0);
         self.look_at.set(LOOK_FROM);
         self.collects.set(true);
-        self.status_line.set(StatusLine::AWAITED);
+        self.status_line.set(StatusLineNormalizer::AWAITED);
         self.lines.set(None);
         self.head.borrow_mut().clear();
     }
 
     /// Ends collecting, and shows what was collected, unless it was too much: it may reach into the body.
-    pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<Seen<'_>>) -> R) -> R {
+    pub(super) fn show_head<R>(&self, look: impl FnOnce(Option<RecordedHead<'_>>) -> R) -> R {
         self.collects.set(false);
         let mut head = self.head.borrow_mut();
         let whole = head.len() + self.passed.get() < self.most.get();
-        let told = look(whole.then_some(Seen { bytes: &head, lines: self.lines.get() }));
+        let told = look(whole.then_some(RecordedHead { bytes: &head, lines: self.lines.get() }));
         if head.capacity() > MOST_KEPT {
             *head = Vec::new();
         }
@@ -117,7 +117,7 @@ impl Tap {
     /// Puts the status line into the form that is read. How many of the bytes are left.
     fn normalize(&self, bytes: &mut [u8]) -> usize {
         let mut line = self.status_line.get();
-        if line == StatusLine::Over {
+        if line == StatusLineNormalizer::Over {
             return bytes.len();
         }
         let kept = line.normalize(bytes);
@@ -155,29 +155,29 @@ fn extent(bytes: &[u8]) -> (usize, Option<usize>) {
     (bytes.len(), None)
 }
 
-/// A stream with a [`Tap`].
+/// A stream with a [`IoRecorder`].
 #[derive(Debug)]
-pub(super) struct Wire<T> {
-    io: LastWords<T>,
-    tap: Rc<Tap>,
+pub(super) struct RecordingIo<T> {
+    io: DeferWriteErrors<T>,
+    recorder: Rc<IoRecorder>,
 }
 
-impl<T> Wire<T> {
-    pub(super) const fn new(io: T, tap: Rc<Tap>) -> Self {
-        Self { io: LastWords::new(io), tap }
+impl<T> RecordingIo<T> {
+    pub(super) const fn new(io: T, recorder: Rc<IoRecorder>) -> Self {
+        Self { io: DeferWriteErrors::new(io), recorder }
     }
 
     /// The first write lets reading begin.
     fn wake_reader(&self, cx: &Context<'_>) {
-        if !self.tap.open.replace(true) {
+        if !self.recorder.open.replace(true) {
             cx.waker().wake_by_ref();
         }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for RecordingIo<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.tap.open.get() {
+        if !self.recorder.open.get() {
             // Whoever writes the request wakes the reader.
             return Poll::Pending;
         }
@@ -185,32 +185,32 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         loop {
             ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
             let got = buf.filled().len() - before;
-            let kept = self.tap.normalize(&mut buf.filled_mut()[before..]);
+            let kept = self.recorder.normalize(&mut buf.filled_mut()[before..]);
             buf.set_filled(before + kept);
             // With nothing of it left it would look like the end.
             if kept > 0 || got == 0 {
                 break;
             }
         }
-        self.tap.saw(&buf.filled()[before..]);
+        self.recorder.saw(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for RecordingIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.wake_reader(cx);
-        self.tap.unsent.set(true);
+        self.recorder.unsent.set(true);
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.tap.broken.set(self.io.is_broken());
+        self.recorder.broken.set(self.io.is_broken());
         result
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.io).poll_flush(cx);
-        self.tap.broken.set(self.io.is_broken());
+        self.recorder.broken.set(self.io.is_broken());
         if result.is_ready() {
-            self.tap.unsent.set(false);
+            self.recorder.unsent.set(false);
         }
         result
     }
@@ -230,12 +230,12 @@ mod tests {
     fn a_head_is_collected_whole_and_little_of_the_body() {
         const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
         let collected = |pieces: &[&str]| {
-            let tap = Tap::default();
-            tap.saw(b"before");
-            tap.collect_head(1000);
-            pieces.iter().for_each(|piece| tap.saw(piece.as_bytes()));
-            tap.show_head(|seen| {
-                let Some(Seen { bytes, lines }) = seen else { return String::new() };
+            let recorder = IoRecorder::default();
+            recorder.saw(b"before");
+            recorder.collect_head(1000);
+            pieces.iter().for_each(|piece| recorder.saw(piece.as_bytes()));
+            recorder.show_head(|seen| {
+                let Some(RecordedHead { bytes, lines }) = seen else { return String::new() };
                 assert_eq!(lines, (pieces[0] == HEAD || pieces[0].starts_with(&format!("{HEAD}b"))).then_some(3));
                 String::from_utf8(bytes.to_vec()).expect("text")
             })
@@ -255,31 +255,31 @@ mod tests {
         let last = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "y".repeat(20_000));
         let all = format!("{}{last}", early.repeat(250));
         for step in [1, 1000, 60_000] {
-            let tap = Tap::default();
-            tap.collect_head(1 << 20);
+            let recorder = IoRecorder::default();
+            recorder.collect_head(1 << 20);
             all.as_bytes().chunks(step).for_each(|piece| {
-                tap.saw(piece);
-                assert!(tap.head.borrow().len() < 60_000 + 40_000, "{step}");
+                recorder.saw(piece);
+                assert!(recorder.head.borrow().len() < 60_000 + 40_000, "{step}");
             });
-            tap.show_head(|seen| assert!(seen.expect("whole").bytes.ends_with(last.as_bytes())));
+            recorder.show_head(|seen| assert!(seen.expect("whole").bytes.ends_with(last.as_bytes())));
         }
     }
 
     #[tokio::test]
     async fn a_request_is_unsent_until_all_of_it_is_flushed() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let tap = Rc::new(Tap::default());
-        let mut wire = Wire::new(ours, Rc::clone(&tap));
-        assert!(!tap.is_unsent());
+        let recorder = Rc::new(IoRecorder::default());
+        let mut wire = RecordingIo::new(ours, Rc::clone(&recorder));
+        assert!(!recorder.is_unsent());
         wire.write_all(b"request").await.expect("room");
-        assert!(tap.is_unsent(), "not flushed");
+        assert!(recorder.is_unsent(), "not flushed");
         wire.flush().await.expect("no failure");
-        assert!(!tap.is_unsent());
+        assert!(!recorder.is_unsent());
         let written = tokio::select! {
             written = wire.write_all(b"another") => written.is_ok(),
             () = tokio::task::yield_now() => false,
         };
-        assert!(!written && tap.is_unsent(), "there is no room");
+        assert!(!written && recorder.is_unsent(), "there is no room");
         theirs.read_exact(&mut [0; 7]).await.expect("written");
     }
 }

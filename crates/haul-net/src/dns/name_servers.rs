@@ -1,4 +1,4 @@
-//! What is known of each name server: whether it answers, and whether it understands EDNS. Pure.
+//! The state of the name servers: whether each answers, and whether it understands EDNS. Pure.
 //!
 //! The order is the file's, as glibc keeps it, because servers may know different names. One that is silent while it is
 //! asked goes to the end for a while, so that not every name waits for it; then one look-up finds out whether it is back.
@@ -17,7 +17,7 @@ const PROBED: Duration = Duration::from_secs(2);
 
 /// Whether a server understands EDNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edns {
+enum EdnsSupport {
     Unknown,
     Spoken,
     /// It refused it, or was silent to it and answered without.
@@ -25,27 +25,32 @@ enum Edns {
 }
 
 #[derive(Debug)]
-struct Server {
+struct NameServerState {
     address: SocketAddr,
     heard: Option<Time>,
     /// How long its answers take, smoothed, and how far they are from that.
     usual: Option<(Duration, Duration)>,
     avoided_until: Time,
-    edns: Edns,
+    edns: EdnsSupport,
 }
 
 /// The servers of a configuration.
 #[derive(Debug)]
-pub(super) struct Servers {
-    all: Vec<Server>,
+pub(super) struct NameServers {
+    all: Vec<NameServerState>,
     rotate: bool,
     turn: usize,
 }
 
-impl Servers {
+impl NameServers {
     pub(super) fn new(addresses: Vec<SocketAddr>, rotate: bool) -> Self {
-        let server =
-            |address| Server { address, heard: None, usual: None, avoided_until: Time::ZERO, edns: Edns::Unknown };
+        let server = |address| NameServerState {
+            address,
+            heard: None,
+            usual: None,
+            avoided_until: Time::ZERO,
+            edns: EdnsSupport::Unknown,
+        };
         Self { all: addresses.into_iter().map(server).collect(), rotate, turn: 0 }
     }
 
@@ -73,9 +78,9 @@ impl Servers {
     /// Whether to ask it with EDNS. `repeated`: it was silent to this question before.
     pub(super) fn edns(&self, server: usize, repeated: bool) -> bool {
         match self.all[server].edns {
-            Edns::Spoken => true,
-            Edns::Unknown => !repeated,
-            Edns::Not => false,
+            EdnsSupport::Spoken => true,
+            EdnsSupport::Unknown => !repeated,
+            EdnsSupport::Not => false,
         }
     }
 
@@ -97,14 +102,14 @@ impl Servers {
         }
         (server.heard, server.avoided_until) = (Some(now), Time::ZERO);
         if edns {
-            server.edns = Edns::Spoken;
+            server.edns = EdnsSupport::Spoken;
         }
     }
 
     /// It understands no EDNS.
     pub(super) fn no_edns(&mut self, server: usize) {
-        if self.all[server].edns == Edns::Unknown {
-            self.all[server].edns = Edns::Not;
+        if self.all[server].edns == EdnsSupport::Unknown {
+            self.all[server].edns = EdnsSupport::Not;
         }
     }
 
@@ -125,8 +130,8 @@ mod tests {
         Time::from_millis(secs * 1000)
     }
 
-    fn servers(rotate: bool) -> Servers {
-        Servers::new((1..=3).map(|port| ([127, 0, 0, 1], port).into()).collect(), rotate)
+    fn servers(rotate: bool) -> NameServers {
+        NameServers::new((1..=3).map(|port| ([127, 0, 0, 1], port).into()).collect(), rotate)
     }
 
     #[test]
@@ -135,7 +140,7 @@ mod tests {
         assert_eq!([fixed.order(at(0)), fixed.order(at(0))], [[0, 1, 2], [0, 1, 2]]);
         let mut turns = servers(true);
         assert_eq!([turns.order(at(0)), turns.order(at(0)), turns.order(at(0))], [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
-        assert!(Servers::new(Vec::new(), true).order(at(0)).is_empty());
+        assert!(NameServers::new(Vec::new(), true).order(at(0)).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which of a name's addresses may be connected to: family, local address, public or not, filter. Pure.
+//! The rules by which a name's addresses may be connected to: family, local address, public or not, filter. Pure.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use haul_core::model::{Failure, FailureKind, Phase};
 pub type AddressFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The rules every address has to pass.
-pub(super) struct Candidates {
+pub(super) struct AddressRules {
     family: FamilyPreference,
     public_only: bool,
     filter: Option<AddressFilter>,
 }
 
-impl Candidates {
+impl AddressRules {
     pub(super) fn new(family: FamilyPreference, public_only: bool) -> Self {
         Self { family, public_only, filter: None }
     }
@@ -103,7 +103,7 @@ mod tests {
     fn families_and_the_local_address_narrow_the_choice() {
         let all = ips(&["::1", "127.0.0.1"]);
         let choose = |family, local: Option<&str>| {
-            Candidates::new(family, false).choose(&all, local.map(|text| text.parse().unwrap()), "h")
+            AddressRules::new(family, false).choose(&all, local.map(|text| text.parse().unwrap()), "h")
         };
         assert_eq!(choose(FamilyPreference::Both, None).unwrap(), all);
         assert_eq!(choose(FamilyPreference::Ipv4Only, None).unwrap(), ips(&["127.0.0.1"]));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_filter_sees_the_address_that_is_meant_and_may_refuse_all() {
-        let mut candidates = Candidates::new(FamilyPreference::Both, false);
+        let mut candidates = AddressRules::new(FamilyPreference::Both, false);
         candidates.set_filter(Arc::new(|ip: IpAddr| !ip.is_loopback()));
         let kept = candidates.choose(&ips(&["127.0.0.1", "192.0.2.1"]), None, "h").unwrap();
         assert_eq!(kept, ips(&["192.0.2.1"]));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn both_the_filter_and_the_wish_for_public_addresses_must_let_an_address_pass() {
-        let mut candidates = Candidates::new(FamilyPreference::Both, true);
+        let mut candidates = AddressRules::new(FamilyPreference::Both, true);
         let all = ips(&["10.0.0.1", "198.41.0.4", "64:ff9b::10.0.0.1", "1.1.1.1"]);
         assert_eq!(candidates.choose(&all, None, "h").unwrap(), ips(&["198.41.0.4", "1.1.1.1"]));
         candidates.set_filter(Arc::new(|ip: IpAddr| ip != IpAddr::from([1, 1, 1, 1])));

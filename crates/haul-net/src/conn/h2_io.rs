@@ -1,4 +1,4 @@
-//! The byte stream under h2: what the server sends passes [`Frames`], what both sides say first passes [`super::preface`].
+//! The byte stream under h2: what the server sends passes [`FrameFilter`], what both sides say first passes [`super::preface`].
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::Frames;
-use super::h2_server::Server;
-use super::last_words::LastWords;
-use super::preface::{Greeting, Opening};
+use super::defer_write_errors::DeferWriteErrors;
+use super::frame_filter::FrameFilter;
+use super::h2_peer::H2Peer;
+use super::preface::{PrefaceCheck, SettingsRewriter};
 
 /// Bytes read at once where they can't be handed on as they are.
 const ASIDE: usize = 4 << 10;
@@ -19,11 +19,11 @@ const ENDLESS: &str = "it sends frames that bring nothing, without end";
 
 /// A stream between h2 and a server.
 #[derive(Debug)]
-pub(super) struct H2Wire<T> {
-    io: LastWords<T>,
-    greeting: Greeting,
-    opening: Opening,
-    frames: Frames,
+pub(super) struct H2Io<T> {
+    io: DeferWriteErrors<T>,
+    preface_check: PrefaceCheck,
+    settings_rewriter: SettingsRewriter,
+    frame_filter: FrameFilter,
     /// What is handed on before anything else.
     aside: Vec<u8>,
     handed: usize,
@@ -31,14 +31,14 @@ pub(super) struct H2Wire<T> {
     end: Option<io::Error>,
 }
 
-impl<T> H2Wire<T> {
+impl<T> H2Io<T> {
     /// `most`: bytes of a head in fragments.
-    pub(super) fn new(io: T, most: usize, server: Rc<Server>) -> Self {
+    pub(super) fn new(io: T, most: usize, peer: Rc<H2Peer>) -> Self {
         Self {
-            io: LastWords::new(io),
-            greeting: Greeting::default(),
-            opening: Opening::default(),
-            frames: Frames::new(most, server),
+            io: DeferWriteErrors::new(io),
+            preface_check: PrefaceCheck::default(),
+            settings_rewriter: SettingsRewriter::default(),
+            frame_filter: FrameFilter::new(most, peer),
             aside: Vec::new(),
             handed: 0,
             end: None,
@@ -62,7 +62,7 @@ impl<T> H2Wire<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for H2Wire<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for H2Io<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         // Each round takes bytes off the stream, which has a budget of its own.
@@ -70,30 +70,30 @@ impl<T: AsyncRead + Unpin> AsyncRead for H2Wire<T> {
             if let Some(error) = this.end.take() {
                 return Poll::Ready(Err(error));
             }
-            this.frames.read_on();
-            if this.frames.is_plain() {
+            this.frame_filter.read_on();
+            if this.frame_filter.is_plain() {
                 let before = buf.filled().len();
                 let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
                 let came = &buf.filled()[before..];
                 if came.is_empty() {
-                    this.frames.finish(&mut this.aside);
+                    this.frame_filter.finish(&mut this.aside);
                     if !this.aside.is_empty() {
                         this.end = read.err();
                         continue;
                     }
                 }
                 read?;
-                this.greeting.judge(came)?;
-                let passed = this.frames.pass(came);
+                this.preface_check.judge(came)?;
+                let passed = this.frame_filter.pass(came);
                 if passed == came.len() {
                     break;
                 }
-                this.frames.take(&came[passed..], &mut this.aside);
+                this.frame_filter.take(&came[passed..], &mut this.aside);
                 buf.set_filled(before + passed);
                 if passed > 0 {
                     break;
                 }
-            } else if this.frames.is_over() {
+            } else if this.frame_filter.is_over() {
                 // h2 has seen what ends the connection. Should it ask for more, that is the end.
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, ENDLESS)));
             } else {
@@ -103,20 +103,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for H2Wire<T> {
                 if room.filled().is_empty() {
                     break;
                 }
-                this.greeting.judge(room.filled())?;
-                this.frames.take(room.filled(), &mut this.aside);
+                this.preface_check.judge(room.filled())?;
+                this.frame_filter.take(room.filled(), &mut this.aside);
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for H2Wire<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for H2Io<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let Some((said, length)) = this.opening.instead(buf) else { return Pin::new(&mut this.io).poll_write(cx, buf) };
+        let Some((said, length)) = this.settings_rewriter.instead(buf) else {
+            return Pin::new(&mut this.io).poll_write(cx, buf);
+        };
         let written = ready!(Pin::new(&mut this.io).poll_write(cx, &said[..length]))?;
-        this.opening.wrote(written);
+        this.settings_rewriter.wrote(written);
         Poll::Ready(Ok(written))
     }
 
@@ -125,7 +127,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for H2Wire<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.opening.is_said() {
+        if self.settings_rewriter.is_complete() {
             return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);

@@ -1,11 +1,11 @@
-//! TLS with hosts whose names rustls has no word for: `my-site-.blogs.test`, which browsers look up and connect to.
+//! SNI rewritten, for TLS with hosts whose names rustls has no word for: `my-site-.blogs.test`, which browsers look up and connect to.
 //!
 //! rustls takes for a server's name only what its `DnsName` takes, and that has no label which begins or ends with a hyphen.
 //! Neither its configuration nor its connection has another way to say a name. So rustls is given the name in another spelling,
 //! of the same length: capital letters, which no normal host has, stand for what it does not take. Two things then see to it that
 //! the peer gets the name as it is, and that both sides hash the same handshake:
 //!
-//! - [`Respelled`] puts the name into the ClientHello on its way out;
+//! - [`SniRewriteStream`] puts the name into the ClientHello on its way out;
 //! - the cipher suites' hash functions do so before they hash a ClientHello.
 //!
 //! The spelling says by itself what it stands for, so neither needs to know which connection it works for. Certificates are
@@ -109,7 +109,7 @@ fn name_in(hello: &[u8]) -> Option<std::ops::Range<usize>> {
 
 /// A stream to a host whose name rustls was given in another spelling.
 #[derive(Debug)]
-pub(super) struct Respelled<S> {
+pub(super) struct SniRewriteStream<S> {
     stream: S,
     /// A ClientHello on its way out, and how much of it is out.
     hello: Vec<u8>,
@@ -118,13 +118,13 @@ pub(super) struct Respelled<S> {
     greeted: bool,
 }
 
-impl<S> Respelled<S> {
+impl<S> SniRewriteStream<S> {
     pub(super) const fn new(stream: S) -> Self {
         Self { stream, hello: Vec::new(), sent: 0, greeted: false }
     }
 }
 
-impl<S: AsyncWrite + Unpin> Respelled<S> {
+impl<S: AsyncWrite + Unpin> SniRewriteStream<S> {
     /// Ready when no byte of a ClientHello is left here.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.hello.len() {
@@ -150,13 +150,13 @@ const CHANGE_CIPHER_SPEC: u8 = 20;
 /// A record's type, version and length.
 const RECORD_HEAD: usize = 5;
 
-impl<S: AsyncRead + Unpin> AsyncRead for Respelled<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SniRewriteStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Respelled<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SniRewriteStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.poll_sent(cx))?;
@@ -197,7 +197,7 @@ pub(super) fn provider(provider: CryptoProvider) -> CryptoProvider {
 
 fn respelling(suite: SupportedCipherSuite) -> SupportedCipherSuite {
     let common = |common: &CipherSuiteCommon| CipherSuiteCommon {
-        hash_provider: Box::leak(Box::new(Spelling(common.hash_provider))),
+        hash_provider: Box::leak(Box::new(SniRewritingHash(common.hash_provider))),
         ..*common
     };
     match suite {
@@ -213,11 +213,11 @@ fn respelling(suite: SupportedCipherSuite) -> SupportedCipherSuite {
 }
 
 /// A hash function over a handshake as the peer sees it.
-struct Spelling(&'static dyn Hash);
+struct SniRewritingHash(&'static dyn Hash);
 
-impl Hash for Spelling {
+impl Hash for SniRewritingHash {
     fn start(&self) -> Box<dyn HashContext> {
-        Box::new(Spelled(self.0.start()))
+        Box::new(SniRewritingHashContext(self.0.start()))
     }
 
     fn hash(&self, data: &[u8]) -> Output {
@@ -233,9 +233,9 @@ impl Hash for Spelling {
     }
 }
 
-struct Spelled(Box<dyn HashContext>);
+struct SniRewritingHashContext(Box<dyn HashContext>);
 
-impl HashContext for Spelled {
+impl HashContext for SniRewritingHashContext {
     fn fork_finish(&self) -> Output {
         self.0.fork_finish()
     }
@@ -258,11 +258,11 @@ impl HashContext for Spelled {
 
 /// Checks certificates as another verifier does, and their names for the host as it is.
 #[derive(Debug)]
-pub(super) struct ForHost {
+pub(super) struct HostNameVerifier {
     pub(super) verifier: Arc<dyn ServerCertVerifier>,
 }
 
-impl ServerCertVerifier for ForHost {
+impl ServerCertVerifier for HostNameVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -413,7 +413,7 @@ mod tests {
         let change = [CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1];
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("builds");
         let taken = runtime.block_on(async {
-            let mut stream = Respelled::new(Slow::default());
+            let mut stream = SniRewriteStream::new(Slow::default());
             stream.write_all(&hello).await.expect("in memory");
             stream.write_all(&change).await.expect("in memory");
             stream.write_all(&hello).await.expect("in memory");

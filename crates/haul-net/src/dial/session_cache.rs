@@ -1,4 +1,4 @@
-//! TLS sessions that connections resume.
+//! The cache of TLS sessions that connections resume.
 //!
 //! Owns what is kept of each server name, and the bounds: so many names, so many tickets of each. How large a ticket is, and the
 //! chain of certificates that goes with it, is for the server to say: up to 64 KiB each. So a memory budget keeps few.
@@ -12,40 +12,40 @@ use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSes
 use rustls_pki_types::ServerName;
 
 /// The sessions of all shards.
-pub(super) struct Sessions {
+pub(super) struct SessionCache {
     names: usize,
     tickets: usize,
-    state: Mutex<State>,
+    state: Mutex<SessionEntries>,
 }
 
 #[derive(Default)]
-struct State {
-    by_name: HashMap<ServerName<'static>, Known>,
+struct SessionEntries {
+    by_name: HashMap<ServerName<'static>, ServerSessions>,
     /// As they came; the first is forgotten first.
     order: VecDeque<ServerName<'static>>,
 }
 
 /// What is known of a server.
 #[derive(Default)]
-struct Known {
+struct ServerSessions {
     group: Option<NamedGroup>,
     tls12: Option<Tls12ClientSessionValue>,
     /// The last one is used first.
     tls13: VecDeque<Tls13ClientSessionValue>,
 }
 
-impl Sessions {
+impl SessionCache {
     /// Room for so many server names, each with so many tickets of TLS 1.3.
     pub(super) fn new(names: usize, tickets: usize) -> Self {
         Self { names: names.max(1), tickets: tickets.max(1), state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionEntries> {
         self.state.lock().expect("no holder of this lock panics")
     }
 
     /// Changes what is known of a server, and forgets another where it is one more.
-    fn learn(&self, name: ServerName<'static>, change: impl FnOnce(&mut Known)) {
+    fn learn(&self, name: ServerName<'static>, change: impl FnOnce(&mut ServerSessions)) {
         let mut state = self.state();
         if let Some(known) = state.by_name.get_mut(&name) {
             return change(known);
@@ -60,13 +60,13 @@ impl Sessions {
     }
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for SessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions").field("names", &self.names).field("tickets", &self.tickets).finish_non_exhaustive()
     }
 }
 
-impl ClientSessionStore for Sessions {
+impl ClientSessionStore for SessionCache {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
         self.learn(name, |known| known.group = Some(group));
     }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_name_that_came_first_is_forgotten_first() {
         let name = |n: usize| ServerName::try_from(format!("h{n}.test")).expect("a name");
-        let sessions = Sessions::new(3, 1);
+        let sessions = SessionCache::new(3, 1);
         for n in 0..5 {
             sessions.set_kx_hint(name(n), NamedGroup::X25519);
             sessions.set_kx_hint(name(n), NamedGroup::secp256r1);

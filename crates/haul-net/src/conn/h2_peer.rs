@@ -14,20 +14,20 @@ const IDLE_A_REQUEST: u32 = 64;
 
 /// How many frames without a use the server may still send, paid for by what it does (RFC 9113 §10.5).
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(super) struct FrameBudget {
     /// Of any type.
     frames: Cell<u32>,
     /// WINDOW_UPDATEs: no byte can be given back that was not sent, but each one alone, to its stream and to the connection.
     updates: Cell<u64>,
 }
 
-impl Default for Allowance {
+impl Default for FrameBudget {
     fn default() -> Self {
         Self { frames: Cell::new(MOST_IDLE), updates: Cell::new(0) }
     }
 }
 
-impl Allowance {
+impl FrameBudget {
     /// A request goes out.
     pub(super) fn request(&self) {
         self.earn(IDLE_A_REQUEST);
@@ -61,13 +61,13 @@ impl Allowance {
 }
 
 /// The most heads of one read that are told apart.
-const MOST_SUSPECTS: usize = 64;
+const MOST_UNCONFIRMED: usize = 64;
 
 /// The heads that were handed on and that h2 may not have got through yet: all of the last read.
 #[derive(Debug)]
-pub(super) struct Suspects {
+pub(super) struct UnconfirmedHeads {
     /// The streams, with [`ENDS`] where the head ends its stream.
-    heads: [Cell<u32>; MOST_SUSPECTS],
+    heads: [Cell<u32>; MOST_UNCONFIRMED],
     count: Cell<usize>,
     /// The last stream that was opened. A head on a later one is nobody's.
     opened: Cell<u32>,
@@ -76,13 +76,13 @@ pub(super) struct Suspects {
 /// The bit of a stream's number that means nothing.
 const ENDS: u32 = 1 << 31;
 
-impl Default for Suspects {
+impl Default for UnconfirmedHeads {
     fn default() -> Self {
-        Self { heads: [const { Cell::new(0) }; MOST_SUSPECTS], count: Cell::new(0), opened: Cell::new(0) }
+        Self { heads: [const { Cell::new(0) }; MOST_UNCONFIRMED], count: Cell::new(0), opened: Cell::new(0) }
     }
 }
 
-impl Suspects {
+impl UnconfirmedHeads {
     /// A request went out on this stream.
     pub(super) fn opened(&self, stream: u32) {
         self.opened.set(self.opened.get().max(stream));
@@ -105,7 +105,7 @@ impl Suspects {
     }
 
     /// Once the connection has ended: this stream's head turned out good, and with `all` its trailers, too.
-    pub(super) fn acquit(&self, stream: u32, all: bool) {
+    pub(super) fn confirm(&self, stream: u32, all: bool) {
         for head in self.heads.iter().take(self.count.get()) {
             if head.get() == stream || all && head.get() == stream | ENDS {
                 head.set(0);
@@ -113,23 +113,23 @@ impl Suspects {
         }
     }
 
-    /// Whether an error of the connection is the fault of this stream, once those whose heads were good are acquitted: h2 looks at
-    /// one head after another, and at none after a bad one. Where nobody else is suspect, it is.
+    /// Whether an error of the connection is the fault of this stream, once those whose heads were good are confirmed: h2 looks at
+    /// one head after another, and at none after a bad one. Where no other is left, it is.
     pub(super) fn include(&self, stream: u32) -> bool {
         let Some(heads) = self.heads.get(..self.count.get()) else { return true };
-        let mut suspects = heads.iter().map(Cell::get).filter(|head| *head != 0);
-        suspects.next().is_none_or(|first| first & !ENDS == stream)
+        let mut unconfirmed = heads.iter().map(Cell::get).filter(|head| *head != 0);
+        unconfirmed.next().is_none_or(|first| first & !ENDS == stream)
     }
 }
 
 /// Requests that are still being sent.
 #[derive(Debug, Default)]
-pub(super) struct Sending {
+pub(super) struct UnfinishedUploads {
     /// Their streams, and whether the response has come whole. Few: each is one that the server serves now.
     streams: RefCell<Vec<(u32, bool)>>,
 }
 
-impl Sending {
+impl UnfinishedUploads {
     /// The body of the request on this stream begins.
     pub(super) fn begin(&self, stream: u32) {
         self.streams.borrow_mut().push((stream, false));
@@ -161,12 +161,12 @@ const MOST_WORDS: usize = 128;
 
 /// What the server said when it left.
 #[derive(Debug, Default)]
-pub(super) struct Farewell {
+pub(super) struct GoAway {
     code: Cell<u32>,
     words: RefCell<Box<str>>,
 }
 
-impl Farewell {
+impl GoAway {
     /// A GOAWAY's payload (RFC 9113 §6.8). Whoever wants HTTP/1.1 serves no stream over HTTP/2, whichever he says that he has
     /// seen last: none is to wait for him.
     pub(super) fn hear(&self, payload: &mut [u8]) {
@@ -194,11 +194,11 @@ impl Farewell {
 
 /// What is known of a server, for its stream and the exchanges on it.
 #[derive(Debug, Default)]
-pub(super) struct Server {
-    pub(super) sending: Sending,
-    pub(super) farewell: Farewell,
-    pub(super) allowance: Allowance,
-    pub(super) suspects: Suspects,
+pub(super) struct H2Peer {
+    pub(super) unfinished: UnfinishedUploads,
+    pub(super) go_away: GoAway,
+    pub(super) budget: FrameBudget,
+    pub(super) unconfirmed: UnconfirmedHeads,
     /// It has sent a frame.
     pub(super) heard: Cell<bool>,
     /// And h2 has all of the first one: its settings.
@@ -211,21 +211,21 @@ mod tests {
 
     #[test]
     fn the_first_that_is_not_acquitted_is_to_blame() {
-        let suspects = Suspects::default();
-        suspects.opened(9);
-        let note = |stream, ends| suspects.note([0, 0, 0, stream], ends);
-        let blamed = || [1, 3, 5, 7].map(|stream| suspects.include(stream));
+        let unconfirmed = UnconfirmedHeads::default();
+        unconfirmed.opened(9);
+        let note = |stream, ends| unconfirmed.note([0, 0, 0, stream], ends);
+        let blamed = || [1, 3, 5, 7].map(|stream| unconfirmed.include(stream));
         note(1, false);
         note(3, true);
         note(5, false);
         assert_eq!(blamed(), [true, false, false, false]);
-        suspects.acquit(1, false);
+        unconfirmed.confirm(1, false);
         assert_eq!(blamed(), [false, true, false, false]);
-        suspects.acquit(3, false);
+        unconfirmed.confirm(3, false);
         assert_eq!(blamed(), [false, true, false, false], "its trailers may be bad");
-        suspects.acquit(3, true);
+        unconfirmed.confirm(3, true);
         assert_eq!(blamed(), [false, false, true, false]);
-        suspects.acquit(5, false);
+        unconfirmed.confirm(5, false);
         assert_eq!(blamed(), [true; 4], "nobody is left");
     }
 }

@@ -1,13 +1,13 @@
-//! Deadlines: the clock that is passed in, and how long a phase may still take. Pure; the clock is a function.
+//! The deadline of a phase: how long it may still take, by the clock that is passed in. Pure; the clock is a function.
 
 use std::time::Duration;
 
 use haul_core::model::{FailureKind, Phase, Time};
 
 /// The run's clock.
-pub(super) struct Clock(Box<dyn Fn() -> Time>);
+pub(super) struct DialClock(Box<dyn Fn() -> Time>);
 
-impl Clock {
+impl DialClock {
     pub(super) fn new(now: impl Fn() -> Time + 'static) -> Self {
         Self(Box::new(now))
     }
@@ -19,7 +19,7 @@ impl Clock {
 
 /// When a phase ends at the latest, and which time-out that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bound {
+pub(super) struct PhaseDeadline {
     pub(super) phase: Phase,
     pub(super) started: Time,
     pub(super) end: Time,
@@ -27,7 +27,7 @@ pub(super) struct Bound {
     pub(super) kind: FailureKind,
 }
 
-impl Bound {
+impl PhaseDeadline {
     /// The bound of a phase that starts now, may take `limit`, and must not go past `total`.
     pub(super) fn new(phase: Phase, now: Time, limit: Duration, total: Time) -> Self {
         let own = now + limit;
@@ -48,11 +48,11 @@ mod tests {
     #[test]
     fn the_nearer_of_the_two_time_outs_counts_and_is_named() {
         let now = Time::from_millis(1000);
-        let own = Bound::new(Phase::Connect, now, Duration::from_millis(10), Time::from_millis(1500));
+        let own = PhaseDeadline::new(Phase::Connect, now, Duration::from_millis(10), Time::from_millis(1500));
         assert_eq!((own.left(), own.kind), (Duration::from_millis(10), FailureKind::Timeout));
-        let total = Bound::new(Phase::Connect, now, Duration::from_millis(600), Time::from_millis(1500));
+        let total = PhaseDeadline::new(Phase::Connect, now, Duration::from_millis(600), Time::from_millis(1500));
         assert_eq!((total.left(), total.kind), (Duration::from_millis(500), FailureKind::TotalTimeout));
-        let late = Bound::new(Phase::Tls, now, Duration::from_millis(600), Time::from_millis(900));
+        let late = PhaseDeadline::new(Phase::Tls, now, Duration::from_millis(600), Time::from_millis(900));
         assert_eq!((late.left(), late.kind), (Duration::ZERO, FailureKind::TotalTimeout));
     }
 }

@@ -1,4 +1,4 @@
-//! Chunks undone (RFC 9112 §7.1) where hyper hands them on as they are. Pure.
+//! The decoder of chunks (RFC 9112 §7.1) that hyper hands on as they are. Pure.
 //!
 //! hyper looks at what stands behind the last comma of `Transfer-Encoding`, so `chunked,` is no `chunked` to it; an empty element of
 //! a list does not count (RFC 9110 §5.6.1). As strict as hyper's own decoder in all that says where a chunk ends. How long sizes,
@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 
 /// How far into the chunks the bytes have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(super) enum ChunkDecoder {
     /// Within a size of so many digits so far.
     Size { digits: u8, size: u64 },
     /// Behind a size: blanks, an extension.
@@ -27,9 +27,9 @@ pub(super) enum Chunks {
 
 /// Bytes that are no chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoChunks;
+pub(super) struct ChunkError;
 
-impl Chunks {
+impl ChunkDecoder {
     /// Before the first chunk.
     pub(super) const START: Self = Self::Size { digits: 0, size: 0 };
 
@@ -37,7 +37,7 @@ impl Chunks {
     ///
     /// # Errors
     /// They are no chunks.
-    pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, NoChunks> {
+    pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, ChunkError> {
         while !input.is_empty() && *self != Self::Over {
             if let Self::Data { left } = *self {
                 let most = usize::try_from(left).unwrap_or(usize::MAX);
@@ -54,7 +54,7 @@ impl Chunks {
     }
 
     /// Where a byte of the framing leads.
-    fn step(self, byte: u8) -> Result<Self, NoChunks> {
+    fn step(self, byte: u8) -> Result<Self, ChunkError> {
         let digit = char::from(byte).to_digit(16).map(u64::from);
         Ok(match (self, byte) {
             (Self::Size { digits: digits @ ..16, size }, _) if digit.is_some() => {
@@ -78,7 +78,7 @@ impl Chunks {
             (Self::Trailers { cr: false, .. }, _) if !matches!(byte, b'\n' | b'\0') => {
                 Self::Trailers { line: true, cr: false }
             }
-            _ => return Err(NoChunks),
+            _ => return Err(ChunkError),
         })
     }
 }
@@ -88,8 +88,8 @@ mod tests {
     use super::*;
 
     /// What `text` comes to in these pieces: its data, and what is left behind the end.
-    fn of(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<usize>), NoChunks> {
-        let (mut chunks, mut data, mut rest) = (Chunks::START, Vec::new(), 0);
+    fn of(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<usize>), ChunkError> {
+        let (mut chunks, mut data, mut rest) = (ChunkDecoder::START, Vec::new(), 0);
         for piece in pieces {
             let mut input = Bytes::copy_from_slice(piece);
             while let Some(more) = chunks.next(&mut input)? {
@@ -98,11 +98,11 @@ mod tests {
             }
             rest += input.len();
         }
-        Ok((data, (chunks == Chunks::Over).then_some(rest)))
+        Ok((data, (chunks == ChunkDecoder::Over).then_some(rest)))
     }
 
     /// The same for every split.
-    fn undone(text: &str) -> Result<(Vec<u8>, Option<usize>), NoChunks> {
+    fn undone(text: &str) -> Result<(Vec<u8>, Option<usize>), ChunkError> {
         let bytes = text.as_bytes();
         let whole = of(&[bytes]);
         for at in 0..=bytes.len() {
@@ -167,7 +167,7 @@ mod tests {
             "0\r\nX: \0",
             "0\n\r\n",
         ] {
-            assert_eq!(undone(text), Err(NoChunks), "{text:?}");
+            assert_eq!(undone(text), Err(ChunkError), "{text:?}");
         }
     }
 }

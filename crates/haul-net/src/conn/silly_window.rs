@@ -1,4 +1,4 @@
-//! How much of a request's body is sent at once, of what the peer's windows have room for. Pure.
+//! Silly window avoidance: how much of a request's body is sent at once, of what the peer's windows have room for. Pure.
 //!
 //! A peer that gives each byte of its window back as it reads it would get frames of a byte, which cost it more than they bring:
 //! some close the connection over that. So small room waits for more, as TCP's sender does (RFC 9293 §3.8.6.2.1, silly
@@ -13,12 +13,12 @@ const LEAST: usize = 4 << 10;
 
 /// Says how much.
 #[derive(Debug, Default)]
-pub(super) struct Portion {
+pub(super) struct SillyWindowAvoidance {
     /// The most there was room for.
     largest: usize,
 }
 
-impl Portion {
+impl SillyWindowAvoidance {
     /// How many of `rest` bytes are sent now that there is room for `room`, and others hold back room for `beside`; 0: better wait.
     pub(super) fn of(&mut self, room: usize, rest: usize, beside: usize) -> usize {
         self.largest = self.largest.max(room);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn small_room_waits_for_a_frames_worth() {
-        let mut portion = Portion::default();
+        let mut portion = SillyWindowAvoidance::default();
         let steps = [
             (65_535, 65_535, "three frames and most of a fourth"),
             (1, 0, "a byte that was given back"),
@@ -66,16 +66,16 @@ mod tests {
 
     #[test]
     fn a_small_window_is_used_by_halves() {
-        let mut portion = Portion::default();
+        let mut portion = SillyWindowAvoidance::default();
         assert_eq!(portion.of(1000, 1 << 20, 0), 1000, "nobody has said that there is more");
         assert_eq!((portion.of(499, 1 << 20, 0), portion.of(500, 1 << 20, 0)), (0, 500));
-        let mut least = Portion::default();
+        let mut least = SillyWindowAvoidance::default();
         assert_eq!([1, 1, 1].map(|room| least.of(room, 1 << 20, 0)), [1, 1, 1], "a window of one byte");
     }
 
     #[test]
     fn uploads_beside_each_other_hold_back_less_than_a_frame_together() {
-        let mut portion = Portion::default();
+        let mut portion = SillyWindowAvoidance::default();
         portion.of(65_535, 1 << 20, 0);
         assert_eq!(portion.of(1_000, 1 << 20, 15_383), 0);
         assert_eq!(portion.of(1_000, 1 << 20, 15_384), 1_000);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_there_goes_at_last_and_a_window_that_shrank_is_learnt() {
-        let mut portion = Portion::default();
+        let mut portion = SillyWindowAvoidance::default();
         portion.of(64_000, 1 << 20, 0);
         for _ in 0..6 {
             assert_eq!(portion.of(500, 1 << 20, 0), 0);

@@ -13,7 +13,7 @@ pub(super) const MOST: usize = 3;
 
 /// A content coding haul decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum ContentCoding {
     /// `gzip` or `x-gzip` (RFC 1952).
     Gzip,
     /// `deflate`: zlib (RFC 1950) by the standard, raw deflate (RFC 1951) from some servers.
@@ -24,7 +24,7 @@ pub enum Coding {
     Zstd,
 }
 
-impl Coding {
+impl ContentCoding {
     /// Its name in `Content-Encoding`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -51,12 +51,12 @@ impl Coding {
 
 /// The codings of one body, in the order they were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Codings {
-    applied: [Option<Coding>; MOST],
+pub struct ContentCodings {
+    applied: [Option<ContentCoding>; MOST],
     count: usize,
 }
 
-impl Codings {
+impl ContentCodings {
     /// A body that is taken as it comes.
     pub const NONE: Self = Self { applied: [None; MOST], count: 0 };
 
@@ -70,14 +70,14 @@ impl Codings {
                 if token.is_empty() || token.eq_ignore_ascii_case("identity") {
                     continue;
                 }
-                let Some(coding) = Coding::parse(token) else { return Self::NONE };
+                let Some(coding) = ContentCoding::parse(token) else { return Self::NONE };
                 codings.push(coding);
             }
         }
         codings
     }
 
-    fn push(&mut self, coding: Coding) {
+    fn push(&mut self, coding: ContentCoding) {
         if let Some(place) = self.applied.get_mut(self.count) {
             *place = Some(coding);
         }
@@ -91,7 +91,7 @@ impl Codings {
     }
 
     /// The codings in the order to undo them: last applied first.
-    pub(super) fn undo(&self) -> Result<impl Iterator<Item = Coding>, Failure> {
+    pub(super) fn undo(&self) -> Result<impl Iterator<Item = ContentCoding>, Failure> {
         if self.count > MOST {
             let message = format!("the body has {} content codings; haul decodes at most {MOST}", self.count);
             return Err(Failure::new(Phase::Decode, FailureKind::Corrupt, message));
@@ -106,18 +106,18 @@ mod tests {
 
     use super::*;
 
-    fn undone(values: &[&[u8]]) -> Option<Vec<Coding>> {
+    fn undone(values: &[&[u8]]) -> Option<Vec<ContentCoding>> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(CONTENT_ENCODING, HeaderValue::from_bytes(value).expect("valid"));
         }
-        Codings::of(&headers).undo().ok().map(Iterator::collect)
+        ContentCodings::of(&headers).undo().ok().map(Iterator::collect)
     }
 
     #[test]
     fn lists_are_undone_from_their_end() {
-        use Coding::{Brotli, Deflate, Gzip, Zstd};
-        let table: &[(&[&[u8]], &[Coding])] = &[
+        use ContentCoding::{Brotli, Deflate, Gzip, Zstd};
+        let table: &[(&[&[u8]], &[ContentCoding])] = &[
             (&[], &[]),
             (&[b""], &[]),
             (&[b"identity"], &[]),
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_what_is_decoded() {
         for token in crate::body::ACCEPT_ENCODING.split(", ") {
-            assert_eq!(Coding::parse(token).map(Coding::name), Some(token));
+            assert_eq!(ContentCoding::parse(token).map(ContentCoding::name), Some(token));
         }
     }
 }

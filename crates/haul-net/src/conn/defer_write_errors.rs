@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that is read to its end.
 #[derive(Debug)]
-pub(super) struct LastWords<T> {
+pub(super) struct DeferWriteErrors<T> {
     io: T,
     /// A write has failed.
     broken: bool,
@@ -21,7 +21,7 @@ pub(super) struct LastWords<T> {
     failure: Option<io::Error>,
 }
 
-impl<T> LastWords<T> {
+impl<T> DeferWriteErrors<T> {
     pub(super) const fn new(io: T) -> Self {
         Self { io, broken: false, failure: None }
     }
@@ -50,7 +50,7 @@ impl<T> LastWords<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for LastWords<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for DeferWriteErrors<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
@@ -61,7 +61,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for LastWords<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for LastWords<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for DeferWriteErrors<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.broken {
             return Poll::Ready(Ok(buf.len()));
@@ -111,7 +111,7 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(8);
         theirs.write_all(b"no").await.expect("room");
         drop(theirs);
-        let mut stream = LastWords::new(ours);
+        let mut stream = DeferWriteErrors::new(ours);
         stream.write_all(b"a long request").await.expect("the failure is kept back");
         stream.flush().await.expect("that too");
         assert!(stream.is_broken());
@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_can_be_read_a_moment_later_is_waited_for() {
-        let mut stream = LastWords::new(Late(false));
+        let mut stream = DeferWriteErrors::new(Late(false));
         stream.write_all(b"request").await.expect("the failure is kept back");
         assert_eq!(stream.read_u16().await.expect("an answer"), u16::from_be_bytes(*b"no"));
     }
