@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use haul::model::{Attempt, Job, Outcome, Record, Response, Sink, Source, Time, Timings, WebUrl};
+use haul::model::{Attempt, CompleteResponse, Job, Outcome, Record, Sink, Source, Time, Timings, WebUrl};
 use haul::sink::{Ndjson, RecordFields, append_line};
 use haul::source::{Input, InputSettings, Inputs, Urls};
 use http::Version;
@@ -60,7 +60,7 @@ fn intake(criterion: &mut Criterion) {
 fn record(seq: u64) -> Record {
     let url = format!("https://www.shop-17.example.com/catalogue/item-{seq}?page=2");
     let job = Job::new(seq, WebUrl::parse(&url).expect("valid").0, Time::ZERO);
-    let response = Response {
+    let response = CompleteResponse {
         status: 200,
         version: Version::HTTP_11,
         headers: None,

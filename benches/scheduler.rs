@@ -6,7 +6,7 @@
 //!
 //! `same host`: a decision where one host is busy among idle ones: a connection that goes on with its host.
 //!
-//! `outlook`: the one pass over all hosts that says what is left; all have work.
+//! `remaining_work`: the one pass over all hosts that says what is left; all have work.
 //!
 //! `paced`: every host has a delay of a second, so each decision takes a host off the timers and puts it back.
 
@@ -129,10 +129,12 @@ fn scheduler(criterion: &mut Criterion) {
         }
         group.finish();
     }
-    let mut group = criterion.benchmark_group("outlook");
+    let mut group = criterion.benchmark_group("remaining_work");
     for size in SIZES {
         let bench = Bench::new(size, Duration::ZERO).with_jobs(size);
-        group.bench_function(BenchmarkId::from_parameter(size), |run| run.iter(|| bench.scheduler.outlook(bench.now)));
+        group.bench_function(BenchmarkId::from_parameter(size), |run| {
+            run.iter(|| bench.scheduler.remaining_work(bench.now))
+        });
     }
     group.finish();
     let mut group = criterion.benchmark_group("paced");

@@ -20,7 +20,9 @@ use std::error::Error as _;
 
 use haul::config::{Config, ConfigError, Rate, Shares, Timeouts};
 use haul::engine::{Engine, Extensions, Handle, RunReport, StartError};
-use haul::model::{FailureKind, Job, More, Outcome, Phase, Record, Rejected, Sink, Source, Special, Time, WebUrl};
+use haul::model::{
+    FailureKind, Job, More, Outcome, Phase, Record, Rejected, RequestOverrides, Sink, Source, Time, WebUrl,
+};
 use haul::save::{Naming, SaveBodies};
 use haul::sink::Null;
 use haul::source::Urls;
@@ -30,13 +32,13 @@ use support::origin::Origin;
 /// Jobs from a list.
 struct List {
     urls: Vec<String>,
-    special: Option<Special>,
+    overrides: Option<RequestOverrides>,
     next: u64,
 }
 
 impl List {
     fn of(urls: impl IntoIterator<Item = String>) -> Box<Self> {
-        Box::new(Self { urls: urls.into_iter().collect(), special: None, next: 0 })
+        Box::new(Self { urls: urls.into_iter().collect(), overrides: None, next: 0 })
     }
 }
 
@@ -45,8 +47,8 @@ impl Source for List {
         for _ in 0..max {
             let Some(url) = self.urls.get(usize::try_from(self.next).expect("small")) else { return Ok(More::No) };
             let mut job = Job::new(self.next, WebUrl::parse(url).expect("valid").0, now);
-            if let Some(special) = &self.special {
-                job.extra_mut().special = Some(special.clone().into());
+            if let Some(overrides) = &self.overrides {
+                job.extra_mut().overrides = Some(overrides.clone().into());
             }
             into.push(Ok(job));
             self.next += 1;
@@ -358,7 +360,7 @@ fn what_may_pass_is_tried_again_and_what_may_do_harm_is_not() {
     let outcome = one(config(), origin.url("/drop/1"));
     assert_eq!((status(&outcome), outcome.attempts), (Some(200), 2));
     let mut posting = List::of([origin.url("/drop/1?post")]);
-    posting.special = Some(Special { method: Some(http::Method::POST), ..Special::default() });
+    posting.overrides = Some(RequestOverrides { method: Some(http::Method::POST), ..RequestOverrides::default() });
     let (outcomes, _) = run_source(config(), posting);
     assert_eq!((failure(&outcomes[0]), outcomes[0].attempts), (Some((Phase::Head, FailureKind::Closed)), 1));
 }
@@ -581,7 +583,8 @@ fn large_jobs_pass_through_a_window_of_few_bytes() {
     config.limits.window_bytes = 150_000;
     let mut posting = List::of((0..60).map(|n| origin.url_on(&format!("127.0.6.{}", n % 5 + 1), "/page")));
     let body = bytes::Bytes::from(vec![b'x'; 100_000]);
-    posting.special = Some(Special { method: Some(http::Method::POST), body: Some(body), ..Special::default() });
+    posting.overrides =
+        Some(RequestOverrides { method: Some(http::Method::POST), body: Some(body), ..RequestOverrides::default() });
     let (outcomes, _) = run_source(config, posting);
     assert_eq!(outcomes.iter().filter(|outcome| status(outcome) == Some(200)).count(), 60);
     assert!(origin.seen().iter().all(|seen| seen.body.len() == 100_000));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul::model::{
-    Attempt, Failure, FailureKind, GiveUpReason, HeaderList, Hop, Job, Outcome, Phase, Record, Rejected, Response,
-    Time, Timings, WebUrl,
+    Attempt, CompleteResponse, Failure, FailureKind, GiveUpReason, HeaderList, Hop, Job, Outcome, Phase, Record,
+    Rejected, Time, Timings, WebUrl,
 };
 use haul::sink::{BodyForm, RecordFields, append_line};
 use haul_core::work;
@@ -33,13 +33,13 @@ fn timings() -> Timings {
     }
 }
 
-fn response() -> Response {
+fn response() -> CompleteResponse {
     let mut headers = HeaderMap::new();
     headers.append(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=iso-8859-1"));
     headers.append("set-cookie", HeaderValue::from_static("a=1"));
     headers.append("set-cookie", HeaderValue::from_static("b=2"));
     headers.append("x-latin", HeaderValue::from_bytes(b"caf\xe9").expect("valid"));
-    Response {
+    CompleteResponse {
         status: 200,
         version: Version::HTTP_2,
         headers: Some(HeaderList::from(&headers)),
@@ -66,7 +66,7 @@ fn records() -> Vec<Record> {
 
     let mut reused = timings();
     (reused.dns, reused.connect, reused.tls) = (None, None, None);
-    let plain = Response {
+    let plain = CompleteResponse {
         status: 404,
         version: Version::HTTP_11,
         headers: Some(HeaderList::default()),
@@ -77,7 +77,7 @@ fn records() -> Vec<Record> {
     let remote = Some("192.0.2.7:80".parse().expect("an address"));
     let second = Attempt { result: Ok(plain), timings: reused, remote, reused: true, wire_bytes: 0 };
 
-    let by_close = Response { version: Version::HTTP_10, close_delimited: true, ..response() };
+    let by_close = CompleteResponse { version: Version::HTTP_10, close_delimited: true, ..response() };
     let third = Attempt { result: Ok(by_close), timings: reused, remote, reused: false, wire_bytes: 17 };
 
     let cut_off = Failure::new(Phase::Body, FailureKind::Truncated, "the body ended after 500 of 1000 bytes");
@@ -87,7 +87,7 @@ fn records() -> Vec<Record> {
     let mut waited = Job::new(6, url("http://example.com/6"), Time::ZERO);
     let work = work::of_mut(&mut waited);
     (work.body_dropped, work.gave_up) = (true, Some(GiveUpReason::RetryAfter));
-    let busy = Response { status: 503, body: None, saved: None, ..response() };
+    let busy = CompleteResponse { status: 503, body: None, saved: None, ..response() };
     let held = Timings { backed_off: Some(Duration::from_micros(180)), ..timings() };
     let seventh = Attempt { result: Ok(busy), timings: held, remote, reused: false, wire_bytes: 17 };
 

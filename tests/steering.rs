@@ -10,9 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use haul::config::{Config, HostRule, Rate};
-use haul::engine::{Bound, Engine, Handle, LiveLimits, Outlook, RunReport};
+use haul::engine::{Bottleneck, Engine, Estimate, Handle, LiveLimits, RunReport};
 use haul::model::{Record, Sink};
-use haul::sched::Cause;
+use haul::sched::HostBottleneck;
 use haul::sink::Null;
 use haul::source::Urls;
 use support::origin::{Origin, Seen};
@@ -221,10 +221,10 @@ fn a_start_rate_can_be_set_changed_and_taken_away() {
 }
 
 /// What bounds the run, until it is as expected.
-fn bound_is(handle: &Handle, expected: Bound) -> Outlook {
-    let outlook = || handle.outlook().filter(|outlook| outlook.bound == expected);
-    until(&format!("the bound is {expected:?}, not {:?}", handle.outlook()), || outlook().is_some());
-    outlook().or_else(|| handle.outlook()).expect("it was known before")
+fn bound_is(handle: &Handle, expected: Bottleneck) -> Estimate {
+    let estimate = || handle.estimate().filter(|estimate| estimate.bound == expected);
+    until(&format!("the bound is {expected:?}, not {:?}", handle.estimate()), || estimate().is_some());
+    estimate().or_else(|| handle.estimate()).expect("it was known before")
 }
 
 #[test]
@@ -240,20 +240,20 @@ fn what_bounds_the_run_is_named() {
         let hosts = |n: u32| if n < 20 { 9 } else { 1 + n % 8 };
         let urls = (0..1000).map(|n| origin.url_on(&format!("127.0.0.{}", hosts(n)), "/slow/20"));
         let (handle, run) = start(config, urls, Handle::pause);
-        bound_is(&handle, Bound::Paused);
+        bound_is(&handle, Bottleneck::Paused);
         let all =
-            |outlook: Outlook| (outlook.hosts_left, outlook.held.iter().sum()) == (9, 1000) && outlook.input_ended;
-        until("all of the input is seen", || handle.outlook().is_some_and(all));
+            |estimate: Estimate| (estimate.hosts_left, estimate.held.iter().sum()) == (9, 1000) && estimate.input_ended;
+        until("all of the input is seen", || handle.estimate().is_some_and(all));
         handle.set_limits(LiveLimits { concurrency: count(3), ..handle.limits() });
         handle.resume();
-        bound_is(&handle, Bound::Concurrency);
+        bound_is(&handle, Bottleneck::Concurrency);
         handle.set_limits(LiveLimits { concurrency: count(100), rate: Rate::new(10.0), ..handle.limits() });
-        bound_is(&handle, Bound::Rate);
+        bound_is(&handle, Bottleneck::Rate);
         handle.set_limits(LiveLimits { rate: None, ..handle.limits() });
-        let outlook = bound_is(&handle, Bound::Hosts(Cause::Delay));
-        let longest = outlook.longest.expect("work is left");
+        let estimate = bound_is(&handle, Bottleneck::Hosts(HostBottleneck::Delay));
+        let longest = estimate.longest.expect("work is left");
         assert_eq!(&*longest.origin, format!("http://127.0.0.9:{}", origin.port));
-        assert_eq!((longest.rule.as_deref(), outlook.alike), (Some("127.0.0.9"), 1));
+        assert_eq!((longest.rule.as_deref(), estimate.alike), (Some("127.0.0.9"), 1));
         assert!(longest.left <= Duration::from_millis(20 * 200 + 500), "{longest:?}");
         let report = all_good(run, 1000);
         assert_eq!(report.latest[0].origin, longest.origin, "it ended last");
@@ -287,7 +287,7 @@ fn a_slow_sink_or_source_bounds_the_run() {
     let handle = engine.handle();
     let urls = Box::new(Urls::new((0..3000).map(|_| origin.url("/page")).collect::<Vec<_>>()));
     let run = thread::spawn(move || engine.run(urls, Box::new(Slow)));
-    bound_is(&handle, Bound::Output);
+    bound_is(&handle, Bottleneck::Output);
     all_good(run, 3000);
 
     let url = origin.url("/page");
@@ -298,7 +298,7 @@ fn a_slow_sink_or_source_bounds_the_run() {
     let engine = Engine::new(config).expect("valid settings");
     let handle = engine.handle();
     let run = thread::spawn(move || engine.run(Box::new(Urls::new(slowly)), Box::new(Null)));
-    bound_is(&handle, Bound::Input);
+    bound_is(&handle, Bottleneck::Input);
     all_good(run, 100);
 }
 

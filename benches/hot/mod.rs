@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use haul::config::{Limits, PoolSettings, RetrySettings};
-use haul::model::{Attempt, Job, More, Outcome, Record, Rejected, Response, Source, Time, Timings, WebUrl, site_of};
+use haul::model::{
+    Attempt, CompleteResponse, Job, More, Outcome, Record, Rejected, Source, Time, Timings, WebUrl, site_of,
+};
 use haul::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 use haul::sink::{RecordFields, append_line};
 use haul::source::{Input, InputSettings, Inputs};
@@ -117,7 +119,7 @@ pub(crate) fn take_and_park(hosts: u64) -> impl FnMut() {
 /// The record of a response is written.
 pub(crate) fn record() -> impl FnMut() {
     let url = "https://www.shop-17.example.com/catalogue/item-123456?page=2";
-    let response = Response {
+    let response = CompleteResponse {
         status: 200,
         version: Version::HTTP_11,
         headers: None,

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use haul::config::{BodySettings, Config, Timeouts};
 use haul::engine::{Engine, Extensions};
-use haul::model::{BodyUse, Clock, Failure, FailureKind, Phase, Record, Response, Sink, Time};
+use haul::model::{BodyUse, Clock, CompleteResponse, Failure, FailureKind, Phase, Record, Sink, Time};
 use haul::source::Urls;
 use haul_net::conn::{
     Connection as _, ExchangeContext, ExchangeOutcome, ExclusiveConnection as _, H1, H2, LazyTimer, Recipient,
@@ -51,9 +51,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn new(result: Result<Response, Failure>, wire: u64) -> Self {
+    fn new(result: Result<CompleteResponse, Failure>, wire: u64) -> Self {
         match result {
-            Ok(Response { status, body, .. }) => Self::Success { status, body: body.expect("bodies are kept"), wire },
+            Ok(CompleteResponse { status, body, .. }) => {
+                Self::Success { status, body: body.expect("bodies are kept"), wire }
+            }
             Err(failure) => Self::Failure(failure.phase, failure.kind),
         }
     }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use haul::config::RequestSettings;
-use haul::model::{FailureKind, Job, Phase, Special, Time, WebUrl};
+use haul::model::{FailureKind, Job, Phase, RequestOverrides, Time, WebUrl};
 use haul_core::policy::redirect::{AnsweredRequest, Decision, NextHop, decide, follow};
 use haul_net::conn::RequestTemplate;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION};
@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) {
         let Some((pick, locations)) = line.split_first() else { return };
         let status = STATUSES[usize::from(*pick) % STATUSES.len()];
         let locations: Vec<&[u8]> = locations.split(|byte| *byte == 0).collect();
-        let method = job.special().and_then(|special| special.method.clone()).unwrap_or(Method::GET);
+        let method = job.overrides().and_then(|overrides| overrides.method.clone()).unwrap_or(Method::GET);
         let asked = AnsweredRequest { job: &job, method: &method, max_redirects: MAX_REDIRECTS };
         match decide(asked, status, locations.iter().copied()) {
             Decision::Stay => return,
@@ -53,11 +53,11 @@ fn posted() -> Job {
     let mut job = Job::new(0, url, Time::ZERO);
     let value = |text| HeaderValue::from_static(text);
     let headers = [(AUTHORIZATION, value("Basic eDp5")), (COOKIE, value("k=v")), (CONTENT_TYPE, value("text/plain"))];
-    job.extra_mut().special = Some(Arc::new(Special {
+    job.extra_mut().overrides = Some(Arc::new(RequestOverrides {
         method: Some(Method::POST),
         headers: HeaderMap::from_iter(headers),
         body: Some("body".into()),
-        ..Special::default()
+        ..RequestOverrides::default()
     }));
     job
 }
@@ -104,13 +104,13 @@ fn plain_host(location: &str) -> Option<&str> {
 fn check_job(job: &Job, left_origin: bool, dropped_body: bool) {
     let hops = job.hops();
     assert!(hops.len() <= MAX_REDIRECTS as usize, "{} redirects", hops.len());
-    let special = job.special().expect("it had one from the start");
+    let overrides = job.overrides().expect("it had one from the start");
     if left_origin {
-        assert!(special.without_credentials);
-        assert!(!special.headers.contains_key(AUTHORIZATION) && !special.headers.contains_key(COOKIE));
+        assert!(overrides.without_credentials);
+        assert!(!overrides.headers.contains_key(AUTHORIZATION) && !overrides.headers.contains_key(COOKIE));
     }
     if dropped_body {
-        assert!(special.without_body && special.body.is_none() && !special.headers.contains_key(CONTENT_TYPE));
+        assert!(overrides.without_body && overrides.body.is_none() && !overrides.headers.contains_key(CONTENT_TYPE));
     }
 }
 

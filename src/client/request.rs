@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::model::{Control, Extra, Failure, FailureKind, Phase, Redacted, Special, WebUrl};
+use crate::model::{Control, Extra, Failure, FailureKind, Phase, Redacted, RequestOverrides, WebUrl};
 use crate::source::{self, authorized};
 
 /// A request: plain data, cheap to clone, good for any client. [`super::Client::get`] and its like make one that is bound
@@ -187,9 +187,14 @@ impl Request {
         // The client's own default is a plain GET.
         let method = Some(self.method).filter(|method| method != Method::GET);
         let plain = method.is_none() && self.headers.is_empty() && self.body.is_none() && self.timeout.is_none();
-        let own =
-            Special { method, headers: self.headers, body: self.body, timeout: self.timeout, ..Special::default() };
-        extra.special = match credentials {
+        let own = RequestOverrides {
+            method,
+            headers: self.headers,
+            body: self.body,
+            timeout: self.timeout,
+            ..RequestOverrides::default()
+        };
+        extra.overrides = match credentials {
             Some(credentials) => Some(Arc::new(authorized(own, &credentials))),
             None if plain => None,
             None => Some(Arc::new(own)),
@@ -272,7 +277,7 @@ mod tests {
     fn a_plain_get_is_nothing_but_its_url() {
         let (url, extra) = Request::get(" http://a.example/x ").into_job().expect("good");
         assert_eq!(url.as_str(), "http://a.example/x");
-        assert!(extra.special.is_none() && extra.given.is_none());
+        assert!(extra.overrides.is_none() && extra.given.is_none());
     }
 
     #[test]
@@ -283,14 +288,14 @@ mod tests {
             .json(&[1, 2])
             .timeout(Duration::from_secs(3));
         let (url, extra) = request.into_job().expect("good");
-        let special = extra.special.expect("differs");
-        assert_eq!((url.as_str(), special.method.as_ref()), ("http://a.example/x", Some(&Method::POST)));
-        assert_eq!(special.body.as_deref(), Some(&b"[1,2]"[..]));
-        let header = |name: &str| special.headers[name].to_str().expect("text").to_owned();
+        let overrides = extra.overrides.expect("differs");
+        assert_eq!((url.as_str(), overrides.method.as_ref()), ("http://a.example/x", Some(&Method::POST)));
+        assert_eq!(overrides.body.as_deref(), Some(&b"[1,2]"[..]));
+        let header = |name: &str| overrides.headers[name].to_str().expect("text").to_owned();
         assert_eq!((header("x-a"), header("accept")), ("1".into(), "text/html".into()));
         assert_eq!(header("content-type"), "application/json");
         assert!(header("authorization").starts_with("Basic "), "credentials leave the URL");
-        assert_eq!((extra.given, special.timeout), (None, Some(Duration::from_secs(3))));
+        assert_eq!((extra.given, overrides.timeout), (None, Some(Duration::from_secs(3))));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::counters::ShardCounters;
+use super::estimate::{Estimate, RunFacts};
 use super::message::Message;
-use super::outlook::{Facts, Outlook};
 use super::shared::Shared;
 use super::steering::LiveLimits;
 use crate::config::Rate;
@@ -122,15 +122,15 @@ impl Handle {
     /// (16 ms every two seconds with a million hosts); what is said of hosts may be as old as that. Nobody who does not ask
     /// pays for it.
     #[must_use]
-    pub fn outlook(&self) -> Option<Outlook> {
+    pub fn estimate(&self) -> Option<Estimate> {
         let shared = &self.shared;
-        let looked: Option<Vec<_>> = (0..shared.shards).map(|shard| shared.outlook(shard).clone()).collect();
+        let looked: Option<Vec<_>> = (0..shared.shards).map(|shard| shared.estimate(shard).clone()).collect();
         let now = shared.clock.now();
         shared.ask_to_look(now);
         let progress = shared.snapshot();
         let (input_ended, window_is_full) = shared.window.is_closed_or_full();
         let LiveLimits { concurrency, rate, .. } = self.limits();
-        let facts = Facts {
+        let facts = RunFacts {
             now,
             paused: shared.steering.is_paused(),
             sink_is_behind: shared.backlog.is_waited_for(),
@@ -142,7 +142,7 @@ impl Handle {
             concurrency: concurrency.get(),
             interval: rate.map(Rate::interval),
         };
-        looked.map(|looked| Outlook::of(looked, facts))
+        looked.map(|looked| Estimate::of(looked, facts))
     }
 }
 

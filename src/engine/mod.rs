@@ -11,6 +11,7 @@ mod clock;
 mod counters;
 mod crew;
 mod descriptors;
+mod estimate;
 mod extensions;
 mod handle;
 mod intake;
@@ -19,7 +20,6 @@ mod mailbox;
 mod memory_budget;
 mod message;
 mod outlet;
-mod outlook;
 mod permit_pool;
 mod rehearsal;
 mod report;
@@ -40,10 +40,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 pub use self::descriptors::SocketBudget;
+pub use self::estimate::{Bottleneck, Estimate, LongestHost};
 pub use self::extensions::Extensions;
 pub use self::handle::{Handle, Snapshot};
 pub(crate) use self::live::Live;
-pub use self::outlook::{Bound, LongestHost, Outlook};
 pub use self::report::{Latency, RunReport};
 pub use self::rules::{PatternError, Rules, check_pattern};
 pub use self::start_error::StartError;
@@ -163,7 +163,7 @@ impl Engine {
             intake: IntakeCounters::default(),
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             submitted: AtomicU64::new(0),
-            outlooks: (0..shards).map(|_| Mutex::new(None)).collect(),
+            estimates: (0..shards).map(|_| Mutex::new(None)).collect(),
             asked_to_look: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
             stopped: OnceLock::new(),

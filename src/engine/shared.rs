@@ -13,9 +13,9 @@ use super::Extensions;
 use super::backlog::Backlog;
 use super::clock::SystemClock;
 use super::counters::{IntakeCounters, ShardCounters};
+use super::estimate::ShardEstimate;
 use super::memory_budget::MemoryBudget;
 use super::message::{Message, ToOutlet};
-use super::outlook::ShardOutlook;
 use super::permit_pool::PermitPool;
 use super::rules::Rules;
 use super::sockets::Sockets;
@@ -50,7 +50,7 @@ pub(super) struct Shared {
     pub(super) intake: IntakeCounters,
     pub(super) counters: Vec<ShardCounters>,
     /// What each shard saw when it was last asked to look.
-    pub(super) outlooks: Vec<Mutex<Option<ShardOutlook>>>,
+    pub(super) estimates: Vec<Mutex<Option<ShardEstimate>>>,
     /// When shards were last asked to look, in nanoseconds of the run.
     pub(super) asked_to_look: AtomicU64,
     /// Jobs submitted one by one.
@@ -115,9 +115,9 @@ impl Shared {
         self.wiring.get().is_some_and(|wiring| wiring.settles)
     }
 
-    /// The outlook of a shard.
-    pub(super) fn outlook(&self, shard: usize) -> MutexGuard<'_, Option<ShardOutlook>> {
-        self.outlooks[shard].lock().expect("no holder of this lock panics")
+    /// The estimate of a shard.
+    pub(super) fn estimate(&self, shard: usize) -> MutexGuard<'_, Option<ShardEstimate>> {
+        self.estimates[shard].lock().expect("no holder of this lock panics")
     }
 
     pub(super) fn is_stopped(&self) -> bool {

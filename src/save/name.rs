@@ -119,17 +119,17 @@ fn safe(text: &str, longest: usize) -> String {
 fn hash(job: &Job) -> String {
     let mut hasher = Sha256::new();
     hasher.update(job.given());
-    if let Some(special) = job.special() {
+    if let Some(overrides) = job.overrides() {
         hasher.update([0]);
-        hasher.update(special.method.as_ref().map_or("", |method| method.as_str()));
-        for (name, value) in &special.headers {
+        hasher.update(overrides.method.as_ref().map_or("", |method| method.as_str()));
+        for (name, value) in &overrides.headers {
             hasher.update([0]);
             hasher.update(name.as_str());
             hasher.update([0]);
             hasher.update(value.as_bytes());
         }
         hasher.update([0, 0]);
-        hasher.update(special.body.as_deref().unwrap_or_default());
+        hasher.update(overrides.body.as_deref().unwrap_or_default());
     }
     hex(&hasher.finalize()[..HASH])
 }
@@ -151,7 +151,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
     use super::*;
-    use crate::model::{Special, Time, WebUrl};
+    use crate::model::{RequestOverrides, Time, WebUrl};
 
     fn named(job: &Job, media_type: &'static str) -> String {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
@@ -231,15 +231,15 @@ mod tests {
 
     #[test]
     fn different_requests_have_different_files_and_equal_ones_the_same() {
-        let with = |special: Special| {
+        let with = |overrides: RequestOverrides| {
             let mut job = job("http://a.example/x");
-            job.extra_mut().special = Some(Arc::new(special));
+            job.extra_mut().overrides = Some(Arc::new(overrides));
             named(&job, "")
         };
-        let body = |text: &'static str| Special { body: Some(text.into()), ..Special::default() };
-        let header = Special {
+        let body = |text: &'static str| RequestOverrides { body: Some(text.into()), ..RequestOverrides::default() };
+        let header = RequestOverrides {
             headers: HeaderMap::from_iter([(http::header::ACCEPT, HeaderValue::from_static("a"))]),
-            ..Special::default()
+            ..RequestOverrides::default()
         };
         let names = [
             name("http://a.example/x?1", ""),

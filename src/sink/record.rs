@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use super::json::{Drain, Object, address, key};
 use super::text::header_text;
 use crate::config::Setting;
-use crate::model::{Failure, GiveUpReason, HeaderList, Hop, Outcome, Record, Rejected, Response, Timings};
+use crate::model::{CompleteResponse, Failure, GiveUpReason, HeaderList, Hop, Outcome, Record, Rejected, Timings};
 use crate::text::{self, Text};
 
 /// Which optional fields records have.
@@ -40,7 +40,7 @@ pub struct RecordFields {
 /// How a body stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {
-    /// As text, by the rule of [`Response::text`](crate::Response::text).
+    /// As text, by the rule of [`CompleteResponse::text`](crate::CompleteResponse::text).
     Text,
     /// As base64 (RFC 4648, with padding).
     Base64,
@@ -123,7 +123,7 @@ fn rejected(rejected: &Rejected, fields: &RecordFields, row: &mut Object<'_>) {
 /// Headers, body and what is known of the body; what a setting does not ask for is left out.
 ///
 /// `from`: the response and the host that it came from.
-fn content(from: Option<(&Response, &str)>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
+fn content(from: Option<(&CompleteResponse, &str)>, wire_bytes: u64, fields: &RecordFields, row: &mut Object<'_>) {
     let response = from.map(|(response, _)| response);
     if fields.headers {
         row.any(key!("headers"), &response.and_then(|response| response.headers.as_ref()).map(Headers));
@@ -217,7 +217,7 @@ enum Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn of(response: &'a Response, host: &str, form: BodyForm) -> Option<Self> {
+    fn of(response: &'a CompleteResponse, host: &str, form: BodyForm) -> Option<Self> {
         let body = response.body.as_deref()?;
         Some(match form {
             BodyForm::Base64 => Self::Base64(body),
@@ -329,7 +329,7 @@ mod tests {
         text
     }
 
-    fn response(response: Response) -> Record {
+    fn response(response: CompleteResponse) -> Record {
         let (url, _) = WebUrl::parse("http://a.example/").expect("valid");
         let job = Job::new(3, url, Time::ZERO);
         let last = Attempt { result: Ok(response), ..Attempt::unsent(Failure::new(Phase::Queue, FailureKind::Io, "")) };
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn bodies_and_digests_are_written_as_asked() {
-        let record = response(Response {
+        let record = response(CompleteResponse {
             status: 200,
             version: Version::HTTP_2,
             headers: None,

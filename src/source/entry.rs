@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use super::json::{self, Refusal};
 use super::request::basic_authorization;
 use crate::model::{
-    Credentials, Failure, FailureKind, Job, Phase, Rejected, Special, Time, WebUrl, without_credentials,
+    Credentials, Failure, FailureKind, Job, Phase, Rejected, RequestOverrides, Time, WebUrl, without_credentials,
     without_headers,
 };
 
@@ -94,7 +94,7 @@ pub(super) fn url(text: &str, at: At<'_>) -> Result<Job, Rejected> {
 fn object(text: &str, at: At<'_>, settings: &InputSettings) -> Result<Job, Rejected> {
     let (id, request) = json::parse(text, settings.body_method.as_ref());
     let id = id.map(Into::into);
-    match request.map_err(|refusal| refused(refusal, text, at)).and_then(|found| job(&found.url, found.special, at)) {
+    match request.map_err(|refusal| refused(refusal, text, at)).and_then(|found| job(&found.url, found.overrides, at)) {
         Ok(mut job) if id.is_some() => {
             job.extra_mut().id = id;
             Ok(job)
@@ -110,30 +110,30 @@ fn refused(refusal: Refusal<'_>, text: &str, at: At<'_>) -> Rejected {
 }
 
 /// A job from its URL and what else was said about it.
-fn job(text: &str, special: Option<Special>, at: At<'_>) -> Result<Job, Rejected> {
+fn job(text: &str, overrides: Option<RequestOverrides>, at: At<'_>) -> Result<Job, Rejected> {
     let (url, credentials) = WebUrl::parse(text).map_err(|error| at.reject(text, error.kind, &error.message))?;
     let mut job = Job::new(at.seq, url, at.now);
     if text != job.url.as_str() && credentials.is_none() {
         job.extra_mut().given = Some(text.into());
     }
-    let special = match credentials {
-        Some(credentials) => Some(authorized(special.unwrap_or_default(), &credentials)),
-        None => special,
+    let overrides = match credentials {
+        Some(credentials) => Some(authorized(overrides.unwrap_or_default(), &credentials)),
+        None => overrides,
     };
-    if let Some(special) = special {
-        job.extra_mut().special = Some(Arc::new(special));
+    if let Some(overrides) = overrides {
+        job.extra_mut().overrides = Some(Arc::new(overrides));
     }
     Ok(job)
 }
 
 /// Adds a URL's credentials, unless the job has an `authorization` header of its own.
-pub(crate) fn authorized(mut special: Special, credentials: &Credentials) -> Special {
+pub(crate) fn authorized(mut overrides: RequestOverrides, credentials: &Credentials) -> RequestOverrides {
     let decode = |text: &str| Cow::<[u8]>::from(percent_decode_str(text)).into_owned();
-    special
+    overrides
         .headers
         .entry(header::AUTHORIZATION)
         .or_insert_with(|| basic_authorization(&decode(&credentials.user), &decode(&credentials.password)));
-    special
+    overrides
 }
 
 /// A line over the cap, by its beginning.
@@ -211,10 +211,10 @@ mod tests {
     fn credentials_become_a_header_and_are_not_given() {
         let job = read(b"http://m%65:p%40ss@a.example/x").expect("good");
         assert_eq!((job.url.as_str(), job.given()), ("http://a.example/x", "http://a.example/x"));
-        let authorization = &job.special().expect("credentials").headers["authorization"];
+        let authorization = &job.overrides().expect("credentials").headers["authorization"];
         assert_eq!(authorization, basic_authorization(b"me", b"p@ss"));
         let object = br#"{"url":"http://me:x@a.example/","headers":{"authorization":"Own"}}"#;
-        assert_eq!(read(object).expect("good").special().expect("header").headers["authorization"], "Own");
+        assert_eq!(read(object).expect("good").overrides().expect("header").headers["authorization"], "Own");
     }
 
     #[test]

@@ -23,12 +23,12 @@ use crate::model::{Acknowledge, Ending, Job, More, Rejected, Settled, Source, Ti
 /// # let url = origin.url("/bytes/10");
 /// use std::sync::mpsc;
 /// use futures::stream;
-/// use haul::model::{Ending, Job, Special, Time, WebUrl};
+/// use haul::model::{Ending, Job, RequestOverrides, Time, WebUrl};
 /// use haul::{config::Config, engine::Engine, sink::Null, source::JobStream};
 ///
 /// let mut job = Job::new(0, WebUrl::parse(&url)?.0, Time::ZERO);
 /// let method = Some(haul::http::Method::HEAD);
-/// job.extra_mut().special = Some(Special { method, ..Special::default() }.into());
+/// job.extra_mut().overrides = Some(RequestOverrides { method, ..RequestOverrides::default() }.into());
 ///
 /// let (sender, settled) = mpsc::channel();
 /// let jobs = stream::iter([("message 17", job)]);

@@ -16,7 +16,7 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
 use super::request::{header, method};
-use crate::model::{FailureKind, Special};
+use crate::model::{FailureKind, RequestOverrides};
 
 /// The fields of an input object.
 const FIELDS: [&str; 6] = ["url", "method", "headers", "body", "body_base64", "id"];
@@ -44,7 +44,7 @@ impl Refusal<'_> {
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) url: Cow<'a, str>,
-    pub(super) special: Option<Special>,
+    pub(super) overrides: Option<RequestOverrides>,
 }
 
 /// Reads the object in `text`: its `id`, whenever that could be read, and what it asks for. `body_method` is the
@@ -111,8 +111,8 @@ impl<'a> Fields<'a> {
             None => body_method.filter(|_| body.is_some()).cloned(),
         };
         let plain = method.is_none() && body.is_none() && headers.is_empty();
-        let special = (!plain).then(|| Special { method, headers, body, ..Special::default() });
-        Ok(Request { url, special })
+        let overrides = (!plain).then(|| RequestOverrides { method, headers, body, ..RequestOverrides::default() });
+        Ok(Request { url, overrides })
     }
 
     fn headers(&self) -> Result<HeaderMap, Refusal<'a>> {
@@ -311,8 +311,8 @@ mod tests {
         parse(text, Some(&Method::POST)).1.unwrap_or_else(|refusal| panic!("{text}: {}", refusal.message))
     }
 
-    fn special(text: &str) -> Special {
-        request(text).special.expect("not plain")
+    fn overrides(text: &str) -> RequestOverrides {
+        request(text).overrides.expect("not plain")
     }
 
     fn refused(text: &str) -> (FailureKind, String) {
@@ -324,8 +324,8 @@ mod tests {
     fn a_url_alone_is_a_plain_job() {
         let escaped = request(r#"{"url":"http://a.example/\u00e9"}"#);
         assert_eq!(escaped.url, "http://a.example/é");
-        assert!(escaped.special.is_none());
-        assert!(request(r#"{"url":"x","method":null,"headers":null,"body":null}"#).special.is_none());
+        assert!(escaped.overrides.is_none());
+        assert!(request(r#"{"url":"x","method":null,"headers":null,"body":null}"#).overrides.is_none());
     }
 
     #[test]
@@ -338,30 +338,31 @@ mod tests {
 
     #[test]
     fn method_headers_and_body_are_taken() {
-        let special = special(r#"{"url":"x","method":"post","headers":{"X-A":"1","x-b":["2","3"]},"body":"h\u00e9"}"#);
-        assert_eq!(special.method, Some(Method::POST));
-        assert_eq!(special.headers["x-a"], "1");
-        assert!(special.headers.get_all("x-b").iter().eq(["2", "3"]));
-        assert_eq!(special.body.as_deref(), Some("hé".as_bytes()));
-        assert!(!special.headers.contains_key("content-type"));
+        let overrides =
+            overrides(r#"{"url":"x","method":"post","headers":{"X-A":"1","x-b":["2","3"]},"body":"h\u00e9"}"#);
+        assert_eq!(overrides.method, Some(Method::POST));
+        assert_eq!(overrides.headers["x-a"], "1");
+        assert!(overrides.headers.get_all("x-b").iter().eq(["2", "3"]));
+        assert_eq!(overrides.body.as_deref(), Some("hé".as_bytes()));
+        assert!(!overrides.headers.contains_key("content-type"));
     }
 
     #[test]
     fn headers_may_be_pairs_and_methods_are_tokens() {
-        let special = special(r#"{"url":"x","method":"Purge","headers":[["a","1"],["a","2"]]}"#);
-        assert!(special.headers.get_all("a").iter().eq(["1", "2"]));
-        assert_eq!(special.method.expect("given").as_str(), "Purge");
+        let overrides = overrides(r#"{"url":"x","method":"Purge","headers":[["a","1"],["a","2"]]}"#);
+        assert!(overrides.headers.get_all("a").iter().eq(["1", "2"]));
+        assert_eq!(overrides.method.expect("given").as_str(), "Purge");
     }
 
     #[test]
     fn an_object_body_is_sent_as_json_and_makes_a_post() {
-        let plain = special(r#"{"url":"x","body":{"a": [1,2]}}"#);
+        let plain = overrides(r#"{"url":"x","body":{"a": [1,2]}}"#);
         assert_eq!(plain.body.as_deref(), Some(&br#"{"a": [1,2]}"#[..]));
         assert_eq!(plain.headers["content-type"], "application/json");
         assert_eq!(plain.method, Some(Method::POST));
-        let typed = special(r#"{"url":"x","method":"PUT","body":[1],"headers":{"Content-Type":"text/x"}}"#);
+        let typed = overrides(r#"{"url":"x","method":"PUT","body":[1],"headers":{"Content-Type":"text/x"}}"#);
         assert_eq!((typed.headers["content-type"].as_bytes(), typed.method), (&b"text/x"[..], Some(Method::PUT)));
-        let binary = special(r#"{"url":"x","body_base64":"AP8="}"#);
+        let binary = overrides(r#"{"url":"x","body_base64":"AP8="}"#);
         assert_eq!(binary.body.as_deref(), Some(&[0, 255][..]));
     }
 

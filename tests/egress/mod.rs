@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use haul::config::{Config, EgressSettings};
 use haul::engine::{ByteStream, Connect, Connecting, Destination, Endpoint, Engine, Extensions, StartError};
-use haul::model::{Egress, Failure, FailureKind, Job, Phase, Resolve, Resolved, Special, Time, WebUrl};
+use haul::model::{Egress, Failure, FailureKind, Job, Phase, RequestOverrides, Resolve, Resolved, Time, WebUrl};
 use haul::source::JobStream;
 use tokio::net::TcpStream;
 
@@ -72,7 +72,7 @@ fn ends(ways: &[Egress], after: Duration, kind: FailureKind) -> (Vec<End>, usize
     let job = |(n, egress): (u64, &Egress)| {
         let url = origin.url_on("shop.internal", &format!("/slow/{n}"));
         let mut job = Job::new(n, WebUrl::parse(&url).expect("a URL").0, Time::ZERO);
-        job.extra_mut().special = Some(Special { egress: *egress, ..Special::default() }.into());
+        job.extra_mut().overrides = Some(RequestOverrides { egress: *egress, ..RequestOverrides::default() }.into());
         (n, job)
     };
     let jobs: Vec<_> = (0..).zip(ways).map(job).collect();

@@ -22,7 +22,7 @@ use haul::Client;
 use haul::config::Config;
 use haul::engine::{Engine, Extensions, Handle};
 use haul::model::{
-    Failure, Job, More, Outcome, Record, Rejected, Resolve, Resolved, Sink, Source, Special, Time, WebUrl,
+    Failure, Job, More, Outcome, Record, Rejected, RequestOverrides, Resolve, Resolved, Sink, Source, Time, WebUrl,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -77,7 +77,7 @@ impl Resolve for Names {
 struct Jobs {
     left: std::vec::IntoIter<(usize, String)>,
     total: u64,
-    special: Option<Arc<Special>>,
+    overrides: Option<Arc<RequestOverrides>>,
     sites: Sites,
     handle: Handle,
     loud: Sender<String>,
@@ -98,8 +98,8 @@ impl Source for Jobs {
     fn read(&mut self, max: usize, now: Time, into: &mut Vec<Result<Job, Rejected>>) -> io::Result<More> {
         for (seq, url) in self.left.by_ref().take(max) {
             let mut job = Job::new(seq as u64, WebUrl::parse(&url).expect("valid").0, now);
-            if let Some(special) = &self.special {
-                job.extra_mut().special = Some(Arc::clone(special));
+            if let Some(overrides) = &self.overrides {
+                job.extra_mut().overrides = Some(Arc::clone(overrides));
             }
             into.push(Ok(job));
         }
@@ -168,15 +168,15 @@ fn run(scenario: &Scenario, sites: &Sites, first: usize) -> (Vec<Outcome>, Vec<S
     let engine = Engine::with(config, extensions(scenario, sites)).expect("valid settings");
     let (outcomes, received) = channel();
     let (loud, complaints) = channel();
-    let special = Special {
+    let overrides = RequestOverrides {
         method: Some(scenario.method.clone()),
         body: (scenario.upload > 0).then(|| vec![b'u'; scenario.upload].into()),
-        ..Special::default()
+        ..RequestOverrides::default()
     };
     let source = Jobs {
         left: jobs.into_iter(),
         total: count as u64,
-        special: Some(special.into()),
+        overrides: Some(overrides.into()),
         sites: sites.clone(),
         handle: engine.handle(),
         loud,

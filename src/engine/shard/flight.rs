@@ -43,7 +43,7 @@ impl Flight {
 
     /// The job's own total time-out.
     pub(super) fn own_timeout(&self) -> Option<Duration> {
-        self.job.special()?.timeout
+        self.job.overrides()?.timeout
     }
 
     /// The times of the attempt, as far as they are known.

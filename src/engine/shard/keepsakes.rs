@@ -9,7 +9,7 @@ use std::cell::Cell;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 
-use crate::model::{Attempt, HeaderList, Response};
+use crate::model::{Attempt, CompleteResponse, HeaderList};
 use crate::work::Work;
 
 /// What a header takes beside its text.
@@ -37,7 +37,7 @@ impl Keepsakes {
         work.last = Some(Box::new(attempt));
     }
 
-    fn put_response(&self, work: &mut Work, response: &mut Response) {
+    fn put_response(&self, work: &mut Work, response: &mut CompleteResponse) {
         if let Some(headers) = response.headers.take()
             && self.take(work, size(&headers))
         {
@@ -110,7 +110,7 @@ mod tests {
             crate::model::FailureKind::HostDead,
             "replaced",
         ));
-        attempt.result = Ok(Response {
+        attempt.result = Ok(CompleteResponse {
             status: 503,
             version: Version::HTTP_11,
             headers: Some(HeaderList::from_iter([(HeaderName::from_static("a"), value)])),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::Shard;
-use crate::engine::outlook::{LongestHost, ShardOutlook, next_look};
+use crate::engine::estimate::{LongestHost, ShardEstimate, next_look};
 use crate::model::{Clock, Time};
 use crate::sched::Longest;
 
@@ -17,16 +17,16 @@ impl Default for Look {
 }
 
 impl Shard {
-    /// Leaves a new outlook where the handle finds it, unless the last one is fresh enough.
+    /// Leaves a new estimate where the handle finds it, unless the last one is fresh enough.
     pub(super) fn look_ahead(&self, now: Time) {
         if now < self.look.0.get() {
             return;
         }
         let begun = self.clock.now();
-        let of_hosts = self.sched.borrow().outlook(now);
+        let of_hosts = self.sched.borrow().remaining_work(now);
         let longest = of_hosts.longest.and_then(|longest| self.describe(longest));
         self.look.0.set(next_look(now, self.clock.now().since(begun)));
-        *self.shared.outlook(self.index) = Some(ShardOutlook { at: now, of_hosts, longest });
+        *self.shared.estimate(self.index) = Some(ShardEstimate { at: now, of_hosts, longest });
     }
 
     fn describe(&self, longest: Longest) -> Option<LongestHost> {

@@ -11,7 +11,7 @@ use crate::engine::message::ToOutlet;
 use crate::engine::shared::Shared;
 use crate::engine::top_hosts::TopHosts;
 use crate::engine::window::LargeBytes;
-use crate::model::{Failure, FailureKind, Outcome, Phase, Record, Response};
+use crate::model::{CompleteResponse, Failure, FailureKind, Outcome, Phase, Record};
 
 /// Records per hand-over: one lock and one wake-up for so many, and at the most two changes of threads.
 const BATCH: usize = 1024;
@@ -210,7 +210,7 @@ const READ_BUFFER: usize = 8 << 10;
 const HEADER: usize = size_of::<(http::HeaderName, http::HeaderValue)>();
 
 /// What is kept of a response.
-fn content(response: &Response) -> usize {
+fn content(response: &CompleteResponse) -> usize {
     let Some(headers) = &response.headers else { return response.body.as_ref().map_or(0, bytes::Bytes::len) };
     let headers: usize = headers.iter().map(|(name, value)| HEADER + name.as_str().len() + value.len()).sum();
     READ_BUFFER + headers + response.body.as_ref().map_or(0, bytes::Bytes::len)

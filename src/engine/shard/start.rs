@@ -14,7 +14,7 @@ use crate::work;
 
 /// How a job's requests leave this machine.
 pub(super) fn egress_of(job: &Job) -> Egress {
-    job.special().map_or_else(Egress::default, |special| special.egress)
+    job.overrides().map_or_else(Egress::default, |overrides| overrides.egress)
 }
 
 impl Shard {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use haul::config::{BodySettings, Config, RequestSettings, RetrySettings};
-use haul::model::{Job, Rejected, Special, WebUrl, printable};
+use haul::model::{Job, Rejected, RequestOverrides, WebUrl, printable};
 use haul::source::InputSettings;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use nix::time::ClockId;
@@ -76,12 +76,12 @@ pub(crate) fn never_again() -> RetrySettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) url: WebUrl,
-    pub(crate) special: Option<Arc<Special>>,
+    pub(crate) overrides: Option<Arc<RequestOverrides>>,
 }
 
 impl From<Job> for Target {
     fn from(job: Job) -> Self {
-        Self { url: job.url, special: job.extra.and_then(|extra| extra.special) }
+        Self { url: job.url, overrides: job.extra.and_then(|extra| extra.overrides) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use haul::engine::{Bound, Handle, Outlook, Snapshot};
+use haul::engine::{Bottleneck, Estimate, Handle, Snapshot};
 
 use super::console::{self, Console};
 use super::status::{self, StatusData};
@@ -38,7 +38,7 @@ pub(crate) enum Show {
 }
 
 /// What bounded a run, and for how long: longest first.
-pub(crate) type BoundDurations = Vec<(Bound, Duration)>;
+pub(crate) type BoundDurations = Vec<(Bottleneck, Duration)>;
 
 /// A run being watched.
 pub(crate) struct ProgressThread {
@@ -54,16 +54,16 @@ impl ProgressThread {
         let watch = move || {
             let mut log = ProgressHistory::new(handle.progress());
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                let outlook = handle.outlook();
-                log.note(handle.progress(), outlook.as_ref());
+                let estimate = handle.estimate();
+                log.note(handle.progress(), estimate.as_ref());
                 let concurrency = handle.limits().concurrency;
                 match (show, console.line()) {
                     (Show::Line, Some(line)) => {
-                        let text = status::line(&log.view(outlook.as_ref(), concurrency), console::width());
+                        let text = status::line(&log.view(estimate.as_ref(), concurrency), console::width());
                         line.set_message(console::lines(&text));
                     }
                     (Show::Messages, _) if log.is_due() => {
-                        let text = status::line(&log.view(outlook.as_ref(), concurrency), UNBOUNDED);
+                        let text = status::line(&log.view(estimate.as_ref(), concurrency), UNBOUNDED);
                         console::tell(&format!("haul: {text}"));
                     }
                     _ => {}
@@ -85,7 +85,7 @@ impl ProgressThread {
 struct ProgressHistory {
     /// The last 30 seconds, never empty.
     snapshots: VecDeque<Snapshot>,
-    bounds: BTreeMap<Bound, Duration>,
+    bounds: BTreeMap<Bottleneck, Duration>,
     told: Duration,
 }
 
@@ -94,9 +94,9 @@ impl ProgressHistory {
         Self { snapshots: VecDeque::from([first]), bounds: BTreeMap::new(), told: Duration::ZERO }
     }
 
-    fn note(&mut self, now: Snapshot, outlook: Option<&Outlook>) {
-        if let (Some(outlook), Some(before)) = (outlook, self.snapshots.back()) {
-            *self.bounds.entry(outlook.bound).or_default() += now.elapsed.saturating_sub(before.elapsed);
+    fn note(&mut self, now: Snapshot, estimate: Option<&Estimate>) {
+        if let (Some(estimate), Some(before)) = (estimate, self.snapshots.back()) {
+            *self.bounds.entry(estimate.bound).or_default() += now.elapsed.saturating_sub(before.elapsed);
         }
         self.snapshots.push_back(now);
         if self.snapshots.len() > ETA_TICKS {
@@ -114,13 +114,13 @@ impl ProgressHistory {
         due
     }
 
-    fn view<'a>(&'a self, outlook: Option<&'a Outlook>, concurrency: std::num::NonZeroU32) -> StatusData<'a> {
+    fn view<'a>(&'a self, estimate: Option<&'a Estimate>, concurrency: std::num::NonZeroU32) -> StatusData<'a> {
         let last = self.snapshots.len() - 1;
         StatusData {
             now: &self.snapshots[last],
             before: &self.snapshots[last.saturating_sub(RATE_TICKS)],
             long_before: &self.snapshots[0],
-            outlook,
+            estimate,
             concurrency,
         }
     }
@@ -134,10 +134,10 @@ impl ProgressHistory {
 
 #[cfg(test)]
 mod tests {
-    use haul::sched::Cause;
+    use haul::sched::HostBottleneck;
 
     use super::*;
-    use crate::shared::bound::tests::outlook;
+    use crate::shared::bound::tests::estimate;
 
     fn at(millis: u64) -> Snapshot {
         Snapshot { elapsed: Duration::from_millis(millis), succeeded: millis, ..Snapshot::default() }
@@ -163,10 +163,13 @@ mod tests {
         let mut log = ProgressHistory::new(at(0));
         log.note(at(250), None);
         for tick in 2..10 {
-            let bound = if tick % 4 == 0 { Bound::Names } else { Bound::Hosts(Cause::Delay) };
-            log.note(at(tick * 250), Some(&outlook(bound, 1, Cause::Delay)));
+            let bound = if tick % 4 == 0 { Bottleneck::Names } else { Bottleneck::Hosts(HostBottleneck::Delay) };
+            log.note(at(tick * 250), Some(&estimate(bound, 1, HostBottleneck::Delay)));
         }
         let millis = Duration::from_millis;
-        assert_eq!(log.bounds(), [(Bound::Hosts(Cause::Delay), millis(1500)), (Bound::Names, millis(500))]);
+        assert_eq!(
+            log.bounds(),
+            [(Bottleneck::Hosts(HostBottleneck::Delay), millis(1500)), (Bottleneck::Names, millis(500))]
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use haul::engine::{Bound, Outlook, Snapshot};
+use haul::engine::{Bottleneck, Estimate, Snapshot};
 use indicatif::HumanCount;
 
 use super::bound;
@@ -17,7 +17,7 @@ pub(crate) struct StatusData<'a> {
     pub(crate) before: &'a Snapshot,
     /// Longer before: for the time left, which should not jump about.
     pub(crate) long_before: &'a Snapshot,
-    pub(crate) outlook: Option<&'a Outlook>,
+    pub(crate) estimate: Option<&'a Estimate>,
     pub(crate) concurrency: NonZeroU32,
 }
 
@@ -56,10 +56,10 @@ fn fields(view: &StatusData<'_>, name: usize, by: &str) -> Vec<(u8, String)> {
         (3, format!("{}/{} in flight", HumanCount(now.in_flight), HumanCount(u32::from(view.concurrency).into()))),
         (1, format!("{} queued", HumanCount(now.queued))),
     ];
-    if let Some(outlook) = view.outlook {
-        fields.push((2, format!("{} left", hosts(outlook.hosts_left))));
-        fields.extend(time_left(view, outlook).map(|left| (4, format!("ETA {}", coarse(left)))));
-        fields.push((u8::MAX, bound::now(outlook, view.concurrency, name, by)));
+    if let Some(estimate) = view.estimate {
+        fields.push((2, format!("{} left", hosts(estimate.hosts_left))));
+        fields.extend(time_left(view, estimate).map(|left| (4, format!("ETA {}", coarse(left)))));
+        fields.push((u8::MAX, bound::now(estimate, view.concurrency, name, by)));
     }
     fields.insert(0, (u8::MAX, coarse(now.elapsed)));
     fields
@@ -78,8 +78,8 @@ fn hosts(count: u64) -> String {
 
 /// How long the run may still take, once all input has been read: what the longest host needs, or all that is left at the
 /// pace so far.
-pub(crate) fn time_left(view: &StatusData<'_>, outlook: &Outlook) -> Option<Duration> {
-    if !outlook.input_ended || outlook.bound == Bound::Paused {
+pub(crate) fn time_left(view: &StatusData<'_>, estimate: &Estimate) -> Option<Duration> {
+    if !estimate.input_ended || estimate.bound == Bottleneck::Paused {
         return None;
     }
     let (now, before) = (view.now, view.long_before);
@@ -87,7 +87,7 @@ pub(crate) fn time_left(view: &StatusData<'_>, outlook: &Outlook) -> Option<Dura
     let span = now.elapsed.saturating_sub(before.elapsed);
     let left = now.queued + now.in_flight;
     let by_pace = (done > 0).then(|| Duration::try_from_secs_f64(span.as_secs_f64() * left as f64 / done as f64).ok());
-    let by_host = outlook.longest.as_ref().map(|longest| longest.left);
+    let by_host = estimate.longest.as_ref().map(|longest| longest.left);
     by_pace.flatten().max(by_host)
 }
 
@@ -98,28 +98,28 @@ fn rate(now: &Snapshot, before: &Snapshot) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use haul::sched::Cause;
+    use haul::sched::HostBottleneck;
 
     use super::*;
-    use crate::shared::bound::tests::outlook;
+    use crate::shared::bound::tests::estimate;
 
     fn snapshot(done: u64, seconds: u64) -> Snapshot {
         let elapsed = Duration::from_secs(seconds);
         Snapshot { succeeded: done, failed: 20, queued: 1234, in_flight: 56, elapsed, ..Snapshot::default() }
     }
 
-    fn text(outlook: Option<&Outlook>, width: usize) -> String {
+    fn text(estimate: Option<&Estimate>, width: usize) -> String {
         let [now, before, long_before] = [snapshot(4000, 12), snapshot(2990, 10), snapshot(0, 2)];
         let concurrency = NonZeroU32::new(256).expect("not zero");
-        let view = StatusData { now: &now, before: &before, long_before: &long_before, outlook, concurrency };
+        let view = StatusData { now: &now, before: &before, long_before: &long_before, estimate, concurrency };
         line(&view, width)
     }
 
     #[test]
     fn all_is_said_where_there_is_room() {
-        let outlook = outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay);
+        let estimate = estimate(Bottleneck::Hosts(HostBottleneck::Delay), 1, HostBottleneck::Delay);
         assert_eq!(
-            text(Some(&outlook), 200),
+            text(Some(&estimate), 200),
             "12s: 4,020 done, 20 failed, 505/s, 56/256 in flight, 1,234 queued, 7 hosts left, ETA 2m10s, \
              bound by host a.rather.long-name-of-a-host.example:8443 (--delay)"
         );
@@ -128,13 +128,13 @@ mod tests {
 
     #[test]
     fn the_least_important_goes_first_and_then_the_middle_of_a_name() {
-        let few = outlook(Bound::Concurrency, 1, Cause::Delay);
+        let few = estimate(Bottleneck::Concurrency, 1, HostBottleneck::Delay);
         assert_eq!(text(Some(&few), 80), "12s: 4,020 done, 20 failed, 505/s, ETA 2m10s, bound by --concurrency 256");
         assert_eq!(
             text(Some(&few), 100),
             "12s: 4,020 done, 20 failed, 505/s, 56/256 in flight, ETA 2m10s, bound by --concurrency 256"
         );
-        let long = outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay);
+        let long = estimate(Bottleneck::Hosts(HostBottleneck::Delay), 1, HostBottleneck::Delay);
         assert_eq!(
             text(Some(&long), 80),
             "12s: 4,020 done, 20 failed, 505/s, ETA 2m10s, by host a.rather…le:8443 (--delay)"
@@ -146,16 +146,16 @@ mod tests {
 
     #[test]
     fn the_time_left_is_known_only_when_the_input_is() {
-        let mut outlook = outlook(Bound::Concurrency, 1, Cause::Delay);
-        outlook.longest.as_mut().expect("set").left = Duration::from_secs(1);
+        let mut estimate = estimate(Bottleneck::Concurrency, 1, HostBottleneck::Delay);
+        estimate.longest.as_mut().expect("set").left = Duration::from_secs(1);
         assert!(
-            text(Some(&outlook), 200).contains(" ETA 3s,"),
+            text(Some(&estimate), 200).contains(" ETA 3s,"),
             "1,290 left, 4,000 in 10 s: {}",
-            text(Some(&outlook), 200)
+            text(Some(&estimate), 200)
         );
-        outlook.input_ended = false;
-        assert!(!text(Some(&outlook), 200).contains("ETA"));
-        let paused = Outlook { bound: Bound::Paused, input_ended: true, ..outlook };
+        estimate.input_ended = false;
+        assert!(!text(Some(&estimate), 200).contains("ETA"));
+        let paused = Estimate { bound: Bottleneck::Paused, input_ended: true, ..estimate };
         assert!(text(Some(&paused), 200).ends_with("7 hosts left, paused"));
     }
 }

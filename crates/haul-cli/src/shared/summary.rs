@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use haul::engine::{Bound, HostSummary, Latency, RunReport, Snapshot};
+use haul::engine::{Bottleneck, HostSummary, Latency, RunReport, Snapshot};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::bound;
@@ -85,7 +85,7 @@ fn latest(hosts: &[HostSummary]) -> String {
 /// What bounded the run for longest, and for how much of its time.
 fn bounded(bounds: &BoundDurations, elapsed: Duration) -> Option<String> {
     let share = |time: Duration| (time.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * 100.0).round().min(100.0);
-    let one = |(bound, time): &(Bound, Duration)| format!("{} {} %", bound::general(*bound), share(*time));
+    let one = |(bound, time): &(Bottleneck, Duration)| format!("{} {} %", bound::general(*bound), share(*time));
     let named: Vec<_> = bounds.iter().take(BOUNDS).filter(|(_, time)| share(*time) >= LITTLE).map(one).collect();
     let (first, others) = named.split_first()?;
     let others: String = others.iter().map(|other| format!(", {other}")).collect();
@@ -136,16 +136,16 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use haul::model::{FailureKind, Phase};
-    use haul::sched::Cause;
+    use haul::sched::HostBottleneck;
 
     use super::*;
 
     pub(crate) fn bounds() -> BoundDurations {
         let seconds = Duration::from_secs;
         vec![
-            (Bound::Concurrency, seconds(40)),
-            (Bound::Hosts(Cause::Delay), seconds(20)),
-            (Bound::Names, Duration::from_millis(100)),
+            (Bottleneck::Concurrency, seconds(40)),
+            (Bottleneck::Hosts(HostBottleneck::Delay), seconds(20)),
+            (Bottleneck::Names, Duration::from_millis(100)),
         ]
     }
 

@@ -168,8 +168,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
 pub(crate) mod tests {
     use std::collections::BTreeSet;
 
-    use haul::engine::Bound;
-    use haul::sched::Cause;
+    use haul::engine::Bottleneck;
+    use haul::sched::HostBottleneck;
     use serde_json::Value;
 
     use super::*;
@@ -215,29 +215,29 @@ pub(crate) mod tests {
     fn the_page_names_every_bound() {
         let page = first_column(PAGE.split("## What bounds a run").nth(1).expect("a second table"));
         let causes = [
-            Cause::BackOff,
-            Cause::Delay,
-            Cause::Rate,
-            Cause::Concurrency,
-            Cause::Connections,
-            Cause::Adaptive,
-            Cause::Throttle,
-            Cause::Probe,
-            Cause::Group,
-            Cause::Address,
+            HostBottleneck::BackOff,
+            HostBottleneck::Delay,
+            HostBottleneck::Rate,
+            HostBottleneck::Concurrency,
+            HostBottleneck::Connections,
+            HostBottleneck::Adaptive,
+            HostBottleneck::Throttle,
+            HostBottleneck::Probe,
+            HostBottleneck::Group,
+            HostBottleneck::Address,
         ];
         let general = [
-            Bound::Paused,
-            Bound::Output,
-            Bound::Input,
-            Bound::Window,
-            Bound::Concurrency,
-            Bound::Rate,
-            Bound::Sockets,
-            Bound::Names,
-            Bound::Servers,
+            Bottleneck::Paused,
+            Bottleneck::Output,
+            Bottleneck::Input,
+            Bottleneck::Window,
+            Bottleneck::Concurrency,
+            Bottleneck::Rate,
+            Bottleneck::Sockets,
+            Bottleneck::Names,
+            Bottleneck::Servers,
         ];
-        let all = general.into_iter().chain(causes.map(Bound::Hosts));
+        let all = general.into_iter().chain(causes.map(Bottleneck::Hosts));
         assert_eq!(page, all.map(|bound| bound::name(bound).to_owned()).collect());
     }
 

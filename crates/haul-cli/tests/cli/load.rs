@@ -214,12 +214,12 @@ fn the_highest_rate_is_found() {
     let flags = ["--find-max", "--p99", "200ms", "--rate", "10/s", "--step", "1s", "--warm-up", "0s", "-c", "2"];
     let written = [url.as_str(), "-d", "15s", "--csv", &csv, "--report", &page];
     let (code, answer) = bench(&[&written[..], &flags[..]].concat());
-    // Two connections bear 40/s for long, and some more for a second.
+    // Two connections sustain 40/s for long, and some more for a second.
     let (most, too_much) = (answer["max_rate_per_s"].as_f64(), answer["too_much_per_s"].as_f64());
     assert!(code == Some(0) && most >= Some(20.0) && most < Some(80.0), "{answer}");
     assert!(too_much > most && too_much <= Some(80.0), "{answer}");
     let tried = answer["tried"].as_array().expect("a list");
-    assert_eq!((&tried[0]["rate_per_s"], &tried[0]["borne"]), (&10.0.into(), &true.into()), "{answer}");
+    assert_eq!((&tried[0]["rate_per_s"], &tried[0]["sustained"]), (&10.0.into(), &true.into()), "{answer}");
     let rates: Vec<_> = tried.iter().map(|step| step["rate_per_s"].to_string().parse::<f64>().ok()).collect();
     let text = fs::read_to_string(&csv).expect("written");
     let mut seconds: Vec<_> = text.lines().skip(1).map(|line| line.split(',').next().map(str::parse)).collect();
@@ -231,7 +231,7 @@ fn the_highest_rate_is_found() {
         .skip(1)
         .filter_map(|run| run.split("</summary>").next())
         .collect();
-    assert!(runs.len() == 2 && runs[0].ends_with("/s, borne") && runs[1].ends_with("/s, too much"), "{runs:?}");
+    assert!(runs.len() == 2 && runs[0].ends_with("/s, sustained") && runs[1].ends_with("/s, too much"), "{runs:?}");
     assert!(text.contains("Rates tried</caption>") && text.contains("Highest rate with 99 % answered within 200ms"));
 }
 

@@ -62,7 +62,7 @@ pub struct NetworkSettings {
     /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
     /// `unix_socket`. There are no proxies to judge: haul has none. Default false.
     pub public_only: bool,
-    /// The ways out of this machine. A request takes the one that [`Special::egress`](crate::model::Special::egress) says, by its place
+    /// The ways out of this machine. A request takes the one that [`RequestOverrides::egress`](crate::model::RequestOverrides::egress) says, by its place
     /// in this list; the first, unless it says otherwise. Limits of a host hold over all of them together. Default: one, as
     /// [`EgressSettings`] is by default. An empty list is an error.
     pub egress: Vec<EgressSettings>,

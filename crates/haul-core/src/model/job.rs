@@ -59,8 +59,8 @@ impl Job {
 
     /// What differs from the run's default request.
     #[must_use]
-    pub fn special(&self) -> Option<&Special> {
-        self.extra.as_ref().and_then(|extra| extra.special.as_deref())
+    pub fn overrides(&self) -> Option<&RequestOverrides> {
+        self.extra.as_ref().and_then(|extra| extra.overrides.as_deref())
     }
 
     /// The bytes of text and body that it holds: its URL, the redirects behind it, its tag, what its request says differently.
@@ -96,7 +96,7 @@ pub struct Extra {
     /// The user's own tag: a JSON value as text, copied to the record unchanged.
     pub id: Option<Box<str>>,
     /// What differs from the run's default request.
-    pub special: Option<Arc<Special>>,
+    pub overrides: Option<Arc<RequestOverrides>>,
     /// Whom the job is done for, when it is not the sink.
     pub reply: Option<Box<dyn Reply>>,
     /// Where the engine stands with it.
@@ -107,14 +107,14 @@ impl Extra {
     fn bytes(&self) -> usize {
         let own = self.given.as_ref().map_or(0, |given| given.len()) + self.id.as_ref().map_or(0, |id| id.len());
         let hops: usize = self.work.hops.iter().map(|hop| size_of::<Hop>() + hop.url.as_str().len()).sum();
-        own + hops + self.special.as_ref().map_or(0, |special| special.bytes())
+        own + hops + self.overrides.as_ref().map_or(0, |overrides| overrides.bytes())
     }
 }
 
 /// What a header takes beside its text.
 const HEADER: usize = 100;
 
-impl Special {
+impl RequestOverrides {
     fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER);
         let method = self.method.as_ref().map_or(0, |method| method.as_str().len());
@@ -135,7 +135,7 @@ pub struct Hop {
 
 /// A request that differs from the run's default.
 #[derive(Clone, Default)]
-pub struct Special {
+pub struct RequestOverrides {
     /// The method, if it is not the default.
     pub method: Option<Method>,
     /// Headers that replace or are added to the default ones.
@@ -152,11 +152,11 @@ pub struct Special {
     pub egress: Egress,
 }
 
-impl fmt::Debug for Special {
+impl fmt::Debug for RequestOverrides {
     /// Without the values of headers that hold credentials, and without the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, headers, body, without_body, without_credentials, timeout, egress } = self;
-        f.debug_struct("Special")
+        f.debug_struct("RequestOverrides")
             .field("method", method)
             .field("headers", &Redacted(headers))
             .field("body_bytes", &body.as_ref().map(Bytes::len))

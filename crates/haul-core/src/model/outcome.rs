@@ -25,7 +25,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Attempt {
     /// The response, complete and checked, or the failure.
-    pub result: Result<Response, Failure>,
+    pub result: Result<CompleteResponse, Failure>,
     /// How long each phase took.
     pub timings: Timings,
     /// The peer, once connected; `None` over a Unix socket.
@@ -46,7 +46,7 @@ impl Attempt {
 
 /// A complete response: never a truncated or mis-framed one.
 #[derive(Debug)]
-pub struct Response {
+pub struct CompleteResponse {
     /// The status code, 200 to 599 as a rule.
     pub status: u16,
     /// The protocol it came over.

@@ -106,18 +106,18 @@ pub fn follow(job: &mut Job, step: NextHop) {
     if step.method == step.asked_with && !step.drops_body && !step.leaves_origin {
         return;
     }
-    let special = Arc::make_mut(job.extra_mut().special.get_or_insert_default());
+    let overrides = Arc::make_mut(job.extra_mut().overrides.get_or_insert_default());
     if step.method != step.asked_with {
-        special.method = Some(step.method);
+        overrides.method = Some(step.method);
     }
     if step.drops_body {
-        special.without_body = true;
-        special.body = None;
-        remove_headers(&mut special.headers, describes_body);
+        overrides.without_body = true;
+        overrides.body = None;
+        remove_headers(&mut overrides.headers, describes_body);
     }
     if step.leaves_origin {
-        special.without_credentials = true;
-        remove_headers(&mut special.headers, stays_with_origin);
+        overrides.without_credentials = true;
+        remove_headers(&mut overrides.headers, stays_with_origin);
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Special, Time};
+    use crate::model::{RequestOverrides, Time};
 
     fn job(url: &str) -> Job {
         Job::new(7, WebUrl::parse(url).expect("valid").0, Time::ZERO)
@@ -475,13 +475,14 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("v"));
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("w"));
         }
-        let special = Special { headers, body: Some(Bytes::from_static(b"x")), ..Special::default() };
-        job.extra_mut().special = Some(Arc::new(special));
+        let overrides =
+            RequestOverrides { headers, body: Some(Bytes::from_static(b"x")), ..RequestOverrides::default() };
+        job.extra_mut().overrides = Some(Arc::new(overrides));
         job
     }
 
     fn names(job: &Job) -> Vec<&str> {
-        job.special().expect("special").headers.keys().map(HeaderName::as_str).collect()
+        job.overrides().expect("overrides").headers.keys().map(HeaderName::as_str).collect()
     }
 
     #[test]
@@ -499,10 +500,10 @@ mod tests {
         for (status, method, location, keeps_body, keeps_credentials) in table {
             let mut job = laden();
             assert_eq!(walk(&mut job, method.clone(), &[(status, location)], 10), None);
-            let special = job.special().expect("special");
-            assert_eq!(special.body.is_some(), keeps_body, "{status} {location}");
-            assert_eq!(special.without_body, !keeps_body);
-            assert_eq!(special.without_credentials, !keeps_credentials);
+            let overrides = job.overrides().expect("overrides");
+            assert_eq!(overrides.body.is_some(), keeps_body, "{status} {location}");
+            assert_eq!(overrides.without_body, !keeps_body);
+            assert_eq!(overrides.without_credentials, !keeps_credentials);
             let mut expected = vec!["x-mine"];
             expected.extend(keeps_body.then_some(["content-type", "content-md5"]).iter().flatten());
             let private = ["authorization", "cookie", "proxy-authorization", "host"];
@@ -511,7 +512,7 @@ mod tests {
             found.sort_unstable();
             expected.sort_unstable();
             assert_eq!(found, expected, "{status} {method} {location}");
-            assert_eq!(special.headers.get_all("x-mine").iter().count(), 2);
+            assert_eq!(overrides.headers.get_all("x-mine").iter().count(), 2);
         }
     }
 
@@ -520,9 +521,9 @@ mod tests {
         let mut job = laden();
         let there_and_back = [(307, "http://b.example/"), (307, "http://a.example/back"), (303, "/z"), (307, "/y")];
         assert_eq!(walk(&mut job, Method::POST, &there_and_back, 10), None);
-        let special = job.special().expect("special");
-        assert!(special.without_credentials && special.without_body && special.body.is_none());
-        assert_eq!(special.method, Some(Method::GET));
+        let overrides = job.overrides().expect("overrides");
+        assert!(overrides.without_credentials && overrides.without_body && overrides.body.is_none());
+        assert_eq!(overrides.method, Some(Method::GET));
         assert_eq!(names(&job), ["x-mine"]);
     }
 
@@ -543,13 +544,13 @@ mod tests {
     fn a_plain_redirect_within_an_origin_needs_no_special_request() {
         let mut job = job("http://a.example/0");
         assert_eq!(walk(&mut job, Method::GET, &[(301, "/1")], 10), None);
-        assert!(job.special().is_none());
+        assert!(job.overrides().is_none());
     }
 
     #[test]
     fn shared_settings_of_other_jobs_are_left_alone() {
         let mut job = laden();
-        let shared = Arc::clone(job.extra.as_ref().and_then(|extra| extra.special.as_ref()).expect("special"));
+        let shared = Arc::clone(job.extra.as_ref().and_then(|extra| extra.overrides.as_ref()).expect("overrides"));
         assert_eq!(walk(&mut job, Method::POST, &[(302, "http://b.example/")], 10), None);
         assert!(shared.headers.contains_key("authorization") && shared.body.is_some());
     }

@@ -14,7 +14,7 @@ const SECOND: u128 = 1_000_000_000;
 
 /// What a run asks of one host, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub struct HostLoad {
     /// Requests.
     pub jobs: u64,
     /// How long each takes, from its start to its end.
@@ -23,11 +23,11 @@ pub struct Load {
     pub concurrency: NonZeroU32,
     /// The least mean time between two starts: the delay, or the rate's interval if that is longer.
     pub spacing: Duration,
-    /// The group whose limit it shares, as an index of [`Shared::groups`].
+    /// The group whose limit it shares, as an index of [`SharedLimits::groups`].
     pub group: Option<u32>,
 }
 
-impl Load {
+impl HostLoad {
     /// The least time this host takes for its requests at `concurrency` at once: `⌈n/c⌉·s`.
     #[must_use]
     pub fn in_rounds(&self) -> Duration {
@@ -58,7 +58,7 @@ impl Load {
 
 /// The limits that hosts share.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub struct SharedLimits {
     /// Requests in flight over all hosts.
     pub concurrency: NonZeroU32,
     /// The mean time between two starts over all hosts; `None`: no limit.
@@ -69,10 +69,10 @@ pub struct Shared {
 
 /// What sets a run's least time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum LimitingFactor {
     /// One host, by its place among the loads.
     Host(usize),
-    /// One group, by its place in [`Shared::groups`].
+    /// One group, by its place in [`SharedLimits::groups`].
     Group(usize),
     /// Requests in flight over all hosts.
     Concurrency,
@@ -85,7 +85,7 @@ pub enum Cause {
 pub struct Bound {
     /// The host that takes longest by itself, by its place among the loads, and its time.
     pub host: Option<(usize, Duration)>,
-    /// The group that takes longest, by its place in [`Shared::groups`], and its time.
+    /// The group that takes longest, by its place in [`SharedLimits::groups`], and its time.
     pub group: Option<(usize, Duration)>,
     /// All requests at the concurrency of the whole run.
     pub concurrency: Duration,
@@ -101,22 +101,22 @@ impl Bound {
     /// use std::num::NonZeroU32;
     /// use std::time::Duration;
     ///
-    /// use haul::sched::bound::{Bound, Cause, Load, Shared};
+    /// use haul::sched::bound::{Bound, LimitingFactor, HostLoad, SharedLimits};
     ///
     /// let at_once = |count| NonZeroU32::new(count).expect("not zero");
-    /// let shop = Load {
+    /// let shop = HostLoad {
     ///     jobs: 1000,
     ///     service: Duration::from_millis(200),
     ///     concurrency: at_once(8),
     ///     spacing: Duration::ZERO,
     ///     group: None,
     /// };
-    /// let shared = Shared { concurrency: at_once(256), interval: None, groups: vec![] };
+    /// let shared = SharedLimits { concurrency: at_once(256), interval: None, groups: vec![] };
     /// let bound = Bound::of([shop], &shared);
-    /// assert_eq!(bound.longest(), Some((Cause::Host(0), Duration::from_secs(25))));
+    /// assert_eq!(bound.longest(), Some((LimitingFactor::Host(0), Duration::from_secs(25))));
     /// ```
     #[must_use]
-    pub fn of(loads: impl IntoIterator<Item = Load>, shared: &Shared) -> Self {
+    pub fn of(loads: impl IntoIterator<Item = HostLoad>, shared: &SharedLimits) -> Self {
         let (mut jobs, mut work) = (0_u64, 0_u128);
         let mut grouped = vec![0_u128; shared.groups.len()];
         let mut host: Option<(usize, Duration)> = None;
@@ -144,10 +144,10 @@ impl Bound {
     /// What sets the least time, and that time. `None`: there is nothing to do. Of causes that set it equally, the one
     /// that concerns the fewest hosts.
     #[must_use]
-    pub fn longest(&self) -> Option<(Cause, Duration)> {
-        let host = self.host.map(|(at, time)| (Cause::Host(at), time));
-        let group = self.group.map(|(at, time)| (Cause::Group(at), time));
-        let all = [(Cause::Rate, self.rate), (Cause::Concurrency, self.concurrency)];
+    pub fn longest(&self) -> Option<(LimitingFactor, Duration)> {
+        let host = self.host.map(|(at, time)| (LimitingFactor::Host(at), time));
+        let group = self.group.map(|(at, time)| (LimitingFactor::Group(at), time));
+        let all = [(LimitingFactor::Rate, self.rate), (LimitingFactor::Concurrency, self.concurrency)];
         // The last of equal ones wins.
         all.into_iter().chain(group).chain(host).filter(|(_, time)| !time.is_zero()).max_by_key(|(_, time)| *time)
     }
@@ -187,12 +187,12 @@ mod tests {
         NonZeroU32::new(count).expect("not zero")
     }
 
-    fn load(jobs: u64, concurrency: u32, spacing: u64, group: Option<u32>) -> Load {
-        Load { jobs, service: ms(100), concurrency: count(concurrency), spacing: ms(spacing), group }
+    fn load(jobs: u64, concurrency: u32, spacing: u64, group: Option<u32>) -> HostLoad {
+        HostLoad { jobs, service: ms(100), concurrency: count(concurrency), spacing: ms(spacing), group }
     }
 
-    fn shared(concurrency: u32, interval: Option<u64>, groups: &[u32]) -> Shared {
-        Shared {
+    fn shared(concurrency: u32, interval: Option<u64>, groups: &[u32]) -> SharedLimits {
+        SharedLimits {
             concurrency: count(concurrency),
             interval: interval.map(ms),
             groups: groups.iter().map(|limit| count(*limit)).collect(),
@@ -210,20 +210,24 @@ mod tests {
     #[test]
     fn each_cause_is_found() {
         let loads = [load(10, 2, 0, Some(1)), load(40, 8, 0, Some(1)), load(5, 8, 0, None)];
-        let longest = |shared: &Shared| Bound::of(loads, shared).longest();
-        assert_eq!(longest(&shared(100, None, &[9, 50])), Some((Cause::Host(0), ms(500))), "the first of two equal");
-        assert_eq!(longest(&shared(100, None, &[9, 4])), Some((Cause::Group(1), ms(1250))));
+        let longest = |shared: &SharedLimits| Bound::of(loads, shared).longest();
+        assert_eq!(
+            longest(&shared(100, None, &[9, 50])),
+            Some((LimitingFactor::Host(0), ms(500))),
+            "the first of two equal"
+        );
+        assert_eq!(longest(&shared(100, None, &[9, 4])), Some((LimitingFactor::Group(1), ms(1250))));
         let alike = [load(9, 8, 0, Some(0)), load(9, 8, 0, Some(1))];
         assert_eq!(Bound::of(alike, &shared(9, None, &[3, 3])).group, Some((0, ms(300))), "the first of two equal");
-        assert_eq!(longest(&shared(5, None, &[9, 50])), Some((Cause::Concurrency, ms(1100))));
-        assert_eq!(longest(&shared(100, Some(20), &[9, 50])), Some((Cause::Rate, ms(54 * 20))));
-        assert_eq!(longest(&shared(11, None, &[9, 50])), Some((Cause::Host(0), ms(500))), "hosts before all");
+        assert_eq!(longest(&shared(5, None, &[9, 50])), Some((LimitingFactor::Concurrency, ms(1100))));
+        assert_eq!(longest(&shared(100, Some(20), &[9, 50])), Some((LimitingFactor::Rate, ms(54 * 20))));
+        assert_eq!(longest(&shared(11, None, &[9, 50])), Some((LimitingFactor::Host(0), ms(500))), "hosts before all");
     }
 
     #[test]
     fn nothing_takes_no_time_and_the_most_does_not_overflow() {
         assert_eq!(Bound::of([], &shared(1, Some(1), &[1])).longest(), None);
-        let most = Load { service: Duration::MAX, spacing: Duration::MAX, ..load(u64::MAX, 1, 0, None) };
+        let most = HostLoad { service: Duration::MAX, spacing: Duration::MAX, ..load(u64::MAX, 1, 0, None) };
         assert_eq!(Bound::of([most], &shared(1, None, &[])).time().as_secs(), u64::MAX);
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! How it is built: every host is in exactly one place (idle, waiting for a time, waiting for a shared limit, ready …).
 //! After each event `place` works out where the host belongs now and moves it there. `turn` takes from these places
-//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped, and the outlook, which is
+//! what is due. Nothing ever looks at all hosts, but for the one pass when the run is stopped, and the remaining work, which is
 //! made only when asked for.
 
 mod askers;
@@ -17,10 +17,10 @@ mod health;
 mod host;
 mod limit;
 mod list;
-mod outlook;
 mod place;
 mod places;
 mod ready;
+mod remaining_work;
 mod report;
 mod rest;
 mod retries;
@@ -43,7 +43,7 @@ pub use crate::policy::{Fault, RetryFacts, Verdict};
 pub use capacity::Capacity;
 pub use event::{Action, Event, GroupId, HostId, Report, Wake};
 pub use gate::{Gate, Gates};
-pub use outlook::{Cause, Longest, Outlook};
+pub use remaining_work::{HostBottleneck, Longest, RemainingWork};
 pub use settings::{HostLimits, HostRules, SchedulerSettings};
 #[doc(hidden)]
 pub use view::HeldAgainst;

@@ -23,7 +23,7 @@ use super::{LazyTimer, framing, head};
 use crate::body::{self, BodyError, BodyPlan, MemoryReservation};
 use haul_core::attempt::{AttemptEnd, Sent};
 use haul_core::config::{BodySettings, Timeouts};
-use haul_core::model::{BodyUse, BodyWriter, Clock, Failure, FailureKind, Phase, Response, Time};
+use haul_core::model::{BodyUse, BodyWriter, Clock, CompleteResponse, Failure, FailureKind, Phase, Time};
 use haul_core::policy::redirect;
 
 /// Whom a response is for.
@@ -88,7 +88,7 @@ impl<C: Clock> ExchangeContext<'_, C> {
 #[derive(Debug)]
 pub struct ExchangeOutcome {
     /// The complete response, or why there is none.
-    pub result: Result<Response, Failure>,
+    pub result: Result<CompleteResponse, Failure>,
     /// The response head, when it was received: redirects, retry hints and keep-alive hints are in it.
     pub head: Option<Parts>,
     /// The headers' names in the order they came, where the headers are kept (HTTP/1.x only).
@@ -203,7 +203,7 @@ impl ExchangeProgress {
     /// Puts together what the exchange came to. `answered`: a byte of an answer came.
     pub(super) fn into_outcome(
         self,
-        outcome: Result<Response, ExchangeError>,
+        outcome: Result<CompleteResponse, ExchangeError>,
         answered: bool,
         deadlines: &Deadlines<'_>,
         ended: Time,
@@ -263,7 +263,7 @@ pub(super) async fn exchange<C, B>(
     context: &ExchangeContext<'_, C>,
     deadlines: &Deadlines<'_>,
     progress: &ExchangeProgress,
-) -> Result<Response, ExchangeError>
+) -> Result<CompleteResponse, ExchangeError>
 where
     C: Clock,
     B: Body<Data = Bytes, Error = TransportError> + Unpin,
@@ -323,7 +323,7 @@ where
             }
             BodyError::Refused(failure) => ExchangeError::from(failure),
         })?;
-    Ok(Response {
+    Ok(CompleteResponse {
         status,
         version,
         headers: None,

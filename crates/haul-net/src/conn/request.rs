@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::RequestBody;
 use haul_core::config::RequestSettings;
-use haul_core::model::{Job, Scheme, Special, WebUrl, describes_body, remove_headers, stays_with_origin};
+use haul_core::model::{Job, RequestOverrides, Scheme, WebUrl, describes_body, remove_headers, stays_with_origin};
 
 /// Whom all requests of a connection are for, made once for them.
 #[derive(Debug)]
@@ -55,14 +55,14 @@ impl RequestTemplate {
     /// The method `job` is sent with.
     #[must_use]
     pub fn method<'a>(&'a self, job: &'a Job) -> &'a Method {
-        job.special().and_then(|special| special.method.as_ref()).unwrap_or(&self.method)
+        job.overrides().and_then(|overrides| overrides.method.as_ref()).unwrap_or(&self.method)
     }
 
     /// The body that `job` is sent with, empty or not. `None`: nobody gave it one, or a redirect has dropped it.
     fn body<'a>(&'a self, job: &'a Job) -> Option<&'a Bytes> {
-        match job.special() {
-            Some(special) if special.without_body => None,
-            Some(Special { body: Some(body), .. }) => Some(body),
+        match job.overrides() {
+            Some(overrides) if overrides.without_body => None,
+            Some(RequestOverrides { body: Some(body), .. }) => Some(body),
             _ => self.body.as_ref(),
         }
     }
@@ -102,7 +102,7 @@ impl RequestTemplate {
         *request.version_mut() = version;
         *request.headers_mut() = spare;
         let headers = request.headers_mut();
-        let (h2, special) = (version == Version::HTTP_2, job.special());
+        let (h2, overrides) = (version == Version::HTTP_2, job.overrides());
         // HTTP/2 has none: it would be put in to be taken out again and parsed.
         if !h2 {
             headers.append(HOST, self.host.as_ref().unwrap_or(&authority.host).clone());
@@ -110,12 +110,12 @@ impl RequestTemplate {
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
-        if let Some(special) = special {
-            specialise(request, special, &authority.host);
+        if let Some(overrides) = overrides {
+            specialise(request, overrides, &authority.host);
         }
         let path = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(job.url.target().as_bytes())).ok()?;
         *request.uri_mut() = if h2 {
-            let authority = match special.and_then(|_| request.headers_mut().remove(HOST)) {
+            let authority = match overrides.and_then(|_| request.headers_mut().remove(HOST)) {
                 None => authority.authority.clone()?,
                 Some(host) => Authority::try_from(host.as_bytes()).ok()?,
             };
@@ -140,20 +140,20 @@ fn absolute(scheme: Scheme, authority: Authority, path: PathAndQuery) -> Option<
 }
 
 /// Applies what the job says differently from the run.
-fn specialise(request: &mut Request<RequestBody>, special: &Special, host: &HeaderValue) {
-    if let Some(method) = &special.method {
+fn specialise(request: &mut Request<RequestBody>, overrides: &RequestOverrides, host: &HeaderValue) {
+    if let Some(method) = &overrides.method {
         *request.method_mut() = method.clone();
     }
     let headers = request.headers_mut();
-    if special.without_credentials {
+    if overrides.without_credentials {
         remove_headers(headers, stays_with_origin);
         // A `Host` of the user's own was meant for the origin that the redirect has left.
         headers.insert(HOST, host.clone());
     }
-    if special.without_body {
+    if overrides.without_body {
         remove_headers(headers, describes_body);
     }
-    replace(headers, &special.headers);
+    replace(headers, &overrides.headers);
 }
 
 /// Whether a request with this method has content by its meaning, so that one without says so: Fetch names POST and PUT, RFC 5789
@@ -228,30 +228,30 @@ mod tests {
         assert_eq!(authority(&template(&[]), &job), "a.example:8443");
         let run = template(&[("host", "run.example")]);
         assert_eq!(authority(&run, &job), "run.example");
-        let mut special = Special::default();
-        job.extra_mut().special = Some(Arc::new(special.clone()));
+        let mut overrides = RequestOverrides::default();
+        job.extra_mut().overrides = Some(Arc::new(overrides.clone()));
         assert_eq!(authority(&run, &job), "run.example");
-        special.headers.insert(HOST, HeaderValue::from_static("job.example"));
-        job.extra_mut().special = Some(Arc::new(special));
+        overrides.headers.insert(HOST, HeaderValue::from_static("job.example"));
+        job.extra_mut().overrides = Some(Arc::new(overrides));
         assert_eq!(authority(&run, &job), "job.example");
-        let elsewhere = Special { without_credentials: true, ..Special::default() };
-        job.extra_mut().special = Some(Arc::new(elsewhere));
+        let elsewhere = RequestOverrides { without_credentials: true, ..RequestOverrides::default() };
+        job.extra_mut().overrides = Some(Arc::new(elsewhere));
         assert_eq!(authority(&run, &job), "a.example:8443");
     }
 
     #[test]
     fn the_users_headers_replace_hauls_and_the_jobs_replace_both() {
         let mut job = job("http://a.example/");
-        let mut special = Special { method: Some(Method::PUT), ..Special::default() };
-        special.headers.insert("x-b", HeaderValue::from_static("job"));
-        special.body = Some(Bytes::from_static(b"own body"));
+        let mut overrides = RequestOverrides { method: Some(Method::PUT), ..RequestOverrides::default() };
+        overrides.headers.insert("x-b", HeaderValue::from_static("job"));
+        overrides.body = Some(Bytes::from_static(b"own body"));
         let template = template(&[("accept", "text/html"), ("x-b", "run"), ("host", "other.example")]);
         let request = build(&template, &job, Version::HTTP_11);
         assert_eq!(request.headers()["accept"], "text/html");
         assert_eq!(request.headers()["x-b"], "run");
         assert_eq!(request.headers()[HOST], "other.example");
         assert_eq!(request.body().size_hint().exact(), Some(3));
-        job.extra_mut().special = Some(Arc::new(special));
+        job.extra_mut().overrides = Some(Arc::new(overrides));
         let request = build(&template, &job, Version::HTTP_11);
         assert_eq!(request.method(), Method::PUT);
         assert_eq!(request.headers()["x-b"], "job");
@@ -266,8 +266,9 @@ mod tests {
         let mut job = job("http://a.example/");
         if let Some((method, body, without_body)) = own {
             let body = body.map(bytes);
-            let special = Special { method: method.cloned(), body, without_body, ..Special::default() };
-            job.extra_mut().special = Some(Arc::new(special));
+            let overrides =
+                RequestOverrides { method: method.cloned(), body, without_body, ..RequestOverrides::default() };
+            job.extra_mut().overrides = Some(Arc::new(overrides));
         }
         [Version::HTTP_11, Version::HTTP_2].map(|version| {
             let mut request = build(&template, &job, version);
@@ -313,11 +314,11 @@ mod tests {
     #[test]
     fn nothing_of_an_earlier_request_is_left() {
         let template = template(&[]);
-        let mut special = Special { method: Some(Method::PUT), ..Special::default() };
-        special.headers.insert("x-own", HeaderValue::from_static("1"));
-        special.body = Some(Bytes::from_static(b"own body"));
+        let mut overrides = RequestOverrides { method: Some(Method::PUT), ..RequestOverrides::default() };
+        overrides.headers.insert("x-own", HeaderValue::from_static("1"));
+        overrides.body = Some(Bytes::from_static(b"own body"));
         let (plain, mut own) = (job("http://a.example/plain"), job("http://a.example/own"));
-        own.extra_mut().special = Some(Arc::new(special));
+        own.extra_mut().overrides = Some(Arc::new(overrides));
         let authority = template.authority(&plain.url);
         let mut request = Request::default();
         template.fill(&mut request, &own, &authority, Version::HTTP_2, HeaderMap::new()).expect("valid");
@@ -333,8 +334,11 @@ mod tests {
     #[test]
     fn what_a_redirect_dropped_stays_dropped() {
         let mut job = job("http://b.example/");
-        job.extra_mut().special =
-            Some(Arc::new(Special { without_body: true, without_credentials: true, ..Special::default() }));
+        job.extra_mut().overrides = Some(Arc::new(RequestOverrides {
+            without_body: true,
+            without_credentials: true,
+            ..RequestOverrides::default()
+        }));
         let template = template(&[
             ("authorization", "Basic eA=="),
             ("cookie", "a=b"),

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::conn::{ExchangeContext, ExclusiveConnection, RequestBody};
 use crate::engine::Engine;
 use crate::engine::shard::connection_handle::ConnectionHandle;
-use crate::model::{Job, Response, WebUrl};
+use crate::model::{CompleteResponse, Job, WebUrl};
 use crate::protocol::Protocol;
 use crate::sched::Action;
 
@@ -38,7 +38,7 @@ impl Connection for Parrot {
         self.left -= 1;
         let mut answer = HttpResponse::new(());
         answer.headers_mut().insert("x-parrot", HeaderValue::from_static("1"));
-        let response = Response {
+        let response = CompleteResponse {
             status: 200,
             version: answer.version(),
             headers: None,

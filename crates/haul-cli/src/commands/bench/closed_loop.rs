@@ -30,10 +30,10 @@ impl ClosedLoopSource {
 /// The job at this position when the targets are asked in turn.
 pub(super) fn job(targets: &[Target], seq: u64, at: Time) -> Job {
     let place = seq % targets.len() as u64;
-    let Target { url, special } = &targets[usize::try_from(place).expect("less than their number")];
+    let Target { url, overrides } = &targets[usize::try_from(place).expect("less than their number")];
     let mut job = Job::new(seq, url.clone(), at);
-    if let Some(special) = special {
-        job.extra_mut().special = Some(Arc::clone(special));
+    if let Some(overrides) = overrides {
+        job.extra_mut().overrides = Some(Arc::clone(overrides));
     }
     job
 }
@@ -54,7 +54,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::commands::bench) fn targets() -> Vec<Target> {
-        let target = |url| Target { url: WebUrl::parse(url).expect("a URL").0, special: None };
+        let target = |url| Target { url: WebUrl::parse(url).expect("a URL").0, overrides: None };
         ["http://a.test/1", "http://a.test/2"].map(target).into()
     }
 

@@ -23,7 +23,7 @@ pub(super) struct LoadSpec {
     /// The first URL, without its query.
     pub(super) url: String,
     pub(super) urls: usize,
-    /// Of all URLs in order, and of what is special about each.
+    /// Of all URLs in order, and of what is different about each.
     pub(super) urls_sha256: String,
     pub(super) method: String,
     pub(super) headers: Vec<String>,
@@ -135,11 +135,11 @@ impl TimeoutSeconds {
 /// Adds a URL and how its request differs from the others. Each part ends where no part can go on.
 fn digest(mut all: Sha256, target: &Target) -> Sha256 {
     all.update(target.url.as_str());
-    if let Some(special) = &target.special {
-        let method = special.method.as_ref().map_or("", |method| method.as_str());
-        let body = special.body.as_deref().map(BodyDigest::of).map(|body| body.sha256).unwrap_or_default();
-        all.update(format!("\n{method}\n{body}\n{:?}", special.timeout));
-        for (name, value) in &special.headers {
+    if let Some(overrides) = &target.overrides {
+        let method = overrides.method.as_ref().map_or("", |method| method.as_str());
+        let body = overrides.body.as_deref().map(BodyDigest::of).map(|body| body.sha256).unwrap_or_default();
+        all.update(format!("\n{method}\n{body}\n{:?}", overrides.timeout));
+        for (name, value) in &overrides.headers {
             all.update(format!("\n{name}\n"));
             all.update(value);
         }
@@ -203,7 +203,7 @@ fn unusual(config: &Config) -> Vec<String> {
 mod tests {
     use std::sync::Arc;
 
-    use haul::model::Special;
+    use haul::model::RequestOverrides;
     use http::Method;
 
     use super::*;
@@ -242,8 +242,8 @@ mod tests {
         differs("network", |_, config| config.dns.servers = vec!["192.0.2.1:53".parse().expect("an address")]);
         differs("urls_sha256", |targets, _| targets[1] = targets[0].clone());
         differs("urls_sha256", |targets, _| {
-            let special = Special { method: Some(Method::HEAD), ..Special::default() };
-            targets[1].special = Some(Arc::new(special));
+            let overrides = RequestOverrides { method: Some(Method::HEAD), ..RequestOverrides::default() };
+            targets[1].overrides = Some(Arc::new(overrides));
         });
     }
 

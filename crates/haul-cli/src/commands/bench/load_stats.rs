@@ -251,7 +251,7 @@ impl Sink for StatsSink {
 
 #[cfg(test)]
 mod tests {
-    use haul::model::{Attempt, Failure, Job, Response, WebUrl};
+    use haul::model::{Attempt, CompleteResponse, Failure, Job, WebUrl};
 
     use super::*;
     use crate::commands::bench::figures::Times;
@@ -303,7 +303,7 @@ mod tests {
     /// A request that was due at `due`, started `late` after it, and was answered after `total`, all in milliseconds.
     fn answered(due: u64, late: u64, total: u64) -> Outcome {
         let mut outcome = failed(due, late, total);
-        outcome.last.result = Ok(Response {
+        outcome.last.result = Ok(CompleteResponse {
             status: 200,
             version: http::Version::HTTP_11,
             headers: None,

@@ -1,4 +1,4 @@
-//! `haul bench`: a load on one or many URLs, and how it was borne.
+//! `haul bench`: a load on one or many URLs, and how the server took it.
 //!
 //! The engine of every other command does the work. `args` says what load to make, `load_spec` what of that is told;
 //! `closed_loop` is a closed loop's source, `open_loop` with its `schedule` an open loop's; `load_stats` is the sink; `trial`

@@ -363,7 +363,9 @@ pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use haul::config::Rate;
-    use haul::model::{Attempt, Failure, FailureKind, Job, Outcome, Phase, Record, Response, Sink, Time, WebUrl};
+    use haul::model::{
+        Attempt, CompleteResponse, Failure, FailureKind, Job, Outcome, Phase, Record, Sink, Time, WebUrl,
+    };
 
     use super::*;
     use crate::commands::bench::against;
@@ -381,7 +383,7 @@ pub(super) mod tests {
         at: Time,
         late: Duration,
         took: Duration,
-        result: Result<Response, Failure>,
+        result: Result<CompleteResponse, Failure>,
     ) -> Record {
         let job = Job::new(0, WebUrl::parse("http://a.test/").expect("a URL").0, at);
         let mut last = Attempt::unsent(Failure::new(Phase::Head, FailureKind::Timeout, "late"));
@@ -391,8 +393,8 @@ pub(super) mod tests {
         Record::Fetched(Outcome { job, attempts: 1, last })
     }
 
-    pub(in crate::commands::bench) fn response(status: u16) -> Response {
-        Response {
+    pub(in crate::commands::bench) fn response(status: u16) -> CompleteResponse {
+        CompleteResponse {
             status,
             version: http::Version::HTTP_11,
             headers: None,

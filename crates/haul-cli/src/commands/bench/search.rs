@@ -44,11 +44,11 @@ impl SearchReport {
             asked,
             stopped,
             bound_us: bound.as_secs_f64() * 1e6,
-            max_rate_per_s: search.borne,
+            max_rate_per_s: search.sustained,
             too_much_per_s: search.too_much,
             complete: !stopped && search.next().is_none(),
-            few_requests: tried.iter().any(|step| step.is_guess_at(&[search.borne, search.too_much])),
-            client_bound: tried.iter().any(|step| !step.is_borne() && step.client_lacked()),
+            few_requests: tried.iter().any(|step| step.is_guess_at(&[search.sustained, search.too_much])),
+            client_bound: tried.iter().any(|step| !step.is_sustained() && step.client_lacked()),
             tried,
         }
     }
@@ -75,7 +75,7 @@ impl SearchReport {
 
     /// The same for a page of the two loads between which the rate lies.
     pub(super) fn answer(&self) -> AnswerSection {
-        let heading = "Rates tried one after the other, each a load of its own. Below are the highest that was borne and the \
+        let heading = "Rates tried one after the other, each a load of its own. Below are the highest that was sustained and the \
                        lowest that was not.";
         AnswerSection {
             heading: heading.to_owned(),
@@ -98,7 +98,7 @@ impl SearchReport {
                 "Fewer than {ENOUGH} requests say little of 99 %, and such a rate is among these: give a longer --step."
             )
         });
-        let client = "A rate that was not borne was too much for this client, too: the server may bear more.";
+        let client = "A rate that was not sustained was too much for this client, too: the server may sustain more.";
         let client = self.client_bound.then_some(client);
         let fixed = [early, client].into_iter().flatten().map(str::to_owned);
         std::iter::once(self.finding()).chain(few).chain(fixed).collect()
@@ -130,9 +130,9 @@ mod tests {
 
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/BENCH.md"));
 
-    fn report(borne: &[(f64, bool)], stopped: bool) -> SearchReport {
+    fn report(sustained: &[(f64, bool)], stopped: bool) -> SearchReport {
         let mut search = RateSearch::new(100.0);
-        borne.iter().for_each(|(rate, borne)| search.note(*rate, *borne));
+        sustained.iter().for_each(|(rate, sustained)| search.note(*rate, *sustained));
         let (asked, tried) = ramp().parts();
         SearchReport::new(asked, Duration::from_millis(20), &search, tried, stopped)
     }

@@ -27,7 +27,7 @@ pub(super) struct StepReport {
     late_p99_us: Option<f64>,
     /// Only of a search: how many were answered within its bound, and whether these are enough.
     within: Option<u64>,
-    borne: Option<bool>,
+    sustained: Option<bool>,
     client_lacked: Vec<&'static str>,
 }
 
@@ -50,7 +50,7 @@ impl StepReport {
         let lacked = Lack::of(done, connections).into_iter().map(Lack::name).collect();
         Self {
             within: Some(step.within),
-            borne: Some(step.within > 0 && step.within * 100 >= planned * 99),
+            sustained: Some(step.within > 0 && step.within * 100 >= planned * 99),
             client_lacked: lacked,
             ..Self::new(trial.rates[0].per_second(), planned, step, open.step)
         }
@@ -70,14 +70,14 @@ impl StepReport {
             max_us: at(1.0, &step.response),
             late_p99_us: at(0.99, &step.late),
             within: None,
-            borne: None,
+            sustained: None,
             client_lacked: Vec::new(),
         }
     }
 
     /// Whether 99 % of what was planned was answered within the bound.
-    pub(super) fn is_borne(&self) -> bool {
-        self.borne == Some(true)
+    pub(super) fn is_sustained(&self) -> bool {
+        self.sustained == Some(true)
     }
 
     /// Whether it was one of `rates`, and judged by too few requests.
@@ -100,7 +100,7 @@ impl StepReport {
             HumanCount(self.failed).to_string(),
             HumanCount(self.unfinished).to_string(),
         ];
-        cells.extend(self.borne.map(|borne| (if borne { "yes" } else { "no" }).to_owned()));
+        cells.extend(self.sustained.map(|sustained| (if sustained { "yes" } else { "no" }).to_owned()));
         cells
     }
 }
@@ -114,8 +114,8 @@ pub(super) fn table(steps: &[StepReport]) -> String {
 pub(super) fn rows(steps: &[StepReport]) -> Vec<Vec<String>> {
     let mut heads: Vec<_> =
         ["asked", "got", "p50", "p99", "longest", "late p99", "failed", "unfinished"].map(str::to_owned).into();
-    if steps.iter().any(|step| step.borne.is_some()) {
-        heads.push("borne".to_owned());
+    if steps.iter().any(|step| step.sustained.is_some()) {
+        heads.push("sustained".to_owned());
     }
     std::iter::once(heads).chain(steps.iter().map(StepReport::cells)).collect()
 }

@@ -1,4 +1,4 @@
-//! Carries a search out: a load for each rate, until the highest that is borne is known or there is no time for one more.
+//! Carries a search out: a load for each rate, until the highest that is sustained is known or there is no time for one more.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) struct SearchResult {
     pub(super) report: SearchReport,
     /// The seconds of each rate tried, in order.
     pub(super) seconds: Vec<(f64, Vec<Second>)>,
-    /// What a page tells of the highest rate that was borne, and of the lowest that was not.
+    /// What a page tells of the highest rate that was sustained, and of the lowest that was not.
     pub(super) shown: [Option<Run>; 2],
 }
 
@@ -45,8 +45,8 @@ pub(super) fn find(setup: &mut Setup, asked: LoadSpec, sought: &FindMaxPlan) -> 
         stopped = done.run.stopped;
         if !stopped {
             let step = StepReport::of_trial(&done, &trial, asked.connections.into());
-            search.note(rate.per_second(), step.is_borne());
-            show(&mut shown, &mut done, rate, step.is_borne());
+            search.note(rate.per_second(), step.is_sustained());
+            show(&mut shown, &mut done, rate, step.is_sustained());
             tried.push(step);
         }
         seconds.push((rate.per_second(), done.tally.finish().0));
@@ -56,8 +56,8 @@ pub(super) fn find(setup: &mut Setup, asked: LoadSpec, sought: &FindMaxPlan) -> 
 }
 
 /// Keeps what a page is to tell of this rate, in place of the one that it now stands for: the rates come closer and closer.
-fn show([borne, too_much]: &mut [Option<Run>; 2], done: &mut LoadResult, rate: Rate, is_borne: bool) {
-    let (place, what) = if is_borne { (borne, "borne") } else { (too_much, "too much") };
+fn show([sustained, too_much]: &mut [Option<Run>; 2], done: &mut LoadResult, rate: Rate, is_sustained: bool) {
+    let (place, what) = if is_sustained { (sustained, "sustained") } else { (too_much, "too much") };
     let name = format!("{}, {what}", figures::rate(rate.per_second()));
     *place = done.page_run.take().map(|page_run| Run { name, ..page_run });
 }

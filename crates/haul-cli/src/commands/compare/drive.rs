@@ -108,7 +108,7 @@ mod tests {
     fn task(origin: &Origin) -> Task {
         let target = |n: usize| {
             let url = origin.url(&format!("/bytes/10?delay={}ms&n={n}", if n == 0 { 400 } else { 5 }));
-            Target { url: WebUrl::parse(&url).expect("a URL").0, special: None }
+            Target { url: WebUrl::parse(&url).expect("a URL").0, overrides: None }
         };
         Task { list: (0..20).map(target).collect(), config: Config::default(), knobs: knobs() }
     }

@@ -36,7 +36,7 @@ fn haul(mode: Mode, knobs: Knobs) -> Contender {
 
 /// The Python packages, each missing if it is.
 fn pythons(interpreter: &str, task: &Task, stop: &Stop) -> Result<Vec<Contender>, String> {
-    if task.list.iter().any(|target| target.special.is_some()) {
+    if task.list.iter().any(|target| target.overrides.is_some()) {
         return Err(
             "--python fetches plain URLs only; leave it out, or the requests with a method, headers or a body".into()
         );

@@ -28,7 +28,7 @@ pub(super) fn read(source: &mut dyn Source, most: usize) -> Result<Vec<Target>, 
 fn too_many(most: usize) -> String {
     format!(
         "more than {} URLs, and each mode fetches all of them in each round, gather all at once; give a part of the list, or \
-         --max-urls N if the servers are meant to bear it",
+         --max-urls N if the servers are meant to take it",
         HumanCount(most as u64)
     )
 }
@@ -70,7 +70,7 @@ pub(super) mod tests {
     /// So many URLs.
     pub(in crate::commands::compare) fn targets(count: usize) -> Vec<Target> {
         let url = |n| WebUrl::parse(&format!("http://a.test/{n}")).expect("a URL").0;
-        (0..count).map(|n| Target { url: url(n), special: None }).collect()
+        (0..count).map(|n| Target { url: url(n), overrides: None }).collect()
     }
 
     #[test]

@@ -111,10 +111,10 @@ impl ListSource {
     }
 
     fn job(&self, seq: u64, place: usize, now: Time) -> Job {
-        let Target { url, special } = &self.shared.list[place];
+        let Target { url, overrides } = &self.shared.list[place];
         let mut job = Job::new(seq, url.clone(), now);
-        if let Some(special) = special {
-            job.extra_mut().special = Some(Arc::clone(special));
+        if let Some(overrides) = overrides {
+            job.extra_mut().overrides = Some(Arc::clone(overrides));
         }
         job
     }

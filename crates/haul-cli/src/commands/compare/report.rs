@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::round_stats::RoundStats;
-use super::stats::{self, Estimate, Finding, Interval};
+use super::stats::{self, Finding, Interval, MedianEstimate};
 use crate::shared::exit::Exit;
 
 /// The figures. The fields' names are those of the JSON object; times are in the unit of their name.
@@ -238,8 +238,8 @@ impl WayFigures {
     }
 }
 
-impl From<Estimate> for MedianInterval {
-    fn from(Estimate { median, interval }: Estimate) -> Self {
+impl From<MedianEstimate> for MedianInterval {
+    fn from(MedianEstimate { median, interval }: MedianEstimate) -> Self {
         let bound = |of: fn(Interval) -> f64| interval.map(of).map(rounded);
         Self { median: rounded(median), low: bound(|interval| interval.low), high: bound(|interval| interval.high) }
     }

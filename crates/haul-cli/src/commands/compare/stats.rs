@@ -14,7 +14,7 @@ pub(super) const FEWEST: usize = 6;
 
 /// A median and, where there are enough values, an interval for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Estimate {
+pub(super) struct MedianEstimate {
     pub(super) median: f64,
     pub(super) interval: Option<Interval>,
 }
@@ -40,18 +40,18 @@ pub(super) enum Finding {
 }
 
 /// The median of `values` and its interval. `None`: there are no values.
-pub(super) fn estimate(values: impl IntoIterator<Item = f64>) -> Option<Estimate> {
+pub(super) fn estimate(values: impl IntoIterator<Item = f64>) -> Option<MedianEstimate> {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let count = sorted.len();
     let upper = *sorted.get(count / 2)?;
     let median = if count.is_multiple_of(2) { f64::midpoint(sorted[count / 2 - 1], upper) } else { upper };
     let interval = rank(count).map(|rank| Interval { low: sorted[rank - 1], high: sorted[count - rank] });
-    Some(Estimate { median, interval })
+    Some(MedianEstimate { median, interval })
 }
 
 /// How many times as fast the second is as the first: the rounds' ratios, because what disturbs a round disturbs both.
-pub(super) fn speed_up(first: &[f64], second: &[f64]) -> Option<Estimate> {
+pub(super) fn speed_up(first: &[f64], second: &[f64]) -> Option<MedianEstimate> {
     estimate(first.iter().zip(second).map(|(first, second)| first / second))
 }
 

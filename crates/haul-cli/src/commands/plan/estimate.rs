@@ -8,7 +8,7 @@ use std::time::Duration;
 use haul::config::{HostRule, Limits, Rate};
 use haul::engine::{PatternError, Rules};
 use haul::model::WebUrl;
-use haul::sched::bound::{Bound, Cause, Load, Shared};
+use haul::sched::bound::{Bound, HostLoad, LimitingFactor, SharedLimits};
 
 use super::change::{self, Changes};
 use super::input_stats::{InputHost, InputStats};
@@ -38,7 +38,7 @@ pub(super) struct Estimate<'a> {
 /// A host and what bounds it.
 pub(super) struct Row {
     pub(super) origin: Rc<str>,
-    pub(super) load: Load,
+    pub(super) load: HostLoad,
     /// The pattern of its own rule, if that sets the limit under which the host needs its time.
     pub(super) rule: Option<Box<str>>,
 }
@@ -53,15 +53,15 @@ struct Loads<'a> {
 }
 
 impl<'a> Loads<'a> {
-    fn load(&self, limits: &Limits, at: usize) -> Load {
+    fn load(&self, limits: &Limits, at: usize) -> HostLoad {
         let host = &self.tally.hosts[at];
         let (concurrency, spacing) = allowed(limits, self.rules[at]);
         let group = limits.per_site.and_then(|_| u32::try_from(host.site).ok());
-        Load { jobs: host.urls, service: self.services[at], concurrency, spacing, group }
+        HostLoad { jobs: host.urls, service: self.services[at], concurrency, spacing, group }
     }
 
     fn bound(&self, limits: &Limits) -> Bound {
-        let shared = Shared {
+        let shared = SharedLimits {
             concurrency: limits.concurrency,
             interval: limits.rate.map(Rate::interval),
             groups: limits.per_site.map(|limit| vec![limit; self.tally.sites.len()]).unwrap_or_default(),
@@ -146,10 +146,10 @@ impl<'a> Estimate<'a> {
     pub(super) fn cause(&self) -> &'static str {
         match self.bound.longest() {
             None => "nothing",
-            Some((Cause::Host(_), _)) => "host",
-            Some((Cause::Group(_), _)) => "site",
-            Some((Cause::Concurrency, _)) => "concurrency",
-            Some((Cause::Rate, _)) => "rate",
+            Some((LimitingFactor::Host(_), _)) => "host",
+            Some((LimitingFactor::Group(_), _)) => "site",
+            Some((LimitingFactor::Concurrency, _)) => "concurrency",
+            Some((LimitingFactor::Rate, _)) => "rate",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use haul::config::RetrySettings;
-use haul::sched::bound::Cause;
+use haul::sched::bound::LimitingFactor;
 use indicatif::HumanCount;
 
 use super::change::{Change, rate_text, time_text};
@@ -131,11 +131,11 @@ fn service(estimate: &Estimate<'_>) -> String {
 /// What sets the bound.
 fn why(estimate: &Estimate<'_>) -> String {
     match (estimate.bound.longest(), &estimate.longest) {
-        (Some((Cause::Host(_), _)), Some(row)) if estimate.alike > 1 => {
+        (Some((LimitingFactor::Host(_), _)), Some(row)) if estimate.alike > 1 => {
             let hosts = HumanCount(estimate.alike);
             format!("{hosts} hosts set it alike: each, as {}, needs that long {}.", row.origin, limit_of(estimate, row))
         }
-        (Some((Cause::Host(_), _)), Some(row)) => {
+        (Some((LimitingFactor::Host(_), _)), Some(row)) => {
             let share = percent(estimate.share(row.load.jobs));
             format!(
                 "One host sets it: {} has {share} of the URLs and needs that long {}.",
@@ -143,17 +143,17 @@ fn why(estimate: &Estimate<'_>) -> String {
                 limit_of(estimate, row)
             )
         }
-        (Some((Cause::Group(at), _)), _) => {
+        (Some((LimitingFactor::Group(at), _)), _) => {
             let limit = estimate.limits.per_site.map_or(0, |limit| limit.get());
             format!(
                 "One site sets it: the hosts of {} together need that long at --per-site {limit}.",
                 estimate.tally.sites[at]
             )
         }
-        (Some((Cause::Concurrency, _)), _) => {
+        (Some((LimitingFactor::Concurrency, _)), _) => {
             format!("The limit of the whole run sets it: all requests need that long {}.", all_at_once(estimate))
         }
-        (Some((Cause::Rate, _)), _) => {
+        (Some((LimitingFactor::Rate, _)), _) => {
             let rate = estimate.limits.rate.map(rate_text).unwrap_or_default();
             format!("The start rate sets it: all starts need that long at --rate {rate}.")
         }
@@ -189,7 +189,7 @@ fn all_at_once(estimate: &Estimate<'_>) -> String {
 /// What would set the bound otherwise: the next host and the other limits, longest first.
 fn next(estimate: &Estimate<'_>) -> String {
     let cause = estimate.bound.longest().map(|(cause, _)| cause);
-    let host = if matches!(cause, Some(Cause::Host(_))) { &estimate.next } else { &estimate.longest };
+    let host = if matches!(cause, Some(LimitingFactor::Host(_))) { &estimate.next } else { &estimate.longest };
     let host = host.as_ref().map(|row| (row.load.least(), row.origin.to_string()));
     let site = estimate.bound.group.map(|(at, time)| (time, format!("the hosts of {}", estimate.tally.sites[at])));
     let all = (estimate.bound.concurrency, format!("all requests {}", all_at_once(estimate)));
@@ -197,9 +197,9 @@ fn next(estimate: &Estimate<'_>) -> String {
         estimate.limits.rate.map(|rate| (estimate.bound.rate, format!("all starts at --rate {}", rate_text(rate))));
     let mut next: Vec<(Duration, String)> = host
         .into_iter()
-        .chain(site.filter(|_| !matches!(cause, Some(Cause::Group(_)))))
-        .chain((cause != Some(Cause::Concurrency)).then_some(all))
-        .chain(rate.filter(|_| cause != Some(Cause::Rate)))
+        .chain(site.filter(|_| !matches!(cause, Some(LimitingFactor::Group(_)))))
+        .chain((cause != Some(LimitingFactor::Concurrency)).then_some(all))
+        .chain(rate.filter(|_| cause != Some(LimitingFactor::Rate)))
         .filter(|(time, _)| *time > estimate.bound.time() / 100)
         .collect();
     next.sort_by_key(|(time, _)| Reverse(*time));

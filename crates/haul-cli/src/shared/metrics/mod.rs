@@ -91,8 +91,8 @@ impl LiveMetrics {
         let known = Arc::clone(&numbers);
         let page = move |format: Format| {
             let Numbers { before, handle, tally } = known.lock().expect("no holder of this lock panics").clone();
-            let (now, limits, outlook) = (sum::after(&before, handle.progress()), handle.limits(), handle.outlook());
-            text::page(MetricsSnapshot { now, limits, outlook, tally }, format)
+            let (now, limits, estimate) = (sum::after(&before, handle.progress()), handle.limits(), handle.estimate());
+            text::page(MetricsSnapshot { now, limits, estimate, tally }, format)
         };
         let server = MetricsServer::start(address, Box::new(page)).map_err(|error| {
             format!("can't serve --metrics on {address}: {error}; give another port, or 0 for a free one")

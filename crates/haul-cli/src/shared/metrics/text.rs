@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use haul::config::Rate;
-use haul::engine::{Bound, LiveLimits, Outlook, Snapshot};
+use haul::engine::{Bottleneck, Estimate, LiveLimits, Snapshot};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -20,7 +20,7 @@ pub(super) struct MetricsSnapshot {
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
     /// `None` until the run has looked for the first time.
-    pub(super) outlook: Option<Outlook>,
+    pub(super) estimate: Option<Estimate>,
     pub(super) tally: JobStats,
 }
 
@@ -126,12 +126,12 @@ impl MetricsSnapshot {
         writer.gauge("in_flight", "Requests in flight", None, now.in_flight as f64)?;
         writer.gauge("queued", "URLs read that wait to be started", None, now.queued as f64)?;
         writer.gauge("hosts", "Hosts known", None, now.hosts as f64)?;
-        if let Some(outlook) = &self.outlook {
+        if let Some(estimate) = &self.estimate {
             let help = "Hosts with URLs waiting or in flight; as of a second ago or so";
-            writer.gauge("hosts_left", help, None, outlook.hosts_left as f64)?;
-            writer.gauge("retrying", "URLs that wait for the time of their retry", None, outlook.retrying as f64)?;
+            writer.gauge("hosts_left", help, None, estimate.hosts_left as f64)?;
+            writer.gauge("retrying", "URLs that wait for the time of their retry", None, estimate.retrying as f64)?;
         }
-        let paused = self.outlook.as_ref().is_some_and(|outlook| outlook.bound == Bound::Paused);
+        let paused = self.estimate.as_ref().is_some_and(|estimate| estimate.bound == Bottleneck::Paused);
         writer.gauge("paused", "1 while the user holds the run, else 0", None, f64::from(u8::from(paused)))?;
         writer.gauge("elapsed", "Time since the run's start", Some(&Unit::Seconds), now.elapsed.as_secs_f64())
     }
@@ -213,11 +213,11 @@ mod tests {
 
     use haul::config::Limits;
     use haul::model::{FailureKind, Phase};
-    use haul::sched::Cause;
+    use haul::sched::HostBottleneck;
     use prometheus_parse::{Scrape, Value};
 
     use super::*;
-    use crate::shared::bound::tests::outlook;
+    use crate::shared::bound::tests::estimate;
     use crate::shared::metrics::job_stats::tests::failed;
     use crate::shared::since::Since;
 
@@ -242,7 +242,7 @@ mod tests {
                 ..Snapshot::default()
             },
             limits: LiveLimits::from(&Limits { rate: Rate::new(0.5), ..Limits::default() }),
-            outlook: Some(outlook(Bound::Paused, 1, Cause::Delay)),
+            estimate: Some(estimate(Bottleneck::Paused, 1, HostBottleneck::Delay)),
             tally,
         }
     }

@@ -160,7 +160,7 @@ impl Recorder {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use haul::model::{Attempt, Failure, Job, Rejected, Response, WebUrl};
+    use haul::model::{Attempt, CompleteResponse, Failure, Job, Rejected, WebUrl};
 
     use super::*;
     use crate::shared::exactly::{hold, recorded};
@@ -169,8 +169,8 @@ pub(super) mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    fn response(status: u16) -> Response {
-        Response {
+    fn response(status: u16) -> CompleteResponse {
+        CompleteResponse {
             status,
             version: http::Version::HTTP_11,
             headers: None,

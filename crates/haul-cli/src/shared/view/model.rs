@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use haul::engine::{LiveLimits, Outlook, Snapshot};
+use haul::engine::{Estimate, LiveLimits, Snapshot};
 
 use super::RunLabel;
 use super::feed::{FeedSnapshot, Percentiles};
@@ -32,7 +32,7 @@ pub(super) struct Model {
     pub(super) which: RunLabel,
     pub(super) now: Snapshot,
     pub(super) limits: LiveLimits,
-    pub(super) outlook: Option<Outlook>,
+    pub(super) estimate: Option<Estimate>,
     /// The newest last; never more than [`POINTS`].
     pub(super) points: VecDeque<Point>,
     pub(super) taken: FeedSnapshot,
@@ -51,7 +51,7 @@ impl Model {
             which,
             now: first,
             limits,
-            outlook: None,
+            estimate: None,
             points: VecDeque::new(),
             taken: FeedSnapshot::default(),
             paused: false,
@@ -68,10 +68,10 @@ impl Model {
     }
 
     /// How the run is now.
-    pub(super) fn note(&mut self, now: Snapshot, limits: LiveLimits, outlook: Option<Outlook>) {
+    pub(super) fn note(&mut self, now: Snapshot, limits: LiveLimits, estimate: Option<Estimate>) {
         (self.now, self.limits) = (now, limits);
-        if outlook.is_some() {
-            self.outlook = outlook;
+        if estimate.is_some() {
+            self.estimate = estimate;
         }
     }
 
@@ -101,17 +101,17 @@ impl Model {
 
     /// How long the run may still take, where that can be said.
     pub(super) fn time_left(&self) -> Option<Duration> {
-        let outlook = self.outlook.as_ref().filter(|_| !self.paused)?;
+        let estimate = self.estimate.as_ref().filter(|_| !self.paused)?;
         let first = self.ends.front().expect("never empty");
         let concurrency = self.limits.concurrency;
         let view = status::StatusData {
             now: &self.now,
             before: first,
             long_before: first,
-            outlook: Some(outlook),
+            estimate: Some(estimate),
             concurrency,
         };
-        status::time_left(&view, outlook)
+        status::time_left(&view, estimate)
     }
 }
 
@@ -125,11 +125,11 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
 #[cfg(test)]
 mod tests {
     use haul::config::Limits;
-    use haul::engine::Bound;
-    use haul::sched::Cause;
+    use haul::engine::Bottleneck;
+    use haul::sched::HostBottleneck;
 
     use super::*;
-    use crate::shared::bound::tests::outlook;
+    use crate::shared::bound::tests::estimate;
     use crate::shared::since::Since;
     use crate::shared::view::Subject;
 
@@ -183,7 +183,7 @@ mod tests {
     fn the_time_left_is_not_told_while_the_run_is_held() {
         let mut model = model();
         let limits = model.limits;
-        let mut known = outlook(Bound::Concurrency, 1, Cause::Delay);
+        let mut known = estimate(Bottleneck::Concurrency, 1, HostBottleneck::Delay);
         known.longest = None;
         model.note(at(1000, 50), limits, Some(known));
         assert_eq!(model.time_left(), Some(Duration::from_secs(2)));

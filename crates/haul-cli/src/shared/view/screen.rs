@@ -126,7 +126,7 @@ impl Screen {
 
     fn look(&mut self) {
         let Scene { handle, feed, .. } = &self.scene;
-        self.model.note(handle.progress(), handle.limits(), handle.outlook());
+        self.model.note(handle.progress(), handle.limits(), handle.estimate());
         if self.model.is_due() {
             let taken = feed.lock().take(HOSTS);
             self.model.add(taken);

@@ -490,15 +490,19 @@ impl Ledger {
 
     /// Every job left is counted once, and something is said to end last while anything is left.
     fn check_outlook(&self, scheduler: &Scheduler<Ticket>, now: Time) {
-        let outlook = scheduler.outlook(now);
-        assert_eq!((outlook.held.iter().sum::<u64>(), outlook.ready), (scheduler.queued() as u64, 0));
-        assert_eq!(outlook.retrying, scheduler.waiting_retries() as u64);
+        let remaining_work = scheduler.remaining_work(now);
+        assert_eq!((remaining_work.held.iter().sum::<u64>(), remaining_work.ready), (scheduler.queued() as u64, 0));
+        assert_eq!(remaining_work.retrying, scheduler.waiting_retries() as u64);
         let left = |book: &&HostBook| book.queued > 0 || book.retrying > 0 || book.in_flight > 0;
-        assert_eq!(outlook.hosts_left, self.hosts.iter().filter(left).count() as u64);
-        assert!(outlook.alike <= outlook.hosts_left && (outlook.alike > 0) == (outlook.hosts_left > 0), "{outlook:?}");
+        assert_eq!(remaining_work.hosts_left, self.hosts.iter().filter(left).count() as u64);
+        assert!(
+            remaining_work.alike <= remaining_work.hosts_left
+                && (remaining_work.alike > 0) == (remaining_work.hosts_left > 0),
+            "{remaining_work:?}"
+        );
         let hosts: Vec<_> = self.hosts.iter().filter(left).map(|book| book.id).collect();
-        assert_eq!(outlook.longest.is_some(), !hosts.is_empty());
-        assert!(outlook.longest.is_none_or(|longest| hosts.contains(&Some(longest.host))), "{outlook:?}");
+        assert_eq!(remaining_work.longest.is_some(), !hosts.is_empty());
+        assert!(remaining_work.longest.is_none_or(|longest| hosts.contains(&Some(longest.host))), "{remaining_work:?}");
     }
 
     /// No host that could start something is left waiting, and the reason given is true by our own books.

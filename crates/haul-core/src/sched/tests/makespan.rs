@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::Time;
-use crate::sched::bound::{Bound, Load, Shared};
+use crate::sched::bound::{Bound, HostLoad, SharedLimits};
 use crate::sched::{Action, Event, Gates, HostId, HostRules, Report, Scheduler, SchedulerSettings, Verdict};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/design/SCHEDULER.md");
@@ -92,7 +92,7 @@ impl Scenario {
     /// Seconds no schedule can stay under.
     fn bound(&self) -> f64 {
         let count = |count| NonZeroU32::new(count).expect("not zero");
-        let load = |kind: &Hosts| Load {
+        let load = |kind: &Hosts| HostLoad {
             jobs: kind.jobs.into(),
             service: kind.service,
             concurrency: count(kind.concurrency),
@@ -100,7 +100,7 @@ impl Scenario {
             group: kind.grouped.then_some(0),
         };
         let loads = self.hosts.iter().flat_map(|kind| (0..kind.count).map(move |_| load(kind)));
-        let shared = Shared {
+        let shared = SharedLimits {
             concurrency: count(self.slots),
             interval: self.rate.and_then(Rate::new).map(Rate::interval),
             groups: self.group.map(count).into_iter().collect(),

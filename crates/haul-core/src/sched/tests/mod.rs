@@ -15,7 +15,7 @@ mod makespan;
 mod model;
 mod ops;
 mod oracle;
-mod outlook;
+mod remaining_work;
 mod seeds;
 mod shared_limit;
 mod shrink;

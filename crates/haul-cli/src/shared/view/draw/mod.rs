@@ -84,7 +84,7 @@ fn counts(model: &Model) -> Line<'static> {
     // A load's queue is what is read ahead of an endless input.
     if model.which.subject == Subject::Get {
         spans.extend(field("   queued", HumanCount(now.queued)));
-        let left = model.outlook.as_ref().map(|outlook| field("   hosts left", HumanCount(outlook.hosts_left)));
+        let left = model.estimate.as_ref().map(|estimate| field("   hosts left", HumanCount(estimate.hosts_left)));
         spans.extend(left.into_iter().flatten());
         let left: Option<Duration> = model.time_left();
         spans.extend(left.into_iter().flat_map(|left| field("   ETA", times::coarse(left))));
@@ -101,9 +101,9 @@ fn field(name: &'static str, value: impl ToString) -> Vec<Span<'static>> {
 }
 
 fn bound_by(model: &Model, width: u16) -> Line<'static> {
-    let Some(outlook) = model.outlook.as_ref().filter(|_| !model.paused) else { return Line::default() };
+    let Some(estimate) = model.estimate.as_ref().filter(|_| !model.paused) else { return Line::default() };
     let room = usize::from(width).saturating_sub(40).max(16);
-    Line::from(bound::now(outlook, model.limits.concurrency, room, "bound by"))
+    Line::from(bound::now(estimate, model.limits.concurrency, room, "bound by"))
 }
 
 fn connections(model: &Model) -> Line<'static> {
@@ -140,14 +140,14 @@ mod tests {
     use std::fmt::Write;
 
     use haul::config::Limits;
-    use haul::engine::{Bound, LiveLimits, Snapshot};
+    use haul::engine::{Bottleneck, LiveLimits, Snapshot};
     use haul::model::{FailureKind, Phase};
-    use haul::sched::Cause;
+    use haul::sched::HostBottleneck;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::shared::bound::tests::outlook;
+    use crate::shared::bound::tests::estimate;
     use crate::shared::view::RunLabel;
     use crate::shared::view::feed::{FeedSnapshot, Percentiles};
 
@@ -172,7 +172,11 @@ mod tests {
         };
         let mut model = Model::new(which(subject, Since::Sent), at(0), limits);
         for second in 1..=20 {
-            model.note(at(second), limits, Some(outlook(Bound::Hosts(Cause::Delay), 1, Cause::Delay)));
+            model.note(
+                at(second),
+                limits,
+                Some(estimate(Bottleneck::Hosts(HostBottleneck::Delay), 1, HostBottleneck::Delay)),
+            );
             let latency = Percentiles { p50: millis(2), p90: millis(10 * second), p99: millis(1500) };
             model.add(FeedSnapshot {
                 latency: (second % 7 != 0).then_some(latency),

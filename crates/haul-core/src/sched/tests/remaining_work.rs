@@ -1,10 +1,10 @@
-//! What the outlook says of runs whose end is known.
+//! What `remaining_work` says of runs whose end is known.
 
 use std::time::Duration;
 
 use crate::config::{Limits, Rate, RetrySettings};
 use crate::model::{DeferReason, FailureKind};
-use crate::sched::{Capacity, Cause, Event, Gate, HostId, HostRules, Outlook, Verdict};
+use crate::sched::{Capacity, Event, Gate, HostBottleneck, HostId, HostRules, RemainingWork, Verdict};
 
 use super::stories::{ONCE, Story, ms, some};
 
@@ -13,12 +13,12 @@ fn story(limits: Limits) -> Story {
     Story::new(limits, RetrySettings::default())
 }
 
-fn outlook(story: &Story) -> Outlook {
-    story.scheduler.outlook(story.now)
+fn remaining_work(story: &Story) -> RemainingWork {
+    story.scheduler.remaining_work(story.now)
 }
 
-fn longest(story: &Story) -> (HostId, u128, Cause, u32) {
-    let longest = outlook(story).longest.expect("work is left");
+fn longest(story: &Story) -> (HostId, u128, HostBottleneck, u32) {
+    let longest = remaining_work(story).longest.expect("work is left");
     (longest.host, longest.left.as_millis(), longest.cause, longest.at_once)
 }
 
@@ -33,39 +33,39 @@ fn busy(story: &mut Story, jobs: u32, rules: impl FnOnce(&mut HostRules)) -> Hos
 fn nothing_left_is_nothing_said() {
     let mut story = story(Limits::default());
     story.host(|_| {});
-    assert_eq!(outlook(&story), Outlook::default());
+    assert_eq!(remaining_work(&story), RemainingWork::default());
 }
 
 #[test]
 fn what_makes_a_host_slow_is_named_with_its_time() {
     let mut story = story(Limits { concurrency: some(1000), ..Limits::default() });
     let host = busy(&mut story, 5, |_| {});
-    assert_eq!(longest(&story), (host, 100, Cause::Service, 8), "all in flight");
+    assert_eq!(longest(&story), (host, 100, HostBottleneck::Service, 8), "all in flight");
     let host = busy(&mut story, 88, |_| {});
-    assert_eq!(longest(&story), (host, 1100, Cause::Concurrency, 8));
+    assert_eq!(longest(&story), (host, 1100, HostBottleneck::Concurrency, 8));
     let host = busy(&mut story, 101, |rules| rules.capacity = Capacity::Streams(some(5)));
-    assert_eq!(longest(&story), (host, 96 * 20 + 100, Cause::Connections, 5));
+    assert_eq!(longest(&story), (host, 96 * 20 + 100, HostBottleneck::Connections, 5));
     let host = busy(&mut story, 11, |rules| rules.delay = Duration::from_millis(500));
-    assert_eq!(longest(&story), (host, 10 * 500 + 100, Cause::Delay, 8));
+    assert_eq!(longest(&story), (host, 10 * 500 + 100, HostBottleneck::Delay, 8));
     let host = busy(&mut story, 11, |rules| rules.rate = Rate::new(1.0));
-    assert_eq!(longest(&story), (host, 10 * 1000 + 100, Cause::Rate, 8));
+    assert_eq!(longest(&story), (host, 10 * 1000 + 100, HostBottleneck::Rate, 8));
     let host = busy(&mut story, 1000, |rules| rules.gates = Gate::Address.into());
-    assert_eq!(longest(&story), (host, 1000 * 100 / 8 + 100, Cause::Name, 8));
+    assert_eq!(longest(&story), (host, 1000 * 100 / 8 + 100, HostBottleneck::Name, 8));
     let host = busy(&mut story, 1, |_| {});
     let pause = Verdict::PushedBack(Some(Duration::from_secs(60)));
     let report = story.report(pause);
     story.now = ms(1);
     story.tell(Event::Failed { host, job: 0, report, facts: ONCE });
-    assert_eq!(longest(&story).2, Cause::BackOff);
-    assert_eq!(outlook(&story).retrying, 1);
-    assert_eq!(outlook(&story).unresolved, 1);
+    assert_eq!(longest(&story).2, HostBottleneck::BackOff);
+    assert_eq!(remaining_work(&story).retrying, 1);
+    assert_eq!(remaining_work(&story).unresolved, 1);
 }
 
 #[test]
 fn a_probe_and_an_adaptive_limit_are_told_from_a_fixed_one() {
     let mut story = story(Limits { adaptive: true, ..Limits::default() });
     let host = busy(&mut story, 10, |_| {});
-    assert_eq!(longest(&story), (host, 8 * 50 + 100, Cause::Adaptive, 2));
+    assert_eq!(longest(&story), (host, 8 * 50 + 100, HostBottleneck::Adaptive, 2));
     let mut story = Story::new(
         Limits::default(),
         RetrySettings { dead_after: 1, host_memory: Duration::MAX, ..RetrySettings::default() },
@@ -74,7 +74,7 @@ fn a_probe_and_an_adaptive_limit_are_told_from_a_fixed_one() {
     story.fail(host, 0, FailureKind::Refused, ONCE);
     story.at(ms(300_000));
     story.arrive(host, 1..5);
-    assert_eq!(longest(&story).2, Cause::Probe);
+    assert_eq!(longest(&story).2, HostBottleneck::Probe);
 }
 
 #[test]
@@ -83,9 +83,12 @@ fn jobs_are_counted_by_what_holds_them_and_equals_together() {
     busy(&mut story, 30, |_| {});
     busy(&mut story, 30, |_| {});
     busy(&mut story, 40, |_| {});
-    let outlook = outlook(&story);
-    assert_eq!((outlook.hosts_left, outlook.alike, outlook.work), (3, 3, Duration::from_secs(8)));
-    assert_eq!((outlook.held_for(DeferReason::HostLimit), outlook.held_for(DeferReason::GlobalLimit)), (44, 36));
+    let remaining_work = remaining_work(&story);
+    assert_eq!((remaining_work.hosts_left, remaining_work.alike, remaining_work.work), (3, 3, Duration::from_secs(8)));
+    assert_eq!(
+        (remaining_work.held_for(DeferReason::HostLimit), remaining_work.held_for(DeferReason::GlobalLimit)),
+        (44, 36)
+    );
 }
 
 #[test]
@@ -93,8 +96,8 @@ fn a_shared_limit_that_needs_longer_than_any_host_is_named() {
     let mut story = story(Limits { concurrency: some(1000), ..Limits::default() });
     let group = story.scheduler.add_group(some(2));
     let hosts = [10, 12, 11].map(|jobs| busy(&mut story, jobs, |rules| rules.group = Some(group)));
-    assert_eq!(longest(&story), (hosts[1], 31 * 100 / 2 + 100, Cause::Group, 2));
-    assert_eq!(outlook(&story).alike, 3);
+    assert_eq!(longest(&story), (hosts[1], 31 * 100 / 2 + 100, HostBottleneck::Group, 2));
+    assert_eq!(remaining_work(&story).alike, 3);
     let address = |rules: &mut HostRules| rules.per_address = Some(some(1));
     for _ in 0..2 {
         let host = story.host(address);
@@ -102,5 +105,5 @@ fn a_shared_limit_that_needs_longer_than_any_host_is_named() {
         story.arrive(host, 0..20);
     }
     assert_eq!(longest(&story).1, 39 * 100 + 100);
-    assert_eq!(longest(&story).2, Cause::Address);
+    assert_eq!(longest(&story).2, HostBottleneck::Address);
 }

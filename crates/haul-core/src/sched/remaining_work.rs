@@ -15,7 +15,7 @@ use super::{HostId, Scheduler};
 
 /// What is left to do and what holds it, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct RemainingWork {
     /// Hosts with a job queued, waiting for its retry, or in flight.
     pub hosts_left: u64,
     /// Those of them with jobs queued that wait for the host's address.
@@ -42,14 +42,14 @@ pub struct Longest {
     /// About how long it needs until its last job has ended.
     pub left: Duration,
     /// What keeps it from being quicker.
-    pub cause: Cause,
+    pub cause: HostBottleneck,
     /// Requests at once that the cause allows, for the causes that are limits; the host's own limit for the others.
     pub at_once: u32,
 }
 
 /// What keeps a host from being quicker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
+pub enum HostBottleneck {
     /// Its name has not been found yet.
     Name,
     /// Its robots.txt has not been read yet.
@@ -79,7 +79,7 @@ pub enum Cause {
 }
 
 /// The causes, as far as the table of equals counts them.
-const CAUSES: usize = Cause::Service as usize + 1;
+const CAUSES: usize = HostBottleneck::Service as usize + 1;
 
 /// The work under one shared limit.
 #[derive(Clone, Copy, Default)]
@@ -96,46 +96,46 @@ struct SharedWork {
 impl<J> Scheduler<J> {
     /// What is left to do and what holds it. Looks at every host once: about 16 ns each.
     #[must_use]
-    pub fn outlook(&self, now: Time) -> Outlook {
-        let mut outlook = Outlook::default();
+    pub fn remaining_work(&self, now: Time) -> RemainingWork {
+        let mut remaining_work = RemainingWork::default();
         let mut shared = vec![SharedWork::default(); self.limits.len()];
         let mut alike = [[0_u32; 64]; CAUSES];
         for (host, id) in self.hosts.iter().zip(0..) {
             if !host.is_live() || (host.queue.is_empty() && host.retries.len() == 0 && host.in_flight == 0) {
                 continue;
             }
-            outlook.count(host, self.reason(host, now));
+            remaining_work.count(host, self.reason(host, now));
             let longest = self.estimate(HostId(id), now);
             alike[longest.cause as usize][bucket(longest.left)] += 1;
-            outlook.take_longer(longest);
+            remaining_work.take_longer(longest);
             let jobs = host.jobs_left();
             let nanos = jobs.saturating_mul(host.service_nanos(self.usual_service));
-            outlook.work = outlook.work.saturating_add(Duration::from_nanos(nanos));
+            remaining_work.work = remaining_work.work.saturating_add(Duration::from_nanos(nanos));
             for (limit, is_group) in [(host.group, true), (host.address, false)] {
                 if limit != NONE {
                     shared[limit as usize].add(id, jobs, nanos, is_group);
                 }
             }
         }
-        if let Some(longest) = outlook.longest {
+        if let Some(longest) = remaining_work.longest {
             let counts = &alike[longest.cause as usize][bucket(longest.left).saturating_sub(1)..];
-            outlook.alike = counts.iter().map(|count| u64::from(*count)).sum();
+            remaining_work.alike = counts.iter().map(|count| u64::from(*count)).sum();
         }
         for (shared, id) in shared.iter().zip(0..).filter(|(shared, _)| shared.jobs > 0) {
-            self.judge_shared(shared, self.limits.limit(id), &mut outlook);
+            self.judge_shared(shared, self.limits.limit(id), &mut remaining_work);
         }
-        outlook
+        remaining_work
     }
 
     /// A shared limit is named instead of a host where it needs longer than any host alone.
-    fn judge_shared(&self, shared: &SharedWork, limit: u32, outlook: &mut Outlook) {
+    fn judge_shared(&self, shared: &SharedWork, limit: u32, remaining_work: &mut RemainingWork) {
         let service = shared.nanos / shared.jobs;
         let left = Duration::from_nanos((shared.nanos / u64::from(limit.max(1))).saturating_add(service));
-        let cause = if shared.is_group { Cause::Group } else { Cause::Address };
+        let cause = if shared.is_group { HostBottleneck::Group } else { HostBottleneck::Address };
         if shared.jobs > u64::from(limit)
-            && outlook.take_longer(Longest { host: HostId(shared.host), left, cause, at_once: limit })
+            && remaining_work.take_longer(Longest { host: HostId(shared.host), left, cause, at_once: limit })
         {
-            outlook.alike = shared.hosts;
+            remaining_work.alike = shared.hosts;
         }
     }
 
@@ -149,18 +149,18 @@ impl<J> Scheduler<J> {
         let rest = if jobs > 0 { nanos(host.held_until().since(now)) } else { 0 };
         let work = by_service.max(by_pace);
         let cause = if jobs == 0 {
-            Cause::Service
+            HostBottleneck::Service
         } else if let Some(gate) = host.shut.first() {
             match gate {
-                Gate::Address => Cause::Name,
-                Gate::Robots => Cause::Robots,
+                Gate::Address => HostBottleneck::Name,
+                Gate::Robots => HostBottleneck::Robots,
             }
         } else if rest > work || host.queue.is_empty() {
-            Cause::BackOff
+            HostBottleneck::BackOff
         } else if by_pace > by_service {
             host.slowest_pace()
         } else if jobs + u64::from(host.in_flight) <= u64::from(allowed) {
-            Cause::Service
+            HostBottleneck::Service
         } else {
             host.narrowest(self.settings.adaptive, now)
         };
@@ -169,7 +169,7 @@ impl<J> Scheduler<J> {
     }
 }
 
-impl Outlook {
+impl RemainingWork {
     /// The queued jobs held for `reason`.
     #[must_use]
     pub const fn held_for(&self, reason: DeferReason) -> u64 {
@@ -216,27 +216,27 @@ impl<J> Host<J> {
     }
 
     /// What spaces its starts.
-    fn slowest_pace(&self) -> Cause {
+    fn slowest_pace(&self) -> HostBottleneck {
         if self.spacing() > self.pace.spacing() {
-            Cause::Throttle
+            HostBottleneck::Throttle
         } else if self.pace.is_delay() {
-            Cause::Delay
+            HostBottleneck::Delay
         } else {
-            Cause::Rate
+            HostBottleneck::Rate
         }
     }
 
     /// Which limit of the host's own is the lowest.
-    fn narrowest(&self, adaptive: bool, now: Time) -> Cause {
+    fn narrowest(&self, adaptive: bool, now: Time) -> HostBottleneck {
         let allowed = self.allowed(adaptive, now);
         if self.health.half_open(now) {
-            Cause::Probe
+            HostBottleneck::Probe
         } else if allowed == self.concurrency() {
-            Cause::Concurrency
+            HostBottleneck::Concurrency
         } else if allowed == self.learnt(adaptive) {
-            Cause::Adaptive
+            HostBottleneck::Adaptive
         } else {
-            Cause::Connections
+            HostBottleneck::Connections
         }
     }
 }

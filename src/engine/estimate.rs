@@ -1,4 +1,4 @@
-//! What is left of a run, and what keeps it from ending sooner: the shards' outlooks put together and judged.
+//! What is left of a run, and what keeps it from ending sooner: the shards' findings put together and judged.
 //!
 //! Pure: the facts are arguments. A shard looks at its hosts only while somebody asks, at most once a second, and less
 //! often when that takes long: never more than about 1 % of its time.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::model::{DeferReason, Time};
-use crate::sched::{self, Cause};
+use crate::sched::{self, HostBottleneck};
 
 /// The least time between two looks of a shard.
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(super) fn next_look(now: Time, took: Duration) -> Time {
 
 /// What is left of a run, and what bounds it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Estimate {
     /// Hosts with a job queued, waiting for its retry, or in flight.
     pub hosts_left: u64,
     /// Queued jobs by what keeps their host from starting one, in the order of [`DeferReason::ALL`].
@@ -35,7 +35,7 @@ pub struct Outlook {
     /// Whether the input has been read to its end (or is not read any further, because the run is being stopped).
     pub input_ended: bool,
     /// What keeps the run from going faster.
-    pub bound: Bound,
+    pub bound: Bottleneck,
 }
 
 /// The host that needs the longest time, as far as is known.
@@ -46,7 +46,7 @@ pub struct LongestHost {
     /// About how long it still needs.
     pub left: Duration,
     /// What keeps it from being quicker.
-    pub cause: Cause,
+    pub cause: HostBottleneck,
     /// Requests at once that the cause allows, or the host.
     pub at_once: u32,
     /// The pattern of the rule that holds for it, if one does.
@@ -55,7 +55,7 @@ pub struct LongestHost {
 
 /// What keeps a run from going faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Bound {
+pub enum Bottleneck {
     /// Its user has paused it.
     Paused,
     /// The sink is behind: records can't be written as fast as they come.
@@ -74,22 +74,22 @@ pub enum Bound {
     /// Names are being looked up.
     Names,
     /// Hosts: the longest of them, and those like it, need more time than all else.
-    Hosts(Cause),
+    Hosts(HostBottleneck),
     /// All that is left is in flight: the servers' speed.
     Servers,
 }
 
 /// What one shard found.
 #[derive(Clone, Debug)]
-pub(super) struct ShardOutlook {
+pub(super) struct ShardEstimate {
     pub(super) at: Time,
-    pub(super) of_hosts: sched::Outlook,
+    pub(super) of_hosts: sched::RemainingWork,
     pub(super) longest: Option<LongestHost>,
 }
 
 /// What is known beside the hosts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
+pub(super) struct RunFacts {
     pub(super) now: Time,
     pub(super) paused: bool,
     pub(super) sink_is_behind: bool,
@@ -103,10 +103,10 @@ pub(super) struct Facts {
     pub(super) interval: Option<Duration>,
 }
 
-impl Outlook {
+impl Estimate {
     /// The shards' findings together.
-    pub(super) fn of(shards: Vec<ShardOutlook>, facts: Facts) -> Self {
-        let mut all = sched::Outlook::default();
+    pub(super) fn of(shards: Vec<ShardEstimate>, facts: RunFacts) -> Self {
+        let mut all = sched::RemainingWork::default();
         let mut longest: Option<LongestHost> = None;
         for shard in &shards {
             add(&mut all, &shard.of_hosts);
@@ -119,7 +119,7 @@ impl Outlook {
             }
         }
         let alike = longest.as_ref().map_or(0, |longest| {
-            let like = |shard: &&ShardOutlook| {
+            let like = |shard: &&ShardEstimate| {
                 let theirs = shard.longest.as_ref();
                 theirs.is_some_and(|theirs| theirs.cause == longest.cause && theirs.left >= longest.left / 2)
             };
@@ -138,7 +138,7 @@ impl Outlook {
     }
 }
 
-fn add(all: &mut sched::Outlook, one: &sched::Outlook) {
+fn add(all: &mut sched::RemainingWork, one: &sched::RemainingWork) {
     all.hosts_left += one.hosts_left;
     all.unresolved += one.unresolved;
     all.ready += one.ready;
@@ -151,19 +151,19 @@ fn add(all: &mut sched::Outlook, one: &sched::Outlook) {
 
 /// What bounds the run. Where the global limits hold jobs back, they do, unless the longest host needs longer than all the
 /// work takes under them. Else every host that has work is held by something of its own, and the longest says by what.
-fn bound(all: &sched::Outlook, longest: Option<&LongestHost>, facts: Facts) -> Bound {
+fn bound(all: &sched::RemainingWork, longest: Option<&LongestHost>, facts: RunFacts) -> Bottleneck {
     if facts.paused {
-        return Bound::Paused;
+        return Bottleneck::Paused;
     }
     if facts.sink_is_behind {
-        return Bound::Output;
+        return Bottleneck::Output;
     }
     if facts.queued == 0 {
         return match facts {
-            Facts { input_ended: true, .. } => Bound::Servers,
-            Facts { in_flight, concurrency, .. } if in_flight >= u64::from(concurrency) => Bound::Concurrency,
-            Facts { window_is_full: true, .. } => Bound::Window,
-            _ => Bound::Input,
+            RunFacts { input_ended: true, .. } => Bottleneck::Servers,
+            RunFacts { in_flight, concurrency, .. } if in_flight >= u64::from(concurrency) => Bottleneck::Concurrency,
+            RunFacts { window_is_full: true, .. } => Bottleneck::Window,
+            _ => Bottleneck::Input,
         };
     }
     let left = longest.map_or(Duration::ZERO, |longest| longest.left);
@@ -172,26 +172,26 @@ fn bound(all: &sched::Outlook, longest: Option<&LongestHost>, facts: Facts) -> B
         _ => {}
     }
     match longest.map(|longest| longest.cause) {
-        _ if all.unresolved * 2 > all.hosts_left => Bound::Names,
-        Some(Cause::Name) => Bound::Names,
-        Some(Cause::Service) | None => Bound::Servers,
-        Some(cause) => Bound::Hosts(cause),
+        _ if all.unresolved * 2 > all.hosts_left => Bottleneck::Names,
+        Some(HostBottleneck::Name) => Bottleneck::Names,
+        Some(HostBottleneck::Service) | None => Bottleneck::Servers,
+        Some(cause) => Bottleneck::Hosts(cause),
     }
 }
 
 /// The limit of the whole run that holds most jobs back, and how long all work takes under it.
-fn by_the_run(all: &sched::Outlook, facts: Facts) -> Option<(Bound, Duration)> {
+fn by_the_run(all: &sched::RemainingWork, facts: RunFacts) -> Option<(Bottleneck, Duration)> {
     // A job that could start when the shard looked waits for its turn, and where starts are drawn, for the draw.
     let drawn = if facts.interval.is_some() { all.ready } else { 0 };
     let (limit, pace) = (all.held_for(DeferReason::GlobalLimit), all.held_for(DeferReason::GlobalPace) + drawn);
     match (limit.max(pace), facts.interval) {
         (0, _) => None,
         (_, Some(interval)) if pace >= limit => {
-            Some((Bound::Rate, interval.saturating_mul(u32::try_from(facts.queued).unwrap_or(u32::MAX))))
+            Some((Bottleneck::Rate, interval.saturating_mul(u32::try_from(facts.queued).unwrap_or(u32::MAX))))
         }
         // A rest for want of descriptors is said like a pace.
-        _ if facts.sockets_are_short || pace > limit => Some((Bound::Sockets, Duration::MAX)),
-        _ => Some((Bound::Concurrency, all.work / facts.concurrency.max(1))),
+        _ if facts.sockets_are_short || pace > limit => Some((Bottleneck::Sockets, Duration::MAX)),
+        _ => Some((Bottleneck::Concurrency, all.work / facts.concurrency.max(1))),
     }
 }
 
@@ -201,8 +201,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn facts() -> Facts {
-        Facts {
+    fn facts() -> RunFacts {
+        RunFacts {
             now: Time::from_millis(1000),
             paused: false,
             sink_is_behind: false,
@@ -217,8 +217,9 @@ mod tests {
     }
 
     /// A shard whose longest host needs so many seconds, with so many jobs held by the global limit.
-    fn shard(seconds: u32, cause: Cause, held: u64) -> ShardOutlook {
-        let mut of_hosts = sched::Outlook { hosts_left: 4, alike: 2, work: SECOND * 50, ..sched::Outlook::default() };
+    fn shard(seconds: u32, cause: HostBottleneck, held: u64) -> ShardEstimate {
+        let mut of_hosts =
+            sched::RemainingWork { hosts_left: 4, alike: 2, work: SECOND * 50, ..sched::RemainingWork::default() };
         of_hosts.held[DeferReason::GlobalLimit as usize] = held;
         let longest = LongestHost {
             origin: format!("http://h{seconds}").into(),
@@ -227,76 +228,87 @@ mod tests {
             at_once: 8,
             rule: None,
         };
-        ShardOutlook { at: Time::ZERO, of_hosts, longest: Some(longest) }
+        ShardEstimate { at: Time::ZERO, of_hosts, longest: Some(longest) }
     }
 
-    fn bound_of(shards: Vec<ShardOutlook>, facts: Facts) -> Bound {
-        Outlook::of(shards, facts).bound
+    fn bound_of(shards: Vec<ShardEstimate>, facts: RunFacts) -> Bottleneck {
+        Estimate::of(shards, facts).bound
     }
 
     #[test]
     fn shards_are_added_and_the_longest_of_all_is_named_as_it_is_by_now() {
-        let shards = vec![shard(20, Cause::Delay, 0), shard(30, Cause::Delay, 0), shard(25, Cause::Rate, 0)];
-        let outlook = Outlook::of(shards, facts());
-        let longest = outlook.longest.expect("one of three");
+        let shards = vec![
+            shard(20, HostBottleneck::Delay, 0),
+            shard(30, HostBottleneck::Delay, 0),
+            shard(25, HostBottleneck::Rate, 0),
+        ];
+        let estimate = Estimate::of(shards, facts());
+        let longest = estimate.longest.expect("one of three");
         assert_eq!((&*longest.origin, longest.left), ("http://h30", SECOND * 29));
-        assert_eq!((outlook.hosts_left, outlook.alike), (12, 4), "the third has another cause");
-        assert_eq!(outlook.bound, Bound::Hosts(Cause::Delay));
+        assert_eq!((estimate.hosts_left, estimate.alike), (12, 4), "the third has another cause");
+        assert_eq!(estimate.bound, Bottleneck::Hosts(HostBottleneck::Delay));
     }
 
     #[test]
     fn what_stands_above_all_comes_first() {
-        let shards = || vec![shard(20, Cause::Delay, 50)];
-        assert_eq!(bound_of(shards(), Facts { paused: true, sink_is_behind: true, ..facts() }), Bound::Paused);
-        assert_eq!(bound_of(shards(), Facts { sink_is_behind: true, ..facts() }), Bound::Output);
+        let shards = || vec![shard(20, HostBottleneck::Delay, 50)];
+        assert_eq!(bound_of(shards(), RunFacts { paused: true, sink_is_behind: true, ..facts() }), Bottleneck::Paused);
+        assert_eq!(bound_of(shards(), RunFacts { sink_is_behind: true, ..facts() }), Bottleneck::Output);
     }
 
     #[test]
     fn with_nothing_queued_it_is_the_input_or_the_servers() {
-        let none = |change: fn(&mut Facts)| {
-            let mut facts = Facts { queued: 0, ..facts() };
+        let none = |change: fn(&mut RunFacts)| {
+            let mut facts = RunFacts { queued: 0, ..facts() };
             change(&mut facts);
-            bound_of(vec![shard(1, Cause::Service, 0)], facts)
+            bound_of(vec![shard(1, HostBottleneck::Service, 0)], facts)
         };
-        assert_eq!(none(|_| {}), Bound::Servers);
-        assert_eq!(none(|facts| (facts.input_ended, facts.in_flight) = (false, 3)), Bound::Input);
-        assert_eq!(none(|facts| facts.input_ended = false), Bound::Concurrency);
-        let full = |facts: &mut Facts| (facts.input_ended, facts.in_flight, facts.window_is_full) = (false, 3, true);
-        assert_eq!(none(full), Bound::Window);
+        assert_eq!(none(|_| {}), Bottleneck::Servers);
+        assert_eq!(none(|facts| (facts.input_ended, facts.in_flight) = (false, 3)), Bottleneck::Input);
+        assert_eq!(none(|facts| facts.input_ended = false), Bottleneck::Concurrency);
+        let full = |facts: &mut RunFacts| (facts.input_ended, facts.in_flight, facts.window_is_full) = (false, 3, true);
+        assert_eq!(none(full), Bottleneck::Window);
     }
 
     #[test]
     fn the_global_limit_bounds_a_run_unless_one_host_needs_longer_than_all_work() {
         // 50 s of work, ten at once: 5 s.
-        assert_eq!(bound_of(vec![shard(4, Cause::Delay, 50)], facts()), Bound::Concurrency);
-        assert_eq!(bound_of(vec![shard(9, Cause::Delay, 50)], facts()), Bound::Hosts(Cause::Delay));
-        let reading = Facts { input_ended: false, ..facts() };
-        assert_eq!(bound_of(vec![shard(9, Cause::Delay, 50)], reading), Bound::Concurrency, "more may come");
-        assert_eq!(bound_of(vec![shard(9, Cause::Service, 0)], reading), Bound::Servers);
-        let short = Facts { sockets_are_short: true, ..facts() };
-        assert_eq!(bound_of(vec![shard(9, Cause::Delay, 50)], short), Bound::Sockets);
+        assert_eq!(bound_of(vec![shard(4, HostBottleneck::Delay, 50)], facts()), Bottleneck::Concurrency);
+        assert_eq!(
+            bound_of(vec![shard(9, HostBottleneck::Delay, 50)], facts()),
+            Bottleneck::Hosts(HostBottleneck::Delay)
+        );
+        let reading = RunFacts { input_ended: false, ..facts() };
+        assert_eq!(
+            bound_of(vec![shard(9, HostBottleneck::Delay, 50)], reading),
+            Bottleneck::Concurrency,
+            "more may come"
+        );
+        assert_eq!(bound_of(vec![shard(9, HostBottleneck::Service, 0)], reading), Bottleneck::Servers);
+        let short = RunFacts { sockets_are_short: true, ..facts() };
+        assert_eq!(bound_of(vec![shard(9, HostBottleneck::Delay, 50)], short), Bottleneck::Sockets);
     }
 
     #[test]
     fn a_start_rate_bounds_a_run_while_it_holds_most() {
-        let mut paced = shard(9, Cause::Concurrency, 10);
+        let mut paced = shard(9, HostBottleneck::Concurrency, 10);
         paced.of_hosts.held[DeferReason::GlobalPace as usize] = 50;
-        let rate = |millis| Facts { interval: Some(Duration::from_millis(millis)), ..facts() };
-        assert_eq!(bound_of(vec![paced.clone()], rate(100)), Bound::Rate, "100 starts in 10 s");
-        assert_eq!(bound_of(vec![paced.clone()], rate(10)), Bound::Hosts(Cause::Concurrency));
-        assert_eq!(bound_of(vec![paced], facts()), Bound::Sockets, "a rest");
-        let mut due = shard(9, Cause::Concurrency, 0);
+        let rate = |millis| RunFacts { interval: Some(Duration::from_millis(millis)), ..facts() };
+        assert_eq!(bound_of(vec![paced.clone()], rate(100)), Bottleneck::Rate, "100 starts in 10 s");
+        assert_eq!(bound_of(vec![paced.clone()], rate(10)), Bottleneck::Hosts(HostBottleneck::Concurrency));
+        assert_eq!(bound_of(vec![paced], facts()), Bottleneck::Sockets, "a rest");
+        let mut due = shard(9, HostBottleneck::Concurrency, 0);
         due.of_hosts.ready = 50;
-        assert_eq!(bound_of(vec![due.clone()], rate(100)), Bound::Rate, "between two starts");
-        assert_eq!(bound_of(vec![due], facts()), Bound::Hosts(Cause::Concurrency));
+        assert_eq!(bound_of(vec![due.clone()], rate(100)), Bottleneck::Rate, "between two starts");
+        assert_eq!(bound_of(vec![due], facts()), Bottleneck::Hosts(HostBottleneck::Concurrency));
     }
 
     #[test]
     fn names_bound_a_run_when_most_hosts_wait_for_them() {
-        let mut unresolved = shard(9, Cause::Concurrency, 0);
+        let mut unresolved = shard(9, HostBottleneck::Concurrency, 0);
         unresolved.of_hosts.unresolved = 3;
-        assert_eq!(bound_of(vec![unresolved], facts()), Bound::Names);
-        assert_eq!(bound_of(vec![shard(9, Cause::Name, 0)], facts()), Bound::Names);
+        assert_eq!(bound_of(vec![unresolved], facts()), Bottleneck::Names);
+        assert_eq!(bound_of(vec![shard(9, HostBottleneck::Name, 0)], facts()), Bottleneck::Names);
     }
 
     #[test]
