@@ -11,7 +11,7 @@ use haul::Client;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/delay/600ms", "/delay/300ms", "/bytes/1000"])?;
+    let (urls, _server) = common::urls(["/delay/600ms", "/delay/300ms", "/bytes/1000"])?;
 
     let client = Client::new()?;
     // A `futures::Stream` too: adapters like `take` and `for_each` work on it.

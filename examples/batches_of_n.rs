@@ -13,7 +13,7 @@ use haul::{Client, Fetched};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls((0..25).map(|n| format!("/bytes/{}", n * 100)))?;
+    let (urls, _server) = common::urls((0..25).map(|n| format!("/bytes/{}", n * 100)))?;
 
     let client = Client::new()?;
     for (number, chunk) in urls.chunks(10).enumerate() {

@@ -11,7 +11,7 @@ use std::io::Read;
 use haul::blocking::Client;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/text/5000", "/bytes/1000", "/status/404"])?;
+    let (urls, _server) = common::urls(["/text/5000", "/bytes/1000", "/status/404"])?;
 
     let client = Client::new()?;
     let text = client.get(&urls[0]).send()?.error_for_status()?.text()?;

@@ -55,7 +55,7 @@ fn set_cookies(headers: &HeaderMap) -> impl Iterator<Item = RawCookie<'static>> 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let login = "/redirect-to?url=/headers&header=set-cookie:session%3Dalice%3B%20Path%3D/headers";
-    let (urls, _origin) = common::urls([
+    let (urls, _server) = common::urls([
         format!("shop.localhost{login}"),
         "shop.localhost/headers".into(),
         "other.localhost/headers".into(),

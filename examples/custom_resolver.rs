@@ -40,7 +40,7 @@ impl Resolve for Table {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["shop.test/bytes/1000", "shop.test/json/3"])?;
+    let (urls, _server) = common::urls(["shop.test/bytes/1000", "shop.test/json/3"])?;
 
     let table = Table(HashMap::from([("shop.test", IpAddr::from([127, 0, 0, 1]))]));
     let client = Client::builder().resolver(table).build()?;

@@ -40,7 +40,7 @@ impl<W: Write + Send> Sink for Csv<W> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/bytes/1000", "/status/404", "/gzip/5000", "/truncate/length", "nonsense"])?;
+    let (urls, _server) = common::urls(["/bytes/1000", "/status/404", "/gzip/5000", "/truncate/length", "nonsense"])?;
 
     let engine = Engine::new(Config::default())?;
     println!("url,status,bytes");

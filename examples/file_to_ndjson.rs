@@ -16,16 +16,16 @@ use haul::config::Config;
 use haul::engine::{Engine, Handle};
 use haul::sink::{Ndjson, RecordFields};
 use haul::source::{Input, InputSettings, Inputs};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (from, to, _origin) = match &env::args().skip(1).map(PathBuf::from).collect::<Vec<_>>()[..] {
+    let (from, to, _server) = match &env::args().skip(1).map(PathBuf::from).collect::<Vec<_>>()[..] {
         [from, to] => (from.clone(), to.clone(), None),
         _ => {
-            let origin = Origin::start()?;
-            (example_input(&origin)?, env::temp_dir().join("haul-records.ndjson"), Some(origin))
+            let server = TestServer::start()?;
+            (example_input(&server)?, env::temp_dir().join("haul-records.ndjson"), Some(server))
         }
     };
 
@@ -74,8 +74,8 @@ fn show_progress(handle: Handle) {
 }
 
 /// A file of URLs on a test server.
-fn example_input(origin: &Origin) -> Result<PathBuf, Box<dyn Error>> {
-    let line = |n| origin.url_on(&format!("h{}.localhost", n % 10), &format!("/delay/{}ms?n={n}\n", n % 7 * 100));
+fn example_input(server: &TestServer) -> Result<PathBuf, Box<dyn Error>> {
+    let line = |n| server.url_on(&format!("h{}.localhost", n % 10), &format!("/delay/{}ms?n={n}\n", n % 7 * 100));
     let path = env::temp_dir().join("haul-urls.txt");
     fs::write(&path, (0..500).map(line).chain(["not a url\n".to_owned()]).collect::<String>())?;
     Ok(path)

@@ -18,7 +18,7 @@ struct Product {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/delay/300ms", "/json/2", "/status/404"])?;
+    let (urls, _server) = common::urls(["/delay/300ms", "/json/2", "/status/404"])?;
     let products = [(17, "kettle"), (23, "teapot"), (42, "cosy")].map(|(id, name)| Product { id, name });
 
     let client = Client::new()?;

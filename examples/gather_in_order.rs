@@ -11,7 +11,7 @@ use haul::Client;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/delay/300ms", "/delay/100ms", "/bytes/1000", "/delay/200ms"])?;
+    let (urls, _server) = common::urls(["/delay/300ms", "/delay/100ms", "/bytes/1000", "/delay/200ms"])?;
 
     let client = Client::new()?;
     let results = client.fetch_all(&urls).in_order().await;

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "/gzip/5000",
         "ftp://x/",
     ];
-    let (urls, _origin) = common::urls(targets)?;
+    let (urls, _server) = common::urls(targets)?;
 
     let client = Client::builder().retries(0).build()?;
     let mut good = 0;

@@ -19,7 +19,7 @@ struct Item {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/json/5", "/html/1"])?;
+    let (urls, _server) = common::urls(["/json/5", "/html/1"])?;
 
     let client = Client::new()?;
     for url in &urls {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // It answers with what it was sent.
-    let (urls, _origin) = common::urls(["/echo"])?;
+    let (urls, _server) = common::urls(["/echo"])?;
     let url = &urls[0];
 
     let client = Client::new()?;

@@ -29,7 +29,7 @@ impl Hooks for SmallPagesOnly {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/html/1", "/bytes/50000000", "/text/50000000", "/text/500"])?;
+    let (urls, _server) = common::urls(["/html/1", "/bytes/50000000", "/text/50000000", "/text/500"])?;
 
     // The cap of the settings is for those whose length is not announced.
     let client = Client::builder().hooks(SmallPagesOnly).config(|config| config.body.max_decoded = MOST).build()?;

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "wrong.localhost/status/404",
         "rude.localhost/reset/head",
     ];
-    let (urls, _origin) = common::urls(targets)?;
+    let (urls, _server) = common::urls(targets)?;
 
     let client = Client::builder()
         .retries(3)

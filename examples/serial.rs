@@ -11,7 +11,7 @@ use haul::Client;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/text/1000", "/json/3", "/html/1"])?;
+    let (urls, _server) = common::urls(["/text/1000", "/json/3", "/html/1"])?;
 
     let client = Client::new()?;
     for url in &urls {

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use haul::Client;
 use haul::config::EgressSettings;
 use haul::engine::{ByteStream, Connect, Connecting, Destination, Endpoint};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::{Error as SocksError, TargetAddr};
 
@@ -53,14 +53,14 @@ fn failure(error: SocksError) -> io::Error {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut given = env::args().skip(1);
-    let (proxy, urls, _origin) = if let Some(proxy) = given.next() {
+    let (proxy, urls, _server) = if let Some(proxy) = given.next() {
         (proxy.parse()?, given.collect(), None)
     } else {
         // A name that only the proxy knows, and one that nobody knows.
-        let origin = Origin::start()?;
+        let server = TestServer::start()?;
         let urls = [("shop.internal", "/bytes/1000"), ("shop.internal", "/json/3"), ("nowhere.internal", "/")];
-        let urls: Vec<_> = urls.iter().map(|(host, path)| origin.url_on(host, path)).collect();
-        (socks_server::start("shop.internal")?, urls, Some(origin))
+        let urls: Vec<_> = urls.iter().map(|(host, path)| server.url_on(host, path)).collect();
+        (socks_server::start("shop.internal")?, urls, Some(server))
     };
 
     let through = EgressSettings { remote_dns: true, ..EgressSettings::default() };

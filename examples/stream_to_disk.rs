@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/bytes/30000000", "/truncate/chunked"])?;
+    let (urls, _server) = common::urls(["/bytes/30000000", "/truncate/chunked"])?;
 
     let client = Client::new()?;
     for (number, url) in urls.iter().enumerate() {

@@ -13,7 +13,7 @@ use haul::{Client, Request};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let targets = ["/bytes/1000", "/delay/20s", "/drip?bytes=10&over=20s", "/drip?bytes=300&over=30s"];
-    let (urls, _origin) = common::urls(targets)?;
+    let (urls, _server) = common::urls(targets)?;
 
     let client = Client::builder()
         .timeout(Duration::from_secs(10))

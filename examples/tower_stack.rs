@@ -16,7 +16,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (urls, _origin) = common::urls(["/headers", "/delay/10s"])?;
+    let (urls, _server) = common::urls(["/headers", "/delay/10s"])?;
 
     let mut service = ServiceBuilder::new()
         .concurrency_limit(10)

@@ -17,7 +17,7 @@ use haul::sink::{Ndjson, RecordFields};
 use haul::source::UrlStream;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (urls, _origin) = common::urls(["/bytes/1000", "/json/3", "/html/1", "/status/404"])?;
+    let (urls, _server) = common::urls(["/bytes/1000", "/json/3", "/html/1", "/status/404"])?;
 
     let (mut sender, receiver) = mpsc::channel(100);
     thread::spawn(move || {

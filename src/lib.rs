@@ -15,8 +15,8 @@
 //! From any async runtime; [`blocking`] is the same without one.
 //!
 //! ```
-//! # let origin = haul_testserver::Origin::start()?;
-//! # let url = origin.url("/json/3");
+//! # let server = haul_testserver::TestServer::start()?;
+//! # let url = server.url("/json/3");
 //! # futures::executor::block_on(async {
 //! let client = haul::Client::builder().per_host(4).retries(3).build()?;
 //! let items: Vec<serde_json::Value> = client.get(&url).send().await?.error_for_status()?.json().await?;
@@ -30,8 +30,8 @@
 //! One failed URL is one result that is an [`Error`]; the others go on.
 //!
 //! ```
-//! # let origin = haul_testserver::Origin::start()?;
-//! # let urls = [origin.url("/bytes/10"), "not a url".to_owned(), origin.url("/status/404")];
+//! # let server = haul_testserver::TestServer::start()?;
+//! # let urls = [server.url("/bytes/10"), "not a url".to_owned(), server.url("/status/404")];
 //! # futures::executor::block_on(async {
 //! let client = haul::Client::new()?;
 //! let mut batch = client.fetch_all(&urls);
@@ -52,8 +52,8 @@
 //! run.
 //!
 //! ```
-//! # let origin = haul_testserver::Origin::start()?;
-//! # let (a, b) = (origin.url("/bytes/10"), origin.url("/gzip/1000"));
+//! # let server = haul_testserver::TestServer::start()?;
+//! # let (a, b) = (server.url("/bytes/10"), server.url("/gzip/1000"));
 //! use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
 //!
 //! let engine = Engine::new(Config::default())?;

@@ -193,7 +193,7 @@ fn who_leaves_while_his_connection_is_opened_leaves_nothing_behind() {
 
 #[test]
 fn a_decoded_body_does_not_claim_to_be_coded() {
-    let origin = haul_testserver::Origin::start().expect("two free ports");
+    let origin = haul_testserver::TestServer::start().expect("two free ports");
     let response = block_on(client().get(origin.url("/gzip/100000")).send()).expect("answered");
     assert_eq!(response.headers()["content-encoding"], "gzip", "the wire's");
     let response = http::Response::from(response);
@@ -385,7 +385,7 @@ fn names_and_addresses_are_the_callers_if_he_wants() {
 
 #[test]
 fn the_tls_configuration_is_the_callers_if_he_wants() {
-    let origin = haul_testserver::Origin::start().expect("two free ports");
+    let origin = haul_testserver::TestServer::start().expect("two free ports");
     let url = origin.https_url("/bytes/5");
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(origin.ca_pem().as_bytes()).expect("PEM")).expect("a root");

@@ -13,7 +13,7 @@ use haul::config::{Config, Rate};
 use haul::engine::Engine;
 use haul::sink::Null;
 use haul::source::Urls;
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 /// What haul aims at is 0.95; a machine that is busy with other things takes some of it. Less than this is a fault in the order of
 /// things: the server's delays are all there is to wait for.
@@ -76,7 +76,7 @@ impl Case {
 
     /// How long the run takes.
     fn run(&self, hosts: &[Host]) -> Duration {
-        let origin = Origin::start().expect("a free port");
+        let origin = TestServer::start().expect("a free port");
         let mut config = Config::default();
         config.limits.concurrency = self.concurrency.try_into().expect("not zero");
         config.limits.per_host = self.per_host.try_into().expect("not zero");

@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use serde_json::Value;
 use support::httpbin::Httpbin;
 use support::server::Server;
@@ -273,7 +273,7 @@ fn each_example_says_here_what_it_proves() {
 
 #[test]
 fn file_to_ndjson_stops_in_good_order() {
-    let origin = Origin::start().expect("a free port");
+    let origin = TestServer::start().expect("a free port");
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("writable");
     let (from, to) = (directory.path().join("urls.txt"), directory.path().join("records.ndjson"));
     let urls: String = (0..5000).map(|n| origin.url(&format!("/delay/200ms?n={n}\n"))).collect();
@@ -312,7 +312,7 @@ fn socks_proxy_goes_through_one_that_nobody_here_wrote() {
         command
     });
     let Some(proxy) = microsocks else { return };
-    let origin = Origin::start().expect("a free port");
+    let origin = TestServer::start().expect("a free port");
     let closed = support::server::free_port();
     let urls = [
         origin.url_on("localhost", "/bytes/1000"),

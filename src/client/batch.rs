@@ -23,8 +23,8 @@ const LOOK_AHEAD: usize = 4096;
 /// One request's result.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/3");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/3");
 /// let client = haul::blocking::Client::new()?;
 /// for fetched in client.fetch_tagged([("mine", &url)]) {
 ///     assert_eq!((fetched.tag, fetched.result?.bytes()?.len()), ("mine", 3));
@@ -60,8 +60,8 @@ type Requests<'a, T> = Pin<Box<dyn Stream<Item = (T, Request)> + Send + 'a>>;
 /// not ended.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let mirrors = [origin.url("/delay/30s"), origin.url("/bytes/1000")];
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let mirrors = [server.url("/delay/30s"), server.url("/bytes/1000")];
 /// # futures::executor::block_on(async {
 /// // The first good answer wins; the others are cancelled.
 /// let client = haul::Client::new()?;

@@ -3,8 +3,8 @@
 //! Not for use inside an async task: it would hold up the task's thread.
 //!
 //! ```
-//! # let origin = haul_testserver::Origin::start()?;
-//! # let url = origin.url("/bytes/10");
+//! # let server = haul_testserver::TestServer::start()?;
+//! # let url = server.url("/bytes/10");
 //! let client = haul::blocking::Client::new()?;
 //! let response = client.get(&url).send()?;
 //! assert_eq!(response.status(), 200);
@@ -120,8 +120,8 @@ impl Request<Client> {
 /// headers and all else that is known of it: see [`super::Response`], to which it derefs.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/1000000");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/1000000");
 /// let mut response = haul::blocking::Client::new()?.get(&url).send()?;
 /// let bytes = std::io::copy(&mut response, &mut std::io::sink())?;
 /// assert_eq!((response.status().as_u16(), bytes), (200, 1_000_000));
@@ -204,8 +204,8 @@ impl Read for Response {
 /// A list of requests under way: an iterator of their results as they complete. See [`super::Batch`].
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let urls: Vec<String> = (0..5).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let urls: Vec<String> = (0..5).map(|n| server.url(&format!("/bytes/{n}"))).collect();
 /// for fetched in haul::blocking::Client::new()?.fetch_all(&urls) {
 ///     println!("{}: {} bytes", fetched.url, fetched.result?.bytes()?.len());
 /// }

@@ -20,8 +20,8 @@ use crate::model::{Failure, FailureKind, Phase};
 /// 256 KiB wait here, and then the peer waits; the total time-out goes on.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/100000");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/100000");
 /// # futures::executor::block_on(async {
 /// use futures::TryStreamExt;
 /// use http_body_util::BodyDataStream;

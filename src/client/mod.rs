@@ -45,8 +45,8 @@ use crate::engine::{Handle, Live, StartError};
 /// When the last clone, response and batch of a client is dropped, its threads end and its connections close.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/json/3");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/json/3");
 /// # futures::executor::block_on(async {
 /// let client = haul::Client::new()?;
 /// let response = client.get(&url).header("accept", "application/json").send().await?;
@@ -122,8 +122,8 @@ impl Client {
     ///
     /// ```
     /// # use futures::StreamExt;
-    /// # let origin = haul_testserver::Origin::start()?;
-    /// # let urls: Vec<String> = (0..5).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
+    /// # let server = haul_testserver::TestServer::start()?;
+    /// # let urls: Vec<String> = (0..5).map(|n| server.url(&format!("/bytes/{n}"))).collect();
     /// # futures::executor::block_on(async {
     /// let client = haul::Client::new()?;
     /// let mut batch = client.fetch_all(&urls);
@@ -147,8 +147,8 @@ impl Client {
     /// without a map.
     ///
     /// ```
-    /// # let origin = haul_testserver::Origin::start()?;
-    /// # let products = [("kettle", origin.url("/json/1")), ("teapot", origin.url("/status/404"))];
+    /// # let server = haul_testserver::TestServer::start()?;
+    /// # let products = [("kettle", server.url("/json/1")), ("teapot", server.url("/status/404"))];
     /// # futures::executor::block_on(async {
     /// let client = haul::Client::new()?;
     /// for fetched in client.fetch_tagged(products).in_order().await {
@@ -169,8 +169,8 @@ impl Client {
     /// The same for requests that come over time: each is put under way as soon as it is there.
     ///
     /// ```
-    /// # let origin = haul_testserver::Origin::start()?;
-    /// # let url = origin.url("/html/1");
+    /// # let server = haul_testserver::TestServer::start()?;
+    /// # let url = server.url("/html/1");
     /// # futures::executor::block_on(async {
     /// use futures::channel::mpsc;
     ///

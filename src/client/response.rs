@@ -16,8 +16,8 @@ use crate::model::{Failure, FailureKind, Hop, Phase, Timings};
 /// with [`Self::chunk`], or as an [`http_body::Body`] from [`Self::into_body`].
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/1000000");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/1000000");
 /// # futures::executor::block_on(async {
 /// let mut response = haul::Client::new()?.get(&url).send().await?.error_for_status()?;
 /// println!("{} from {:?} after {:?}", response.status(), response.remote_addr(), response.timings().first_byte);

@@ -15,8 +15,8 @@ use crate::model::{Failure, FailureKind, Phase};
 /// its callers. A request's body is read into memory before it is sent, so that it can be sent again.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/status/204");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/status/204");
 /// # futures::executor::block_on(async {
 /// use http_body_util::Empty;
 /// use tower::{ServiceBuilder, ServiceExt};

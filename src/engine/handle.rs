@@ -18,8 +18,8 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// Watches, steers and stops a run from any thread.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let urls: Vec<_> = (0..500).map(|n| origin.url(&format!("/delay/1s?n={n}"))).collect();
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let urls: Vec<_> = (0..500).map(|n| server.url(&format!("/delay/1s?n={n}"))).collect();
 /// use std::time::Duration;
 /// use haul::{config::Config, engine::Engine, sink::Null, source::Urls};
 ///

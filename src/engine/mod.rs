@@ -73,8 +73,8 @@ use crate::model::{Sink, Source, Time};
 /// A run, ready to go.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let urls: Vec<_> = (0..100).map(|n| origin.url(&format!("/bytes/{n}"))).collect();
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let urls: Vec<_> = (0..100).map(|n| server.url(&format!("/bytes/{n}"))).collect();
 /// use haul::{config::Config, engine::Engine, sink::Ndjson, sink::RecordFields, source::Urls};
 ///
 /// let mut config = Config::default();

@@ -37,8 +37,8 @@ pub enum Naming {
 /// written. A process that ends without [`Self::close`] may leave temporary files (`.haul-…`) behind. Nothing is synced.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let (url, directory) = (origin.url("/bytes/1000"), tempfile::tempdir()?);
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let (url, directory) = (server.url("/bytes/1000"), tempfile::tempdir()?);
 /// use std::sync::Arc;
 /// use haul::engine::{Engine, Extensions};
 /// use haul::save::{Naming, SaveBodies};

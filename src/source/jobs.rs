@@ -19,8 +19,8 @@ use crate::model::{Acknowledge, Ending, Job, More, Rejected, Settled, Source, Ti
 /// What a job says of itself counts but for its position in the input, which is assigned here. Read as [`super::UrlStream`] is.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/10");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/10");
 /// use std::sync::mpsc;
 /// use futures::stream;
 /// use haul::model::{Ending, Job, RequestOverrides, Time, WebUrl};

@@ -20,8 +20,8 @@ use crate::wait::wait;
 /// ([`crate::config::Limits::window`]). A stream that needs a runtime to be polled goes through a channel.
 ///
 /// ```
-/// # let origin = haul_testserver::Origin::start()?;
-/// # let url = origin.url("/bytes/10");
+/// # let server = haul_testserver::TestServer::start()?;
+/// # let url = server.url("/bytes/10");
 /// use futures::channel::mpsc;
 /// use haul::{config::Config, engine::Engine, sink::Null, source::UrlStream};
 ///

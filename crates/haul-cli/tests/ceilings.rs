@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use serde_json::Value;
 
 #[path = "../../../tests/support/stub.rs"]
@@ -122,7 +122,7 @@ fn watch(child: &Child) -> std::thread::JoinHandle<u64> {
 }
 
 /// `count` URLs on `hosts` hosts with bodies of these sizes in turn.
-fn lines(origin: &Origin, hosts: usize, count: usize, sizes: &[usize]) -> Vec<String> {
+fn lines(origin: &TestServer, hosts: usize, count: usize, sizes: &[usize]) -> Vec<String> {
     let port = origin.url("/").trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
     (0..count)
         .map(|n| {
@@ -136,7 +136,7 @@ const LARGE: [usize; 7] = [100, 5_000, 100_000, 1_000_000, 2_000_000, 200_000, 3
 
 #[test]
 fn large_bodies_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 60, 1000, &LARGE);
     for (megabytes, budget) in [(64, "64M"), (200, "200M")] {
         let arguments = ["--body", "base64", "--max-memory", budget];
@@ -146,7 +146,7 @@ fn large_bodies_stay_within_the_budget() {
 
 #[test]
 fn many_shards_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 150, 300, &[2_000_000, 1_000_000]);
     for (megabytes, budget, shards) in [(64, "64M", "4"), (64, "64M", "16"), (64, "64M", "64"), (200, "200M", "16")] {
         let arguments = ["--body", "base64", "--max-memory", budget, "--shards", shards];
@@ -190,7 +190,7 @@ fn large_lines_stay_within_the_budget() {
 
 #[test]
 fn large_uploads_of_lines_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     for (length, count) in [(1_000_000, 150), (8_000_000, 40)] {
         let body = "a".repeat(length);
         let line =
@@ -204,7 +204,7 @@ fn large_uploads_of_lines_stay_within_the_budget() {
 
 #[test]
 fn large_bodies_of_failures_that_are_tried_again_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines: Vec<String> =
         lines(&origin, 60, 300, &[1_000_000, 2_000_000]).iter().map(|line| format!("{line}&status=503")).collect();
     let arguments = ["--body", "base64", "--max-memory", "64M", "--retries", "2", "--dead-after", "0"];
@@ -220,7 +220,7 @@ fn large_bodies_of_failures_that_are_tried_again_stay_within_the_budget() {
 
 #[test]
 fn large_bodies_and_a_slow_reader_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 20, 60, &[2_000_000, 1_500_000]);
     let arguments = ["--body", "base64", "--max-memory", "64M", "--timeout", "5s"];
     Run::new(&lines, &arguments, None, true).has_all(&lines).within(64, "large bodies, slow reader");
@@ -228,7 +228,7 @@ fn large_bodies_and_a_slow_reader_stay_within_the_budget() {
 
 #[test]
 fn records_in_the_order_of_the_input_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let mut lines = lines(&origin, 60, 500, &LARGE);
     lines[0] = lines[0].replace('?', "?delay=1s&");
     let arguments = ["--body", "base64", "--max-memory", "64M", "--order", "input"];
@@ -237,7 +237,7 @@ fn records_in_the_order_of_the_input_stay_within_the_budget() {
 
 #[test]
 fn http2_bodies_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 6, 400, &LARGE);
     let arguments =
         ["--body", "base64", "--max-memory", "64M", "--http2-prior-knowledge", "--per-host", "64", "-c", "256"];
@@ -246,14 +246,14 @@ fn http2_bodies_stay_within_the_budget() {
 
 #[test]
 fn very_many_hosts_stay_within_the_budget() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 60_000, 60_000, &[10]);
     Run::new(&lines, &["--max-memory", "64M"], None, false).has_all(&lines).within(64, "60,000 hosts");
 }
 
 #[test]
 fn few_descriptors_and_little_memory_slow_a_run_down_and_no_more() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let lines = lines(&origin, 200, 2000, &[10, 20_000, 300_000]);
     let arguments = ["--body", "base64", "--max-memory", "64M", "-c", "500"];
     Run::new(&lines, &arguments, Some(48), false).has_all(&lines).within(64, "48 descriptors");

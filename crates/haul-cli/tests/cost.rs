@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 use self::support::responder;
 
@@ -199,7 +199,7 @@ fn a_request_takes_so_many_instructions_and_allocations() {
         count(&["get", "-q", "-i", &input, "-o", "/dev/null", "--shards", "1", "-c", "64", "--per-host", "64"])
     };
     Counts::per_request(get).check("haul get", GET_INSTRUCTIONS, GET_ALLOCATIONS);
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/bytes/1024");
     let streams = ["bench", &url, "-q", "--http2-prior-knowledge", "-c", "4", "--streams", "100", "-n"];
     let http2 = |requests: usize| count(&[&streams[..], &[&requests.to_string()]].concat());

@@ -16,18 +16,18 @@ use super::ask::{self, Ask, Extras};
 use super::bucket::RateLimit;
 use super::flight::Flight;
 use super::manner::Deed;
-use super::origin_state::OriginState;
 use super::params::BadUrl;
 use super::payload::{Cut, Payload};
 use super::receive::{ReceivedBody, receive};
 use super::reply::{self, Reply};
+use super::server_state::TestServerState;
 use super::socket::ResetFlag;
 use super::virtual_host::VirtualHost;
 
 /// One connection, as its answers see it.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) shared: Arc<OriginState>,
+    pub(super) shared: Arc<TestServerState>,
     /// Counted from 1 over both ports.
     pub(super) number: u64,
     pub(super) tls: bool,

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::certificate;
-use super::origin_state::OriginState;
 use super::serve::{Listener, Threads, listen};
-use super::settings::OriginSettings;
-use super::stats::{HostStats, OriginStats};
+use super::server_state::TestServerState;
+use super::settings::TestServerSettings;
+use super::stats::{HostStats, TestServerStats};
 
 /// A running test server of many hosts. It stops, and closes all connections, when dropped.
 ///
@@ -17,33 +17,33 @@ use super::stats::{HostStats, OriginStats};
 /// use std::io::{Read, Write};
 /// use std::net::TcpStream;
 ///
-/// use haul_testserver::Origin;
+/// use haul_testserver::TestServer;
 ///
-/// let origin = Origin::start()?;
-/// let mut stream = TcpStream::connect(origin.addr())?;
+/// let server = TestServer::start()?;
+/// let mut stream = TcpStream::connect(server.addr())?;
 /// write!(stream, "GET /status/404 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
 /// let mut response = String::new();
 /// stream.read_to_string(&mut response)?;
 /// assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"));
-/// assert_eq!(origin.stats().requests, 1);
+/// assert_eq!(server.stats().requests, 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Origin {
+pub struct TestServer {
     addr: SocketAddr,
     tls_addr: SocketAddr,
     ca_pem: String,
-    shared: Arc<OriginState>,
+    shared: Arc<TestServerState>,
     _threads: Threads,
 }
 
-impl Origin {
+impl TestServer {
     /// Starts an origin on two free ports of 127.0.0.1, with one thread.
     ///
     /// # Errors
     /// There is no port, no descriptor or no thread to be had.
     pub fn start() -> io::Result<Self> {
-        Self::start_with(&OriginSettings::default())
+        Self::start_with(&TestServerSettings::default())
     }
 
     /// Starts an origin where `settings` say.
@@ -51,7 +51,7 @@ impl Origin {
     /// # Errors
     /// A port is taken, the address is not this machine's or may not be listened on, or there is no descriptor or thread
     /// to be had.
-    pub fn start_with(settings: &OriginSettings) -> io::Result<Self> {
+    pub fn start_with(settings: &TestServerSettings) -> io::Result<Self> {
         if !settings.address.is_loopback() && !settings.expose {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, not_loopback(settings.address)));
         }
@@ -62,7 +62,7 @@ impl Origin {
         let (plain, secure) = (bind(settings.port)?, bind(settings.tls_port)?);
         let (addr, tls_addr) = (plain.local_addr()?, secure.local_addr()?);
         let (tls, ca_pem) = certificate::tls(settings.address)?;
-        let shared = Arc::new(OriginState::new());
+        let shared = Arc::new(TestServerState::new());
         let listeners = vec![Listener { listener: plain, tls: false }, Listener { listener: secure, tls: true }];
         let threads = Threads::start(&shared, &tls, listeners, settings.threads.get())?;
         Ok(Self { addr, tls_addr, ca_pem, shared, _threads: threads })
@@ -113,7 +113,7 @@ impl Origin {
 
     /// What it has served so far.
     #[must_use]
-    pub fn stats(&self) -> OriginStats {
+    pub fn stats(&self) -> TestServerStats {
         self.shared.counters.stats()
     }
 

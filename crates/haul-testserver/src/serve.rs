@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Peer, answer};
-use super::origin_state::OriginState;
+use super::server_state::TestServerState;
 use super::socket::{ResetFlag, Socket};
 
 /// Connections accepted and not yet taken by their thread. Beyond it accepting waits.
@@ -78,7 +78,7 @@ impl Threads {
     /// # Errors
     /// There is no descriptor or no thread to be had.
     pub(super) fn start(
-        shared: &Arc<OriginState>,
+        shared: &Arc<TestServerState>,
         tls: &Arc<ServerConfig>,
         listeners: Vec<Listener>,
         count: usize,
@@ -141,20 +141,20 @@ fn register(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<(TcpL
 
 /// What a worker is made from, on its own thread.
 struct WorkerSeed {
-    shared: Arc<OriginState>,
+    shared: Arc<TestServerState>,
     tls: TlsAcceptor,
     dice: u64,
 }
 
 impl WorkerSeed {
-    fn of(number: usize, shared: &Arc<OriginState>, tls: &Arc<ServerConfig>) -> Self {
+    fn of(number: usize, shared: &Arc<TestServerState>, tls: &Arc<ServerConfig>) -> Self {
         Self { shared: Arc::clone(shared), tls: TlsAcceptor::from(Arc::clone(tls)), dice: number as u64 }
     }
 }
 
 /// A thread's part of the origin.
 struct Worker {
-    shared: Arc<OriginState>,
+    shared: Arc<TestServerState>,
     tls: TlsAcceptor,
     http: auto::Builder<LocalExecutor>,
     dice: Rc<RefCell<Rng>>,
@@ -209,12 +209,12 @@ impl Worker {
 
 /// A connection that counts as open.
 struct OpenConnection {
-    shared: Arc<OriginState>,
+    shared: Arc<TestServerState>,
     number: u64,
 }
 
 impl OpenConnection {
-    fn new(shared: &Arc<OriginState>) -> Self {
+    fn new(shared: &Arc<TestServerState>) -> Self {
         let number = shared.counters.connections.fetch_add(1, Relaxed) + 1;
         shared.counters.open.rise();
         Self { shared: Arc::clone(shared), number }

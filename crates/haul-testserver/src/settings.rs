@@ -3,19 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
-/// Where an [`Origin`](super::Origin) listens, and with how many threads. The default is two free ports on 127.0.0.1
+/// Where an [`TestServer`](super::TestServer) listens, and with how many threads. The default is two free ports on 127.0.0.1
 /// and one thread.
 ///
 /// ```
-/// use haul_testserver::{Origin, OriginSettings};
+/// use haul_testserver::{TestServer, TestServerSettings};
 ///
 /// let threads = 2.try_into()?;
-/// let origin = Origin::start_with(&OriginSettings { threads, ..OriginSettings::default() })?;
-/// assert_ne!(origin.addr().port(), 0);
+/// let server = TestServer::start_with(&TestServerSettings { threads, ..TestServerSettings::default() })?;
+/// assert_ne!(server.addr().port(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginSettings {
+pub struct TestServerSettings {
     /// The address; any but a loopback address needs [`expose`](Self::expose).
     pub address: IpAddr,
     /// The port for plain HTTP/1.1 and HTTP/2 (prior knowledge). 0 takes a free one.
@@ -29,7 +29,7 @@ pub struct OriginSettings {
     pub threads: NonZeroUsize,
 }
 
-impl Default for OriginSettings {
+impl Default for TestServerSettings {
     fn default() -> Self {
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -9,16 +9,16 @@ use super::virtual_host::{Gauge, VirtualHost};
 /// What an origin has served, as it saw it.
 ///
 /// ```
-/// let origin = haul_testserver::Origin::start()?;
+/// let server = haul_testserver::TestServer::start()?;
 /// # use std::io::{Read, Write};
-/// let mut stream = std::net::TcpStream::connect(origin.addr())?;
+/// let mut stream = std::net::TcpStream::connect(server.addr())?;
 /// write!(stream, "GET /bytes/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
 /// stream.read_to_end(&mut Vec::new())?;
-/// assert_eq!(origin.stats().by_path["/bytes"], 1);
+/// assert_eq!(server.stats().by_path["/bytes"], 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OriginStats {
+pub struct TestServerStats {
     /// Requests whose head arrived.
     pub requests: u64,
     /// Connections accepted, on both ports.
@@ -39,7 +39,7 @@ pub struct OriginStats {
 pub struct HostStats {
     /// Requests whose head arrived.
     pub requests: u64,
-    /// The most that were being answered at one time, counted as in [`OriginStats::most_in_flight`].
+    /// The most that were being answered at one time, counted as in [`TestServerStats::most_in_flight`].
     pub most_in_flight: u64,
 }
 
@@ -59,14 +59,14 @@ impl Counters {
         self.by_path[class.unwrap_or(PATHS.len())].fetch_add(1, Relaxed);
     }
 
-    pub(super) fn stats(&self) -> OriginStats {
+    pub(super) fn stats(&self) -> TestServerStats {
         let names = PATHS.iter().map(|entry| format!("/{}", entry.name)).chain(["other".to_owned()]);
         let by_path: BTreeMap<String, u64> = names
             .zip(&self.by_path)
             .map(|(name, count)| (name, count.load(Relaxed)))
             .filter(|(_, count)| *count > 0)
             .collect();
-        OriginStats {
+        TestServerStats {
             requests: by_path.values().sum(),
             connections: self.connections.load(Relaxed),
             open_connections: self.open.now(),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use haul_testserver::{Origin, OriginSettings};
+use haul_testserver::{TestServer, TestServerSettings};
 use indicatif::HumanCount;
 use serde_json::json;
 use signal_hook::iterator::Signals;
@@ -77,7 +77,7 @@ fn serve(args: &OriginArgs) -> Result<(), String> {
     address_space::check(args.threads.get())?;
     // Caught before anyone is told that there is something to interrupt.
     let mut signals = Signals::new(signals::of_the_end()).map_err(|error| format!("can't catch signals: {error}"))?;
-    let origin = Origin::start_with(&settings(args)).map_err(|error| why_not(args, &error))?;
+    let origin = TestServer::start_with(&settings(args)).map_err(|error| why_not(args, &error))?;
     let ca_file = CaFile::write(args.ca_file.as_deref(), origin.ca_pem())?;
     announce(args, &origin, &ca_file.path).map_err(|error| format!("can't write to standard output: {error}"))?;
     if !args.quiet {
@@ -93,8 +93,8 @@ fn serve(args: &OriginArgs) -> Result<(), String> {
     Ok(())
 }
 
-fn settings(args: &OriginArgs) -> OriginSettings {
-    OriginSettings {
+fn settings(args: &OriginArgs) -> TestServerSettings {
+    TestServerSettings {
         address: args.listen,
         port: args.port,
         tls_port: args.tls_port,
@@ -135,7 +135,7 @@ impl CaFile {
 }
 
 /// One line each, or one JSON object.
-fn announce(args: &OriginArgs, origin: &Origin, ca_file: &Path) -> io::Result<()> {
+fn announce(args: &OriginArgs, origin: &TestServer, ca_file: &Path) -> io::Result<()> {
     let (http, https, ca_file) = (origin.url("/"), origin.https_url("/"), ca_file.display().to_string());
     let mut out = io::stdout().lock();
     if args.json {
@@ -146,7 +146,7 @@ fn announce(args: &OriginArgs, origin: &Origin, ca_file: &Path) -> io::Result<()
     out.flush()
 }
 
-fn summary(origin: &Origin) -> String {
+fn summary(origin: &TestServer) -> String {
     let stats = origin.stats();
     format!("{} requests over {} connections", HumanCount(stats.requests), HumanCount(stats.connections))
 }

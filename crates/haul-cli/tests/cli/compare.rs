@@ -123,7 +123,7 @@ fn pooled_keeps_haul_s_own_limit_per_host() {
 
 #[test]
 fn h2_puts_all_on_one_connection_per_host() {
-    let origin = haul_testserver::Origin::start().expect("free ports");
+    let origin = haul_testserver::TestServer::start().expect("free ports");
     let urls: Vec<_> = (0..URLS).map(|n| origin.url(&format!("/delay/100ms?n={n}"))).collect();
     let mut arguments: Vec<_> = urls.iter().map(String::as_str).collect();
     arguments.extend(["--modes", "h2", "--rounds", "1"]);
@@ -444,7 +444,7 @@ fn each_python_package_does_what_it_is_said_to_do() {
 #[test]
 fn python_trusts_the_same_certificates_and_finds_the_same_names() {
     let Some(python) = crate::support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
-    let origin = haul_testserver::Origin::start().expect("free ports");
+    let origin = haul_testserver::TestServer::start().expect("free ports");
     let authority = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(authority.path(), origin.ca_pem()).expect("the file is ours");
     let authority = authority.path().to_str().expect("a plain path");

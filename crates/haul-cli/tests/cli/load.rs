@@ -135,7 +135,7 @@ fn failures_are_counted_and_tell_in_the_exit_code() {
 
 #[test]
 fn streams_share_connections() {
-    let origin = haul_testserver::Origin::start().expect("free ports");
+    let origin = haul_testserver::TestServer::start().expect("free ports");
     let (code, answer) = bench(&[&origin.url("/delay/5ms"), "-n", "400", "-c", "2", "--streams", "20"]);
     assert_eq!(
         (code, &answer["answered"], &answer["connections_opened"]),

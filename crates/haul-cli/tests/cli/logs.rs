@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::slice;
 use std::time::Duration;
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use serde_json::Value;
 
 /// What a command said on standard error.
@@ -39,7 +39,7 @@ struct Urls {
 }
 
 impl Urls {
-    fn of(origin: &Origin) -> Self {
+    fn of(origin: &TestServer) -> Self {
         let on = |host: &str, path: &str| format!("http://{host}.localhost:{}{path}", origin.addr().port());
         let (redirected, flaky) = (on("me:hunter2@a", "/redirect/1"), on("flaky", "/flaky/1?n=1"));
         let refusing = on("refusing", "/status/503?header=retry-after:1");
@@ -51,7 +51,7 @@ impl Urls {
 }
 
 /// The events of a run over `urls` at this level.
-fn events(origin: &Origin, urls: &[String], flags: &[&str]) -> Vec<Value> {
+fn events(origin: &TestServer, urls: &[String], flags: &[&str]) -> Vec<Value> {
     let retries: &[&str] = if flags.contains(&"--retries") { &[] } else { &["--retries", "1"] };
     let cacert = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(cacert.path(), origin.ca_pem()).expect("ours");
@@ -86,7 +86,7 @@ fn origin_of(url: &str) -> &str {
 
 #[test]
 fn each_level_shows_what_it_names_with_the_url() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let urls = Urls::of(&origin);
     let levels = |events: &[Value]| events.iter().map(|event| text(event, "level").to_owned()).collect::<BTreeSet<_>>();
 
@@ -159,7 +159,7 @@ fn documented() -> BTreeMap<String, (String, String, BTreeMap<String, bool>)> {
 
 #[test]
 fn the_page_has_every_event_with_its_fields() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let urls = Urls::of(&origin);
     let page = documented();
     let mut all = urls.all;
@@ -182,7 +182,7 @@ fn the_page_has_every_event_with_its_fields() {
 
 #[test]
 fn text_has_one_line_for_each_event_and_no_stranger_breaks_it() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let hostile = "no\u{1b}[2Jurl\u{202e}\u{9b}1m";
     let output = haul(&["get", "-vvv", "--summary", "none", &origin.url("/redirect/1"), hostile]);
     let told = stderr(&output);
@@ -200,7 +200,7 @@ fn text_has_one_line_for_each_event_and_no_stranger_breaks_it() {
 
 #[test]
 fn credentials_are_in_no_line() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/redirect/1").replacen("://", "://me:hunter2@", 1);
     let secrets = ["-u", "me:hunter2", "-H", "Cookie: a=hunter2", "-H", "X-Api-Key: hunter2"];
     let bad = "http://me:hunter2@[nonsense/";
@@ -237,7 +237,7 @@ fn what_is_wrong_with_the_arguments_is_an_object_too() {
 
 #[test]
 fn with_json_every_line_is_an_object_and_the_summary_the_last() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/bytes/1");
     let json = |output: &Output| -> Vec<Value> {
         stderr(output)
@@ -267,7 +267,7 @@ fn ends_within(child: &mut Child, limit: Duration) -> bool {
 
 #[test]
 fn who_reads_no_log_can_still_end_the_run() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let list = directory.path().join("urls");
     // More than a pipe holds, many times over.
@@ -278,7 +278,7 @@ fn who_reads_no_log_can_still_end_the_run() {
     let mut child = command.spawn().expect("the command runs");
     let signal =
         || Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there").success();
-    let all = |origin: &Origin| origin.stats().requests;
+    let all = |origin: &TestServer| origin.stats().requests;
     let mut before = all(&origin);
     // It has filled the pipe and waits.
     loop {
@@ -301,7 +301,7 @@ fn who_reads_no_log_can_still_end_the_run() {
 
 #[test]
 fn the_other_commands_log_too() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/status/200");
     let nobody = format!("http://127.0.0.1:{}/", closed_port());
     let told = stderr(&haul(&["bench", "-q", &nobody, "-n", "2"]));
@@ -365,7 +365,7 @@ fn leaving_h2() -> String {
 #[test]
 fn a_connection_s_end_has_its_reason() {
     const OK: &str = "HTTP/1.1 200 OK\r\n";
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     // The run lasts for as long as this takes.
     let slow = origin.url("/delay/2s");
     let ends = [
@@ -405,7 +405,7 @@ fn a_connection_s_end_has_its_reason() {
 
 #[test]
 fn what_holds_a_host_back_is_logged_with_its_end() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     // Down for forty requests, then well.
     let recovering = format!("http://recovering.localhost:{}/flaky/40?n=1", origin.addr().port());
     let told = events(&origin, &vec![recovering.clone(); 100], &["-v", "--retries", "5", "--back-off", "100ms..200ms"]);

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 /// `haul` with these arguments, after these commands of a shell.
 fn shell(before: &str, arguments: &[&str]) -> Command {
@@ -28,7 +28,7 @@ fn signal(child: &Child, signal: &str) {
 }
 
 /// A run whose first record has been written and whose second request hangs.
-fn hanging(before: &str, origin: &Origin) -> Child {
+fn hanging(before: &str, origin: &TestServer) -> Child {
     let urls = [origin.url("/bytes/1"), origin.url("/bytes/1?delay=60s")];
     let mut child = shell(before, &["get", "--grace", "100ms", &urls[0], &urls[1]]).spawn().expect("a shell");
     // A record begins.
@@ -38,7 +38,7 @@ fn hanging(before: &str, origin: &Origin) -> Child {
 
 #[test]
 fn what_asks_for_an_end_gets_an_orderly_one() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     for which in ["-TERM", "-INT", "-HUP", "-XCPU"] {
         let child = hanging("", &origin);
         signal(&child, which);
@@ -51,7 +51,7 @@ fn what_asks_for_an_end_gets_an_orderly_one() {
 
 #[test]
 fn who_ignores_the_terminals_end_for_us_is_obeyed() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let child = hanging("trap '' HUP", &origin);
     signal(&child, "-HUP");
     thread::sleep(Duration::from_millis(300));
@@ -62,7 +62,7 @@ fn who_ignores_the_terminals_end_for_us_is_obeyed() {
 
 #[test]
 fn a_size_that_files_may_have_is_an_error_of_the_write() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| directory.path().join(name).to_str().expect("a plain path").to_owned();
     let (url, large) = (origin.url("/bytes/50000"), origin.url("/bytes/500000"));
@@ -81,7 +81,7 @@ fn a_size_that_files_may_have_is_an_error_of_the_write() {
 
 #[test]
 fn what_was_written_before_the_output_was_full_is_said() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (list, records) = (directory.path().join("list"), directory.path().join("records"));
     let urls: Vec<_> = (0..100).map(|n| origin.url(&format!("/bytes/5000?n={n}"))).collect();
@@ -154,7 +154,7 @@ fn ends_well(before: &str, arguments: &[&str]) -> Option<i32> {
 
 #[test]
 fn few_descriptors_are_refused_with_what_is_needed_or_enough() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/bytes/1");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let list = directory.path().join("list");
@@ -180,7 +180,7 @@ fn few_descriptors_are_refused_with_what_is_needed_or_enough() {
 
 #[test]
 fn little_address_space_is_refused_with_what_is_needed_or_enough() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/bytes/1");
     for megabytes in [64, 100, 200, 400, 600, 800, 1000, 1152, 1280, 1500, 2000] {
         let before = format!("ulimit -v {}", megabytes * 1024);
@@ -211,7 +211,7 @@ fn a_small_stack_is_refused_or_enough() {
 
 #[test]
 fn few_processes_are_refused_with_what_is_needed() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     // Limits of processes are for users, and root has none.
     let other = "exec prlimit --nproc=3 setpriv --reuid 54321 --clear-groups \"$@\"";
     let output = shell(other, &["get", "-q", &origin.url("/bytes/1")]).output().expect("a shell");
@@ -225,7 +225,7 @@ fn few_processes_are_refused_with_what_is_needed() {
 
 #[test]
 fn a_directory_for_temporary_files_that_can_t_be_written_is_told() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     for directory in ["/proc", "/no/such/directory"] {
         let before = format!("export TMPDIR={directory}");
         // Not needed here.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::answering;
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
 /// How long a client waits for anything before the test fails.
@@ -125,7 +125,7 @@ impl Scraped {
 
 #[test]
 fn a_run_is_scraped_while_it_goes_on() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let mut run = Running::start(&["get", "-i", "-", "--per-host", "3", "-c", "20", "--retries", "0"]);
     let before = run.scrape();
     assert_eq!(before.value("haul_urls_done_total", "succeeded"), Some(Value::Counter(0.0)));
@@ -159,7 +159,7 @@ fn a_run_is_scraped_while_it_goes_on() {
 
 #[test]
 fn a_load_is_scraped_too() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let run = Running::start(&["bench", &origin.url("/bytes/10"), "-n", "2000000", "-d", "60s", "-c", "4"]);
     let first = run.scrape();
     let second = run.scrape();
@@ -176,7 +176,7 @@ fn a_load_is_scraped_too() {
 
 #[test]
 fn the_counters_of_a_search_go_on_from_rate_to_rate() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.url("/bytes/10");
     let flags = ["--find-max", "--p99", "10s", "--rate", "50/s", "--step", "400ms", "--warm-up", "0s", "-d", "3s"];
     let run = Running::start(&[&["bench", &url][..], &flags].concat());
@@ -197,7 +197,7 @@ fn the_counters_of_a_search_go_on_from_rate_to_rate() {
 
 #[test]
 fn a_port_in_use_is_told_before_anything_is_sent_or_emptied() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -242,7 +242,7 @@ fn only_metrics_and_only_under_a_local_name() {
 
 #[test]
 fn clients_that_hang_hold_up_neither_scrapes_for_long_nor_the_run() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let mut run = Running::start(&["get", "-i", "-"]);
     let mut hanging: Vec<_> = (0..20).map(|_| run.connect()).collect();
     for stream in &mut hanging {

@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use crate::support::haul::{get, get_lines};
 use crate::support::record::{body, json};
-use haul_testserver::{Origin, OriginSettings};
+use haul_testserver::{TestServer, TestServerSettings};
 use serde_json::Value;
 
-fn start() -> Origin {
-    Origin::start().expect("two free ports")
+fn start() -> TestServer {
+    TestServer::start().expect("two free ports")
 }
 
-fn connect(origin: &Origin) -> TcpStream {
+fn connect(origin: &TestServer) -> TcpStream {
     let stream = TcpStream::connect(origin.addr()).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
     stream
 }
 
 /// Sends a request and reads until the connection ends, however it does.
-fn exchange(origin: &Origin, request: &str) -> (Vec<u8>, Result<usize, ErrorKind>) {
+fn exchange(origin: &TestServer, request: &str) -> (Vec<u8>, Result<usize, ErrorKind>) {
     let mut stream = connect(origin);
     stream.write_all(request.as_bytes()).expect("sent");
     let mut received = Vec::new();
@@ -32,7 +32,7 @@ fn exchange(origin: &Origin, request: &str) -> (Vec<u8>, Result<usize, ErrorKind
 }
 
 /// The response to a request that closes the connection.
-fn response(origin: &Origin, first_line: &str, more: &str) -> String {
+fn response(origin: &TestServer, first_line: &str, more: &str) -> String {
     let request = format!("{first_line} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{more}");
     let (received, end) = exchange(origin, &request);
     assert!(end.is_ok(), "{first_line}: {end:?}");
@@ -82,7 +82,7 @@ const ANSWERS: [(&str, u16, Option<u64>); 27] = [
 ];
 
 /// Asks for every path, and compares the records with what they must say.
-fn every_path(origin: &Origin, host: &str, arguments: &[&str], version: &str) {
+fn every_path(origin: &TestServer, host: &str, arguments: &[&str], version: &str) {
     let tls = arguments.contains(&"--cacert");
     let urls = ANSWERS.map(|(path, ..)| if tls { origin.https_url_on(host, path) } else { origin.url_on(host, path) });
     let mut all = vec!["--order", "input", "--body", "base64", "--retries", "0"];
@@ -340,8 +340,9 @@ fn a_body_that_is_still_being_sent_counts_as_in_flight() {
 fn dropping_it_closes_everything() {
     // An address of its own: on a shared one, another test might take the port at once.
     let address = IpAddr::V4(Ipv4Addr::new(127, 9, 9, 9));
-    let settings = OriginSettings { address, threads: NonZeroUsize::new(2).expect("two"), ..OriginSettings::default() };
-    let origin = Origin::start_with(&settings).expect("two free ports");
+    let settings =
+        TestServerSettings { address, threads: NonZeroUsize::new(2).expect("two"), ..TestServerSettings::default() };
+    let origin = TestServer::start_with(&settings).expect("two free ports");
     let (address, tls_address) = (origin.addr(), origin.tls_addr());
     let mut waiting = connect(&origin);
     waiting.write_all(b"GET /delay/60s HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
@@ -363,8 +364,9 @@ fn dropping_it_closes_everything() {
 
 #[test]
 fn threads_share_the_connections() {
-    let settings = OriginSettings { threads: NonZeroUsize::new(3).expect("three"), ..OriginSettings::default() };
-    let origin = Origin::start_with(&settings).expect("two free ports");
+    let settings =
+        TestServerSettings { threads: NonZeroUsize::new(3).expect("three"), ..TestServerSettings::default() };
+    let origin = TestServer::start_with(&settings).expect("two free ports");
     let urls = (0..30).map(|n| origin.url_on(&format!("h{n}.localhost"), "/bytes/100"));
     get_lines(urls, &["--no-reuse"]).all_have(200);
     assert_eq!((origin.stats().requests, origin.stats().connections), (30, 30));
@@ -372,14 +374,14 @@ fn threads_share_the_connections() {
 
 #[test]
 fn it_listens_where_it_may_and_nowhere_else() {
-    let exposed = OriginSettings { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..OriginSettings::default() };
-    let refused = Origin::start_with(&exposed).expect_err("not a loopback address");
+    let exposed = TestServerSettings { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..TestServerSettings::default() };
+    let refused = TestServer::start_with(&exposed).expect_err("not a loopback address");
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     assert!(refused.to_string().contains("listen on 127.0.0.1"), "{refused}");
     let origin = start();
     assert!(origin.addr().ip().is_loopback() && origin.tls_addr().ip().is_loopback());
-    let taken = OriginSettings { port: origin.addr().port(), ..OriginSettings::default() };
-    let refused = Origin::start_with(&taken).expect_err("the port is taken");
+    let taken = TestServerSettings { port: origin.addr().port(), ..TestServerSettings::default() };
+    let refused = TestServer::start_with(&taken).expect_err("the port is taken");
     assert_eq!(refused.kind(), ErrorKind::AddrInUse);
     assert!(refused.to_string().contains(&origin.addr().to_string()), "{refused}");
 }

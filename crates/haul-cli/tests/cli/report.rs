@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::browser::{Browser, Window};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use serde_json::Value;
 
 const DESKTOP: Window = Window { width: 1280, height: 900, dark: false };
@@ -24,7 +24,7 @@ struct Reports {
 impl Reports {
     fn make() -> Self {
         let reports = Self { directory: tempfile::tempdir().expect("a temporary directory") };
-        let origin = Origin::start().expect("a free port");
+        let origin = TestServer::start().expect("a free port");
         let lines: Vec<String> = (0..300)
             .map(|n| origin.url_on(&format!("h{}.localhost", n % 10), &format!("/bytes/{}?n={n}&key=s3cret", 100 * n)))
             .chain((0..20).map(|n| origin.url_on("slow.localhost", &format!("/json/{n}"))))

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::answering;
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
 struct Terminal {
@@ -95,7 +95,7 @@ impl Drop for Terminal {
 }
 
 /// So many URLs that take a while.
-fn slow_urls(terminal: &Terminal, origin: &Origin, count: usize) -> PathBuf {
+fn slow_urls(terminal: &Terminal, origin: &TestServer, count: usize) -> PathBuf {
     let urls: String = (0..count).map(|n| origin.url(&format!("/delay/100ms?n={n}")) + "\n").collect();
     terminal.file("urls", &urls)
 }
@@ -108,7 +108,7 @@ fn arguments(urls: &Path, terminal: &Terminal) -> String {
 #[test]
 fn a_fetch_is_watched_and_steered() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let urls = slow_urls(&terminal, &origin, 20_000);
     terminal.run(&arguments(&urls, &terminal));
     // One by one: the screen may be looked at while it is being drawn.
@@ -138,7 +138,7 @@ fn a_fetch_is_watched_and_steered() {
 #[test]
 fn a_load_is_shown_and_then_reported_as_without_the_view() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     terminal.run(&format!("bench {} -c 7 -d 3s", origin.url("/delay/10ms")));
     let screen = terminal.shows("7 of 7, 7 per host");
     assert!(screen.starts_with("haul bench ") && !screen.contains("hosts by backlog"), "{screen}");
@@ -167,7 +167,7 @@ fn an_open_loop_shows_times_from_when_requests_were_due() {
 #[test]
 fn an_open_loop_shows_how_late_it_is() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     terminal.run(&format!("bench {} --rate 100/s -c 2 -d 3s", origin.url("/delay/100ms")));
     // Two connections answer 20 of the 100 that are due in a second.
     let screen = terminal.until(|screen| screen.contains("late p50 ") && !screen.contains("waiting 0 "));
@@ -178,7 +178,7 @@ fn an_open_loop_shows_how_late_it_is() {
 #[test]
 fn a_search_is_shown_rate_by_rate() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let flags = "--find-max --p99 10s --rate 10/s --step 900ms --warm-up 0s -d 3s";
     terminal.run(&format!("bench {} {flags}", origin.url("/bytes/1")));
     terminal.shows("haul bench  trying 10/s  ");
@@ -195,7 +195,7 @@ fn a_search_is_shown_rate_by_rate() {
 #[test]
 fn without_the_view_there_is_a_line() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     terminal.run(&format!("bench {} -c 7 -n 400 --no-tui", origin.url("/delay/20ms")));
     let screen = terminal.shows("7/7 in flight");
     assert!(!screen.contains("space pause"), "{screen}");
@@ -214,7 +214,7 @@ fn records_and_the_view_don_t_share_a_terminal() {
 fn signals_leave_the_terminal_as_it_was() {
     for (signal, code) in [("-TERM", "130"), ("-HUP", "130"), ("-QUIT", "131")] {
         let Some(terminal) = Terminal::start() else { return };
-        let origin = Origin::start().expect("free ports");
+        let origin = TestServer::start().expect("free ports");
         let urls = slow_urls(&terminal, &origin, 5000);
         terminal.run(&arguments(&urls, &terminal));
         terminal.shows("8 of 256");
@@ -227,7 +227,7 @@ fn signals_leave_the_terminal_as_it_was() {
 #[test]
 fn the_log_goes_above_the_progress_line_and_neither_is_torn() {
     let Some(terminal) = Terminal::start() else { return };
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let urls: String = (0..60).map(|n| origin.url(&format!("/redirect/1?delay=500ms&n={n}")) + "\n").collect();
     let (urls, output) = (terminal.file("urls", &urls), terminal.directory.path().join("records"));
     terminal.run(&format!("get -vv -c 4 -i {} -o {}", urls.display(), output.display()));

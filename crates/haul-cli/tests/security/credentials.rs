@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use haul::config::Config;
 use haul::http::{HeaderValue, Method, header};
 use haul::{Client, Request};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -64,7 +64,7 @@ fn fetch(lines: Vec<String>, flags: &[String], cacert: &str) -> Run {
 
 #[test]
 fn credentials_stay_with_their_origin() {
-    let (origin, other) = (Origin::start().expect("free ports"), Origin::start().expect("free ports"));
+    let (origin, other) = (TestServer::start().expect("free ports"), TestServer::start().expect("free ports"));
     let cacert = cacert(&origin);
     let cacert = cacert.path().to_str().expect("a plain path");
     let (plain, tls) = (origin.url(""), origin.https_url(""));
@@ -95,7 +95,7 @@ fn credentials_stay_with_their_origin() {
 
 #[test]
 fn credentials_once_left_behind_do_not_come_back() {
-    let (origin, other) = (Origin::start().expect("free ports"), Origin::start().expect("free ports"));
+    let (origin, other) = (TestServer::start().expect("free ports"), TestServer::start().expect("free ports"));
     let cacert = cacert(&origin);
     let cacert = cacert.path().to_str().expect("a plain path");
     let there_and_back = redirect(&origin.url(""), 302, &redirect(&other.url(""), 302, &origin.url("/headers")));
@@ -108,7 +108,7 @@ fn credentials_once_left_behind_do_not_come_back() {
 
 #[test]
 fn user_information_in_a_redirect_is_not_used() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let to = origin.url("/headers").replacen("://", &format!("://me:{PASSWORD}@"), 1);
     let run = get(&[&redirect(&origin.url(""), 302, &to), "--body", "text"]);
     let body = run.all_have(200).only()["body"].as_str().expect("text");

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use haul::Client;
 use haul::config::Config;
 use haul::http::{HeaderValue, header};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 use crate::credentials::betrays;
 
@@ -39,7 +39,7 @@ fn credentials_are_in_no_log_of_any_library_at_its_most_verbose() {
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .init();
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let cacert = crate::cacert(&origin);
     for prior_knowledge in [false, true] {
         let client = Client::builder()

@@ -22,7 +22,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> (Phase, FailureKind) {
 }
 
 /// A file with the certificate that `origin` is to be trusted by.
-fn cacert(origin: &haul_testserver::Origin) -> tempfile::NamedTempFile {
+fn cacert(origin: &haul_testserver::TestServer) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), origin.ca_pem()).expect("the file is ours");
     file

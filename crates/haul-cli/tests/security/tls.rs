@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use haul::Client;
 use haul::model::{FailureKind, Phase};
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 
 use crate::haul_command::get;
 use crate::{cacert, kind};
@@ -12,7 +12,7 @@ const WARNING: &str = "certificates are not checked";
 
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let url = origin.https_url("/");
     let run = get(&[&url, "--bearer", "hunter2"]);
     let message = run.failed_in("tls", "certificate_untrusted")["error"]["message"].as_str().expect("text");
@@ -25,7 +25,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_certificate_for_another_name_is_refused_although_its_issuer_is_trusted() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let cacert = cacert(&origin);
     let flags = ["--cacert", cacert.path().to_str().expect("a plain path"), "--resolve", "*:443:127.0.0.1"];
     let port = origin.https_url("").rsplit_once(':').expect("a port").1.to_owned();
@@ -38,7 +38,7 @@ fn a_certificate_for_another_name_is_refused_although_its_issuer_is_trusted() {
 
 #[test]
 fn what_turns_it_off_is_loud() {
-    let origin = Origin::start().expect("free ports");
+    let origin = TestServer::start().expect("free ports");
     let run = get(&[&origin.https_url("/"), "--insecure"]);
     run.all_have(200);
     assert!(run.stderr.contains(WARNING), "{}", run.stderr);

@@ -98,14 +98,14 @@ fn fetch(mode: Mode, engines: Vec<(Engine, ListSource)>, results: &Arc<Mutex<Res
 #[cfg(test)]
 mod tests {
     use haul::model::WebUrl;
-    use haul_testserver::Origin;
+    use haul_testserver::TestServer;
     use std::num::NonZeroU32;
 
     use super::*;
     use crate::commands::compare::mode::tests::knobs;
 
     /// Twenty URLs, the first by far the slowest.
-    fn task(origin: &Origin) -> Task {
+    fn task(origin: &TestServer) -> Task {
         let target = |n: usize| {
             let url = origin.url(&format!("/bytes/10?delay={}ms&n={n}", if n == 0 { 400 } else { 5 }));
             Target { url: WebUrl::parse(&url).expect("a URL").0, overrides: None }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_mode_gives_every_result_once_and_in_its_order() {
-        let origin = Origin::start().expect("free ports");
+        let origin = TestServer::start().expect("free ports");
         let task = task(&origin);
         for mode in Mode::ALL {
             let (inside, _) = fetch_once(mode, &task);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn time_is_told_from_the_start_of_the_round() {
-        let origin = Origin::start().expect("free ports");
+        let origin = TestServer::start().expect("free ports");
         let task = Task { knobs: Knobs { workers: NonZeroU32::MIN, ..knobs() }, ..task(&origin) };
         for mode in [Mode::SerialReuse, Mode::ThreadsReuse] {
             let (inside, elapsed) = fetch_once(mode, &task);

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -71,7 +71,7 @@ pub(super) fn serve() -> Exit {
 }
 
 fn try_serve() -> io::Result<()> {
-    let origin = Origin::start()?;
+    let origin = TestServer::start()?;
     let ready = ServerInfo { tls_port: origin.tls_addr().port(), ca_pem: origin.ca_pem().to_owned() };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;

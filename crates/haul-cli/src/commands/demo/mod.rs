@@ -18,7 +18,7 @@ use haul::engine::Engine;
 use haul::model::Sink;
 use haul::sink::{Ndjson, Null, RecordFields};
 use haul::source::Urls;
-use haul_testserver::Origin;
+use haul_testserver::TestServer;
 use tempfile::NamedTempFile;
 
 use self::kind_stats::{CountingSink, StatsByKind};
@@ -74,7 +74,7 @@ pub(super) fn run(args: &DemoArgs) -> Exit {
 
 fn demonstrate(args: &DemoArgs) -> Result<Exit, String> {
     address_space::check(0)?;
-    let origin = Origin::start().map_err(|error| format!("can't start the demo's server: {error}"))?;
+    let origin = TestServer::start().map_err(|error| format!("can't start the demo's server: {error}"))?;
     let (nobody, closed) = closed_port().map_err(|error| format!("can't find a closed port: {error}"))?;
     let places = HostAddresses { plain: origin.addr(), tls: origin.tls_addr(), nobody };
     let (kinds, urls): (Vec<_>, Vec<_>) =

@@ -7,14 +7,14 @@ use super::virtual_host::VirtualHosts;
 
 /// Shared by all threads, and by the handle that reads the figures.
 #[derive(Debug)]
-pub(super) struct OriginState {
+pub(super) struct TestServerState {
     pub(super) counters: Counters,
     pub(super) sites: VirtualHosts,
     pub(super) shelf: Shelf,
     pub(super) clock: StartClock,
 }
 
-impl OriginState {
+impl TestServerState {
     pub(super) fn new() -> Self {
         Self {
             counters: Counters::default(),
