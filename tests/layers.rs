@@ -144,6 +144,47 @@ fn no_file_of_a_shard_uses_more_than_three_of_its_rooms_and_it_has_no_cell_besid
     assert!(!fields.contains("Cell<"), "{fields}");
 }
 
+/// The code of a file without its tests.
+fn without_tests(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source file");
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+}
+
+/// A name that stands for three things is looked up three times.
+#[test]
+fn no_type_name_is_given_three_times_and_no_module_another_name() {
+    let is_test = |path: &Path| {
+        path.iter().any(|part| part == "tests") || path.ends_with("tests.rs") || path.ends_with("fake.rs")
+    };
+    let crates = fs::read_dir(Path::new(ROOT).join("crates")).expect("the crates");
+    let folders = crates.map(|entry| entry.expect("readable").path().join("src")).chain([Path::new(ROOT).join("src")]);
+    let (mut places, mut aliases) = (BTreeMap::<String, Vec<String>>::new(), Vec::new());
+    for path in
+        folders.flat_map(|folder| sources(&folder)).filter(|path| !is_test(path.strip_prefix(ROOT).expect("ours")))
+    {
+        for line in without_tests(&path).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let words: Vec<_> =
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+            let visibility =
+                words.iter().take_while(|word| matches!(**word, "pub" | "crate" | "super" | "in" | "engine" | "shard"));
+            if let [kind @ ("struct" | "enum" | "trait" | "type"), name, ..] = words[visibility.count()..]
+                && (kind != "type" || !line.starts_with(' '))
+            {
+                places.entry(name.to_owned()).or_default().push(path.display().to_string());
+            }
+            let renamed =
+                line.split_once(" as ").filter(|_| line.trim_start().starts_with("use ") || line.contains("pub use "));
+            if renamed.is_some_and(|(_, name)| name.starts_with(|first: char| first.is_ascii_lowercase())) {
+                aliases.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(places.len() > 500, "{} types were found", places.len());
+    places.retain(|_, places| places.len() > 2);
+    assert!(places.is_empty(), "{places:#?}");
+    assert_eq!(aliases, Vec::<String>::new());
+}
+
 /// Where the links of a page lead: paths, without what stands behind a `#`.
 fn links(page: &str) -> impl Iterator<Item = &str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());

@@ -33,7 +33,7 @@ pub(crate) use self::answer::AnswerSection;
 pub(crate) use self::file::ReportFile;
 use self::recorder::Recorder;
 pub(crate) use self::sample::shown;
-pub(crate) use self::settings::told as settings;
+pub(crate) use self::settings::settings;
 use super::since::Since;
 use super::tee::tee;
 

@@ -12,7 +12,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::NamedValues;
 
 /// The settings that say how a run fetched.
-pub(crate) fn told(config: &Config) -> NamedValues {
+pub(crate) fn settings(config: &Config) -> NamedValues {
     let mut facts = limits(config);
     facts.extend(requests(config));
     facts.extend(time_outs(config));
@@ -115,7 +115,7 @@ mod tests {
         config.request.headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer s3cret"));
         config.request.headers.insert(http::header::COOKIE, HeaderValue::from_static("id=s3cret"));
         config.request.body = Some("password=s3cret".into());
-        let text = format!("{:?}", told(&config));
+        let text = format!("{:?}", settings(&config));
         assert!(!text.contains("s3cret"), "{text}");
         assert!(text.contains("authorization, cookie") && text.contains("15 B"), "{text}");
     }
