@@ -16,12 +16,7 @@ use haul::model::{Job, More, Rejected, Sink, Source, Time, WebUrl};
 use haul::sink::{Ndjson, Null, RecordFields};
 use haul::source::{Input, InputSettings, Inputs};
 
-use self::support::responder;
-
-mod support {
-    mod responder;
-    pub(crate) use self::responder::responder;
-}
+use haul_testsupport::responder::responder;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;

@@ -3,12 +3,6 @@
 //! `cargo test` builds the examples before it runs this. `cargo test --test examples` alone does not: run
 //! `cargo build --examples` first.
 
-mod support {
-    pub(crate) mod httpbin;
-    pub(crate) mod python;
-    pub(crate) mod server;
-}
-
 use std::env;
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,9 +12,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use haul_testserver::TestServer;
+use haul_testsupport::httpbin::Httpbin;
+use haul_testsupport::server::Server;
 use serde_json::Value;
-use support::httpbin::Httpbin;
-use support::server::Server;
 use tempfile::TempDir;
 
 /// One test for each example, and the list of them.
@@ -313,7 +307,7 @@ fn socks_proxy_goes_through_one_that_nobody_here_wrote() {
     });
     let Some(proxy) = microsocks else { return };
     let origin = TestServer::start().expect("a free port");
-    let closed = support::server::free_port();
+    let closed = haul_testsupport::server::free_port();
     let urls = [
         origin.url_on("localhost", "/bytes/1000"),
         origin.url("/json/3"),

@@ -3,11 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
-mod support {
-    pub(crate) mod clock;
-    pub(crate) mod dialing;
-}
-
 use std::fs::File;
 use std::rc::Rc;
 
@@ -15,7 +10,7 @@ use haul::config::Config;
 use haul::model::{FailureKind, Phase, Resolve, Scheme};
 use haul_net::dial::DialFailure;
 use haul_net::dns::Resolver;
-use support::dialing::{Names, dial, dialer};
+use haul_testsupport::dialing::{Names, dial, dialer};
 use tokio::task::LocalSet;
 
 #[tokio::test]
@@ -30,7 +25,7 @@ async fn run() {
     let mut config = Config::default();
     config.dns.servers = vec![address];
     config.timeouts.dns = std::time::Duration::from_millis(200);
-    let resolver = Resolver::new(&config, support::clock::running());
+    let resolver = Resolver::new(&config, haul_testsupport::clock::running());
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
     rlimit::setrlimit(rlimit::Resource::NOFILE, 64, hard).unwrap();
     let mut hoard = Vec::new();

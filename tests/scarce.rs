@@ -1,11 +1,6 @@
 //! A run that finds no descriptor for a while goes on when there are some again, as wide as before. A test of its own
 //! process: the limit is the process's.
 
-mod support {
-    #[expect(dead_code, reason = "other tests ask the origin for more")]
-    pub(crate) mod origin;
-}
-
 use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +10,7 @@ use std::time::Duration;
 use haul::config::Config;
 use haul::engine::Engine;
 use haul::model::{Job, More, Record, Rejected, Sink, Source, Time, WebUrl};
-use support::origin::Origin;
+use haul_testsupport::origin::Origin;
 
 /// Gives one job; when it is done, takes all descriptors for half a second and gives the rest meanwhile.
 struct Hoarder {

@@ -12,8 +12,8 @@ use super::h2::{
 };
 use super::lab::{Lab, SOON};
 use super::peer::Peer;
-use super::support::certs::Authority;
 use super::tls_peer;
+use haul_testsupport::certs::Authority;
 
 const FINE: Verdict = complete(200, 5);
 

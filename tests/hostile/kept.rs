@@ -18,8 +18,8 @@ use super::h2::{
 };
 use super::lab::{Lab, SOON};
 use super::peer::{Line, Peer, Step, play, read_head, read_request, send};
-use super::support::certs::Authority;
 use super::tls_peer;
+use haul_testsupport::certs::Authority;
 
 const RETRYING: &str = "RFC 9112 §9.3.1";
 const MISDIRECTED: &str = "RFC 9110 §15.5.20";

@@ -7,13 +7,6 @@
 
 use std::io::Write;
 
-#[path = "../support"]
-mod support {
-    pub(crate) mod certs;
-    #[expect(dead_code, reason = "no case starts a server with it; it knows free ports, and when to skip")]
-    pub(crate) mod server;
-}
-
 mod answers;
 mod between;
 mod case;

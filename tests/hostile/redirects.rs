@@ -13,8 +13,8 @@ use http::Method;
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::lab::Lab;
 use super::peer::Peer;
-use super::support::certs::Authority;
 use super::tls_peer;
+use haul_testsupport::certs::Authority;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const FOLLOWED: Verdict = complete(200, 5);

@@ -16,8 +16,8 @@ use super::answers::{OTHER_CONNECTION, same_or_other};
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::lab::Lab;
 use super::peer::{Peer, Step, play, send};
-use super::support::certs::{Authority, Leaf};
 use super::tls_peer::{self, NAME};
+use haul_testsupport::certs::{Authority, Leaf};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const WHOLE: Verdict = complete(200, 5);

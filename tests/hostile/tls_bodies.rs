@@ -8,8 +8,8 @@ use super::answers::{CLOSED, OTHER_CONNECTION, SAME_CONNECTION, TRUNCATED, same_
 use super::case::{Case, Group, Verdict, complete, failed, until_close};
 use super::lab::SOON;
 use super::peer::{Step, send};
-use super::support::certs::Authority;
 use super::tls_peer::{self, NAME};
+use haul_testsupport::certs::Authority;
 
 const TLS_ENDS: &str = "RFC 9112 §9.8";
 const WHOLE: Verdict = complete(200, 5);

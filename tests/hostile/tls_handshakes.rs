@@ -14,9 +14,9 @@ use super::answers::MALFORMED_HEAD;
 use super::case::{Case, Group, Verdict, complete, failed};
 use super::lab::Lab;
 use super::peer::{Peer, Step, send};
-use super::support::certs::{Authority, Leaf};
-use super::support::server::{free_port, skip};
 use super::tls_peer::{self, Amount, NAME};
+use haul_testsupport::certs::{Authority, Leaf};
+use haul_testsupport::server::{free_port, skip};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const WHOLE: Verdict = complete(200, 5);

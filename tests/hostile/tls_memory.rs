@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
 use super::memory::{Said, exchange_over};
-use super::support::certs::Authority;
 use super::tls_peer::{self, NAME};
+use haul_testsupport::certs::Authority;
 
 /// What the server sends once it has been asked.
 #[derive(Clone, Debug)]

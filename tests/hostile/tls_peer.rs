@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 use super::lab::Lab;
 use super::peer::{Line, Peer, Step, drain, play};
-use super::support::certs::{Authority, Leaf};
+use haul_testsupport::certs::{Authority, Leaf};
 
 /// The name that servers are asked by.
 pub(crate) const NAME: &str = "a.test";

@@ -12,10 +12,7 @@ use std::time::Duration;
 use haul_testserver::TestServer;
 use serde_json::Value;
 
-#[path = "../../../tests/support/stub.rs"]
-mod stub;
-
-use stub::Stub;
+use haul_testsupport::stub::{self, Stub};
 
 /// What is over a budget by as much still counts as within it.
 const TOLERANCE: f64 = 1.10;

@@ -11,16 +11,10 @@ use std::process::{Command, Stdio};
 
 use haul_testserver::TestServer;
 
-use self::support::responder;
+use haul_testsupport::responder::responder;
 
 #[path = "../../../benches/hot/mod.rs"]
 mod hot;
-
-#[path = "../../../tests/support"]
-mod support {
-    mod responder;
-    pub(crate) use self::responder::responder;
-}
 
 /// Requests of the short and the long run: the start and the end of the process cancel out between them.
 const SHORT: usize = 2_000;

@@ -4,11 +4,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "these runs are timed from outside, for people to read")]
 
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod server;
-}
-
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -20,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use haul_testsupport::server::Server;
 use serde_json::Value;
-use support::server::Server;
 
 const URLS_PER_HOST: usize = 100;
 /// Hosts of the endless input.

@@ -6,17 +6,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "these runs are timed from outside, for people to read")]
 
-#[expect(dead_code, reason = "other tests ask their servers for more")]
-#[path = "../../../tests/support"]
-mod support {
-    pub(crate) mod certs;
-    pub(crate) mod hostile;
-    pub(crate) mod nginx;
-    pub(crate) mod origin;
-    pub(crate) mod process;
-    pub(crate) mod server;
-}
-
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -29,11 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use haul_testsupport::hostile::Hostile;
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::origin::Origin;
+use haul_testsupport::process::Watch;
 use serde_json::Value;
-use support::hostile::Hostile;
-use support::nginx::{Nginx, Setup};
-use support::origin::Origin;
-use support::process::Watch;
 
 /// Hosts of nginx that are asked for one URL about once a second, and for 60 at once as often.
 const SINGLE: u8 = 56;

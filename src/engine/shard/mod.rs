@@ -7,7 +7,7 @@
 //! Made of rooms, each with its own state: [`permits`] (what it has of the run's limits), [`connections`], [`hosts`], [`requests`]
 //! (what they say, and hooks), [`outbox`]; besides [`keepsakes`] and [`stowage`] (what waiting jobs hold), [`pauses`], [`alarm`],
 //! [`look`]. What happens to a job is told by the other files, in this order: [`arrive`], [`resolve`], [`turn`], [`start`], [`open`],
-//! [`lane`], [`recipient`], [`release`], [`habits`], [`end`], [`deliver`]. Each uses three rooms at the most: tests/layers.rs.
+//! [`lane`], [`recipient`], [`release`], [`habits`], [`end`], [`deliver`]. Each uses three rooms at the most: tests/project/layers.rs.
 //!
 //! Must not know: sources, sinks, other shards' hosts.
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::ran::{Ran, records};
-use crate::support::origin::{Origin, Seen};
+use haul_testsupport::origin::{Origin, Seen};
 use serde_json::Value;
 
 /// A command line, ready to run.

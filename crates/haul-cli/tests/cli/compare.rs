@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::support::origin::{Origin, Seen};
+use haul_testsupport::origin::{Origin, Seen};
 use serde_json::Value;
 
 /// URLs of a list, and how often it is fetched: in the warm-up and in one round.
@@ -405,7 +405,7 @@ const AIOHTTP_CONNECTIONS: usize = 100;
 
 #[test]
 fn each_python_package_does_what_it_is_said_to_do() {
-    let Some(real) = crate::support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let Some(real) = haul_testsupport::python::with(&["requests", "aiohttp", "httpx"]) else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let python = interpreter(&directory, &format!("exec '{real}' -c '{SIGNED}'\"$2\""));
     let origin = Origin::start();
@@ -443,7 +443,7 @@ fn each_python_package_does_what_it_is_said_to_do() {
 
 #[test]
 fn python_trusts_the_same_certificates_and_finds_the_same_names() {
-    let Some(python) = crate::support::python::with(&["requests", "aiohttp", "httpx"]) else { return };
+    let Some(python) = haul_testsupport::python::with(&["requests", "aiohttp", "httpx"]) else { return };
     let origin = haul_testserver::TestServer::start().expect("free ports");
     let authority = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(authority.path(), origin.ca_pem()).expect("the file is ours");

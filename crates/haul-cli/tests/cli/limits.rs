@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::origin::Origin;
+use haul_testsupport::origin::Origin;
 use serde_json::Value;
 
 /// How a command ended.

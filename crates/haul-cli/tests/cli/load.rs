@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::answering;
-use crate::support::origin::Origin;
+use haul_testsupport::answering;
+use haul_testsupport::origin::Origin;
 use serde_json::Value;
 
 /// The exit code and the answer.

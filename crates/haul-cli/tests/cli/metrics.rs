@@ -6,8 +6,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::answering;
 use haul_testserver::TestServer;
+use haul_testsupport::answering;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
 /// How long a client waits for anything before the test fails.

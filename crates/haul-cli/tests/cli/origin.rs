@@ -7,9 +7,9 @@ use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::haul::{get, get_lines};
-use crate::support::record::{body, json};
 use haul_testserver::{TestServer, TestServerSettings};
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::record::{body, json};
 use serde_json::Value;
 
 fn start() -> TestServer {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::browser::{Browser, Window};
 use haul_testserver::TestServer;
+use haul_testsupport::browser::{Browser, Window};
 use serde_json::Value;
 
 const DESKTOP: Window = Window { width: 1280, height: 900, dark: false };

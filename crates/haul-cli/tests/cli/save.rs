@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::support::haul::{get, get_lines};
-use crate::support::origin::Origin;
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::origin::Origin;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use haul::blocking::Client;
 
-use crate::support::haul::get_lines;
+use haul_testsupport::haul::get_lines;
 
 /// The lines of `content-type`, the body, and what it is as text: in which charset, and whether something was replaced.
 struct Case {

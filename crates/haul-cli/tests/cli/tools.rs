@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::ran::Ran;
-use crate::support::origin::Origin;
+use haul_testsupport::origin::Origin;
 
 /// Runs `program` with `input` on its standard input.
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> Ran {

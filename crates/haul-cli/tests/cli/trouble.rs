@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::haul::get_lines;
-use crate::support::origin::Origin;
+use haul_testsupport::haul::get_lines;
+use haul_testsupport::origin::Origin;
 use serde_json::Value;
 
 fn status(record: &Value) -> u64 {

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::answering;
 use haul_testserver::TestServer;
+use haul_testsupport::answering;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
 struct Terminal {

@@ -2,10 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::support::haul::get;
-use crate::support::httpbin::Httpbin;
-use crate::support::nginx::{Nginx, Setup, text};
-use crate::support::record::{body, json};
+use haul_testsupport::haul::get;
+use haul_testsupport::httpbin::Httpbin;
+use haul_testsupport::nginx::{Nginx, Setup, text};
+use haul_testsupport::record::{body, json};
 
 fn sha256(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::support::haul::{Run, get, get_lines};
-use crate::support::nginx::{Nginx, Setup};
-use crate::support::record::body;
+use haul_testsupport::haul::{Run, get, get_lines};
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::record::body;
 
 /// The server's numbers of the connections that were used.
 fn connections(run: &Run) -> HashSet<&str> {

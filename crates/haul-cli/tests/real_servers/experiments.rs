@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::nginx::{Nginx, Setup};
+use haul_testsupport::nginx::{Nginx, Setup};
 
 /// The answer of a command that ended well.
 fn answer(arguments: &[&str]) -> Value {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::support::haul::{Run, get, get_lines};
-use crate::support::nghttpd::{LARGE, Nghttpd};
-use crate::support::nginx::{Nginx, Setup};
-use crate::support::record::body;
+use haul_testsupport::haul::{Run, get, get_lines};
+use haul_testsupport::nghttpd::{LARGE, Nghttpd};
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::record::body;
 
 fn all_over_http2(run: &Run, count: usize) {
     run.all_have(200);

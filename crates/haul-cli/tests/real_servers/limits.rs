@@ -1,8 +1,8 @@
 //! Limits: time-outs, servers that ask for less, slow hosts among quick ones.
 
-use crate::support::haul::{get, get_lines};
-use crate::support::httpbin::Httpbin;
-use crate::support::nginx::{Nginx, Setup};
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::httpbin::Httpbin;
+use haul_testsupport::nginx::{Nginx, Setup};
 
 #[test]
 fn a_slow_answer_ends_by_time_out() {

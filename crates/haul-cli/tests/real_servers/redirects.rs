@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::haul::{get, get_lines};
-use crate::support::httpbin::Httpbin;
-use crate::support::nginx::{Nginx, Setup};
-use crate::support::record::{body, json};
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::httpbin::Httpbin;
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::record::{body, json};
 
 fn hops(record: &Value) -> Vec<(String, u64)> {
     let hop = |hop: &Value| Some((hop["url"].as_str()?.to_owned(), hop["status"].as_u64()?));

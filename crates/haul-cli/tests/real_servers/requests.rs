@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json as value};
 
-use crate::support::haul::{get, get_lines};
-use crate::support::httpbin::Httpbin;
-use crate::support::nginx::{Nginx, Setup};
-use crate::support::record::{body, json};
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::httpbin::Httpbin;
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::record::{body, json};
 
 #[test]
 fn a_job_has_its_own_method_headers_body_and_id() {

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use rcgen::{CertificateParams, date_time_ymd};
 use serde_json::Value;
 
-use crate::support::certs::Authority;
-use crate::support::haul::{Run, get, get_lines};
-use crate::support::nginx::{Nginx, Setup};
-use crate::support::record::body;
-use crate::support::server::Server;
+use haul_testsupport::certs::Authority;
+use haul_testsupport::haul::{Run, get, get_lines};
+use haul_testsupport::nginx::{Nginx, Setup};
+use haul_testsupport::record::body;
+use haul_testsupport::server::Server;
 
 fn path(path: &std::path::Path) -> &str {
     path.to_str().expect("a plain path")

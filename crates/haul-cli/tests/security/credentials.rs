@@ -10,8 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::cacert;
-use crate::haul_command::{Run, get, get_lines};
-use crate::origin::Origin as RawOrigin;
+use haul_testsupport::haul::{Run, get, get_lines};
+use haul_testsupport::origin::Origin as RawOrigin;
 
 const PASSWORD: &str = "hunter2";
 

@@ -8,9 +8,9 @@ use haul::model::{FailureKind, Phase};
 use haul::{Client, Request};
 use serde_json::json;
 
-use crate::haul_command::{get, get_lines};
 use crate::kind;
-use crate::origin::Origin;
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::origin::Origin;
 
 /// URLs on `origin` with `bad` in each part, and where it stands, counted from 1.
 fn urls(origin: &Origin, bad: &str) -> Vec<(String, usize)> {

@@ -1,11 +1,5 @@
 //! What SECURITY.md promises, from outside: the command and the library against servers on this machine.
 
-#[path = "../../../../tests/support/haul.rs"]
-mod haul_command;
-#[path = "../../../../tests/support/origin.rs"]
-#[expect(dead_code, reason = "other tests use all of it")]
-mod origin;
-
 mod credentials;
 mod injection;
 mod logs;

@@ -13,9 +13,9 @@ use haul::engine::{StartError, is_public};
 use haul::model::{Failure, FailureKind, Phase, Resolve, Resolved};
 use haul::{Client, ClientBuilder};
 
-use crate::haul_command::{get, get_lines};
 use crate::kind;
-use crate::origin::Origin;
+use haul_testsupport::haul::{get, get_lines};
+use haul_testsupport::origin::Origin;
 
 const REFUSED: (Phase, FailureKind) = (Phase::Connect, FailureKind::AddressRefused);
 

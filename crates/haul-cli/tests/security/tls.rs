@@ -5,8 +5,8 @@ use haul::Client;
 use haul::model::{FailureKind, Phase};
 use haul_testserver::TestServer;
 
-use crate::haul_command::get;
 use crate::{cacert, kind};
+use haul_testsupport::haul::get;
 
 const WARNING: &str = "certificates are not checked";
 
