@@ -62,19 +62,19 @@ impl Body {
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         self.check(first.len())?;
-        let mut all = Gathered::One(first);
+        let mut all = BodyPieces::One(first);
         while let Some(piece) = self.chunk().await? {
             let mut bytes = match all {
-                Gathered::One(first) => BytesMut::from(first),
-                Gathered::Many(bytes) => bytes,
+                BodyPieces::One(first) => BytesMut::from(first),
+                BodyPieces::Many(bytes) => bytes,
             };
             self.check(bytes.len() + piece.len())?;
             bytes.extend_from_slice(&piece);
-            all = Gathered::Many(bytes);
+            all = BodyPieces::Many(bytes);
         }
         Ok(match all {
-            Gathered::One(first) => first,
-            Gathered::Many(bytes) => bytes.freeze(),
+            BodyPieces::One(first) => first,
+            BodyPieces::Many(bytes) => bytes.freeze(),
         })
     }
 
@@ -88,7 +88,7 @@ impl Body {
 }
 
 /// A body being put together: its only piece stays as it came.
-enum Gathered {
+enum BodyPieces {
     One(Bytes),
     Many(BytesMut),
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::entry::{self, At, InputPosition, InputSettings};
 use super::lines::{Line, Lines};
-use super::open::{self, Opened};
+use super::open::{self, OpenInput};
 use crate::model::{Job, More, Rejected, Source, Time};
 
 /// One thing to read.
@@ -39,7 +39,7 @@ pub struct Inputs {
 /// The input being read.
 struct Reading {
     name: Box<str>,
-    lines: Lines<Opened>,
+    lines: Lines<OpenInput>,
 }
 
 impl Inputs {

@@ -11,7 +11,7 @@ use super::format::{self, Format};
 use crate::model::without_credentials;
 
 /// An open input, decompressed. Its errors name it and say how far it was read.
-pub(super) struct Opened {
+pub(super) struct OpenInput {
     reader: Box<dyn Read + Send>,
     name: Box<str>,
     format: Format,
@@ -22,7 +22,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// It can't be opened or read, or is in a format haul does not read.
-pub(super) fn file(path: &Path, max_window_log: u32) -> io::Result<Opened> {
+pub(super) fn file(path: &Path, max_window_log: u32) -> io::Result<OpenInput> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| cannot_open(&name, &error))?;
     reader(file, &name, max_window_log)
@@ -32,7 +32,7 @@ pub(super) fn file(path: &Path, max_window_log: u32) -> io::Result<Opened> {
 ///
 /// # Errors
 /// As [`file()`].
-pub(super) fn stdin(stdin: &Stdin, max_window_log: u32) -> io::Result<Opened> {
+pub(super) fn stdin(stdin: &Stdin, max_window_log: u32) -> io::Result<OpenInput> {
     let file = stdin.as_fd().try_clone_to_owned().map_err(|error| cannot_open("standard input", &error))?;
     reader(File::from(file), "standard input", max_window_log)
 }
@@ -62,9 +62,9 @@ fn cannot_open(name: &str, error: &io::Error) -> io::Error {
 }
 
 /// Wraps `inner` in the decoder that its first bytes ask for.
-fn reader(inner: impl Read + Send + 'static, name: &str, max_window_log: u32) -> io::Result<Opened> {
+fn reader(inner: impl Read + Send + 'static, name: &str, max_window_log: u32) -> io::Result<OpenInput> {
     let consumed = Arc::new(AtomicU64::new(0));
-    let mut counted = Counted { inner, consumed: Arc::clone(&consumed) };
+    let mut counted = CountingReader { inner, consumed: Arc::clone(&consumed) };
     let (start, format) = peek(&mut counted).map_err(|error| cannot_open(name, &error))?;
     let whole = Cursor::new(start).chain(counted);
     let reader: Box<dyn Read + Send> = match format {
@@ -79,7 +79,7 @@ fn reader(inner: impl Read + Send + 'static, name: &str, max_window_log: u32) ->
             return Err(io::Error::new(ErrorKind::InvalidData, format!("can't read input: {name} {advice}")));
         }
     };
-    Ok(Opened { reader, name: name.into(), format, consumed })
+    Ok(OpenInput { reader, name: name.into(), format, consumed })
 }
 
 /// Reads until the format is known: usually one byte, never more than the longest magic.
@@ -97,7 +97,7 @@ fn peek(reader: &mut impl Read) -> io::Result<(Vec<u8>, Format)> {
     }
 }
 
-impl Read for Opened {
+impl Read for OpenInput {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.reader.read(into).map_err(|error| match error.kind() {
             ErrorKind::Interrupted => error,
@@ -106,7 +106,7 @@ impl Read for Opened {
     }
 }
 
-impl Opened {
+impl OpenInput {
     fn broken(&self, error: &io::Error) -> String {
         let (name, consumed) = (&self.name, self.consumed.load(Ordering::Relaxed));
         match self.format {
@@ -130,12 +130,12 @@ impl Opened {
 const TOO_LARGE: &str = "too much memory";
 
 /// Counts the bytes that pass.
-struct Counted<R> {
+struct CountingReader<R> {
     inner: R,
     consumed: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(into)?;
         self.consumed.fetch_add(length as u64, Ordering::Relaxed);

@@ -5,6 +5,7 @@
     missing_docs,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::new_without_default,
     reason = "for tests, which panic and say where"
 )]
 

@@ -84,7 +84,7 @@ impl Drop for CloseLog {
 }
 
 /// A failed attempt of a job, kept while it is decided what becomes of the job.
-pub(super) struct Tried {
+pub(super) struct FailedAttempt {
     url: String,
     /// How it ended, in words.
     cause: String,
@@ -196,19 +196,19 @@ impl Shard {
     }
 
     /// What an attempt was, if somebody wants to know what becomes of its job.
-    pub(super) fn tried(&self, flight: &Flight, attempt: &Attempt) -> Option<Tried> {
+    pub(super) fn tried(&self, flight: &Flight, attempt: &Attempt) -> Option<FailedAttempt> {
         enabled!(target: REQUEST, Level::DEBUG).then(|| {
             let cause = match &attempt.result {
                 Ok(response) => format!("status {}", response.status),
                 Err(Failure { phase, kind, message, .. }) => format!("{phase}/{kind}: {message}"),
             };
-            Tried { url: flight.job.url.to_string(), cause }
+            FailedAttempt { url: flight.job.url.to_string(), cause }
         })
     }
 
     /// The job of an attempt comes again, or not: then its end is logged.
-    pub(super) fn log_retry(&self, tried: Option<Tried>, attempts: u32, now: Time) {
-        let Some(Tried { url, cause }) = tried else { return };
+    pub(super) fn log_retry(&self, tried: Option<FailedAttempt>, attempts: u32, now: Time) {
+        let Some(FailedAttempt { url, cause }) = tried else { return };
         if let Some(due) = self.sched.borrow().comes_again_at() {
             let wait_ms = ms(due.since(now));
             debug!(target: REQUEST, %url, attempts, wait_ms, %cause, "retry");

@@ -27,10 +27,10 @@ pub(super) struct Stowage {
 
 /// The texts that are on disk.
 #[derive(Default)]
-struct Texts(RefCell<Stowed>);
+struct Texts(RefCell<StowedTexts>);
 
 #[derive(Default)]
-struct Stowed {
+struct StowedTexts {
     spill: Spill,
     slots: Slab<Extent>,
     bytes: u64,

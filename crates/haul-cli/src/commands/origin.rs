@@ -36,7 +36,7 @@ pub(super) struct OriginArgs {
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(super) threads: NonZeroUsize,
-    /// Tell the URLs as one JSON object
+    /// Print the URLs as one JSON object
     #[arg(long)]
     pub(super) json: bool,
     /// Nothing on standard error but errors

@@ -28,7 +28,7 @@ pub(super) const LATEST_TURN: u32 = 2 * SHARE * STAY as u32;
 
 /// A ready host that has just given a permit back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Freed {
+pub(super) struct FreedPermit {
     pub(super) id: u32,
     pub(super) bucket: u8,
     /// It was served because it waited longest, and may stay for some more jobs.
@@ -137,7 +137,7 @@ impl Ready {
 
     /// The next host; `freed` is the ready host that has just given its permit back, if any. Newcomers are left out unless
     /// they are `welcome`.
-    pub(super) fn next(&self, freed: Option<Freed>, welcome: bool) -> Option<Pick> {
+    pub(super) fn next(&self, freed: Option<FreedPermit>, welcome: bool) -> Option<Pick> {
         let newcomers = self.newcomers.most().filter(|_| welcome);
         let most = self.answering.most().max(newcomers)?;
         let keep = freed.filter(|freed| freed.stays || u32::from(freed.bucket) + 1 >= most);
@@ -216,7 +216,7 @@ mod tests {
         let (mut ready, mut places) = ready(buckets);
         let mut last = None;
         let mut next = || {
-            let freed = last.and_then(&freed).map(|id| Freed { id, bucket: buckets[id as usize], stays: false });
+            let freed = last.and_then(&freed).map(|id| FreedPermit { id, bucket: buckets[id as usize], stays: false });
             let pick = ready.next(freed, true).expect("never empty");
             ready.dispatched(pick, if pick.in_turn { STAY } else { 1 });
             let bucket = buckets[pick.id as usize];
@@ -245,7 +245,7 @@ mod tests {
         let picks = serve(&[7, 8, 8, 6], 10, Some);
         assert!(picks.iter().all(|pick| pick.id == 1), "{picks:?}");
         let freed = |id, bucket, stays| {
-            ready(&[7, 8, 8, 6]).0.next(Some(Freed { id, bucket, stays }), true).map(|pick| pick.id)
+            ready(&[7, 8, 8, 6]).0.next(Some(FreedPermit { id, bucket, stays }), true).map(|pick| pick.id)
         };
         assert_eq!(freed(0, 7, false), Some(0));
         assert_eq!(freed(3, 6, false), Some(1));

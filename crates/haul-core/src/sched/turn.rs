@@ -7,7 +7,7 @@ use crate::model::{DeferReason, GiveUpReason, Time};
 use super::Scheduler;
 use super::event::{Action, HostId, Wake};
 use super::host::{Host, Place};
-use super::ready::{Freed, Pick};
+use super::ready::{FreedPermit, Pick};
 use super::retries::Comeback;
 
 /// Due hosts and retries looked at before actions are given out again, so that no call grows with the number of hosts
@@ -163,11 +163,11 @@ impl<J> Scheduler<J> {
         self.ready.next(self.freed(), self.places_held.allows_silent())
     }
 
-    fn freed(&self) -> Option<Freed> {
+    fn freed(&self) -> Option<FreedPermit> {
         let id = self.freed?;
         let host = &self.hosts[id as usize];
         match host.place {
-            Place::Ready(bucket) if !host.listed.is_silent() => Some(Freed { id, bucket, stays: host.stay > 0 }),
+            Place::Ready(bucket) if !host.listed.is_silent() => Some(FreedPermit { id, bucket, stays: host.stay > 0 }),
             _ => None,
         }
     }

@@ -75,7 +75,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Comparison")]
 pub(super) struct ComparisonArgs {
-    /// Modes to compare, by name, with commas between; the others are held against the first [default: all]
+    /// Modes to compare, by name, with commas between; the others are compared with the first [default: all]
     #[arg(short, long, value_name = "MODES", value_delimiter = ',', hide_possible_values = true)]
     modes: Vec<Mode>,
     /// Threads in threads and threads-reuse, at most 256 [default: 8]

@@ -196,7 +196,7 @@ pub(super) struct RunArgs {
     /// Serve the run's numbers for Prometheus while it goes on: a port of this machine, or ADDR:PORT (docs/reference/METRICS.md)
     #[arg(long, value_name = "ADDR", value_parser = metrics::address)]
     pub(super) metrics: Option<SocketAddr>,
-    /// No progress, and no summary unless --summary asks for one; errors are still told
+    /// No progress, and no summary unless --summary asks for one; errors are still printed
     #[arg(short, long)]
     pub(super) quiet: bool,
     #[command(flatten)]

@@ -33,7 +33,7 @@ pub(crate) struct LimitArgs {
     /// The least time between two starts on a host [default: 0s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) delay: Option<Duration>,
-    /// Let each host's concurrency follow what the host stands, up to --per-host
+    /// Let each host's concurrency follow what the host can take, up to --per-host
     #[arg(long)]
     pub(crate) adaptive: bool,
     /// Threads that fetch; 0 means one per core [default: 0]

@@ -32,7 +32,7 @@ pub(crate) struct RetryArgs {
     /// Waits before a retry, and of a host that fails: the first, and the longest they double to [default: 500ms..60s]
     #[arg(long, value_name = "TIME..TIME", value_parser = values::back_off)]
     pub(crate) back_off: Option<(Duration, Duration)>,
-    /// The longest Retry-After that is waited for; who asks for more is not tried again [default: 5m]
+    /// The longest Retry-After that is waited for; a URL whose host asks for more is not tried again [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) retry_after_max: Option<Duration>,
 }
