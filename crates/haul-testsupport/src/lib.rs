@@ -9,7 +9,6 @@
     reason = "for tests, which panic and say where"
 )]
 
-pub mod answering;
 pub mod browser;
 pub mod certs;
 pub mod clock;

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -46,6 +47,25 @@ impl Stub {
         Self::with(move |stream, port| serve(stream, port, &answer))
     }
 
+    /// Answers each request with `ok` when `wait` returns.
+    pub fn answering_after(wait: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::start(move |_| {
+            wait();
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".into()
+        })
+    }
+
+    /// Answers at once, but stops for a second when the request number `at` has come: all its connections wait.
+    pub fn that_stalls_once(at: usize) -> Self {
+        let (asked, gate) = (AtomicUsize::new(0), Mutex::new(()));
+        Self::answering_after(move || {
+            let _passing = gate.lock().expect("no panic");
+            if asked.fetch_add(1, Ordering::SeqCst) + 1 == at {
+                thread::sleep(Duration::from_secs(1));
+            }
+        })
+    }
+
     /// Speaks HTTP/2 and answers each request with a body of so many DATA frames of so many bytes.
     pub fn of_frames(count: usize, size: usize) -> Self {
         let body = frame(0, 0, 0, &vec![b'x'; size]).repeat(count);
@@ -69,6 +89,10 @@ impl Stub {
 
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use haul_testsupport::answering;
 use haul_testsupport::origin::Origin;
+use haul_testsupport::stub::Stub;
 use serde_json::Value;
 
 /// The exit code and the answer.
@@ -152,17 +152,17 @@ fn p99(times: &Value) -> f64 {
 #[test]
 fn an_open_loop_shows_a_stall_that_a_closed_one_hides() {
     // Four of 2,000 requests meet the stall, and it keeps the others from being sent.
-    let (_, closed) = bench(&[&answering::but_stalls_once(1000), "-n", "2000", "-c", "4"]);
+    let (_, closed) = bench(&[&Stub::that_stalls_once(1000).url(), "-n", "2000", "-c", "4"]);
     assert!(closed["latency_us"]["max"].as_f64() >= Some(900_000.0), "the stall was there: {closed}");
     assert!(p99(&closed["latency_us"]) < 500.0, "{closed}");
     // 200 of 600 requests were due in that second.
-    let (code, open) = bench(&[&answering::but_stalls_once(200), "--rate", "200/s", "-d", "3s", "-c", "4"]);
+    let (code, open) = bench(&[&Stub::that_stalls_once(200).url(), "--rate", "200/s", "-d", "3s", "-c", "4"]);
     assert_eq!((code, &open["open"]["planned"], &open["answered"]), (Some(0), &600.into(), &600.into()), "{open}");
     assert!(p99(&open["open"]["response_us"]) > 800.0, "{open}");
     // Only four were in flight: the others waited for a connection, which counts.
     assert!(p99(&open["latency_us"]) < 500.0 && p99(&open["open"]["late_us"]) > 800.0, "{open}");
     // With as many connections as are needed they are all sent in time, and wait there.
-    let (_, open) = bench(&[&answering::but_stalls_once(200), "--rate", "200/s", "-d", "3s"]);
+    let (_, open) = bench(&[&Stub::that_stalls_once(200).url(), "--rate", "200/s", "-d", "3s"]);
     assert!(p99(&open["open"]["response_us"]) > 800.0 && p99(&open["latency_us"]) > 800.0, "{open}");
 }
 
@@ -282,11 +282,12 @@ fn seconds_are_written_and_loads_compared() {
 #[expect(clippy::disallowed_methods, reason = "the server changes in real time")]
 fn takes(millis: Arc<AtomicU64>) -> String {
     let begin = OnceLock::new();
-    answering::after(move || {
+    Stub::answering_after(move || {
         let millis = millis.load(Ordering::SeqCst);
         let is_odd = begin.get_or_init(Instant::now).elapsed().as_secs() % 2 == 1;
         thread::sleep(Duration::from_millis(if is_odd { millis + millis / 2 } else { millis }));
     })
+    .url()
 }
 
 #[test]

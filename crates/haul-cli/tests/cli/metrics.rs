@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use haul_testserver::TestServer;
-use haul_testsupport::answering;
+use haul_testsupport::stub::Stub;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
 /// How long a client waits for anything before the test fails.
@@ -261,7 +261,7 @@ fn clients_that_hang_hold_up_neither_scrapes_for_long_nor_the_run() {
 fn an_open_loop_counts_from_when_requests_were_due_wherever_it_is_watched() {
     let page = tempfile::NamedTempFile::new().expect("a temporary file");
     let path = page.path().to_str().expect("a plain path");
-    let url = answering::but_stalls_once(200);
+    let url = Stub::that_stalls_once(200).url();
     // 200 of 1,200 requests are due in the second of the stall. Four of them are sent in it, the others after it.
     let run = Running::start(&["bench", &url, "--rate", "200/s", "-d", "6s", "-c", "4", "--report", path]);
     let scraped = run.until_timed(600.0);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use haul_testserver::TestServer;
-use haul_testsupport::answering;
+use haul_testsupport::stub::Stub;
 
 /// A terminal of 80 by 24 in which commands run one after the other. It ends when dropped.
 struct Terminal {
@@ -158,7 +158,7 @@ fn an_open_loop_shows_times_from_when_requests_were_due() {
     let Some(terminal) = Terminal::start() else { return };
     // It stalls from half a second on. What is due meanwhile ends with it, most of it more than half a second late; of the
     // about 300 requests of that second only four were sent before the stall's end.
-    let url = answering::but_stalls_once(100);
+    let url = Stub::that_stalls_once(100).url();
     terminal.run(&format!("bench {url} --rate 200/s -d 5s -c 4"));
     terminal.until(|screen| screen.contains("space pause") && p90(screen) > Some(0.5));
     terminal.shows("exit 0, as before");
