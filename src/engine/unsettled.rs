@@ -1,6 +1,6 @@
 //! Which jobs the source has yet to be told about.
 //!
-//! ReservedBody where records become safe, and only for a source that wants to know. Bounded by the window, but for jobs that have just been
+//! Kept where records become safe, and only for a source that wants to know. Bounded by the window, but for jobs that have just been
 //! replied to.
 
 use std::collections::HashMap;

@@ -40,7 +40,7 @@ pub struct RecordFields {
 /// How a body stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyForm {
-    /// As text, by the rule of [`CompleteResponse::text`](crate::CompleteResponse::text).
+    /// As text, by the rule of [`Response::text`](crate::Response::text).
     Text,
     /// As base64 (RFC 4648, with padding).
     Base64,

@@ -238,7 +238,7 @@ impl Permits {
                 sched.handle(Event::Granted, now);
                 let action = sched.next_action(now);
                 if !matches!(action, Some(Action::Start { .. })) {
-                    // ReservedBody, it would come on top of a later one.
+                    // Kept, it would come on top of a later one.
                     sched.handle(Event::Paced(true), now);
                 }
                 action
