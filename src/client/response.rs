@@ -66,7 +66,7 @@ impl Response {
         &self.head.redirects
     }
 
-    /// The peer; `None` over a Unix socket.
+    /// The peer; `None` over a Unix socket, and where its name was looked up at the far end.
     #[must_use]
     pub const fn remote_addr(&self) -> Option<SocketAddr> {
         self.head.remote

@@ -60,7 +60,7 @@ pub struct NetworkSettings {
     /// loopback, private, link-local, shared, multicast or reserved ones (`haul::engine::is_public` has the exact rule).
     /// Judged on each address right before it is connected to, so that a name can't change its mind in between. Others fail
     /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
-    /// `unix_socket`. There are no proxies to judge: haul has none. Default false.
+    /// `unix_socket`, and an egress whose names are looked up at the far end: nobody here sees the address. Default false.
     pub public_only: bool,
     /// The ways out of this machine. A request takes the one that [`RequestOverrides::egress`](crate::model::RequestOverrides::egress) says, by its place
     /// in this list; the first, unless it says otherwise. Limits of a host hold over all of them together. Default: one, as

@@ -55,7 +55,7 @@ pub struct ResponseHead<'a> {
     pub version: Version,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The peer; `None` over a Unix socket.
+    /// The peer; `None` over a Unix socket, and where its name was looked up at the far end.
     pub remote: Option<SocketAddr>,
     /// Whether the connection had served a request before.
     pub reused: bool,

@@ -28,7 +28,7 @@ pub struct Attempt {
     pub result: Result<CompleteResponse, Failure>,
     /// How long each phase took.
     pub timings: Timings,
-    /// The peer, once connected; `None` over a Unix socket.
+    /// The peer, once connected; `None` over a Unix socket, and where its name was looked up at the far end.
     pub remote: Option<SocketAddr>,
     /// Whether the connection had served a request before.
     pub reused: bool,
