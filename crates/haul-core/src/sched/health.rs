@@ -68,7 +68,9 @@ struct Trouble {
     /// Failures of further attempts since the last good answer that say nothing by themselves.
     uncounted: u8,
     /// Requests at once after an event: one more with each good answer. 0: no such limit.
-    ramp: u32,
+    ramp: u16,
+    /// It was connected to and then silent, and has never answered well.
+    is_silent: bool,
     /// It has been in trouble: its jobs are drawn from all over its queue.
     scatters: bool,
     /// Jobs drawn while it was in trouble, over and over.
@@ -85,6 +87,10 @@ struct Trouble {
 /// One of so many jobs that are to show whether a host has recovered is one that has failed before: it may be that only these
 /// succeed, but in an outage each is one of the few attempts that it has.
 const ONE_LAST_OF: u8 = 8;
+
+/// And of the first few where it is silent, because it is asked a few times in all: where each page is made when it is first asked for,
+/// and takes too long, only those that have failed end well.
+const ONE_LAST_OF_FIRST: u8 = 2;
 
 /// What judging needs from outside.
 pub(super) struct JudgeContext<'a> {
@@ -319,6 +325,7 @@ impl Health {
         let (now, retries) = (bench.now, &bench.settings.retries);
         let (blow, asks_too_much) = Blow::of(report, retries);
         let trouble = self.trouble(now, host.served);
+        trouble.is_silent = host.served == 0 && matches!(report.verdict, Verdict::Stalled(_));
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
@@ -355,10 +362,10 @@ impl Health {
             trouble.throttle.rests(now, host.max, None);
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
             trouble.ramp = match has_served {
-                true => trouble.share.telling_probes(trouble.run),
+                true => u16::try_from(trouble.share.telling_probes(trouble.run)).unwrap_or(u16::MAX),
                 // It has said when to ask again.
                 false if matches!(report.verdict, Verdict::PushedBack(Some(_))) => 1,
-                false => u32::from(!is_there(blow.cause)),
+                false => u16::from(!is_there(blow.cause)),
             };
         }
         trouble.scatters = true;
@@ -432,6 +439,7 @@ impl Trouble {
             slower: 0,
             uncounted: 0,
             ramp: 0,
+            is_silent: false,
             scatters: false,
             drawn: 0,
             again: 0,
@@ -461,7 +469,8 @@ impl Trouble {
             return rng.u8(..ONE_LAST_OF) > 0;
         }
         if self.level > 0 {
-            self.drawn = (self.drawn + 1) % ONE_LAST_OF;
+            let one_of = if self.is_silent && self.attempts.want_further() { ONE_LAST_OF_FIRST } else { ONE_LAST_OF };
+            self.drawn = (self.drawn + 1) % one_of;
         }
         self.level > 0 && self.drawn == 0
     }
@@ -517,7 +526,7 @@ impl Trouble {
     }
 
     fn allowed(&self) -> u32 {
-        let ramp = if self.ramp == 0 { u32::MAX } else { self.ramp };
+        let ramp = if self.ramp == 0 { u32::MAX } else { self.ramp.into() };
         match self.throttle.allowance() {
             Allowance::AtOnce(requests) => requests.min(ramp),
             Allowance::All | Allowance::Every(_) => ramp,
@@ -628,7 +637,8 @@ impl Trouble {
             self.asked_at = None;
         }
         self.level = 0;
-        self.ramp = if self.ramp > 0 && self.ramp + 1 < max { self.ramp + 1 } else { 0 };
+        let more = self.ramp.saturating_add(1);
+        self.ramp = if self.ramp > 0 && u32::from(more) < max { more } else { 0 };
         self.ended(report, true, now);
         if !is_crowded && !self.first_attempts_fail() {
             self.throttle.good(report.started, now, max);

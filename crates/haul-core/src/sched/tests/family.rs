@@ -624,6 +624,22 @@ fn urls_that_fail_more_slowly_than_others_answer_are_not_taken_for_an_outage() {
     }
 }
 
+/// Pages that are made when they are first asked for, and take longer than anybody waits: asked again, they are there.
+#[test]
+fn urls_that_fail_the_first_time_are_asked_a_second_time() {
+    for (verdict, bad) in [(SILENT, CONNECT_TIMEOUT), (UNAVAILABLE, ms(5000)), (RESET, ms(5000)), (UNAVAILABLE, ms(50))]
+    {
+        for (jobs, seed) in [20, 100, 400].into_iter().flat_map(|jobs| (0..20).map(move |seed| (jobs, seed))) {
+            let case = Case { seed, ..Case::new("", Kind::AtFirst(100, 1, verdict), jobs, (ms(5), bad)) };
+            let ran = case.run();
+            let first = jobs.div_ceil(AT_ONCE) as f64 * bad.as_secs_f64();
+            let what =
+                format!("{verdict:?} after {bad:?}, {jobs} URLs, seed {seed}: {:.1} s of {first:.1}", ran.seconds);
+            assert!(ran.lost == 0 && ran.seconds < first * 1.1 + 20.0, "{what}, {} lost", ran.lost);
+        }
+    }
+}
+
 /// A part of a site is gone, and the list is sorted: what is done before it, and what comes after, says that it is no limit.
 #[test]
 fn urls_that_fail_in_a_row_do_not_hold_the_rest_up_wherever_they_stand() {
