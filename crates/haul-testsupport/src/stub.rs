@@ -1,7 +1,7 @@
 //! A server that answers each request by a function: what none of the test servers says.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -44,7 +44,12 @@ pub struct Stub {
 
 impl Stub {
     pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::with(move |stream, port| serve(stream, port, &answer))
+        Self::at((Ipv4Addr::LOCALHOST, 0).into(), answer)
+    }
+
+    /// One that listens there.
+    pub fn at(address: SocketAddr, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(address, move |stream, port| serve(stream, port, &answer))
     }
 
     /// Answers each request with `ok` when `wait` returns.
@@ -69,11 +74,11 @@ impl Stub {
     /// Speaks HTTP/2 and answers each request with a body of so many DATA frames of so many bytes.
     pub fn of_frames(count: usize, size: usize) -> Self {
         let body = frame(0, 0, 0, &vec![b'x'; size]).repeat(count);
-        Self::with(move |stream, _| serve_frames(stream, &body, 9 + size))
+        Self::with((Ipv4Addr::LOCALHOST, 0).into(), move |stream, _| serve_frames(stream, &body, 9 + size))
     }
 
-    fn with(serve: impl Fn(TcpStream, u16) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    fn with(address: SocketAddr, serve: impl Fn(TcpStream, u16) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let serve = Arc::new(serve);
         thread::spawn(move || {

@@ -90,6 +90,13 @@ impl Shard {
         }
     }
 
+    /// The host failed over a connection to `remote`. Where nothing of it comes back well, others of its addresses may be better.
+    pub(super) fn note_failed_address(&self, host: HostId, remote: Option<SocketAddr>) {
+        if let Some(remote) = remote.filter(|_| self.sched.borrow().is_in_trouble(host)) {
+            self.hosts.change(host, |host| host.note_failed_address(remote.ip()));
+        }
+    }
+
     /// Forgets a host, and its site's group if that was the last host in it.
     pub(super) fn forget(&self, id: HostId) {
         self.hosts.remove(id, |group| self.sched.borrow_mut().remove_group(group));

@@ -89,9 +89,13 @@ impl Shard {
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
             let attempts = work::attempts(&flight.job) + 1;
             let phase = attempt.result.as_ref().err().map(|failure| failure.phase);
+            let speaks_of_address = !facts.is_free() && !matches!(verdict, Verdict::PushedBack(_));
             let job = |may_come_again| self.put_away(flight.job, attempt, may_come_again);
             self.sched.borrow_mut().failed(host, report, facts, job, now);
             self.forgive_name(host, phase, now);
+            if speaks_of_address {
+                self.note_failed_address(host, remote);
+            }
             // What answers over them may not be all of the host.
             if let Some(key) = key.filter(|_| self.sched.borrow().is_in_trouble(host)) {
                 self.connections.leave(key, CloseReason::Suspect);

@@ -3,6 +3,7 @@
 //! Most hosts of a long run are idle, so that each byte here counts as often as there are hosts: tests/footprint.rs.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use crate::engine::rules::RuleId;
 use crate::engine::top_hosts::HostCounts;
 use crate::model::{Failure, GiveUpReason, Phase, Time};
 use crate::pool::Habits;
+
+/// All that a look-up keeps of a name.
+const MOST_FAILED_ADDRESSES: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Host {
@@ -42,6 +46,8 @@ struct Rare {
     trouble_names: u64,
     /// What is known of its connections, where they are not like most.
     habits: Option<Habits>,
+    /// Its addresses over which it failed while nothing of it came back well, by when that was last.
+    failed_addresses: Vec<IpAddr>,
 }
 
 impl Host {
@@ -100,6 +106,21 @@ impl Host {
             self.rare.get_or_insert_default().habits = (!is_like_most).then_some(habits);
         }
         result
+    }
+
+    /// Its addresses that are to be tried after all others, by when they failed.
+    pub(super) fn failed_addresses(&self) -> &[IpAddr] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.failed_addresses)
+    }
+
+    /// It failed over this address, and nothing of it comes back well.
+    pub(super) fn note_failed_address(&mut self, address: IpAddr) {
+        let failed = &mut self.rare.get_or_insert_default().failed_addresses;
+        failed.retain(|other| *other != address);
+        if failed.len() == MOST_FAILED_ADDRESSES {
+            failed.remove(0);
+        }
+        failed.push(address);
     }
 
     /// The last failure of the host itself.

@@ -14,7 +14,7 @@ use super::host::Host;
 use super::lane::{Alone, OneOfMany, Seat};
 use super::log::CloseLog;
 use crate::conn::{ExchangeOutcome, H1, H2};
-use crate::dial::{DialError, DialFailure, DialedConnection, Target};
+use crate::dial::{DialError, DialFailure, DialOptions, DialedConnection, Target};
 use crate::engine::mailbox::Mailbox;
 use crate::model::{Clock, Failure, FailureKind, Phase, Scheme, Time};
 use crate::protocol::Protocol;
@@ -49,16 +49,19 @@ impl Shard {
         let budget = self.requests.due(flight).since(self.clock.now());
         let target = Target::of(&flight.job.url);
         let wants_http1 = || self.hosts.habits(flight.host).wants_http1();
+        let last = self.hosts.with(flight.host, |host| host.failed_addresses().to_vec()).unwrap_or_default();
         // Boxed, so that a lane does not carry the room a dial and its handshake need for the rest of its life.
         let mut dialing = Box::pin(async {
+            let (dialer, options) =
+                (self.connections.dialer(), DialOptions { egress: key.1, http1: false, last: &last });
             if !wants_http1() {
-                let dialed = self.connections.dialer().dial(&target, key.1, budget).await;
+                let dialed = dialer.dial_with(&target, options, budget).await;
                 // What it wants may have become known meanwhile.
                 if !(dialed.as_ref().is_ok_and(|dialed| dialed.protocol == Protocol::Http2) && wants_http1()) {
                     return dialed;
                 }
             }
-            self.connections.dialer().dial_http1(&target, key.1, budget).await
+            dialer.dial_with(&target, DialOptions { http1: true, ..options }, budget).await
         });
         let dialed = poll_fn(|cx| match flight.poll_gone(cx) {
             // Others wait for this connection too: it is theirs now.
@@ -158,6 +161,7 @@ impl Shard {
 
     fn dial_failed(self: &Rc<Self>, key: PoolKey, error: DialError, mut flight: Flight) {
         flight.dial = Some(error.times);
+        self.note_failed_address(flight.host, error.remote);
         match error.cause {
             // Local ports are used up towards one destination only: its host is tried again later, others go on.
             DialFailure::Peer(failure) | DialFailure::NoPorts(failure) => self.attempt_failed(key, flight, failure),

@@ -1,5 +1,6 @@
 //! The engine as a library, against an origin that misbehaves to order.
 
+mod addresses;
 mod egress;
 mod exchanges;
 mod settled;

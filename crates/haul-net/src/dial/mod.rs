@@ -199,32 +199,22 @@ impl Dialer {
         egress: Egress,
         budget: Duration,
     ) -> Result<DialedConnection, DialError> {
-        self.dial_for(target, egress, budget, false).await
+        self.dial_with(target, DialOptions { egress, ..DialOptions::default() }, budget).await
     }
 
-    /// The same for a connection that must not become HTTP/2: with TLS, only HTTP/1.1 is offered.
+    /// The same with all that can be asked for.
     ///
     /// # Errors
     /// As [`Self::dial`].
-    pub async fn dial_http1(
+    pub async fn dial_with(
         &self,
         target: &Target<'_>,
-        egress: Egress,
+        options: DialOptions<'_>,
         budget: Duration,
-    ) -> Result<DialedConnection, DialError> {
-        self.dial_for(target, egress, budget, true).await
-    }
-
-    async fn dial_for(
-        &self,
-        target: &Target<'_>,
-        egress: Egress,
-        budget: Duration,
-        http1: bool,
     ) -> Result<DialedConnection, DialError> {
         let end = self.clock.now() + budget;
-        let mut dial = Dial { dialer: self, end, http1, times: DialTimes::default(), remote: None };
-        match dial.run(target, egress).await {
+        let mut dial = Dial { dialer: self, end, options, times: DialTimes::default(), remote: None };
+        match dial.run(target).await {
             Ok(io) => {
                 let (protocol, resumed) = (io.protocol(), io.resumed());
                 Ok(DialedConnection { io, protocol, resumed, remote: dial.remote, times: dial.times })
@@ -232,6 +222,17 @@ impl Dialer {
             Err(cause) => Err(DialError { cause, times: dial.times, remote: dial.remote }),
         }
     }
+}
+
+/// How a connection is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DialOptions<'a> {
+    /// The way out of this machine.
+    pub egress: Egress,
+    /// Whether it must not become HTTP/2: with TLS, only HTTP/1.1 is offered.
+    pub http1: bool,
+    /// Addresses that are tried after all others, the first of these first: what answered there was of no use.
+    pub last: &'a [IpAddr],
 }
 
 /// The way out of a dial.
@@ -246,15 +247,14 @@ struct Dial<'d> {
     dialer: &'d Dialer,
     /// When the caller's budget is used up.
     end: Time,
-    /// Whether HTTP/1.1 alone is offered.
-    http1: bool,
+    options: DialOptions<'d>,
     times: DialTimes,
     remote: Option<SocketAddr>,
 }
 
 impl Dial<'_> {
-    async fn run(&mut self, target: &Target<'_>, egress: Egress) -> Result<Io, DialFailure> {
-        let dialer = self.dialer;
+    async fn run(&mut self, target: &Target<'_>) -> Result<Io, DialFailure> {
+        let (dialer, egress) = (self.dialer, self.options.egress);
         let way = EgressBinding { egress, local: dialer.local_address(egress)? };
         let stream = match dialer.route(target, dialer.has_remote_dns(egress)) {
             Route::Unix(path) => Io::Unix(self.unix(path).await?),
@@ -298,7 +298,7 @@ impl Dial<'_> {
         port: u16,
     ) -> Result<Io, DialFailure> {
         let candidates = self.dialer.address_rules.choose(addresses, way.local, target.host)?;
-        let candidates = race::order(&candidates, port).into_iter().map(Endpoint::Address).collect();
+        let candidates = race::order(&candidates, port, self.options.last).into_iter().map(Endpoint::Address).collect();
         self.open(target, way, candidates).await
     }
 
@@ -344,7 +344,7 @@ impl Dial<'_> {
     /// One layer of TLS more over `stream`.
     async fn handshake(&mut self, target: &Target<'_>, stream: Io) -> Result<Io, DialFailure> {
         let deadline = self.deadline(Phase::Tls, self.dialer.timeouts.tls);
-        let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.http1);
+        let config = self.dialer.tls.for_host(handshake::is_odd(target.host), self.options.http1);
         let done = tokio::time::timeout(deadline.left(), handshake::run(config, target.host, stream)).await;
         self.times.tls = Some(self.dialer.clock.now().since(deadline.started));
         match done {

@@ -17,8 +17,17 @@ const TRIED: usize = 32;
 /// Silent addresses get at least this part of the time each: distant ones need it.
 const LEAST_SHARE: u32 = 4;
 
-/// The order to try addresses in: families taken in turn, beginning with that of the first one; no address twice.
-pub(super) fn order(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+/// The order to try addresses in: families taken in turn, beginning with that of the first one; no address twice. Those of `last` come
+/// after all others, in their own order.
+pub(super) fn order(addresses: &[IpAddr], port: u16, last: &[IpAddr]) -> Vec<SocketAddr> {
+    let mut ordered = in_turn(addresses, port);
+    if !last.is_empty() {
+        ordered.sort_by_key(|address| last.iter().position(|ip| *ip == address.ip()).map_or(0, |place| place + 1));
+    }
+    ordered
+}
+
+fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     let first_is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let of_family = |v4: bool| addresses.iter().filter(move |ip| ip.is_ipv4() == v4);
     let (mut these, mut those) = (of_family(first_is_v4), of_family(!first_is_v4));
@@ -115,6 +124,18 @@ impl Race {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_was_of_no_use_comes_last_the_first_of_it_first() {
+        let ips = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|text| text.parse().unwrap());
+        let order = |last: &[usize]| -> Vec<_> {
+            let last: Vec<IpAddr> = last.iter().map(|place| ips[*place]).collect();
+            order(&ips, 80, &last).iter().map(|address| address.ip()).collect()
+        };
+        assert_eq!(order(&[]), ips);
+        assert_eq!(order(&[0]), [ips[1], ips[2], ips[0]]);
+        assert_eq!(order(&[2, 0, 1]), [ips[2], ips[0], ips[1]]);
+    }
+
     const PACE: Duration = Duration::from_millis(250);
     const fn at(millis: u64) -> Time {
         Time::from_millis(millis)
@@ -122,7 +143,7 @@ mod tests {
 
     fn ordered(texts: &[&str]) -> Vec<String> {
         let ips: Vec<IpAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
-        order(&ips, 80).iter().map(|address| address.ip().to_string()).collect()
+        order(&ips, 80, &[]).iter().map(|address| address.ip().to_string()).collect()
     }
 
     #[test]
@@ -140,7 +161,7 @@ mod tests {
     fn a_long_list_is_cut_with_both_families_in_it() {
         let many: Vec<IpAddr> =
             (0..50u8).map(|n| IpAddr::from([10, 0, 0, n])).chain(["::1".parse().unwrap()]).collect();
-        let cut = order(&many, 80);
+        let cut = order(&many, 80, &[]);
         assert_eq!((cut.len(), cut[1].is_ipv6()), (TRIED, true));
     }
 
