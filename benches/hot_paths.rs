@@ -1,4 +1,4 @@
-//! What the paths take that every request goes through. tests/cost.rs counts the instructions of the same.
+//! What the paths take that every request goes through. crates/haul-cli/tests/cost.rs counts the instructions of the same.
 //!
 //! The scheduler at more sizes and in other situations is in `scheduler`, more forms of lines and records are in `records`.
 

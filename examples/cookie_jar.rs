@@ -2,7 +2,7 @@
 //!
 //! Each thread that fetches has a jar of its own, without a lock: a site's hosts are all on the same thread.
 //!
-//! `cargo run --example cookie_jar -- https://httpbingo.org/cookies/set?session=alice`
+//! `cargo run --example cookie_jar -- 'https://httpbingo.org/cookies/set?session=alice'`
 //!
 //! In Python: `requests.Session`. In Rust with reqwest: `ClientBuilder::cookie_store`.
 

@@ -1,6 +1,6 @@
 //! How often a request allocates: counted, so the figure does not depend on how busy the machine is, nor on the profile.
 //!
-//! The engine runs as under `haul bench` and `haul get`, with the sources and sinks of these; tests/cost.rs counts the same
+//! The engine runs as under `haul bench` and `haul get`, with the sources and sinks of these; crates/haul-cli/tests/cost.rs counts the same
 //! on the release binary. docs/measured/COSTS.md has the figures, and who allocates. `HAUL_HEAP_PROFILE=DIRECTORY cargo test --test
 //! allocations` writes what DHAT's viewer shows, a file for each command.
 

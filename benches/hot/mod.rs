@@ -1,5 +1,5 @@
 //! The paths that every request takes and that touch no system: each is a closure that takes it once. The bench of this name
-//! times them, tests/cost.rs counts their instructions.
+//! times them, crates/haul-cli/tests/cost.rs counts their instructions.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use super::Shard;
 use super::start::egress_of;
 use crate::dial::{Route, Target};
-use crate::model::{Attempt, Job, Outcome, Phase, Time, site_of};
+use crate::model::{Attempt, Failure, FailureKind, Job, Outcome, Phase, Time, site_of};
+use crate::policy::Verdict;
 use crate::sched::{Capacity, Event, Gate, Gates, HostId, HostLimits, HostRules};
 use crate::work;
 
@@ -82,12 +83,12 @@ impl Shard {
         }
     }
 
-    /// An attempt failed before there was a connection. Where the name was not found here, and is looked up elsewhere for others, that is
-    /// nothing to hold against the host.
-    pub(super) fn forgive_name(&self, host: HostId, phase: Option<Phase>, now: Time) {
-        if phase == Some(Phase::Dns) && self.hosts.with(host, |host| host.remote_dns) == Some(true) {
-            self.sched.borrow_mut().handle(Event::Renamed { host }, now);
-        }
+    /// What an attempt says of its host. Where the name was not found here, and is looked up elsewhere for others, that is nothing: it is
+    /// held against nobody, and is final, because the look-up has asked all there is to ask.
+    pub(super) fn verdict_of_host<T>(&self, host: HostId, verdict: Verdict, result: &Result<T, Failure>) -> Verdict {
+        let is_of_its_way = result.as_ref().is_err_and(|failure| failure.phase == Phase::Dns)
+            && self.hosts.with(host, |host| host.remote_dns) == Some(true);
+        if is_of_its_way { Verdict::Failed(FailureKind::AddressRefused) } else { verdict }
     }
 
     /// The host failed over a connection to `remote`. Where nothing of it comes back well, others of its addresses may be better.
@@ -118,11 +119,8 @@ impl Shard {
 
     /// A connection went to `remote`: from now on the host's requests count on that address.
     pub(super) fn note_address(&self, id: HostId, remote: Option<SocketAddr>, now: Time) {
-        if !self.shared.config.limits.has_per_address() {
-            return;
-        }
-        let address = remote.map(|remote| remote.ip());
-        self.sched.borrow_mut().handle(Event::Resolved { host: id, address }, now);
+        let Some(remote) = remote.filter(|_| self.shared.config.limits.has_per_address()) else { return };
+        self.sched.borrow_mut().handle(Event::Resolved { host: id, address: Some(remote.ip()) }, now);
     }
 
     /// The conservation law at the end of the shard, host by host: what came and has not left is in flight, and that is

@@ -12,9 +12,14 @@ use crate::engine::clock::SystemClock;
 use crate::engine::message::Message;
 use crate::model::{Attempt, CloseReason, Job, Outcome, Time};
 use crate::policy::redirect::{self, Decision};
-use crate::policy::{Fault, RetryFacts, Verdict, retry_after};
+use crate::policy::{Blame, Fault, RetryFacts, Verdict, retry_after};
 use crate::sched::{Event, HostId, Report};
 use crate::work::{self, AttemptCounts};
+
+/// Whether another of its host's addresses may do better.
+fn is_of_address(verdict: Verdict) -> bool {
+    matches!(verdict.blame(), Blame::Unreachable(_) | Blame::Overloaded) && !matches!(verdict, Verdict::PushedBack(_))
+}
 
 impl Shard {
     /// Settles an attempt: on to the next hop, done, or back to the scheduler for another try.
@@ -46,8 +51,9 @@ impl Shard {
             (end.says_all(), self.verdict(&end, exchanged.head.as_ref().map(|head| &head.headers)));
         let facts =
             if end.is_well(verdict) { RetryFacts::WELL } else { self.take_note(&mut flight, &end, verdict, now) };
-        let report = Report { started: flight.dispatched, verdict, attempt: earlier + 1, failing_since };
         let host = flight.host;
+        let of_host = self.verdict_of_host(host, verdict, &exchanged.result);
+        let report = Report { started: flight.dispatched, verdict: of_host, attempt: earlier + 1, failing_since };
         let mut attempt = Attempt {
             timings: flight.timings(exchanged.first_byte, exchanged.body, exchanged.ended.since(flight.dispatched)),
             result: exchanged.result,
@@ -56,6 +62,9 @@ impl Shard {
             wire_bytes: exchanged.wire_bytes,
         };
         self.shared.counters[self.index].wire_bytes.add(attempt.wire_bytes);
+        if let Some(head) = &exchanged.head {
+            self.requests.keep_head(&mut attempt, head, exchanged.order);
+        }
         self.requests.hooks().attempt(&flight.job, &attempt);
         if !facts.is_free() {
             let (took, failed) = (attempt.timings.total, attempt.result.is_err());
@@ -69,7 +78,6 @@ impl Shard {
             }
         }
         if let Some(head) = exchanged.head {
-            self.requests.keep_head(&mut attempt, &head, exchanged.order);
             self.requests.spare(head.headers);
         }
         let status = attempt.result.as_ref().map(|response| response.status);
@@ -88,11 +96,9 @@ impl Shard {
             let key = (reused && matches!(verdict, Verdict::Troubled(_))).then(|| self.pool_key(&flight));
             let (tried, before) = (self.tried(&flight, &attempt), self.held_before(host, now));
             let attempts = work::attempts(&flight.job) + 1;
-            let phase = attempt.result.as_ref().err().map(|failure| failure.phase);
-            let speaks_of_address = !facts.is_free() && !matches!(verdict, Verdict::PushedBack(_));
+            let speaks_of_address = !facts.is_free() && is_of_address(verdict);
             let job = |may_come_again| self.put_away(flight.job, attempt, may_come_again);
             self.sched.borrow_mut().failed(host, report, facts, job, now);
-            self.forgive_name(host, phase, now);
             if speaks_of_address {
                 self.note_failed_address(host, remote);
             }

@@ -1,6 +1,6 @@
 //! What the engine keeps of a host beside what scheduler and pool keep.
 //!
-//! Most hosts of a long run are idle, so that each byte here counts as often as there are hosts: tests/footprint.rs.
+//! Most hosts of a long run are idle, so that each byte here counts as often as there are hosts: crates/haul-cli/tests/footprint.rs.
 
 use std::cell::Cell;
 use std::net::IpAddr;

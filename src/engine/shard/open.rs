@@ -161,10 +161,13 @@ impl Shard {
 
     fn dial_failed(self: &Rc<Self>, key: PoolKey, error: DialError, mut flight: Flight) {
         flight.dial = Some(error.times);
-        self.note_failed_address(flight.host, error.remote);
         match error.cause {
             // Local ports are used up towards one destination only: its host is tried again later, others go on.
-            DialFailure::Peer(failure) | DialFailure::NoPorts(failure) => self.attempt_failed(key, flight, failure),
+            DialFailure::Peer(failure) | DialFailure::NoPorts(failure) => {
+                let host = flight.host;
+                self.attempt_failed(key, flight, failure);
+                self.note_failed_address(host, error.remote);
+            }
             DialFailure::NoDescriptors(failure) => self.out_of_descriptors(key, flight, &failure),
         }
     }

@@ -1,12 +1,13 @@
 //! A body for several at once.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use crate::model::{BodyWriter, Failure};
 
-/// Gives each piece of a body to several writers. The slowest of them sets the pace; if one fails, none gets the rest.
+/// Gives each piece of a body to several writers. The slowest of them sets the pace; if one fails, none gets the rest, but what
+/// another has finished stands.
 pub(super) struct Tee(Vec<One>);
 
 struct One {
@@ -44,8 +45,15 @@ impl BodyWriter for Tee {
 
     /// Where the first of them that says so has put it.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<str>>, Failure>> {
+        let mut all_have = true;
         for one in self.0.iter_mut().filter(|one| one.saved.is_none()) {
-            one.saved = Some(ready!(one.writer.poll_finish(cx))?);
+            match one.writer.poll_finish(cx)? {
+                Poll::Ready(saved) => one.saved = Some(saved),
+                Poll::Pending => all_have = false,
+            }
+        }
+        if !all_have {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(self.0.iter_mut().find_map(|one| one.saved.take().flatten())))
     }

@@ -11,7 +11,7 @@ pub struct EgressSettings {
     pub local_address: Option<IpAddr>,
     /// Names are looked up at the far end, as by a SOCKS proxy: the connector is given the name, and nothing is asked here.
     /// Needs a connector (`Extensions::connector`). Nobody here sees the address, so it excludes `public_only` and an address
-    /// filter, and limits per address don't hold. Names that `resolve` has addresses for, and URLs with an address, go to
+    /// filter, and neither limits per address nor a choice of family hold. Names that `resolve` has addresses for, and URLs with an address, go to
     /// the address all the same. Default false.
     pub remote_dns: bool,
 }

@@ -30,8 +30,8 @@ pub struct RequestHead<'a> {
     pub remote: Option<SocketAddr>,
     /// Attempts of this job that ended before this one; 0 for the first.
     pub earlier_attempts: u32,
-    /// Its headers as they are sent, haul's own and what hooks before this one have made of them included. What is changed of
-    /// `content-length`, `transfer-encoding` and `connection` is changed back.
+    /// Its headers as they are sent, haul's own and what hooks before this one have made of them included. `content-length`,
+    /// `transfer-encoding`, `connection`, `upgrade` and `trailer` are haul's own: what is put there is taken out again.
     pub headers: &'a mut HeaderMap,
 }
 
@@ -204,14 +204,15 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// Called for each response head, before anything is decided by it: of redirects that are followed and of responses that may be tried
+    /// Called for each response head that can be read, before anything is decided by it: of redirects that are followed and of responses that may be tried
     /// again, too.
     fn head(&self, head: &ResponseHead<'_>) {
         let _ = head;
     }
 
     /// Called for each response head but those of redirects that are followed: says what becomes of the body. It is refused if one of
-    /// the hooks refuses it, and goes to all that want it as a stream.
+    /// the hooks refuses it, and goes to all that want it as a stream; where one of these fails the job does, and what another has finished
+    /// stands.
     fn body(&self, head: &ResponseHead<'_>) -> BodyUse {
         let _ = head;
         BodyUse::Collect

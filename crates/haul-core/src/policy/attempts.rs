@@ -97,12 +97,6 @@ impl Attempts {
         first.bad >= ENOUGH_FIRST && good * first.all() as u16 > BETTER * good_first * further.all() as u16
     }
 
-    /// Whether nothing has ended well, and hardly any further one has been made that would say whether it might.
-    #[must_use]
-    pub const fn want_further(self) -> bool {
-        self.first.good == 0 && self.further().good == 0 && self.further().bad < ENOUGH_VAIN
-    }
-
     /// Whether a first one has ended well of late.
     #[must_use]
     pub const fn has_good_first(self) -> bool {

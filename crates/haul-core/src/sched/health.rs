@@ -71,6 +71,8 @@ struct Trouble {
     ramp: u16,
     /// It was connected to and then silent, and has never answered well.
     is_silent: bool,
+    /// Further attempts to which it was so, as far as they count.
+    silent_again: u8,
     /// It has been in trouble: its jobs are drawn from all over its queue.
     scatters: bool,
     /// Jobs drawn while it was in trouble, over and over.
@@ -91,6 +93,9 @@ const ONE_LAST_OF: u8 = 8;
 /// And of the first few where it is silent, because it is asked a few times in all: where each page is made when it is first asked for,
 /// and takes too long, only those that have failed end well.
 const ONE_LAST_OF_FIRST: u8 = 2;
+
+/// Until so many have failed again.
+const ENOUGH_AGAIN: u8 = 2;
 
 /// What judging needs from outside.
 pub(super) struct JudgeContext<'a> {
@@ -326,6 +331,7 @@ impl Health {
         let (blow, asks_too_much) = Blow::of(report, retries);
         let trouble = self.trouble(now, host.served);
         trouble.is_silent = host.served == 0 && matches!(report.verdict, Verdict::Stalled(_));
+        trouble.silent_again = trouble.silent_again.saturating_add(u8::from(trouble.is_silent && report.is_again()));
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
@@ -440,6 +446,7 @@ impl Trouble {
             uncounted: 0,
             ramp: 0,
             is_silent: false,
+            silent_again: 0,
             scatters: false,
             drawn: 0,
             again: 0,
@@ -469,7 +476,8 @@ impl Trouble {
             return rng.u8(..ONE_LAST_OF) > 0;
         }
         if self.level > 0 {
-            let one_of = if self.is_silent && self.attempts.want_further() { ONE_LAST_OF_FIRST } else { ONE_LAST_OF };
+            let one_of =
+                if self.is_silent && self.silent_again < ENOUGH_AGAIN { ONE_LAST_OF_FIRST } else { ONE_LAST_OF };
             self.drawn = (self.drawn + 1) % one_of;
         }
         self.level > 0 && self.drawn == 0
@@ -638,7 +646,7 @@ impl Trouble {
         }
         self.level = 0;
         let more = self.ramp.saturating_add(1);
-        self.ramp = if self.ramp > 0 && u32::from(more) < max { more } else { 0 };
+        self.ramp = if self.ramp > 0 && more < u16::MAX && u32::from(more) < max { more } else { 0 };
         self.ended(report, true, now);
         if !is_crowded && !self.first_attempts_fail() {
             self.throttle.good(report.started, now, max);

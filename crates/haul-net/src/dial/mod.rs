@@ -3,7 +3,7 @@
 //! Owns the way from "connect to this origin" to a byte stream ready for HTTP, with a time-out per phase and the
 //! time each phase took. One [`Dialer`] per shard; the TLS configuration ([`Tls`]) is shared by all of them.
 //!
-//! Invariant: an address is judged by family, publicity and filter right before it is connected to, whether it came from a
+//! Invariant: an address that is known here is judged by family, publicity and filter right before it is connected to, whether it came from a
 //! literal, a rule, a name server or a redirect.
 //!
 //! It must not know jobs, the scheduler, the pool or HTTP. Names become addresses through [`haul_core::model::Resolve`].
