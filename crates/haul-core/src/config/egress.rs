@@ -10,9 +10,9 @@ pub struct EgressSettings {
     /// system chooses for each connection.
     pub local_address: Option<IpAddr>,
     /// Names are looked up at the far end, as by a SOCKS proxy: the connector is given the name, and nothing is asked here.
-    /// Needs a connector (`Extensions::connector`). Nobody here sees the address, so it excludes `public_only` and an address
-    /// filter, and neither limits per address nor a choice of family hold. Names that `resolve` has addresses for, and URLs with an address, go to
-    /// the address all the same. Default false.
+    /// Needs a connector (`Extensions::connector`). The address is not known here, so `public_only` and an address filter can't
+    /// be combined with it, and limits per address and a choice of family have no effect. Names that `resolve` has addresses
+    /// for, and URLs with an address, go to the address all the same. Default false.
     pub remote_dns: bool,
 }
 

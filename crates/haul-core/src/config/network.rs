@@ -62,8 +62,9 @@ pub struct NetworkSettings {
     /// with kind `address_refused`. Goes together with an address filter: both must let an address pass. Excludes
     /// `unix_socket`, and an egress whose names are looked up at the far end: nobody here sees the address. Default false.
     pub public_only: bool,
-    /// The ways out of this machine. A request takes the one that [`RequestOverrides::egress`](crate::model::RequestOverrides::egress) says, by its place
-    /// in this list; the first, unless it says otherwise. Limits of a host hold over all of them together. Default: one, as
+    /// The ways out of this machine. A request takes the one that
+    /// [`RequestOverrides::egress`](crate::model::RequestOverrides::egress) names, by its place in this list; by default the
+    /// first. Limits of a host hold over all of them together. Default: one, as
     /// [`EgressSettings`] is by default. An empty list is an error.
     pub egress: Vec<EgressSettings>,
     /// A Unix socket to connect to instead of any address. Default none.
@@ -158,7 +159,8 @@ pub struct DnsSettings {
     /// that variable). Default empty.
     pub options: String,
     /// How long a server is given before the next one is asked, or the same one again; twice as long in the next round. One that has
-    /// answered sooner so far is asked again sooner, for messages get lost. Who was asked is listened to until [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
+    /// answered sooner so far is asked again sooner, for messages get lost. Answers of those asked before are still taken until
+    /// [`crate::config::Timeouts::dns`] is over, which alone ends a look-up. Default 1 s.
     pub query_timeout: Duration,
     /// The shortest time an answer is used, whatever its TTL. Default 30 s.
     pub min_ttl: Duration,

@@ -140,12 +140,12 @@ impl Health {
     }
 
     /// Takes note of how an attempt ended.
-    pub(super) fn note(&mut self, report: Report, host: Known, bench: JudgeContext<'_>) {
+    pub(super) fn note(&mut self, report: Report, host: Known, context: JudgeContext<'_>) {
         match report.verdict.blame() {
             Blame::Nobody => {}
-            Blame::Alive => self.answered(report, host.max, &bench),
-            Blame::Overloaded | Blame::Unreachable(_) => self.failed(report, host, bench),
-            Blame::Gone(kind) => self.gone(kind, report.started, bench),
+            Blame::Alive => self.answered(report, host.max, &context),
+            Blame::Overloaded | Blame::Unreachable(_) => self.failed(report, host, context),
+            Blame::Gone(kind) => self.gone(kind, report.started, context),
         }
     }
 
@@ -161,8 +161,8 @@ impl Health {
     ///
     /// Where the breaker is off, or nothing is to be retried, the look-up ends after as many tries as a request has: a host without an
     /// address would keep its jobs for ever.
-    pub(super) fn unresolved(&mut self, kind: FailureKind, bench: JudgeContext<'_>) {
-        let retries = &bench.settings.retries;
+    pub(super) fn unresolved(&mut self, kind: FailureKind, context: JudgeContext<'_>) {
+        let retries = &context.settings.retries;
         let after = match (retries.dead_after, retries.retries) {
             (0, retries) => retries.saturating_add(1),
             (_, 0) => 1,
@@ -170,12 +170,12 @@ impl Health {
         };
         let weight = if kind == FailureKind::Timeout { after.div_ceil(2) } else { 1 };
         if let Blame::Gone(kind) = Verdict::Failed(kind).blame() {
-            return self.gone(kind, bench.now, bench);
+            return self.gone(kind, context.now, context);
         }
-        let trouble = self.trouble(bench.now, 0);
-        if trouble.breaker.is_news(bench.now) {
-            let blow = Blow { started: bench.now, cause: kind, weight, pause: None };
-            trouble.event(blow, after, Duration::MAX, bench);
+        let trouble = self.trouble(context.now, 0);
+        if trouble.breaker.is_news(context.now) {
+            let blow = Blow { started: context.now, cause: kind, weight, pause: None };
+            trouble.event(blow, after, Duration::MAX, context);
         }
     }
 
@@ -311,12 +311,12 @@ impl Health {
         self.trouble.get_or_insert_with(|| Box::new(Trouble::new(now, served)))
     }
 
-    fn answered(&mut self, report: Report, max: u32, bench: &JudgeContext<'_>) {
+    fn answered(&mut self, report: Report, max: u32, context: &JudgeContext<'_>) {
         let is_good = report.verdict == Verdict::Fine;
         if let Some(trouble) = &mut self.trouble {
             trouble.breaker.answered();
             if is_good {
-                trouble.served(report, max, bench);
+                trouble.served(report, max, context);
             }
         }
         if is_good {
@@ -326,8 +326,8 @@ impl Health {
 
     // Cold, this and what follows: most attempts end well, and noting that should cost little.
     #[cold]
-    fn failed(&mut self, report: Report, host: Known, bench: JudgeContext<'_>) {
-        let (now, retries) = (bench.now, &bench.settings.retries);
+    fn failed(&mut self, report: Report, host: Known, context: JudgeContext<'_>) {
+        let (now, retries) = (context.now, &context.settings.retries);
         let (blow, asks_too_much) = Blow::of(report, retries);
         let trouble = self.trouble(now, host.served);
         trouble.is_silent = host.served == 0 && matches!(report.verdict, Verdict::Stalled(_));
@@ -335,9 +335,9 @@ impl Health {
         if blow.weight == 0 {
             trouble.breaker.answered();
         }
-        let Evidence { counts, is_trouble, holds } = trouble.weigh(report, &blow, asks_too_much, host, &bench);
+        let Evidence { counts, is_trouble, holds } = trouble.weigh(report, &blow, asks_too_much, host, &context);
         if let Some(pause) = blow.pause.filter(|_| holds || is_trouble) {
-            trouble.pause(pause, report.started, holds, host.max, &bench);
+            trouble.pause(pause, report.started, holds, host.max, &context);
         }
         if !is_trouble || !counts || !trouble.is_news(report, now) || !trouble.breaker.is_news(report.started) {
             return;
@@ -364,7 +364,7 @@ impl Health {
             true => retries.backoff_base.max(trouble.lasted(now) / PATIENCE),
             false => Duration::MAX,
         };
-        if bench.holds_back() {
+        if context.holds_back() {
             trouble.throttle.rests(now, host.max, None);
             // One that is there, though it has never answered well so far, may serve hardly any of its URLs: more are tried.
             trouble.ramp = match has_served {
@@ -375,15 +375,15 @@ impl Health {
             };
         }
         trouble.scatters = true;
-        trouble.event(blow, after, longest, bench);
+        trouble.event(blow, after, longest, context);
         self.adaptive.overloaded();
     }
 
     #[cold]
-    fn gone(&mut self, kind: FailureKind, started: Time, bench: JudgeContext<'_>) {
-        let breaker = &mut self.trouble(bench.now, 0).breaker;
+    fn gone(&mut self, kind: FailureKind, started: Time, context: JudgeContext<'_>) {
+        let breaker = &mut self.trouble(context.now, 0).breaker;
         if breaker.is_news(started) {
-            breaker.open(kind, &bench.settings.retries, bench.now);
+            breaker.open(kind, &context.settings.retries, context.now);
         }
     }
 }
@@ -548,9 +548,9 @@ impl Trouble {
         blow: &Blow,
         asks_too_much: bool,
         host: Known,
-        bench: &JudgeContext<'_>,
+        context: &JudgeContext<'_>,
     ) -> Evidence {
-        let now = bench.now;
+        let now = context.now;
         // Who has answered is there while its connections stand, whichever of its URLs never come.
         let is_silent = matches!(report.verdict, Verdict::Stalled(_)) && host.served > 0;
         let is_there = is_there(blow.cause) || is_silent;
@@ -573,7 +573,7 @@ impl Trouble {
         let first_fail = self.first_attempts_fail();
         self.run = self.run.saturating_add(u8::from(counts));
         self.slower = self.slower.saturating_add(u8::from(counts && is_there && report.started < self.served_from));
-        if bench.holds_back() {
+        if context.holds_back() {
             if is_there && self.is_bad_beginning(host.served) && self.throttle.begins_badly(now) {
                 // Further attempts at the first pace are compared with first ones at it.
                 self.attempts = Attempts::NONE;
@@ -613,10 +613,10 @@ impl Trouble {
     }
 
     /// The host asks for a pause. `holds`: whatever else it answers.
-    fn pause(&mut self, pause: Duration, started: Time, holds: bool, max: u32, bench: &JudgeContext<'_>) {
-        let now = bench.now;
+    fn pause(&mut self, pause: Duration, started: Time, holds: bool, max: u32, context: &JudgeContext<'_>) {
+        let now = context.now;
         // What it served between two such pauses is what it takes. Nothing begun during one belongs to the next.
-        if holds && started >= self.held_at && bench.holds_back() {
+        if holds && started >= self.held_at && context.holds_back() {
             self.throttle.rests(now, max, Some(pause));
             self.held_at = now;
         }
@@ -624,18 +624,18 @@ impl Trouble {
         // What was under way when it asked for it says nothing of whether it means that.
         self.asked_at = self.asked_at.max(Some(if holds { now } else { started }));
         // As many as asked for too much would do so again.
-        if bench.holds_back() {
+        if context.holds_back() {
             self.ramp = 1;
         }
     }
 
     /// A good answer came.
-    fn served(&mut self, report: Report, max: u32, bench: &JudgeContext<'_>) {
-        let now = bench.now;
+    fn served(&mut self, report: Report, max: u32, context: &JudgeContext<'_>) {
+        let now = context.now;
         // It was asked for before the last good answer came, and all that failed since came back first.
         let is_in_question = report.started <= self.well_at && (!report.is_again() || self.attempts.has_good_first());
         let is_crowded =
-            is_in_question && bench.holds_back() && self.throttle.crowded(self.run, now.since(report.started), now);
+            is_in_question && context.holds_back() && self.throttle.crowded(self.run, now.since(report.started), now);
         self.well_at = now;
         self.served_from = self.served_from.max(report.started);
         self.share.good_after(self.run);
@@ -654,8 +654,8 @@ impl Trouble {
     }
 
     /// One more event: a rest of `longest` at most, unless another was asked for. The breaker opens at `after` (0: never).
-    fn event(&mut self, blow: Blow, after: u32, longest: Duration, bench: JudgeContext<'_>) {
-        let (now, settings) = (bench.now, bench.settings);
+    fn event(&mut self, blow: Blow, after: u32, longest: Duration, context: JudgeContext<'_>) {
+        let (now, settings) = (context.now, context.settings);
         if self.level == 0 {
             self.since = now;
         }
@@ -665,7 +665,7 @@ impl Trouble {
             self.breaker.failed(blow.cause, blow.weight, after, &settings.retries, now);
         }
         // The time that the attempt took has been a rest already.
-        let rested = || blow.started + settings.host_backoff().wait(u32::from(self.level), bench.rng).min(longest);
+        let rested = || blow.started + settings.host_backoff().wait(u32::from(self.level), context.rng).min(longest);
         self.rest.extend(blow.pause.map_or_else(rested, |pause| now + pause), now);
     }
 }

@@ -151,8 +151,8 @@ impl<J> Scheduler<J> {
 
     pub(super) fn unresolved(&mut self, id: HostId, kind: FailureKind, now: Time) {
         self.host(id).shut.shut(Gate::Address);
-        let bench = JudgeContext { settings: &self.settings, rng: &mut self.rng, now };
-        self.hosts[id.0 as usize].health.unresolved(kind, bench);
+        let context = JudgeContext { settings: &self.settings, rng: &mut self.rng, now };
+        self.hosts[id.0 as usize].health.unresolved(kind, context);
         self.settle(id.0, now);
     }
 }
