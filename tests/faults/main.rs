@@ -21,9 +21,8 @@ use std::time::Duration;
 use haul::Client;
 use haul::config::Config;
 use haul::engine::{Engine, Extensions, Handle};
-use haul::model::{
-    Failure, Job, More, Outcome, Record, Rejected, RequestOverrides, Resolve, Resolved, Sink, Source, Time, WebUrl,
-};
+use haul::model::{Failure, Job, More, Outcome, Rejected, RequestOverrides, Resolve, Resolved, Source, Time, WebUrl};
+use haul_testsupport::tap::Tap;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use net::{Fault, Net, Site};
@@ -111,25 +110,6 @@ impl Source for Jobs {
             self.handle.stop_now();
         }
         Ok(More::No)
-    }
-}
-
-/// Sends outcomes to the test.
-struct Tap(Sender<Outcome>);
-
-impl Sink for Tap {
-    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
-        for record in batch.drain(..) {
-            safe.push(record.seq());
-            if let Record::Fetched(outcome) = record {
-                let _ = self.0.send(outcome);
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -27,5 +27,6 @@ pub mod record;
 pub mod responder;
 pub mod server;
 pub mod stub;
+pub mod tap;
 pub mod tls_server;
 pub mod unbound;

@@ -25,6 +25,7 @@ use haul::sink::Null;
 use haul::source::Urls;
 
 use haul_testsupport::origin::Origin;
+use haul_testsupport::tap::Tap;
 
 /// Jobs from a list.
 struct List {
@@ -51,25 +52,6 @@ impl Source for List {
             self.next += 1;
         }
         Ok(More::Yes)
-    }
-}
-
-/// Sends records to the test.
-struct Tap(Sender<Outcome>);
-
-impl Sink for Tap {
-    fn write(&mut self, batch: &mut Vec<Record>, safe: &mut Vec<u64>) -> io::Result<()> {
-        for record in batch.drain(..) {
-            safe.push(record.seq());
-            if let Record::Fetched(outcome) = record {
-                let _ = self.0.send(outcome);
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
